@@ -1,0 +1,100 @@
+//! What the expansion of `export!` and `#[kernel]` calls at compile time and around a launch.
+
+use std::fmt::Display;
+
+/// The length of all records together.
+pub const fn total_len(records: &[&[u8]]) -> usize {
+    let mut len = 0;
+    let mut at = 0;
+    while at < records.len() {
+        len += records[at].len();
+        at += 1;
+    }
+    len
+}
+
+/// All records, one after the other; `LEN` is their [`total_len`].
+pub const fn concat<const LEN: usize>(records: &[&[u8]]) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    let (mut end, mut at) = (0, 0);
+    while at < records.len() {
+        let record = records[at];
+        let mut i = 0;
+        while i < record.len() {
+            bytes[end + i] = record[i];
+            i += 1;
+        }
+        end += record.len();
+        at += 1;
+    }
+    bytes
+}
+
+/// What a kernel may return beside nothing.
+#[diagnostic::on_unimplemented(
+    message = "a kernel returns nothing or `Result<(), E>` where `E: Display`",
+    label = "this is neither"
+)]
+pub trait KernelResult {
+    /// The failure's message.
+    fn failure(self) -> Option<String>;
+}
+
+impl<E: Display> KernelResult for Result<(), E> {
+    fn failure(self) -> Option<String> {
+        self.err().map(|error| error.to_string())
+    }
+}
+
+/// The failure of a kernel's result.
+pub fn failure(result: impl KernelResult) -> Option<String> {
+    result.failure()
+}
+
+/// The component's export: implements the WIT's `entries` for the kernels.
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_component {
+    ($entries:ident, $manifest:ident) => {
+        struct Component;
+
+        impl $crate::__private::bindings::exports::hotcell::kernel::entries::Guest for Component {
+            fn launch(
+                request: $crate::__private::bindings::exports::hotcell::kernel::entries::Request,
+            ) -> ::std::result::Result<
+                (),
+                $crate::__private::bindings::exports::hotcell::kernel::entries::KernelError,
+            > {
+                $crate::__private::launch($entries, &request)
+            }
+        }
+
+        $crate::__private::bindings::export_world!(
+            Component with_types_in $crate::__private::bindings
+        );
+    };
+}
+
+/// The shared library's symbols: see [`native`](crate::native).
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_component {
+    ($entries:ident, $manifest:ident) => {
+        /// Runs an entry; a `hotcell_guest::native::LaunchFn`.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn hotcell_native_launch(
+            request: *const $crate::__private::Request,
+        ) -> i32 {
+            // SAFETY: the caller's.
+            unsafe { $crate::__private::launch_native($entries, request) }
+        }
+
+        /// The manifest; a `hotcell_guest::native::ManifestFn`.
+        #[unsafe(no_mangle)]
+        extern "C" fn hotcell_native_manifest() -> $crate::__private::Bytes {
+            $crate::__private::Bytes::of(&$manifest)
+        }
+    };
+}

@@ -1,0 +1,165 @@
+//! A launch inside a component: from the host's arguments to a kernel's slots and back.
+//!
+//! The order is part of the contract. Outputs are allocated (zeroed) first; then every input is read
+//! with one call; then the kernel runs; then, only if it succeeded, every output is written with one
+//! call. So what the host sees between its last read and its first write is the kernel's own work.
+//! Nothing here knows Wasm: the host stands behind two traits, and the tests put their own there.
+
+#![cfg_attr(
+    not(any(target_arch = "wasm32", test)),
+    expect(dead_code, reason = "natively only the tests launch through a host")
+)]
+
+use crate::chunks::{Chunk, Reader, Writer};
+use crate::entry::{
+    Access, ArrayParam, Entry, LaunchError, Param, Scalar, ScalarKind, check_names, find,
+};
+use crate::raw::{self, Held};
+
+/// A host-owned array to read.
+pub(crate) trait ReadArray {
+    /// Its size in bytes.
+    fn size_bytes(&self) -> u64;
+    /// The bytes of a range that lies inside it.
+    fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8>;
+}
+
+/// A host-owned array to write.
+pub(crate) trait WriteArray {
+    /// Its size in bytes.
+    fn size_bytes(&self) -> u64;
+    /// Replaces the bytes of a range that lies inside it.
+    fn write(&self, offset_bytes: u64, bytes: &[u8]);
+}
+
+/// What the host passes to a launch; lists by name, in any order.
+pub(crate) struct Arguments<'a> {
+    /// The entry to run.
+    pub(crate) entry: &'a str,
+    /// The extent of every dimension.
+    pub(crate) dims: Vec<(&'a str, u64)>,
+    /// The value of every scalar.
+    pub(crate) scalars: Vec<(&'a str, Scalar)>,
+    /// Every array that is read.
+    pub(crate) sources: Vec<(&'a str, &'a dyn ReadArray)>,
+    /// Every array that is written.
+    pub(crate) destinations: Vec<(&'a str, &'a dyn WriteArray)>,
+    /// Start, length and total of the part to compute.
+    pub(crate) chunk: [u64; 3],
+}
+
+/// Runs one launch.
+///
+/// # Errors
+/// An entry or argument that does not fit, or the kernel's own failure. Outputs that are not
+/// streamed have not been touched then.
+pub(crate) fn run(entries: &[&Entry], arguments: &Arguments<'_>) -> Result<(), LaunchError> {
+    let entry = find(entries, arguments.entry)?;
+    arguments.check_known(entry)?;
+    let dims = entry.extents(&arguments.dims)?;
+    let mut held = arguments.hold_outputs(entry, &dims)?;
+    arguments.hold_inputs(entry, &dims, &mut held)?;
+    raw::call(entry, &dims, &mut held)?;
+    arguments.write_outputs(entry, &held)
+}
+
+impl<'a> Arguments<'a> {
+    /// Refuses names that the entry does not have; missing ones are found where they are needed.
+    fn check_known(&self, entry: &Entry) -> Result<(), LaunchError> {
+        let scalars = entry.scalars().map(|(name, _)| name).collect::<Vec<_>>();
+        let side = |unwanted| {
+            let arrays = entry.arrays().filter(move |array| array.access != unwanted);
+            arrays.map(|array| array.name).collect::<Vec<_>>()
+        };
+        let (read, written) = (side(Access::Out), side(Access::In));
+        check_names(scalars.into_iter(), self.scalars.iter().map(|(n, _)| *n))?;
+        check_names(read.into_iter(), self.sources.iter().map(|(n, _)| *n))?;
+        check_names(
+            written.into_iter(),
+            self.destinations.iter().map(|(n, _)| *n),
+        )
+    }
+
+    /// Scalars, the chunk and the memory of outputs.
+    fn hold_outputs(&self, entry: &Entry, dims: &[usize]) -> Result<Vec<Held<'a>>, LaunchError> {
+        let hold = |param: &Param| match param {
+            Param::Scalar { name, kind } => self.scalar(name, *kind).map(Held::Scalar),
+            Param::Chunk => Chunk::from_u64(self.chunk).map(Held::Chunk),
+            Param::Array(array) if array.access == Access::In => Ok(Held::Missing),
+            Param::Array(array) => self.output(array, dims),
+        };
+        entry.params.iter().map(hold).collect()
+    }
+
+    fn scalar(&self, name: &str, kind: ScalarKind) -> Result<u64, LaunchError> {
+        let value = by_name(&self.scalars, name, "the scalar is missing")?;
+        if value.kind() != kind {
+            let reason = format!("a value of type {}, but it is {kind}", value.kind());
+            return Err(LaunchError::bad_argument(name, reason));
+        }
+        Ok(value.to_bits())
+    }
+
+    /// Checks a destination; holds zeroed memory for one that is written only.
+    fn output(&self, array: &ArrayParam, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
+        let host = by_name(&self.destinations, array.name, "the output is missing")?;
+        let len = array.len_elements(dims)?;
+        array.check_size(len, host.size_bytes())?;
+        Ok(match (array.streamed, array.access) {
+            (true, _) => Held::Writer(Writer::from_host(array.name, len, host)),
+            (false, Access::Out) => Held::Owned(vec![0; len * array.element_bytes]),
+            (false, _) => Held::Missing,
+        })
+    }
+
+    /// Reads every input that is not streamed.
+    fn hold_inputs(
+        &self,
+        entry: &Entry,
+        dims: &[usize],
+        held: &mut [Held<'a>],
+    ) -> Result<(), LaunchError> {
+        for (param, held) in entry.params.iter().zip(held) {
+            if let Param::Array(array) = param
+                && array.access != Access::Out
+            {
+                *held = self.input(array, dims)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn input(&self, array: &ArrayParam, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
+        let host = by_name(&self.sources, array.name, "the input is missing")?;
+        let len = array.len_elements(dims)?;
+        array.check_size(len, host.size_bytes())?;
+        if array.streamed {
+            return Ok(Held::Reader(Reader::from_host(array.name, len, host)));
+        }
+        let len_bytes = u32::try_from(len * array.element_bytes).map_err(|_| {
+            LaunchError::bad_argument(array.name, "4 GiB or more; a kernel can stream it")
+        })?;
+        Ok(Held::Owned(host.read(0, len_bytes)))
+    }
+
+    fn write_outputs(&self, entry: &Entry, held: &[Held<'a>]) -> Result<(), LaunchError> {
+        for (param, held) in entry.params.iter().zip(held) {
+            if let (Param::Array(array), Held::Owned(bytes)) = (param, held)
+                && array.access != Access::In
+            {
+                by_name(&self.destinations, array.name, "the output is missing")?.write(0, bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn by_name<T: Copy>(list: &[(&str, T)], name: &str, missing: &str) -> Result<T, LaunchError> {
+    list.iter()
+        .find(|(given, _)| *given == name)
+        .map(|(_, value)| *value)
+        .ok_or_else(|| LaunchError::bad_argument(name, missing))
+}
+
+#[cfg(test)]
+mod tests;

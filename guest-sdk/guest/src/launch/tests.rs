@@ -1,0 +1,339 @@
+//! Launches against a host made of vectors that writes down what it is asked.
+
+use super::*;
+use crate::prelude::*;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+#[kernel(sig = "(n),(n)->(n)", split = "n")]
+fn saxpy(a: f32, x: &[f32], y: &[f32], out: &mut [f32]) {
+    for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+        *out = a * x + y;
+    }
+}
+
+#[kernel(sig = "(h,w,3),(k)->(h,w,3),(h)", inout = "image")]
+fn shapes(
+    h: usize,
+    mut image: ViewMut3<u8>,
+    flags: &[bool],
+    k: usize,
+    mut rows: ViewMut1<u64>,
+) -> Result<(), String> {
+    if flags.iter().all(|flag| !flag) {
+        return Err(format!("none of {k} flags is set"));
+    }
+    for i in 0..h {
+        image[[i, 0, 2]] += 1;
+        rows[[i]] = i as u64;
+    }
+    Ok(())
+}
+
+#[kernel(sig = "(n)->(n)", split = "n")]
+fn streamed(chunk: Chunk, x: Chunks<f64>, mut out: ChunksMut<f64>) {
+    let mut at = 0;
+    for block in x.blocks(3) {
+        let shifted: Vec<f64> = block.iter().map(|x| x + chunk.start as f64).collect();
+        out.write(at, &shifted);
+        at += shifted.len();
+    }
+}
+
+#[kernel(sig = "(n)->()")]
+fn any(x: Chunks<bool>, out: &mut [u8]) {
+    out[0] = x.blocks(2).any(|block| block.contains(&true)).into();
+}
+
+crate::export!(saxpy, shapes, streamed, any);
+
+type Log = Rc<RefCell<Vec<String>>>;
+
+/// An array of the host's.
+struct Array {
+    name: &'static str,
+    bytes: RefCell<Vec<u8>>,
+    log: Log,
+}
+
+impl ReadArray for Array {
+    fn size_bytes(&self) -> u64 {
+        self.bytes.borrow().len() as u64
+    }
+
+    fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8> {
+        self.note("read", offset_bytes, len_bytes as usize);
+        let start = usize::try_from(offset_bytes).unwrap();
+        self.bytes.borrow()[start..start + len_bytes as usize].to_vec()
+    }
+}
+
+impl WriteArray for Array {
+    fn size_bytes(&self) -> u64 {
+        self.bytes.borrow().len() as u64
+    }
+
+    fn write(&self, offset_bytes: u64, bytes: &[u8]) {
+        self.note("write", offset_bytes, bytes.len());
+        let start = usize::try_from(offset_bytes).unwrap();
+        self.bytes.borrow_mut()[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+impl Array {
+    fn note(&self, what: &str, offset: u64, len: usize) {
+        let line = format!("{what} {} {offset}+{len}", self.name);
+        self.log.borrow_mut().push(line);
+    }
+}
+
+/// The arguments of one launch; owns what `Arguments` borrows.
+#[derive(Default)]
+struct Host {
+    dims: Vec<(&'static str, u64)>,
+    scalars: Vec<(&'static str, Scalar)>,
+    sources: Vec<Array>,
+    destinations: Vec<Array>,
+    chunk: [u64; 3],
+    log: Log,
+}
+
+impl Host {
+    fn new(dims: &[(&'static str, u64)]) -> Self {
+        Self {
+            dims: dims.to_vec(),
+            chunk: [0, 1, 1],
+            ..Self::default()
+        }
+    }
+
+    fn scalar(mut self, name: &'static str, value: impl Into<Scalar>) -> Self {
+        self.scalars.push((name, value.into()));
+        self
+    }
+
+    fn source<T: Element>(mut self, name: &'static str, elements: &[T]) -> Self {
+        self.sources.push(self.array(name, raw::bytes_of(elements)));
+        self
+    }
+
+    fn destination(mut self, name: &'static str, len_bytes: usize) -> Self {
+        self.destinations
+            .push(self.array(name, &vec![0; len_bytes]));
+        self
+    }
+
+    fn array(&self, name: &'static str, bytes: &[u8]) -> Array {
+        Array {
+            name,
+            bytes: RefCell::new(bytes.to_vec()),
+            log: Rc::clone(&self.log),
+        }
+    }
+
+    fn launch(&self, entry: &str) -> Result<(), LaunchError> {
+        let sources = self.sources.iter().map(|a| (a.name, a as &dyn ReadArray));
+        let destinations = self.destinations.iter();
+        let destinations = destinations.map(|a| (a.name, a as &dyn WriteArray));
+        let arguments = Arguments {
+            entry,
+            dims: self.dims.clone(),
+            scalars: self.scalars.clone(),
+            sources: sources.collect(),
+            destinations: destinations.collect(),
+            chunk: self.chunk,
+        };
+        run(HOTCELL_ENTRIES, &arguments)
+    }
+
+    /// The name and reason of the refusal.
+    fn refusal(&self, entry: &str) -> (String, String) {
+        match self.launch(entry) {
+            Err(LaunchError::BadArgument { name, reason }) => (name, reason),
+            other => panic!("{other:?} is no bad argument"),
+        }
+    }
+
+    fn written<T: Element>(&self, at: usize) -> Vec<T> {
+        let bytes = self.destinations[at].bytes.borrow().clone();
+        Block::<T>::new(bytes.into()).unwrap().to_vec()
+    }
+}
+
+fn saxpy_host() -> Host {
+    Host::new(&[("n", 3)])
+        .scalar("a", 2.0_f32)
+        .source("x", &[1.0_f32, 2.0, 3.0])
+        .source("y", &[10.0_f32, 20.0, 30.0])
+        .destination("out", 12)
+}
+
+#[test]
+fn inputs_are_read_once_then_outputs_are_written_once() {
+    let host = saxpy_host();
+    host.launch("saxpy").unwrap();
+    assert_eq!(host.written::<f32>(0), [12.0, 24.0, 36.0]);
+    let log = host.log.borrow();
+    assert_eq!(*log, ["read x 0+12", "read y 0+12", "write out 0+12"]);
+}
+
+#[test]
+fn in_out_arrays_fixed_dimensions_and_extents_arrive() {
+    let host = Host::new(&[("k", 2), ("w", 2), ("h", 2)])
+        .source("flags", &[false, true])
+        .source("image", &[7_u8; 12])
+        .destination("image", 12)
+        .destination("rows", 16);
+    host.launch("shapes").unwrap();
+    let image = host.written::<u8>(0);
+    assert_eq!(image, [7, 7, 8, 7, 7, 7, 7, 7, 8, 7, 7, 7]);
+    assert_eq!(host.written::<u64>(1), [0, 1]);
+}
+
+#[test]
+fn a_kernels_failure_writes_nothing() {
+    let host = Host::new(&[("h", 1), ("w", 1), ("k", 1)])
+        .source("flags", &[false])
+        .source("image", &[7_u8; 3])
+        .destination("image", 3)
+        .destination("rows", 8);
+    let message = "none of 1 flags is set".to_owned();
+    assert_eq!(host.launch("shapes"), Err(LaunchError::Failed(message)));
+    assert_eq!(*host.log.borrow(), ["read image 0+3", "read flags 0+1"]);
+}
+
+#[test]
+fn streams_read_and_write_by_ranges_and_know_their_chunk() {
+    let mut host = Host::new(&[("n", 5)])
+        .source("x", &[1.0, 2.0, 3.0, 4.0, 5.0_f64])
+        .destination("out", 40);
+    host.chunk = [100, 5, 1000];
+    host.launch("streamed").unwrap();
+    assert_eq!(host.written::<f64>(0), [101.0, 102.0, 103.0, 104.0, 105.0]);
+    let log = host.log.borrow();
+    let expected = [
+        "read x 0+24",
+        "write out 0+24",
+        "read x 24+16",
+        "write out 24+16",
+    ];
+    assert_eq!(*log, expected);
+}
+
+#[test]
+fn empty_arrays_are_launched() {
+    let host = Host::new(&[("n", 0)])
+        .scalar("a", 1.0_f32)
+        .source::<f32>("x", &[])
+        .source::<f32>("y", &[])
+        .destination("out", 0);
+    host.launch("saxpy").unwrap();
+}
+
+#[test]
+fn unknown_entries_are_named() {
+    let error = saxpy_host().launch("axpy").unwrap_err();
+    assert_eq!(error, LaunchError::UnknownEntry("axpy".into()));
+}
+
+#[test]
+fn each_bad_argument_is_named_before_anything_is_read() {
+    type Change = fn(&mut Host);
+    let cases: [(Change, &str, &str); 13] = [
+        (|h| h.dims.clear(), "n", "missing"),
+        (|h| h.dims.push(("m", 1)), "m", "no such argument"),
+        (|h| h.dims.push(("n", 3)), "n", "given twice"),
+        (|h| h.scalars.clear(), "a", "missing"),
+        (
+            |h| h.scalars[0].1 = Scalar::F64(1.0),
+            "a",
+            "of type f64, but it is f32",
+        ),
+        (|h| h.scalars[0].0 = "b", "b", "no such argument"),
+        (|h| h.sources.truncate(1), "y", "missing"),
+        (|h| h.sources[0].name = "z", "z", "no such argument"),
+        (|h| h.sources[0].name = "out", "out", "no such argument"),
+        (|h| h.destinations.clear(), "out", "missing"),
+        (|h| h.destinations[0].name = "x", "x", "no such argument"),
+        (
+            |h| h.destinations[0].bytes.borrow_mut().push(0),
+            "out",
+            "13 bytes, but 3 elements of f32",
+        ),
+        (
+            |h| h.dims[0].1 = u64::MAX,
+            "out",
+            "larger than the address space",
+        ),
+    ];
+    for (change, name, reason) in cases {
+        let mut host = saxpy_host();
+        change(&mut host);
+        let (found, text) = host.refusal("saxpy");
+        assert_eq!(found, name, "{text}");
+        assert!(text.contains(reason), "{text}");
+        assert!(
+            host.log.borrow().is_empty(),
+            "{name} was found after {:?}",
+            host.log
+        );
+    }
+}
+
+#[test]
+fn an_input_of_the_wrong_size_is_refused() {
+    let host = saxpy_host();
+    host.sources[1].bytes.borrow_mut().pop();
+    let (name, reason) = host.refusal("saxpy");
+    assert_eq!(name, "y");
+    assert_eq!(reason, "11 bytes, but 3 elements of f32 are expected");
+}
+
+#[test]
+fn a_byte_that_is_no_bool_is_refused_with_its_position() {
+    let host = Host::new(&[("h", 1), ("w", 1), ("k", 3)])
+        .source("flags", &[1_u8, 0, 2])
+        .source("image", &[0_u8; 3])
+        .destination("image", 3)
+        .destination("rows", 8);
+    let (name, reason) = host.refusal("shapes");
+    assert_eq!(
+        (name.as_str(), reason.as_str()),
+        ("flags", "byte 2 is 2, not 0 or 1")
+    );
+}
+
+#[test]
+fn streamed_bools_are_read_as_bools() {
+    let host = Host::new(&[("n", 5)])
+        .source("x", &[0_u8, 0, 0, 0, 1])
+        .destination("out", 1);
+    host.launch("any").unwrap();
+    assert_eq!(host.written::<u8>(0), [1]);
+}
+
+#[test]
+#[should_panic(expected = "elements 2..4 of `x` are not bool values")]
+fn a_streamed_byte_that_is_no_bool_is_a_panic() {
+    let host = Host::new(&[("n", 5)])
+        .source("x", &[0_u8, 0, 0, 7, 1])
+        .destination("out", 1);
+    let _ = host.launch("any");
+}
+
+#[test]
+fn blocks_are_aligned_whatever_was_asked() {
+    let blocks: Vec<Vec<u8>> = (1..200).map(|len| vec![0; len]).collect();
+    for block in &blocks {
+        assert_eq!(block.as_ptr().addr() % raw::BLOCK_ALIGN, 0);
+    }
+    let mut growing = vec![1_u8];
+    for len in 0..10_000 {
+        growing.push(u8::try_from(len % 251).unwrap());
+        assert_eq!(growing.as_ptr().addr() % raw::BLOCK_ALIGN, 0);
+    }
+    assert_eq!(
+        (growing[0], growing[10_000]),
+        (1, u8::try_from(9_999 % 251).unwrap())
+    );
+}

@@ -1,0 +1,289 @@
+//! The native shim: kernels run on the caller's own memory, without Wasm and without copies.
+//!
+//! `export!` gives a native build of a kernel crate two C symbols, so that a shared library of it
+//! can be loaded and called: [`LAUNCH_SYMBOL`] and [`MANIFEST_SYMBOL`]. [`Launch`] is the same in
+//! safe Rust, for tests.
+//!
+//! ```text
+//! int32_t hotcell_native_launch(const struct Request *request);   /* Request, Bytes: repr(C) below */
+//! struct Bytes hotcell_native_manifest(void);                     /* the records, never freed */
+//! ```
+
+use crate::chunks::{Chunk, Reader, Writer};
+use crate::entry::{ArrayParam, Param, find};
+use crate::raw::{self, Element, Held, Lent};
+
+pub use crate::entry::{Entry, LaunchError, Scalar, ScalarKind, ScalarType};
+
+/// The name of the C symbol that runs an entry, of type [`LaunchFn`].
+pub const LAUNCH_SYMBOL: &str = "hotcell_native_launch";
+/// The name of the C symbol that returns the manifest's records, of type [`ManifestFn`].
+pub const MANIFEST_SYMBOL: &str = "hotcell_native_manifest";
+
+/// The type of [`LAUNCH_SYMBOL`]; returns [`OK`] or one of the codes beside it.
+///
+/// # Safety
+/// The request is as [`Request`] says.
+pub type LaunchFn = unsafe extern "C" fn(request: *const Request) -> i32;
+/// The type of [`MANIFEST_SYMBOL`].
+pub type ManifestFn = extern "C" fn() -> Bytes;
+
+/// The kernel ran to its end.
+pub const OK: i32 = 0;
+/// No entry of that name.
+pub const UNKNOWN_ENTRY: i32 = 1;
+/// An argument does not fit; the message is on standard error.
+pub const BAD_ARGUMENT: i32 = 2;
+/// The kernel returned an error; the message is on standard error.
+pub const FAILED: i32 = 3;
+/// The kernel panicked; the message is on standard error.
+pub const PANICKED: i32 = 4;
+
+/// Bytes owned by someone else. `len` 0 with any `ptr` is empty.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Bytes {
+    /// The first byte.
+    pub ptr: *const u8,
+    /// How many there are.
+    pub len: usize,
+}
+
+/// One array of a [`Request`]. An in-out array is one of these.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct NativeArray {
+    /// The first element; aligned to 16 bytes unless `len_bytes` is 0.
+    pub ptr: *mut u8,
+    /// The array's size in bytes.
+    pub len_bytes: usize,
+}
+
+/// One launch, as a C caller lays it out. Everything it points to stays the caller's.
+///
+/// Arrays that the kernel writes overlap no other array; all arrays are initialised, and an output
+/// that must start as zeros, as it does in a component, is zeroed by the caller.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Request {
+    /// The entry's name, UTF-8.
+    pub entry: Bytes,
+    /// The extents of the dimensions, in their order of first appearance in the signature.
+    pub dims: *const u64,
+    /// How many there are.
+    pub dims_len: usize,
+    /// The scalars in the manifest's order, as [`Scalar::to_bits`] writes them.
+    pub scalars: *const u64,
+    /// How many there are.
+    pub scalars_len: usize,
+    /// The arrays in the manifest's order.
+    pub arrays: *const NativeArray,
+    /// How many there are.
+    pub arrays_len: usize,
+    /// The first index of the part to compute; 0 for the whole.
+    pub chunk_start: u64,
+    /// The number of indices in the part.
+    pub chunk_len: u64,
+    /// The number of indices over the whole launch.
+    pub chunk_total: u64,
+}
+
+/// A launch on Rust slices; dimensions, scalars and arrays each in the manifest's order.
+///
+/// ```
+/// # mod doubled {
+/// use hotcell_guest::prelude::*;
+///
+/// #[kernel(sig = "(n)->(n)")]
+/// pub fn double(x: &[f32], out: &mut [f32]) {
+///     for (out, x) in out.iter_mut().zip(x) {
+///         *out = 2.0 * x;
+///     }
+/// }
+///
+/// hotcell_guest::export!(double);
+/// # }
+/// # use doubled::HOTCELL_ENTRIES;
+/// # use hotcell_guest::native::{Launch};
+/// let (x, mut out) = (vec![1.0_f32, 2.0], vec![0.0_f32; 2]);
+/// Launch::new(HOTCELL_ENTRIES, "double").dim(2).input(&x).output(&mut out).run()?;
+/// assert_eq!(out, [2.0, 4.0]);
+/// # Ok::<(), hotcell_guest::native::LaunchError>(())
+/// ```
+pub struct Launch<'a> {
+    entries: &'a [&'a Entry],
+    name: &'a str,
+    dims: Vec<u64>,
+    scalars: Vec<Scalar>,
+    arrays: Vec<Lent<'a>>,
+    chunk: Option<[u64; 3]>,
+}
+
+impl<'a> Launch<'a> {
+    /// A launch of the entry `name` among those that `export!` lists in `HOTCELL_ENTRIES`.
+    pub fn new(entries: &'a [&'a Entry], name: &'a str) -> Self {
+        Self {
+            entries,
+            name,
+            dims: Vec::new(),
+            scalars: Vec::new(),
+            arrays: Vec::new(),
+            chunk: None,
+        }
+    }
+
+    /// The next dimension's extent.
+    #[must_use]
+    pub fn dim(mut self, extent: u64) -> Self {
+        self.dims.push(extent);
+        self
+    }
+
+    /// The next scalar.
+    #[must_use]
+    pub fn scalar(mut self, value: impl ScalarType) -> Self {
+        self.scalars.push(value.into());
+        self
+    }
+
+    /// The next array, which the kernel reads. It starts at a multiple of 16 bytes, as a `Vec`'s
+    /// block does on 64-bit machines.
+    #[must_use]
+    pub fn input<T: Element>(mut self, elements: &'a [T]) -> Self {
+        self.arrays.push(Lent::shared(elements));
+        self
+    }
+
+    /// The next array, which the kernel writes, or reads and writes; aligned as an input.
+    #[must_use]
+    pub fn output<T: Element>(mut self, elements: &'a mut [T]) -> Self {
+        self.arrays.push(Lent::unique(elements));
+        self
+    }
+
+    /// The part to compute, in place of the whole. Dimensions are then the part's.
+    #[must_use]
+    pub fn chunk(mut self, chunk: Chunk) -> Self {
+        let Chunk { start, len, total } = chunk;
+        self.chunk = Some([start as u64, len as u64, total as u64]);
+        self
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What [`LaunchError`] lists; counts, types and sizes are checked against the entry.
+    ///
+    /// # Panics
+    /// If the kernel does.
+    pub fn run(self) -> Result<(), LaunchError> {
+        let entry = find(self.entries, self.name)?;
+        for (value, (name, kind)) in self.scalars.iter().zip(entry.scalars()) {
+            if value.kind() != kind {
+                let reason = format!("a value of type {}, but it is {kind}", value.kind());
+                return Err(LaunchError::bad_argument(name, reason));
+            }
+        }
+        let lent = self.arrays.into_iter();
+        let arrays = entry
+            .arrays()
+            .zip(lent)
+            .map(|(param, lent)| lent.for_param(param));
+        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        let scalars: Vec<u64> = self.scalars.iter().map(|value| value.to_bits()).collect();
+        let chunk = self.chunk.unwrap_or([0, 1, 1]);
+        run(entry, &self.dims, &scalars, arrays, chunk)
+    }
+}
+
+/// Runs an entry on arrays that are lent by the caller.
+pub(crate) fn run(
+    entry: &Entry,
+    dims: &[u64],
+    scalars: &[u64],
+    arrays: Vec<Held<'_>>,
+    chunk: [u64; 3],
+) -> Result<(), LaunchError> {
+    check_count("dimensions", entry.dims.len(), dims.len())?;
+    check_count("scalars", entry.scalars().count(), scalars.len())?;
+    check_count("arrays", entry.arrays().count(), arrays.len())?;
+    let named: Vec<(&str, u64)> = entry
+        .dims
+        .iter()
+        .copied()
+        .zip(dims.iter().copied())
+        .collect();
+    let dims = entry.extents(&named)?;
+    let chunk = Chunk::from_u64(chunk)?;
+    let (mut scalars, mut arrays) = (scalars.iter(), arrays.into_iter());
+    let hold = |param: &Param| match param {
+        Param::Scalar { .. } => Ok(scalars
+            .next()
+            .map_or(Held::Missing, |&bits| Held::Scalar(bits))),
+        Param::Chunk => Ok(Held::Chunk(chunk)),
+        Param::Array(array) => stream(array, arrays.next().unwrap_or(Held::Missing), &dims),
+    };
+    let mut held = entry
+        .params
+        .iter()
+        .map(hold)
+        .collect::<Result<Vec<_>, _>>()?;
+    raw::call(entry, &dims, &mut held)
+}
+
+fn check_count(what: &str, expected: usize, found: usize) -> Result<(), LaunchError> {
+    if expected == found {
+        return Ok(());
+    }
+    let reason = format!("{found} given, but the entry has {expected}");
+    Err(LaunchError::bad_argument(what, reason))
+}
+
+/// A streamed parameter's stream over the caller's memory; any other array as it is.
+fn stream<'a>(array: &ArrayParam, held: Held<'a>, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
+    let len = array.len_elements(dims)?;
+    let (name, size) = (array.name, |bytes: &[u8]| {
+        array.check_size(len, bytes.len() as u64)
+    });
+    Ok(match held {
+        Held::Shared(bytes) if array.streamed => {
+            size(bytes)?;
+            Held::Reader(Reader::from_bytes(name, len, bytes))
+        }
+        Held::Unique(bytes) if array.streamed => {
+            size(bytes)?;
+            Held::Writer(Writer::from_bytes(name, len, bytes))
+        }
+        other => other,
+    })
+}
+
+/// Runs a launch for a C caller: messages go to standard error, panics stop here.
+pub(crate) fn report(launch: impl FnOnce() -> Result<(), LaunchError>) -> i32 {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(launch));
+    let Ok(result) = result else {
+        return PANICKED;
+    };
+    let Err(error) = result else {
+        return OK;
+    };
+    eprintln!("hotcell: {error}");
+    match error {
+        LaunchError::UnknownEntry(_) => UNKNOWN_ENTRY,
+        LaunchError::BadArgument { .. } => BAD_ARGUMENT,
+        LaunchError::Failed(_) => FAILED,
+    }
+}
+
+impl Bytes {
+    /// Bytes that are never freed.
+    pub const fn of(bytes: &'static [u8]) -> Self {
+        Self {
+            ptr: bytes.as_ptr(),
+            len: bytes.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,471 @@
+//! All of this crate's `unsafe`: the allocator, casts between bytes and elements, and the pointers
+//! that stand between a launch and a kernel's function.
+//!
+//! The invariants are few. [`Element`] types have no padding and accept every bit pattern that
+//! [`first_invalid`] lets through. A [`Slot`]'s address is non-null, aligned for the parameter's
+//! element and covers what the parameter's shape and the launch's dimensions say: [`call`] checks that
+//! before it runs an [`Entry`].
+
+use crate::chunks::{Chunk, Chunks, ChunksMut, Reader, Writer};
+use crate::complex::Complex;
+use crate::entry::{Access, ArrayParam, Entry, LaunchError, Param, find};
+use crate::half::{Bf16, F16};
+use crate::native::{self, NativeArray, Request};
+use crate::view::{View, ViewMut};
+#[cfg(any(target_arch = "wasm32", test))]
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+/// The alignment of every block in a component's memory, in bytes: one `v128`.
+pub(crate) const BLOCK_ALIGN: usize = 16;
+
+/// The system's allocator with every alignment raised to [`BLOCK_ALIGN`].
+///
+/// The canonical ABI allocates a `list<u8>` with alignment 1, and the SDK views such a list as the
+/// array's elements where it lies. The cost is at most 15 bytes a block.
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) struct AlignedSystem;
+
+// In tests too: they then run over the allocator that components have.
+#[cfg(any(target_arch = "wasm32", test))]
+#[global_allocator]
+static ALLOCATOR: AlignedSystem = AlignedSystem;
+
+#[cfg(any(target_arch = "wasm32", test))]
+fn raised(layout: Layout) -> Layout {
+    // A size within 15 bytes of `isize::MAX` cannot be aligned so; the allocator refuses it as it is.
+    layout.align_to(BLOCK_ALIGN).unwrap_or(layout)
+}
+
+// SAFETY: every method passes a layout made by `raised`, a pure function of the caller's layout, so
+// a block is freed and resized under the layout it was allocated with; a block aligned to more than
+// was asked satisfies the caller. Resizing keeps the alignment, as `raised` depends on the size only
+// where no allocation succeeds.
+#[cfg(any(target_arch = "wasm32", test))]
+unsafe impl GlobalAlloc for AlignedSystem {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract is `System`'s, and `raised` keeps the size.
+        unsafe { System.alloc(raised(layout)) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as in `alloc`.
+        unsafe { System.alloc_zeroed(raised(layout)) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: `block` came from this allocator with `layout`, so from `System` with the raised one.
+        unsafe { System.dealloc(block, raised(layout)) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: as in `dealloc`; `new_size` is the caller's promise.
+        unsafe { System.realloc(block, raised(layout), new_size) }
+    }
+}
+
+/// An element type of arrays: one of the manifest's dtypes.
+///
+/// # Safety
+/// The type has no padding, no destructor and no interior mutability, its little-endian bytes are
+/// the dtype's, and every bit pattern is a value, except that where [`IS_BOOL`](Self::IS_BOOL)
+/// only the bytes 0 and 1 are.
+pub unsafe trait Element: Copy + Default + Send + Sync + 'static {
+    /// The dtype's name in the manifest.
+    const DTYPE: &'static str;
+    /// Whether bytes must be checked with [`first_invalid`] before they are viewed as this type.
+    const IS_BOOL: bool = false;
+}
+
+macro_rules! element {
+    ($($type:ty => $dtype:literal),* $(,)?) => {$(
+        // SAFETY: a number, or a pair of equal numbers, without padding; all bit patterns are values.
+        unsafe impl Element for $type {
+            const DTYPE: &'static str = $dtype;
+        }
+    )*};
+}
+
+element! {
+    i8 => "i8", i16 => "i16", i32 => "i32", i64 => "i64",
+    u8 => "u8", u16 => "u16", u32 => "u32", u64 => "u64",
+    F16 => "f16", Bf16 => "bf16", f32 => "f32", f64 => "f64",
+    Complex<f32> => "complex64", Complex<f64> => "complex128",
+}
+
+// SAFETY: one byte, of which 0 and 1 are values, and `IS_BOOL` says so.
+unsafe impl Element for bool {
+    const DTYPE: &'static str = "bool";
+    const IS_BOOL: bool = true;
+}
+
+/// The position of the first byte that is no `bool`.
+pub(crate) fn first_invalid(bytes: &[u8]) -> Option<usize> {
+    // The fold vectorises; the search runs only where there is something to find.
+    let all = bytes.iter().fold(0, |all, byte| all | byte);
+    if all <= 1 {
+        return None;
+    }
+    bytes.iter().position(|&byte| byte > 1)
+}
+
+/// A range of a streamed input: a slice of elements that owns its bytes where they came from the host.
+#[derive(Clone, Debug)]
+pub struct Block<'a, T> {
+    /// Checked by `new` to be whole, aligned and valid elements, and never changed.
+    bytes: Cow<'a, [u8]>,
+    element: PhantomData<T>,
+}
+
+impl<'a, T: Element> Block<'a, T> {
+    /// Views bytes as elements, or `None` where they do not start on an element's alignment, do not
+    /// end on a whole element, or hold what is no value of `T`.
+    pub(crate) fn new(bytes: Cow<'a, [u8]>) -> Option<Self> {
+        let aligned = bytes.is_empty() || bytes.as_ptr().cast::<T>().is_aligned();
+        let whole = bytes.len().is_multiple_of(size_of::<T>());
+        let valid = !T::IS_BOOL || first_invalid(&bytes).is_none();
+        (aligned && whole && valid).then_some(Self {
+            bytes,
+            element: PhantomData,
+        })
+    }
+}
+
+impl<T: Element> Deref for Block<'_, T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        if self.bytes.is_empty() {
+            return &[];
+        }
+        let len = self.bytes.len() / size_of::<T>();
+        // SAFETY: `new` checked alignment, wholeness and, where `Element` asks for it, values. The
+        // bytes cannot have moved or changed since: a `Vec`'s block moves only when it is resized.
+        unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), len) }
+    }
+}
+
+/// The bytes of elements.
+pub(crate) fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
+    // SAFETY: `Element` types have no padding, so every byte is initialised.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
+}
+
+/// A Rust caller's slice, ready for a parameter of the same dtype.
+pub(crate) struct Lent<'a> {
+    dtype: &'static str,
+    held: Held<'a>,
+}
+
+impl<'a> Lent<'a> {
+    pub(crate) fn shared<T: Element>(elements: &'a [T]) -> Self {
+        Self {
+            dtype: T::DTYPE,
+            held: Held::Shared(bytes_of(elements)),
+        }
+    }
+
+    pub(crate) fn unique<T: Element>(elements: &'a mut [T]) -> Self {
+        let (first, len) = (elements.as_mut_ptr(), size_of_val(elements));
+        // SAFETY: no padding, as in `bytes_of`. The bytes leave this type only through `for_param`,
+        // for a kernel's parameter of the same dtype, which writes values of that dtype.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(first.cast(), len) };
+        Self {
+            dtype: T::DTYPE,
+            held: Held::Unique(bytes),
+        }
+    }
+
+    /// The slice, if the parameter has its dtype.
+    pub(crate) fn for_param(self, param: &ArrayParam) -> Result<Held<'a>, LaunchError> {
+        if self.dtype == param.dtype {
+            return Ok(self.held);
+        }
+        let reason = format!(
+            "an array of {}, but it is one of {}",
+            self.dtype, param.dtype
+        );
+        Err(LaunchError::bad_argument(param.name, reason))
+    }
+}
+
+/// One parameter's value on its way into a kernel: a scalar's bits or an address.
+#[derive(Clone, Copy, Debug)]
+pub enum Slot {
+    /// A scalar, widened to 64 bits as [`Scalar`](crate::entry::Scalar) says.
+    Bits(u64),
+    /// An array's first element, or a [`Chunk`](crate::chunks::Chunk), [`Reader`] or [`Writer`].
+    Address(*mut u8),
+}
+
+impl Slot {
+    /// The scalar's bits.
+    ///
+    /// # Panics
+    /// If this is an address: the macro describes each parameter once, so it is not.
+    #[inline]
+    pub fn bits(self) -> u64 {
+        match self {
+            Self::Bits(bits) => bits,
+            Self::Address(_) => panic!("an array where the kernel takes a scalar"),
+        }
+    }
+
+    /// The address.
+    ///
+    /// # Panics
+    /// If this is a scalar, as for [`bits`](Self::bits).
+    #[inline]
+    pub fn address<T>(self) -> *mut T {
+        match self {
+            Self::Address(address) => address.cast(),
+            Self::Bits(_) => panic!("a scalar where the kernel takes an array"),
+        }
+    }
+}
+
+/// A parameter's value, held while a kernel runs.
+pub(crate) enum Held<'a> {
+    /// Nothing was given.
+    Missing,
+    /// A scalar's bits.
+    Scalar(u64),
+    /// The part to compute.
+    Chunk(Chunk),
+    /// An array that the launch owns.
+    Owned(Vec<u8>),
+    /// An array of the caller's, to read.
+    Shared(&'a [u8]),
+    /// An array of the caller's, to write.
+    Unique(&'a mut [u8]),
+    /// A streamed input.
+    Reader(Reader<'a>),
+    /// A streamed output.
+    Writer(Writer<'a>),
+}
+
+/// Runs a kernel on one value for each of its parameters.
+///
+/// # Errors
+/// A value that is missing, misaligned, of the wrong size or no value of its dtype; or the kernel's
+/// own failure.
+///
+/// # Panics
+/// If there are not as many extents and values as the entry has dimensions and parameters.
+pub(crate) fn call(
+    entry: &Entry,
+    dims: &[usize],
+    held: &mut [Held<'_>],
+) -> Result<(), LaunchError> {
+    assert_eq!(
+        (dims.len(), held.len()),
+        (entry.dims.len(), entry.params.len())
+    );
+    let slots = entry
+        .params
+        .iter()
+        .zip(held)
+        .map(|(param, held)| slot(param, held, dims));
+    let slots = slots.collect::<Result<Vec<_>, _>>()?;
+    let mut failure = None;
+    // SAFETY: `Entry::new` was promised that slots which fit `params` may be passed, and `slot` has
+    // checked each. `held` is borrowed mutably, so nothing else reaches what the slots point to,
+    // but for shared inputs, which a kernel only reads.
+    unsafe { (entry.call)(dims, &slots, &mut failure) };
+    failure.map_or(Ok(()), |message| Err(LaunchError::Failed(message)))
+}
+
+/// The slot of one value, if it is what the parameter needs.
+fn slot(param: &Param, held: &mut Held<'_>, dims: &[usize]) -> Result<Slot, LaunchError> {
+    match (param, held) {
+        (Param::Scalar { .. }, Held::Scalar(bits)) => Ok(Slot::Bits(*bits)),
+        (Param::Chunk, Held::Chunk(chunk)) => Ok(slot_of(chunk)),
+        (Param::Array(array), held) => array_slot(array, held, dims),
+        (Param::Scalar { name, .. }, _) => Err(LaunchError::bad_argument(name, "it is missing")),
+        (Param::Chunk, _) => Err(LaunchError::bad_argument("chunk", "it is missing")),
+    }
+}
+
+fn array_slot(
+    array: &ArrayParam,
+    held: &mut Held<'_>,
+    dims: &[usize],
+) -> Result<Slot, LaunchError> {
+    let bytes: &mut [u8] = match (array.streamed, array.access, held) {
+        (true, Access::In, Held::Reader(reader)) => return Ok(slot_of(reader)),
+        (true, Access::Out, Held::Writer(writer)) => return Ok(slot_of(writer)),
+        (false, Access::In, Held::Shared(bytes)) => {
+            check_array(array, bytes, dims)?;
+            // A kernel takes an input by shared reference: nothing is written through this pointer.
+            return Ok(Slot::Address(address(
+                bytes.as_ptr().cast_mut(),
+                bytes.len(),
+            )));
+        }
+        (false, _, Held::Owned(bytes)) => bytes,
+        (false, _, Held::Unique(bytes)) => bytes,
+        _ => return Err(LaunchError::bad_argument(array.name, "it is missing")),
+    };
+    check_array(array, bytes, dims)?;
+    Ok(Slot::Address(address(bytes.as_mut_ptr(), bytes.len())))
+}
+
+fn slot_of<T>(value: &mut T) -> Slot {
+    Slot::Address(std::ptr::from_mut(value).cast())
+}
+
+/// An empty array's bytes may lie anywhere, so it gets an aligned address.
+fn address(first: *mut u8, len: usize) -> *mut u8 {
+    if len == 0 {
+        std::ptr::without_provenance_mut(BLOCK_ALIGN)
+    } else {
+        first
+    }
+}
+
+/// Refuses bytes that are not this parameter's array: their number, alignment or values.
+fn check_array(array: &ArrayParam, bytes: &[u8], dims: &[usize]) -> Result<(), LaunchError> {
+    array.check_size(array.len_elements(dims)?, bytes.len() as u64)?;
+    let refuse = |reason: String| Err(LaunchError::bad_argument(array.name, reason));
+    if !bytes.is_empty() && !bytes.as_ptr().addr().is_multiple_of(BLOCK_ALIGN) {
+        return refuse(format!("its memory is not aligned to {BLOCK_ALIGN} bytes"));
+    }
+    match array.is_bool.then(|| first_invalid(bytes)).flatten() {
+        Some(at) => refuse(format!("byte {at} is {}, not 0 or 1", bytes[at])),
+        None => Ok(()),
+    }
+}
+
+/// A flat input.
+///
+/// # Safety
+/// `first` is a [`Slot`]'s address for an input of `len` elements, unchanged during `'a`.
+#[inline(always)]
+pub unsafe fn slice<'a, T: Element>(first: *const T, len: usize) -> &'a [T] {
+    // SAFETY: the caller's.
+    unsafe { std::slice::from_raw_parts(first, len) }
+}
+
+/// A flat output.
+///
+/// # Safety
+/// `first` is a [`Slot`]'s address for an output of `len` elements, reached by nothing else during
+/// `'a`.
+#[inline(always)]
+pub unsafe fn slice_mut<'a, T: Element>(first: *mut T, len: usize) -> &'a mut [T] {
+    // SAFETY: the caller's.
+    unsafe { std::slice::from_raw_parts_mut(first, len) }
+}
+
+/// A shaped input.
+///
+/// # Safety
+/// As [`slice`], for the product of `shape`, which has been checked not to overflow.
+#[inline(always)]
+pub unsafe fn view<'a, T: Element, const R: usize>(
+    first: *const T,
+    shape: [usize; R],
+) -> View<'a, T, R> {
+    // SAFETY: the caller's; the product is exact as the caller has checked.
+    let elements = unsafe { slice(first, product(shape)) };
+    View::from_parts(elements, shape)
+}
+
+/// A shaped output.
+///
+/// # Safety
+/// As [`slice_mut`], for the product of `shape`, which has been checked not to overflow.
+#[inline(always)]
+pub unsafe fn view_mut<'a, T: Element, const R: usize>(
+    first: *mut T,
+    shape: [usize; R],
+) -> ViewMut<'a, T, R> {
+    // SAFETY: the caller's; the product is exact as the caller has checked.
+    let elements = unsafe { slice_mut(first, product(shape)) };
+    ViewMut::from_parts(elements, shape)
+}
+
+fn product<const R: usize>(shape: [usize; R]) -> usize {
+    shape.iter().product()
+}
+
+/// A streamed input.
+///
+/// # Safety
+/// `reader` is a [`Slot`]'s address for a streamed input of `T`, alive during `'a`.
+pub unsafe fn chunks<'a, T: Element>(reader: *const Reader<'a>) -> Chunks<'a, T> {
+    // SAFETY: the caller's.
+    Chunks::from_reader(unsafe { *reader })
+}
+
+/// A streamed output.
+///
+/// # Safety
+/// `writer` is a [`Slot`]'s address for a streamed output of `T`, alive during `'a` and reached by
+/// nothing else.
+pub unsafe fn chunks_mut<'a, T: Element>(writer: *mut Writer<'a>) -> ChunksMut<'a, T> {
+    // SAFETY: the caller's.
+    ChunksMut::from_writer(unsafe { (*writer).reborrow() })
+}
+
+/// Runs one launch on a C caller's memory; what the symbol `hotcell_native_launch` does.
+///
+/// # Safety
+/// `request` points to a [`Request`] that is as its documentation says.
+pub unsafe fn launch_native(entries: &[&Entry], request: *const Request) -> i32 {
+    // SAFETY: the caller's.
+    let request = unsafe { &*request };
+    native::report(|| {
+        // SAFETY: the caller's, for each pair of pointer and length.
+        let (name, dims, scalars, arrays) = unsafe {
+            (
+                list(request.entry.ptr, request.entry.len),
+                list(request.dims, request.dims_len),
+                list(request.scalars, request.scalars_len),
+                list(request.arrays, request.arrays_len),
+            )
+        };
+        let entry = find(entries, &String::from_utf8_lossy(name))?;
+        let arrays = entry.arrays().zip(arrays);
+        // SAFETY: the caller's; an array that is written overlaps no other.
+        let arrays = arrays.map(|(param, array)| unsafe { borrow(param, array) });
+        let chunk = [request.chunk_start, request.chunk_len, request.chunk_total];
+        native::run(entry, dims, scalars, arrays.collect(), chunk)
+    })
+}
+
+/// # Safety
+/// Unless `len` is 0, `first` points to `len` values that live during `'a`.
+unsafe fn list<'a, T>(first: *const T, len: usize) -> &'a [T] {
+    if len == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's.
+    unsafe { std::slice::from_raw_parts(first, len) }
+}
+
+/// # Safety
+/// As for [`list`], and where `param` is written nothing else reaches the array during `'a`.
+unsafe fn borrow<'a>(param: &ArrayParam, array: &NativeArray) -> Held<'a> {
+    match (param.access, array.len_bytes) {
+        // SAFETY: the caller's.
+        (Access::In, len) => Held::Shared(unsafe { list(array.ptr, len) }),
+        (_, 0) => Held::Unique(&mut []),
+        // SAFETY: the caller's.
+        (_, len) => Held::Unique(unsafe { std::slice::from_raw_parts_mut(array.ptr, len) }),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// [`launch_native`] for tests, whose requests are made of slices.
+    pub(crate) fn launch(entries: &[&Entry], request: &Request) -> i32 {
+        // SAFETY: the tests' requests point to slices of theirs.
+        unsafe { launch_native(entries, request) }
+    }
+}

@@ -1,0 +1,299 @@
+//! The code that `#[kernel]` adds beside the author's function.
+//!
+//! One hidden constant, an `Entry`, with two functions inside it. `__hotcell_kernel` is the kernel in
+//! the Wasm: exported under a stable name, never inlined, its dimensions plain integers. It rebuilds
+//! the author's parameters and calls the author's function, which is inlined into it.
+//! `__hotcell_call` unpacks slots into its parameters.
+
+use crate::model::{Matched, Model};
+use crate::parameters::{Array, Form, Kind, Parameter};
+use hotcell_manifest::{DType, Dim, Role};
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Ident, ItemFn, ReturnType, Type};
+
+/// The kernel function's prefix among a module's exports.
+const EXPORT_PREFIX: &str = "hotcell-kernel:";
+
+/// The function itself and its entry.
+pub(crate) fn expand(model: &Model, function: &ItemFn) -> TokenStream {
+    let name = &model.name;
+    let vis = &function.vis;
+    let inline = inline(function);
+    let entry = entry_name(name);
+    let body = entry_body(model, function);
+    quote! {
+        #inline
+        #function
+
+        #[doc(hidden)]
+        #[allow(non_upper_case_globals)]
+        #vis const #entry: ::hotcell_guest::__private::Entry = { #body };
+    }
+}
+
+/// The hidden constant's name for a kernel's.
+pub(crate) fn entry_name(kernel: &Ident) -> Ident {
+    format_ident!("__hotcell_{}", kernel, span = kernel.span())
+}
+
+/// The author's function belongs into the exported one; where the author decides, that holds.
+fn inline(function: &ItemFn) -> Option<TokenStream> {
+    let decided = function
+        .attrs
+        .iter()
+        .any(|attribute| attribute.path().is_ident("inline"));
+    (!decided).then(|| quote!(#[cfg_attr(target_arch = "wasm32", inline(always))]))
+}
+
+fn entry_body(model: &Model, function: &ItemFn) -> TokenStream {
+    let text = model.name.to_string();
+    let dims = &model.dims;
+    let params = each_slot(model, describe);
+    let record = Literal::byte_string(&model.record);
+    let kernel = kernel_function(model, function);
+    let call = call_function(model, function);
+    quote! {
+        #kernel
+        #call
+        // SAFETY: the two functions above and the parameters come from one list.
+        unsafe {
+            ::hotcell_guest::__private::Entry::new(
+                #text, &[#(#dims),*], &[#(#params),*], #record, __hotcell_call,
+            )
+        }
+    }
+}
+
+/// Code for each parameter that has a slot, with the slot's position.
+fn each_slot(
+    model: &Model,
+    code: impl Fn(&Model, usize, &Parameter, usize) -> TokenStream,
+) -> Vec<TokenStream> {
+    let with_slot = model.parameters.iter().enumerate();
+    let with_slot = with_slot.filter(|(_, p)| !matches!(p.kind, Kind::Extent));
+    let code = with_slot
+        .enumerate()
+        .map(|(slot, (at, p))| code(model, at, p, slot));
+    code.collect()
+}
+
+/// A local variable of the expansion, which no name of the author's can meet.
+fn local(prefix: &str, name: &str) -> Ident {
+    format_ident!("{prefix}_{name}", span = Span::mixed_site())
+}
+
+fn dim_local(name: &str) -> Ident {
+    local("dim", name)
+}
+
+fn argument_local(parameter: &Parameter) -> Ident {
+    local("arg", &parameter.name.to_string())
+}
+
+/// The kernel as analyses find it in the module.
+fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
+    let name = &model.name;
+    let export_name = format!("{EXPORT_PREFIX}{name}");
+    let dims = model.dims.iter().map(|dim| {
+        let dim = dim_local(dim);
+        quote!(#dim: usize,)
+    });
+    let declared = each_slot(model, declare);
+    let failure = local("failure", "");
+    let declared_failure = fails(function).then(failure_type);
+    let declared_failure = declared_failure.map(|ty| quote!(#failure: #ty));
+    let values = model.parameters.iter().enumerate();
+    let values = values.map(|(at, parameter)| rebuild(model, at, parameter));
+    // Through a pointer, so that rustc's own inliner leaves the call to LLVM's, which keeps what
+    // the signature says of aliasing.
+    let types = model.parameters.iter().map(|_| quote!(_));
+    let call = quote!((#name as fn(#(#types),*) -> _)(#(#values),*));
+    let call = match &function.sig.output {
+        ReturnType::Type(_, ty) if fails(function) => {
+            quote_spanned!(ty.span()=> *#failure = ::hotcell_guest::__private::failure(#call);)
+        }
+        _ => quote!(#call;),
+    };
+    quote! {
+        #[cfg_attr(target_arch = "wasm32", unsafe(export_name = #export_name))]
+        #[inline(never)]
+        #[allow(clippy::too_many_arguments, unused_variables)]
+        unsafe extern "C" fn __hotcell_kernel(#(#dims)* #(#declared,)* #declared_failure) {
+            #call
+        }
+    }
+}
+
+/// The kernel behind the one type that all entries share.
+fn call_function(model: &Model, function: &ItemFn) -> TokenStream {
+    let (dims, slots, failure) = (local("dims", ""), local("slots", ""), local("failure", ""));
+    let failure_type = failure_type();
+    let extents = (0..model.dims.len()).map(|at| quote!(#dims[#at],));
+    let values = each_slot(model, |_, _, parameter, slot| match parameter.kind {
+        Kind::Scalar(_) => {
+            quote!(::hotcell_guest::__private::ScalarType::from_bits(#slots[#slot].bits()),)
+        }
+        _ => quote!(#slots[#slot].address(),),
+    });
+    let passed_failure = fails(function).then(|| quote!(#failure));
+    quote! {
+        #[allow(unused_variables)]
+        unsafe fn __hotcell_call(
+            #dims: &[usize],
+            #slots: &[::hotcell_guest::__private::Slot],
+            #failure: #failure_type,
+        ) {
+            // SAFETY: the slots fit the parameters, as the caller promises.
+            unsafe { __hotcell_kernel(#(#extents)* #(#values)* #passed_failure) }
+        }
+    }
+}
+
+/// Whether the function returns something: a `Result`, as the expansion makes the compiler check.
+fn fails(function: &ItemFn) -> bool {
+    match &function.sig.output {
+        ReturnType::Default => false,
+        ReturnType::Type(_, ty) => !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()),
+    }
+}
+
+fn failure_type() -> TokenStream {
+    quote!(&mut ::std::option::Option<::std::string::String>)
+}
+
+/// A parameter of the kernel function: scalars by value, all else by address.
+fn declare(_: &Model, _: usize, parameter: &Parameter, _: usize) -> TokenStream {
+    let (name, ty) = (argument_local(parameter), &parameter.ty);
+    match &parameter.kind {
+        Kind::Scalar(_) => quote!(#name: #ty),
+        Kind::Extent | Kind::Chunk => quote!(#name: *const #ty),
+        Kind::Array(array) => {
+            let element = &array.element;
+            match (array.form, array.mutable) {
+                (Form::Stream, false) => {
+                    quote!(#name: *const ::hotcell_guest::__private::Reader<'_>)
+                }
+                (Form::Stream, true) => quote!(#name: *mut ::hotcell_guest::__private::Writer<'_>),
+                (_, false) => quote!(#name: *const #element),
+                (_, true) => quote!(#name: *mut #element),
+            }
+        }
+    }
+}
+
+/// The author's argument, made of the kernel function's.
+fn rebuild(model: &Model, at: usize, parameter: &Parameter) -> TokenStream {
+    let name = argument_local(parameter);
+    match &parameter.kind {
+        Kind::Scalar(_) => quote!(#name),
+        Kind::Extent => {
+            let dim = dim_local(&parameter.name.to_string());
+            quote!(#dim)
+        }
+        // SAFETY (of these lines): each address is what its slot's parameter says.
+        Kind::Chunk => quote!(unsafe { *#name }),
+        Kind::Array(array) => {
+            let helper = helper(array);
+            let shape = shape(model, at, array);
+            let ty = &parameter.ty;
+            quote_spanned!(ty.span()=> unsafe { ::hotcell_guest::__private::#helper(#name #shape) })
+        }
+    }
+}
+
+/// The SDK's function that makes an array parameter of an address.
+fn helper(array: &Array) -> Ident {
+    let name = match array.form {
+        Form::Slice => "slice",
+        Form::View(_) => "view",
+        Form::Stream => "chunks",
+    };
+    let suffix = if array.mutable { "_mut" } else { "" };
+    format_ident!("{name}{suffix}")
+}
+
+/// The helper's second argument: a length, a shape or nothing.
+fn shape(model: &Model, at: usize, array: &Array) -> TokenStream {
+    let extents = matched(model, at).dims.iter().map(|dim| match dim {
+        Dim::Name(name) => dim_local(name).to_token_stream(),
+        Dim::Fixed(extent) => Literal::u64_unsuffixed(*extent).to_token_stream(),
+    });
+    match array.form {
+        Form::Slice => quote!(, 1_usize #(* #extents)*),
+        Form::View(_) => quote!(, [#(#extents),*]),
+        Form::Stream => TokenStream::new(),
+    }
+}
+
+fn matched(model: &Model, at: usize) -> &Matched {
+    let matched = model.arrays[at].as_ref();
+    matched.expect("every array was matched with the signature")
+}
+
+/// The `Param` that tells the SDK what a slot must hold.
+fn describe(model: &Model, at: usize, parameter: &Parameter, _: usize) -> TokenStream {
+    let name = parameter.name.to_string();
+    match &parameter.kind {
+        Kind::Scalar(dtype) => {
+            let kind = scalar_kind(*dtype);
+            quote! {
+                ::hotcell_guest::__private::Param::Scalar {
+                    name: #name,
+                    kind: ::hotcell_guest::__private::ScalarKind::#kind,
+                }
+            }
+        }
+        Kind::Extent | Kind::Chunk => quote!(::hotcell_guest::__private::Param::Chunk),
+        Kind::Array(array) => describe_array(model, at, &name, array),
+    }
+}
+
+fn describe_array(model: &Model, at: usize, name: &str, array: &Array) -> TokenStream {
+    let Matched { role, dims } = matched(model, at);
+    let access = match role {
+        Role::Input => quote!(In),
+        Role::Inout => quote!(InOut),
+        Role::Output | Role::Scalar => quote!(Out),
+    };
+    let extents = dims.iter().map(|dim| match dim {
+        Dim::Name(name) => {
+            let position = model.dim_position(name);
+            quote!(::hotcell_guest::__private::Extent::Dim(#position))
+        }
+        Dim::Fixed(extent) => {
+            let extent = Literal::u64_unsuffixed(*extent);
+            quote!(::hotcell_guest::__private::Extent::Fixed(#extent))
+        }
+    });
+    let (element, dtype, streamed) = (
+        &array.element,
+        array.dtype.name(),
+        array.form == Form::Stream,
+    );
+    quote_spanned! {element.span()=>
+        ::hotcell_guest::__private::Param::Array(
+            ::hotcell_guest::__private::ArrayParam::of::<#element>(
+                #name,
+                #dtype,
+                &[#(#extents),*],
+                ::hotcell_guest::__private::Access::#access,
+                #streamed,
+            ),
+        )
+    }
+}
+
+fn scalar_kind(dtype: DType) -> Ident {
+    let name = match dtype {
+        DType::Bool => "Bool",
+        DType::I32 => "I32",
+        DType::I64 => "I64",
+        DType::U32 => "U32",
+        DType::U64 => "U64",
+        DType::F32 => "F32",
+        _ => "F64",
+    };
+    format_ident!("{name}")
+}

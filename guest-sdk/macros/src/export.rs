@@ -1,0 +1,82 @@
+//! The code of `export!`: the manifest, the component's export and the native symbols.
+
+use crate::expand::entry_name;
+use hotcell_manifest::{ComponentRecord, Record};
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{Error, Ident, Path, Result, Token};
+
+/// The kernels to export, by path.
+pub(crate) struct Kernels(Punctuated<Path, Token![,]>);
+
+impl Parse for Kernels {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let parse_path = Path::parse_mod_style;
+        Punctuated::parse_terminated_with(input, parse_path).map(Self)
+    }
+}
+
+pub(crate) fn expand(kernels: &Kernels) -> Result<TokenStream> {
+    let entries = entries(kernels)?;
+    let component = Literal::byte_string(&component_record());
+    Ok(quote! {
+        #[doc(hidden)]
+        pub static HOTCELL_ENTRIES: &[&::hotcell_guest::__private::Entry] = &[#(&#entries),*];
+
+        const _: () = {
+            const RECORDS: &[&[u8]] = &[#component, #(#entries.record()),*];
+            const LEN: usize = ::hotcell_guest::__private::total_len(RECORDS);
+
+            #[cfg(target_arch = "wasm32")]
+            #[used]
+            #[unsafe(link_section = "hotcell:manifest")]
+            static MANIFEST: [u8; LEN] = ::hotcell_guest::__private::concat(RECORDS);
+            #[cfg(not(target_arch = "wasm32"))]
+            static MANIFEST: [u8; LEN] = ::hotcell_guest::__private::concat(RECORDS);
+
+            ::hotcell_guest::__export_component!(HOTCELL_ENTRIES, MANIFEST);
+        };
+    })
+}
+
+/// The paths of the hidden constants beside the kernels.
+fn entries(kernels: &Kernels) -> Result<Vec<TokenStream>> {
+    if kernels.0.is_empty() {
+        return Err(Error::new(
+            Span::call_site(),
+            "a component has at least one kernel",
+        ));
+    }
+    let mut seen: Vec<Ident> = Vec::new();
+    let mut entries = Vec::new();
+    for path in &kernels.0 {
+        let mut path = path.clone();
+        let segment = path
+            .segments
+            .last_mut()
+            .expect("a parsed path is not empty");
+        if seen.contains(&segment.ident) {
+            let message = format!(
+                "two kernels named `{}`: their entries would be one",
+                segment.ident
+            );
+            return Err(Error::new(segment.ident.span(), message));
+        }
+        seen.push(segment.ident.clone());
+        segment.ident = entry_name(&segment.ident);
+        entries.push(path.into_token_stream());
+    }
+    Ok(entries)
+}
+
+/// The component's record: name and version of the package being compiled, as Cargo tells it.
+fn component_record() -> Vec<u8> {
+    let variable = |name| std::env::var(name).unwrap_or_default();
+    let component = ComponentRecord {
+        name: variable("CARGO_PKG_NAME"),
+        version: variable("CARGO_PKG_VERSION"),
+    };
+    Record::from(component).encode()
+}

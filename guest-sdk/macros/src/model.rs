@@ -1,0 +1,300 @@
+//! The attribute and the function matched with each other: all that the expansion needs, checked.
+//!
+//! The rules are the manifest's (`hotcell_manifest::Kernel`), which has the last word; they are
+//! looked at here first because only here it is known which token breaks them.
+
+use crate::attributes::Attributes;
+use crate::parameters::{self, Array, Form, Kind, Parameter};
+use crate::record;
+use hotcell_manifest::{Cost, DType, Dim, Kernel, Record, Role, Signature};
+use std::fmt::Display;
+use syn::spanned::Spanned;
+use syn::{Error, Ident, ItemFn, LitStr, Result};
+
+/// A kernel whose parts fit together.
+pub(crate) struct Model {
+    pub(crate) name: Ident,
+    /// Named dimensions in order of first appearance.
+    pub(crate) dims: Vec<String>,
+    pub(crate) parameters: Vec<Parameter>,
+    /// One for each parameter; `None` for what is no array.
+    pub(crate) arrays: Vec<Option<Matched>>,
+    /// The manifest's record, length prefix included.
+    pub(crate) record: Vec<u8>,
+}
+
+/// What the signature says of an array parameter.
+pub(crate) struct Matched {
+    pub(crate) role: Role,
+    pub(crate) dims: Vec<Dim>,
+}
+
+impl Model {
+    pub(crate) fn new(attributes: Attributes, function: &ItemFn) -> Result<Self> {
+        let parameters = parameters::read(function)?;
+        let sig = &attributes.sig;
+        let signature = Signature::parse(&sig.value()).map_err(|e| at(sig, e))?;
+        let dims: Vec<String> = signature.names().into_iter().map(str::to_owned).collect();
+        check_names(&parameters, &dims)?;
+        let inout = inout_names(attributes.inout.as_ref(), &parameters)?;
+        let roles: Vec<Role> = parameters.iter().map(|p| role(p, &inout)).collect();
+        let arrays = Matching::new(sig, &signature).match_all(&parameters, &roles)?;
+        check_split(attributes.split.as_ref(), &dims, &parameters, &arrays)?;
+        check_cost(attributes.cost.as_ref(), &dims, &parameters)?;
+        let record = record::record(&attributes, function, &parameters, &roles)?;
+        Kernel::check(record.clone()).map_err(|error| at(&function.sig.ident, error))?;
+        Ok(Self {
+            name: function.sig.ident.clone(),
+            dims,
+            parameters,
+            arrays,
+            record: Record::from(record).encode(),
+        })
+    }
+
+    /// Where a dimension stands among `dims`.
+    pub(crate) fn dim_position(&self, name: &str) -> usize {
+        let position = self.dims.iter().position(|dim| dim == name);
+        position.expect("the signature's names are all in `dims`")
+    }
+}
+
+pub(crate) fn at(token: &impl Spanned, message: impl Display) -> Error {
+    Error::new(token.span(), message)
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+/// `usize` parameters are dimensions; no other parameter has a dimension's name.
+fn check_names(parameters: &[Parameter], dims: &[String]) -> Result<()> {
+    for parameter in parameters {
+        let name = &parameter.name;
+        let is_dim = dims.iter().any(|dim| name == dim);
+        match (&parameter.kind, is_dim) {
+            (Kind::Extent, false) => {
+                let message = format!(
+                    "a `usize` receives the extent of a dimension, and `{name}` is none of the \
+                     signature's ({}); for a scalar use `u32` or `u64`",
+                    list(dims)
+                );
+                return Err(at(name, message));
+            }
+            (Kind::Scalar(_) | Kind::Array(_) | Kind::Chunk, true) => {
+                let message = format!(
+                    "`{name}` is a dimension of the signature: a parameter of that name is its \
+                     extent, a `usize`"
+                );
+                return Err(at(name, message));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The names in `inout`, each a mutable array that is not streamed.
+fn inout_names(inout: Option<&LitStr>, parameters: &[Parameter]) -> Result<Vec<String>> {
+    let Some(literal) = inout else {
+        return Ok(Vec::new());
+    };
+    let text = literal.value();
+    let names = text.split(',').map(|name| {
+        let name = name.trim();
+        let Some(parameter) = parameters.iter().find(|p| p.name == name) else {
+            return Err(at(literal, format!("there is no parameter `{name}`")));
+        };
+        match &parameter.kind {
+            Kind::Array(array) if array.mutable && array.form != Form::Stream => {
+                Ok(name.to_owned())
+            }
+            _ => {
+                let message =
+                    format!("`{name}` is neither `&mut [T]` nor `ViewMut`: in-out arrays are");
+                Err(at(literal, message))
+            }
+        }
+    });
+    names.collect()
+}
+
+fn role(parameter: &Parameter, inout: &[String]) -> Role {
+    match &parameter.kind {
+        Kind::Array(array) if !array.mutable => Role::Input,
+        Kind::Array(_) if inout.iter().any(|name| parameter.name == name) => Role::Inout,
+        Kind::Array(_) => Role::Output,
+        Kind::Scalar(_) | Kind::Extent | Kind::Chunk => Role::Scalar,
+    }
+}
+
+/// Array parameters on their way through a signature, both sides in order.
+struct Matching<'a> {
+    literal: &'a LitStr,
+    signature: &'a Signature,
+    inputs: std::slice::Iter<'a, Vec<Dim>>,
+    outputs: std::slice::Iter<'a, Vec<Dim>>,
+}
+
+impl<'a> Matching<'a> {
+    fn new(literal: &'a LitStr, signature: &'a Signature) -> Self {
+        Self {
+            literal,
+            signature,
+            inputs: signature.inputs.iter(),
+            outputs: signature.outputs.iter(),
+        }
+    }
+
+    fn match_all(
+        mut self,
+        parameters: &[Parameter],
+        roles: &[Role],
+    ) -> Result<Vec<Option<Matched>>> {
+        let matched = parameters.iter().zip(roles).map(|(parameter, &role)| {
+            let Kind::Array(array) = &parameter.kind else {
+                return Ok(None);
+            };
+            let dims = self.match_one(&parameter.name, role)?;
+            check_rank(parameter, array, &dims)?;
+            Ok(Some(Matched { role, dims }))
+        });
+        let matched = matched.collect::<Result<_>>()?;
+        self.check_used_up()?;
+        Ok(matched)
+    }
+
+    fn match_one(&mut self, name: &Ident, role: Role) -> Result<Vec<Dim>> {
+        let extra = |side, count, how| {
+            let message = format!("the signature has {count} {side}; `{name}` is one more, {how}");
+            at(name, message)
+        };
+        let (inputs, outputs) = (self.signature.inputs.len(), self.signature.outputs.len());
+        let read = if role.is_read() {
+            let next = self.inputs.next();
+            Some(next.ok_or_else(|| extra("inputs", inputs, "as it is read"))?)
+        } else {
+            None
+        };
+        let written = if role.is_written() {
+            let next = self.outputs.next();
+            Some(next.ok_or_else(|| extra("outputs", outputs, "as it is written"))?)
+        } else {
+            None
+        };
+        match (read, written) {
+            (Some(read), Some(written)) if read != written => {
+                let message =
+                    format!("in-out `{name}` has two shapes: the same must stand on both sides");
+                Err(at(self.literal, message))
+            }
+            (Some(dims), _) | (None, Some(dims)) => Ok(dims.clone()),
+            (None, None) => unreachable!("an array is read or written"),
+        }
+    }
+
+    fn check_used_up(&self) -> Result<()> {
+        let sides = [
+            (
+                "inputs",
+                self.signature.inputs.len(),
+                self.inputs.len(),
+                "shared (`&[T]`, `View`, `Chunks`) or `inout`",
+            ),
+            (
+                "outputs",
+                self.signature.outputs.len(),
+                self.outputs.len(),
+                "mutable (`&mut [T]`, `ViewMut`, `ChunksMut`)",
+            ),
+        ];
+        for (side, count, left, kind) in sides {
+            if left > 0 {
+                let message = format!(
+                    "the signature has {count} {side}, the function {}: arrays that are {kind}",
+                    count - left
+                );
+                return Err(at(self.literal, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_rank(parameter: &Parameter, array: &Array, dims: &[Dim]) -> Result<()> {
+    match array.form {
+        Form::View(rank) if rank != dims.len() => {
+            let shape: Vec<String> = dims.iter().map(Dim::to_string).collect();
+            let message = format!(
+                "a view of rank {rank}, but the signature gives `{}` the shape ({}) of rank {}",
+                parameter.name,
+                shape.join(","),
+                dims.len()
+            );
+            Err(at(&parameter.ty, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_split(
+    split: Option<&LitStr>,
+    dims: &[String],
+    parameters: &[Parameter],
+    arrays: &[Option<Matched>],
+) -> Result<()> {
+    let Some(literal) = split else {
+        return Ok(());
+    };
+    let split = literal.value();
+    if !dims.contains(&split) {
+        let message = format!(
+            "`{split}` is no dimension of the signature ({})",
+            list(dims)
+        );
+        return Err(at(literal, message));
+    }
+    let dim = Dim::Name(split.clone());
+    for (parameter, array) in parameters.iter().zip(arrays) {
+        let Some(Matched { role, dims }) = array else {
+            continue;
+        };
+        let place = dims.iter().rposition(|other| *other == dim);
+        let problem = match place {
+            None if role.is_written() => "is written in every chunk but does not have it",
+            Some(place) if place > 0 => "has it elsewhere",
+            _ => continue,
+        };
+        let message = format!(
+            "a split dimension is the first of every array that has it, and every output has it: \
+             `{}` {problem}",
+            parameter.name
+        );
+        return Err(at(literal, message));
+    }
+    Ok(())
+}
+
+fn check_cost(cost: Option<&LitStr>, dims: &[String], parameters: &[Parameter]) -> Result<()> {
+    let Some(literal) = cost else {
+        return Ok(());
+    };
+    let cost = Cost::parse(&literal.value()).map_err(|error| at(literal, error))?;
+    let is_integer = |parameter: &Parameter| {
+        let integers = [DType::I32, DType::I64, DType::U32, DType::U64];
+        matches!(parameter.kind, Kind::Scalar(dtype) if integers.contains(&dtype))
+    };
+    for name in cost.names() {
+        let known = dims.iter().any(|dim| dim == name)
+            || parameters.iter().any(|p| p.name == name && is_integer(p));
+        if !known {
+            let message = format!(
+                "`{name}` is neither a dimension ({}) nor an integer scalar",
+                list(dims)
+            );
+            return Err(at(literal, message));
+        }
+    }
+    Ok(())
+}

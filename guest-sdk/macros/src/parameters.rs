@@ -1,0 +1,199 @@
+//! The parameters of a kernel's function, by their types' spelling.
+//!
+//! A macro sees tokens, not types: it goes by the last segment of a path. The expansion makes the
+//! compiler check that the type behind the spelling is the SDK's.
+
+use hotcell_manifest::DType;
+use syn::spanned::Spanned;
+use syn::{Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, Result, Type};
+
+/// One parameter.
+pub(crate) struct Parameter {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+    pub(crate) kind: Kind,
+}
+
+/// What a parameter is.
+pub(crate) enum Kind {
+    /// A number or truth value that the caller gives.
+    Scalar(DType),
+    /// A `usize`: the extent of the dimension of its name.
+    Extent,
+    /// A `Chunk`.
+    Chunk,
+    /// An array.
+    Array(Box<Array>),
+}
+
+/// An array parameter.
+pub(crate) struct Array {
+    pub(crate) form: Form,
+    pub(crate) mutable: bool,
+    pub(crate) dtype: DType,
+    /// The element type as the author wrote it.
+    pub(crate) element: Type,
+}
+
+/// How the function holds an array.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `&[T]`, `&mut [T]`
+    Slice,
+    /// `View2<T>`, `ViewMut2<T>`, of this rank
+    View(usize),
+    /// `Chunks<T>`, `ChunksMut<T>`
+    Stream,
+}
+
+const TYPES: &str = "a kernel takes scalars (bool, i32, i64, u32, u64, f32, f64), extents (`usize`, \
+     named after a dimension), `Chunk`, and arrays: `&[T]`, `&mut [T]`, `View1<T>` to `View4<T>`, \
+     `ViewMut1<T>` to `ViewMut4<T>`, `Chunks<T>`, `ChunksMut<T>`";
+const ELEMENTS: &str = "elements are bool, u8 to u64, i8 to i64, f32, f64, F16, Bf16, \
+     Complex<f32> or Complex<f64>";
+
+/// Reads every parameter; refuses functions that cannot be kernels.
+pub(crate) fn read(function: &ItemFn) -> Result<Vec<Parameter>> {
+    check_plain(function)?;
+    function.sig.inputs.iter().map(parameter).collect()
+}
+
+fn check_plain(function: &ItemFn) -> Result<()> {
+    let sig = &function.sig;
+    let refuse = |span, message: &str| Err(Error::new(span, message));
+    if let Some(token) = &sig.asyncness {
+        return refuse(
+            token.span(),
+            "a kernel cannot be async: a launch is one call",
+        );
+    }
+    if let Some(token) = &sig.unsafety {
+        return refuse(token.span(), "a kernel is a safe function");
+    }
+    if let Some(abi) = &sig.abi {
+        return refuse(abi.span(), "a kernel is an ordinary Rust function");
+    }
+    if !sig.generics.params.is_empty() {
+        let message = "a kernel cannot be generic: the manifest names one type for each parameter";
+        return refuse(sig.generics.span(), message);
+    }
+    if let Some(clause) = &sig.generics.where_clause {
+        return refuse(clause.span(), "a kernel has no where clause");
+    }
+    Ok(())
+}
+
+fn parameter(argument: &FnArg) -> Result<Parameter> {
+    let typed = match argument {
+        FnArg::Typed(typed) => typed,
+        FnArg::Receiver(receiver) => {
+            let message = "a kernel is a free function, without `self`";
+            return Err(Error::new(receiver.span(), message));
+        }
+    };
+    let Pat::Ident(pattern) = &*typed.pat else {
+        let message = "a kernel's parameter has a plain name, which the manifest shows";
+        return Err(Error::new(typed.pat.span(), message));
+    };
+    Ok(Parameter {
+        name: pattern.ident.clone(),
+        ty: (*typed.ty).clone(),
+        kind: kind(&typed.ty)?,
+    })
+}
+
+fn kind(ty: &Type) -> Result<Kind> {
+    if let Type::Reference(reference) = ty {
+        let Type::Slice(slice) = &*reference.elem else {
+            return Err(Error::new(ty.span(), TYPES));
+        };
+        return array(Form::Slice, reference.mutability.is_some(), &slice.elem);
+    }
+    let Some((name, argument)) = last_segment(ty) else {
+        return Err(Error::new(ty.span(), TYPES));
+    };
+    let Some(argument) = argument else {
+        return plain(ty, &name.to_string());
+    };
+    let (form, mutable) = match name.to_string().as_str() {
+        "Chunks" => (Form::Stream, false),
+        "ChunksMut" => (Form::Stream, true),
+        name => view(name).ok_or_else(|| Error::new(ty.span(), TYPES))?,
+    };
+    array(form, mutable, argument)
+}
+
+/// A type without arguments.
+fn plain(ty: &Type, name: &str) -> Result<Kind> {
+    Ok(match name {
+        "usize" => Kind::Extent,
+        "Chunk" => Kind::Chunk,
+        _ => match name.parse::<DType>() {
+            Ok(dtype) if is_scalar(dtype) => Kind::Scalar(dtype),
+            Ok(dtype) => {
+                let message = format!(
+                    "a scalar cannot be {dtype}; scalars are bool, i32, i64, u32, u64, f32 or f64"
+                );
+                return Err(Error::new(ty.span(), message));
+            }
+            Err(_) => return Err(Error::new(ty.span(), TYPES)),
+        },
+    })
+}
+
+fn is_scalar(dtype: DType) -> bool {
+    hotcell_manifest::ScalarValue::parse(dtype, "0").is_some() || dtype == DType::Bool
+}
+
+/// `View2` as rank and mutability.
+fn view(name: &str) -> Option<(Form, bool)> {
+    let rest = name.strip_prefix("View")?;
+    let (mutable, rank) = match rest.strip_prefix("Mut") {
+        Some(rank) => (true, rank),
+        None => (false, rest),
+    };
+    let rank = rank.parse().ok().filter(|rank| (1..=4).contains(rank))?;
+    Some((Form::View(rank), mutable))
+}
+
+fn array(form: Form, mutable: bool, element: &Type) -> Result<Kind> {
+    let dtype = dtype(element).ok_or_else(|| Error::new(element.span(), ELEMENTS))?;
+    Ok(Kind::Array(Box::new(Array {
+        form,
+        mutable,
+        dtype,
+        element: element.clone(),
+    })))
+}
+
+fn dtype(element: &Type) -> Option<DType> {
+    let (name, argument) = last_segment(element)?;
+    match (name.to_string().as_str(), argument) {
+        ("F16", None) => Some(DType::F16),
+        ("Bf16", None) => Some(DType::Bf16),
+        ("f16" | "bf16" | "complex64" | "complex128", None) => None,
+        (name, None) => name.parse().ok(),
+        ("Complex", Some(part)) => match dtype(part)? {
+            DType::F32 => Some(DType::Complex64),
+            DType::F64 => Some(DType::Complex128),
+            _ => None,
+        },
+        (_, Some(_)) => None,
+    }
+}
+
+/// A path's last name and its type argument, if it has one.
+fn last_segment(ty: &Type) -> Option<(&Ident, Option<&Type>)> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let segment = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
+        return Some((&segment.ident, None));
+    };
+    let argument = arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    Some((&segment.ident, argument))
+}

@@ -1,0 +1,199 @@
+//! One walk over a component that counts, checks each count against its limit, and validates.
+//!
+//! A count is checked before the bytes behind it are validated or kept, so that the work done on a
+//! hostile component is bounded by the limits and not by what it claims.
+
+use hotcell_engine::FEATURES;
+use hotcell_model::component::{Counts, Extent, Refusal};
+use hotcell_model::limit::{Amount, Breach, Limit, Limits};
+use wasmparser::{
+    BinaryReaderError, Encoding, FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator,
+    Parser, Payload, ValidPayload, Validator, ValidatorResources,
+};
+
+/// Counts and validates; [`Census::payload`] takes the payloads in order.
+pub(crate) struct Census<'a> {
+    limits: &'a Limits,
+    counts: Counts,
+    validator: Validator,
+    allocations: FuncValidatorAllocations,
+}
+
+impl<'a> Census<'a> {
+    pub(crate) fn new(component_bytes: usize, limits: &'a Limits) -> Result<Self, Refusal> {
+        let mut census = Self {
+            limits,
+            counts: Counts::default(),
+            validator: Validator::new_with_features(FEATURES),
+            allocations: FuncValidatorAllocations::default(),
+        };
+        census.counts.component_bytes = component_bytes as u64;
+        census.check(Limit::ComponentBytes, component_bytes as u64)?;
+        Ok(census)
+    }
+
+    /// Counts and validates one payload.
+    pub(crate) fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
+        self.count(payload)?;
+        match self.validator.payload(payload).map_err(invalid)? {
+            ValidPayload::Func(function, body) => self.function(function, &body),
+            ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::End(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Counts {
+        self.counts
+    }
+
+    fn count(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
+        match payload {
+            Payload::Version { encoding, .. } => {
+                self.counts.modules += u64::from(*encoding == Encoding::Module);
+                self.items(1)?;
+            }
+            Payload::TypeSection(section) => self.types(section.count())?,
+            Payload::CoreTypeSection(section) => self.types(section.count())?,
+            Payload::ComponentTypeSection(section) => self.types(section.count())?,
+            Payload::FunctionSection(section) => {
+                self.counts.functions += u64::from(section.count());
+                self.check(Limit::Functions, self.counts.functions)?;
+            }
+            Payload::CodeSectionEntry(body) => self.body(body)?,
+            Payload::MemorySection(section) => {
+                self.items(section.count())?;
+                for memory in section.clone() {
+                    let memory = memory.map_err(invalid)?;
+                    self.counts.memories.push(Extent {
+                        initial: memory.initial,
+                        maximum: memory.maximum,
+                    });
+                }
+            }
+            Payload::TableSection(section) => {
+                self.items(section.count())?;
+                for table in section.clone() {
+                    let table = table.map_err(invalid)?.ty;
+                    self.counts.tables.push(Extent {
+                        initial: table.initial,
+                        maximum: table.maximum,
+                    });
+                }
+            }
+            Payload::DataSection(section) => {
+                self.items(section.count())?;
+                self.counts.data_bytes += section.range().len() as u64;
+            }
+            Payload::CustomSection(section) => {
+                self.items(1)?;
+                self.counts.custom_bytes += section.data().len() as u64;
+            }
+            other => {
+                let count = section_count(other);
+                self.items(count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn types(&mut self, count: u32) -> Result<(), Refusal> {
+        self.counts.types += u64::from(count);
+        self.check(Limit::Types, self.counts.types)
+    }
+
+    fn items(&mut self, count: u32) -> Result<(), Refusal> {
+        self.counts.items += u64::from(count);
+        self.check(Limit::Items, self.counts.items)
+    }
+
+    fn body(&mut self, body: &FunctionBody<'_>) -> Result<(), Refusal> {
+        let bytes = body.range().len() as u64;
+        self.counts.code_bytes += bytes;
+        self.counts.largest_function_bytes = self.counts.largest_function_bytes.max(bytes);
+        self.check(Limit::FunctionBytes, bytes)?;
+        let mut locals = 0u64;
+        for group in body.get_locals_reader().map_err(invalid)? {
+            locals += u64::from(group.map_err(invalid)?.0);
+            self.check(Limit::FunctionLocals, locals)?;
+        }
+        self.counts.most_locals = self.counts.most_locals.max(locals);
+        Ok(())
+    }
+
+    /// Validates one function operator by operator, watching what makes compilation slow.
+    fn function(
+        &mut self,
+        function: FuncToValidate<ValidatorResources>,
+        body: &FunctionBody<'_>,
+    ) -> Result<(), Refusal> {
+        let mut validator = function.into_validator(std::mem::take(&mut self.allocations));
+        let mut reader = body.get_binary_reader();
+        validator.read_locals(&mut reader).map_err(invalid)?;
+        let mut operators = wasmparser::OperatorsReader::new(reader);
+        while !operators.eof() {
+            let (operator, offset) = operators.read_with_offset().map_err(invalid)?;
+            validator.op(offset, &operator).map_err(invalid)?;
+            match &operator {
+                Operator::BrTable { targets } => {
+                    let targets = u64::from(targets.len());
+                    self.check(Limit::BrTableTargets, targets)?;
+                    let most = &mut self.counts.most_br_table_targets;
+                    *most = targets.max(*most);
+                }
+                Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+                    let nesting = u64::from(validator.control_stack_height());
+                    self.check(Limit::Nesting, nesting)?;
+                    let deepest = &mut self.counts.deepest_nesting;
+                    *deepest = nesting.max(*deepest);
+                }
+                _ => {}
+            }
+        }
+        operators.finish().map_err(invalid)?;
+        self.allocations = validator.into_allocations();
+        Ok(())
+    }
+
+    fn check(&self, limit: Limit, requested: u64) -> Result<(), Refusal> {
+        let maximum = self.limits.get(limit);
+        if requested <= maximum {
+            return Ok(());
+        }
+        Err(Refusal::TooMuch(Breach {
+            limit,
+            amount: Amount::Requested(requested),
+            maximum,
+        }))
+    }
+}
+
+/// Entries of the sections that only count as items.
+fn section_count(payload: &Payload<'_>) -> u32 {
+    match payload {
+        Payload::ImportSection(section) => section.count(),
+        Payload::GlobalSection(section) => section.count(),
+        Payload::ExportSection(section) => section.count(),
+        Payload::ElementSection(section) => section.count(),
+        Payload::TagSection(section) => section.count(),
+        Payload::InstanceSection(section) => section.count(),
+        Payload::ComponentInstanceSection(section) => section.count(),
+        Payload::ComponentAliasSection(section) => section.count(),
+        Payload::ComponentCanonicalSection(section) => section.count(),
+        Payload::ComponentImportSection(section) => section.count(),
+        Payload::ComponentExportSection(section) => section.count(),
+        _ => 0,
+    }
+}
+
+/// The validator's complaint, with the offset it names.
+pub(crate) fn invalid(error: BinaryReaderError) -> Refusal {
+    Refusal::Invalid(format!("not a valid component: {error}"))
+}
+
+/// The payloads of a component and of everything nested in it, in order.
+pub(crate) fn payloads(
+    bytes: &[u8],
+) -> impl Iterator<Item = Result<Payload<'_>, BinaryReaderError>> {
+    let mut parser = Parser::new(0);
+    parser.set_features(FEATURES);
+    parser.parse_all(bytes)
+}

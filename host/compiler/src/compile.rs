@@ -1,0 +1,68 @@
+//! From a described component to an artifact.
+
+use hotcell_engine::config;
+use hotcell_model::limit::{Amount, Breach, Limit, Limits};
+use hotcell_model::profile::Metering;
+use wasmtime::Engine;
+
+/// Whether compilation may use all cores of the machine, or stays on the calling thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parallelism {
+    /// One thread per core.
+    AllCores,
+    /// The calling thread alone: what a confined process can do.
+    OneThread,
+}
+
+/// Why a component could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The compiler cannot be set up on this machine.
+    #[error("the compiler could not be set up: {0}")]
+    Setup(String),
+    /// The compiler refused what the validator had accepted.
+    #[error("the component cannot be compiled: {0}")]
+    Refused(String),
+    /// The artifact is larger than allowed.
+    #[error(transparent)]
+    TooMuch(#[from] Breach),
+}
+
+/// A compiler for one metering mode.
+pub struct Compiler {
+    engine: Engine,
+}
+
+impl Compiler {
+    /// Sets up Cranelift for `metering` and this machine's CPU.
+    ///
+    /// # Errors
+    /// [`CompileError::Setup`] where Cranelift does not support the machine.
+    pub fn new(metering: Metering, parallelism: Parallelism) -> Result<Self, CompileError> {
+        let mut config = config(metering);
+        config.parallel_compilation(parallelism == Parallelism::AllCores);
+        let engine =
+            Engine::new(&config).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
+        Ok(Self { engine })
+    }
+
+    /// Compiles a component that [`describe`](crate::describe) has accepted.
+    ///
+    /// # Errors
+    /// The compiler refuses it, or the artifact is over its limit.
+    pub fn compile(&self, component: &[u8], limits: &Limits) -> Result<Vec<u8>, CompileError> {
+        let artifact = self
+            .engine
+            .precompile_component(component)
+            .map_err(|error| CompileError::Refused(format!("{error:#}")))?;
+        let (requested, maximum) = (artifact.len() as u64, limits.get(Limit::ArtifactBytes));
+        if requested > maximum {
+            return Err(CompileError::TooMuch(Breach {
+                limit: Limit::ArtifactBytes,
+                amount: Amount::Requested(requested),
+                maximum,
+            }));
+        }
+        Ok(artifact)
+    }
+}

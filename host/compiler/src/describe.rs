@@ -1,0 +1,118 @@
+//! Reading a component without running it: manifest, imports, counts.
+
+use crate::census::{Census, invalid, payloads};
+use hotcell_model::component::{Description, ENTRIES, Import, PACKAGE_VERSION, Refusal};
+use hotcell_model::limit::Limits;
+use hotcell_model::manifest::{Manifest, ManifestError, SECTION};
+use std::error::Error as _;
+use wasmparser::{Encoding, Payload};
+
+/// Reads, counts and validates `bytes`, and nothing of them runs.
+///
+/// # Errors
+/// [`Refusal::TooMuch`] for the first count that is over its limit, [`Refusal::Invalid`] for anything
+/// that is no kernel component, with what to do about it.
+pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
+    check_preamble(bytes)?;
+    let mut census = Census::new(bytes.len(), limits)?;
+    let mut surface = Surface::default();
+    // Containers that are open at this point; the component itself is the first.
+    let mut depth = 0u32;
+    for payload in payloads(bytes) {
+        let payload = payload.map_err(invalid)?;
+        census.payload(&payload)?;
+        match &payload {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ if depth == 1 => surface.payload(&payload)?,
+            _ => {}
+        }
+    }
+    Ok(Description {
+        manifest: surface.manifest()?,
+        imports: surface.imports,
+        counts: census.finish(),
+    })
+}
+
+/// Tells apart, in words, what is no component at all.
+fn check_preamble(bytes: &[u8]) -> Result<(), Refusal> {
+    let refuse = |why: &str| Err(Refusal::Invalid(why.to_owned()));
+    if bytes.is_empty() {
+        return refuse("the file is empty; a kernel component was expected");
+    }
+    if !wasmparser::Parser::is_core_wasm(bytes) && !wasmparser::Parser::is_component(bytes) {
+        return refuse("not WebAssembly; `hotcell build` makes a kernel component");
+    }
+    if wasmparser::Parser::is_core_wasm(bytes) {
+        return refuse(
+            "a core module, not a component; `hotcell build` makes a kernel component of a project",
+        );
+    }
+    Ok(())
+}
+
+/// What stands at the component's top level.
+#[derive(Default)]
+struct Surface {
+    sections: Vec<Vec<u8>>,
+    imports: Vec<Import>,
+    exports: Vec<String>,
+}
+
+impl Surface {
+    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
+        match payload {
+            Payload::Version { encoding, .. } if *encoding != Encoding::Component => {
+                return Err(Refusal::Invalid("not a component".to_owned()));
+            }
+            Payload::CustomSection(section) if section.name() == SECTION => {
+                self.sections.push(section.data().to_vec());
+            }
+            Payload::ComponentImportSection(section) => {
+                for import in section.clone() {
+                    self.imports
+                        .push(Import::classify(import.map_err(invalid)?.name.name));
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section.clone() {
+                    self.exports
+                        .push(export.map_err(invalid)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn manifest(&self) -> Result<Manifest, Refusal> {
+        let entries = format!("{ENTRIES}@{PACKAGE_VERSION}");
+        if !self.exports.contains(&entries) {
+            return Err(Refusal::Invalid(format!(
+                "the component does not export `{entries}`, so it is no kernel for this host"
+            )));
+        }
+        match &self.sections[..] {
+            [section] => Manifest::decode(section).map_err(|error| Refusal::Invalid(chain(&error))),
+            [] => Err(Refusal::Invalid(format!(
+                "the component has no `{SECTION}` section; `hotcell build --manifest kernel.toml` adds one"
+            ))),
+            more => Err(Refusal::Invalid(format!(
+                "the component has {} `{SECTION}` sections; exactly one is allowed",
+                more.len()
+            ))),
+        }
+    }
+}
+
+/// An error and its causes in one line.
+fn chain(error: &ManifestError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

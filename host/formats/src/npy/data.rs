@@ -1,0 +1,146 @@
+//! The elements behind a `.npy` header, read into C order and little-endian bytes.
+
+use super::header::Header;
+use super::transpose::{SLAB_BYTES, Scatter};
+use crate::read::ReadError;
+use hotcell_model::manifest::DType;
+use std::io::{ErrorKind, Read};
+
+/// Reads exactly `len` bytes of data, which the caller has checked against its limits.
+///
+/// `file` names the source in errors. Bytes after the data are left unread.
+pub(crate) fn read(
+    header: &Header,
+    len: usize,
+    source: &mut dyn Read,
+    file: &str,
+) -> Result<Vec<u8>, ReadError> {
+    let reordered = header.fortran_order && header.shape.len() > 1 && len > 0;
+    let mut data = if reordered {
+        read_fortran(header, len, source, file)?
+    } else {
+        read_plain(len, source, file)?
+    };
+    if header.big_endian {
+        to_little_endian(header.dtype, &mut data);
+    }
+    if header.dtype == DType::Bool {
+        check_bools(&data, file)?;
+    }
+    Ok(data)
+}
+
+/// `len` zero bytes, or an error where there is no memory.
+///
+/// The memory is asked for twice: once to see that it is there, since only that way can fail, and once zeroed by the
+/// operating system, since that way touches no page before the data arrives.
+pub(crate) fn zeroed(len: usize, file: &str) -> Result<Vec<u8>, ReadError> {
+    let mut trial = Vec::<u8>::new();
+    let reserved = trial.try_reserve_exact(len);
+    reserved.map_err(|_| ReadError::out_of_memory(file, len))?;
+    // Without this the optimiser may leave out an allocation that nothing uses.
+    drop(std::hint::black_box(trial));
+    Ok(vec![0; len])
+}
+
+fn read_plain(len: usize, source: &mut dyn Read, file: &str) -> Result<Vec<u8>, ReadError> {
+    let mut data = zeroed(len, file)?;
+    read_exact(source, &mut data, (0, len), file)?;
+    Ok(data)
+}
+
+fn read_fortran(
+    header: &Header,
+    len: usize,
+    source: &mut dyn Read,
+    file: &str,
+) -> Result<Vec<u8>, ReadError> {
+    match header.dtype.size_bytes() {
+        1 => read_slabs::<1>(header, len, source, file),
+        2 => read_slabs::<2>(header, len, source, file),
+        4 => read_slabs::<4>(header, len, source, file),
+        8 => read_slabs::<8>(header, len, source, file),
+        _ => read_slabs::<16>(header, len, source, file),
+    }
+}
+
+fn read_slabs<const N: usize>(
+    header: &Header,
+    len: usize,
+    source: &mut dyn Read,
+    file: &str,
+) -> Result<Vec<u8>, ReadError> {
+    let extents = header.shape.iter().map(|&extent| usize::try_from(extent));
+    let shape = extents.collect::<Result<Vec<_>, _>>();
+    let shape = shape.map_err(|_| ReadError::out_of_memory(file, len))?;
+    let plan = Scatter::new(&shape);
+    let slab_bytes = len.min(SLAB_BYTES);
+    let mut slab_data = zeroed(slab_bytes, file)?;
+    let mut data = zeroed(len, file)?;
+    let (target, _) = data.as_chunks_mut::<N>();
+    let mut done = 0;
+    for slab in plan.slabs(slab_bytes / N) {
+        let bytes = &mut slab_data[..slab.elements() * N];
+        read_exact(source, bytes, (done, len), file)?;
+        done += bytes.len();
+        plan.scatter(slab, bytes.as_chunks::<N>().0, target);
+    }
+    Ok(data)
+}
+
+/// `progress` is how much was read before, and how much there should be.
+fn read_exact(
+    source: &mut dyn Read,
+    bytes: &mut [u8],
+    (done, len): (usize, usize),
+    file: &str,
+) -> Result<(), ReadError> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match source.read(&mut bytes[filled..]) {
+            Ok(0) => {
+                return Err(ReadError::Truncated {
+                    file: file.to_owned(),
+                    requested: len as u64,
+                    available: (done + filled) as u64,
+                });
+            }
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(source) => return Err(ReadError::io(file, source)),
+        }
+    }
+    Ok(())
+}
+
+/// Reverses the bytes of each number; a complex element is two numbers.
+fn to_little_endian(dtype: DType, data: &mut [u8]) {
+    let parts = match dtype {
+        DType::Complex64 | DType::Complex128 => 2,
+        _ => 1,
+    };
+    match dtype.size_bytes() / parts {
+        2 => swap::<2>(data),
+        4 => swap::<4>(data),
+        8 => swap::<8>(data),
+        _ => {}
+    }
+}
+
+/// Reverses each group of `N` bytes.
+pub(crate) fn swap<const N: usize>(data: &mut [u8]) {
+    for number in data.as_chunks_mut::<N>().0 {
+        number.reverse();
+    }
+}
+
+fn check_bools(data: &[u8], file: &str) -> Result<(), ReadError> {
+    match data.iter().position(|byte| *byte > 1) {
+        None => Ok(()),
+        Some(index) => Err(ReadError::NotBool {
+            file: file.to_owned(),
+            index,
+            value: data[index],
+        }),
+    }
+}

@@ -1,0 +1,382 @@
+//! Reading: a locator, the limits, and the two steps from a file to an array's bytes.
+
+use crate::locator::Locator;
+use crate::npy::data;
+use crate::npy::header::{Header, HeaderError};
+use crate::npz::{Archive, DirectoryError};
+use crate::picture::{Picture, PictureError};
+use hotcell_model::array::{ArrayType, ShapeError};
+use hotcell_model::manifest::DType;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What reading one array may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// The most bytes of one array in memory. Default 4 GiB.
+    ///
+    /// It does not cover the decoder's workspace beside the array: at most 16 MiB and never more than the array for
+    /// one in Fortran order, 8 MiB for a picture's rows and as much for its chunks, 2 MiB for an archive's directory.
+    pub max_bytes: u64,
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self { max_bytes: 4 << 30 }
+    }
+}
+
+/// Why an array could not be read. `file` is the path, with `:member` for an archive's member.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file could not be opened.
+    #[error("cannot open {file}")]
+    Open {
+        /// The file.
+        file: String,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// A directory, pipe or device.
+    #[error("{file} is not a regular file: copy its content into one first")]
+    NotAFile {
+        /// The file.
+        file: String,
+    },
+    /// A form that only outputs have.
+    #[error("{file} is an output's form: read a .npy, a .npz:MEMBER or a .png")]
+    OutputOnly {
+        /// The locator.
+        file: String,
+    },
+    /// Reading failed.
+    #[error("cannot read {file}")]
+    Io {
+        /// The file.
+        file: String,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The `.npy` header is refused.
+    #[error("cannot use {file}")]
+    Header {
+        /// The file.
+        file: String,
+        /// The cause.
+        #[source]
+        source: HeaderError,
+    },
+    /// The shape is of too high a rank, or overflows.
+    #[error("cannot use {file}")]
+    Shape {
+        /// The file.
+        file: String,
+        /// The cause.
+        #[source]
+        source: ShapeError,
+    },
+    /// The array is above the limit on bytes.
+    #[error(
+        "{file} holds an array of {requested} bytes, maximum {maximum}: raise the limit on bytes, or pass a plain .npy, which is streamed"
+    )]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// Size of the array in bytes.
+        requested: u64,
+        /// [`ReadLimits::max_bytes`].
+        maximum: u64,
+    },
+    /// The machine has no memory for an array within the limit.
+    #[error(
+        "no memory for the {requested} bytes of {file}: close other programs, or pass a plain .npy, which is streamed"
+    )]
+    OutOfMemory {
+        /// The file.
+        file: String,
+        /// Size of the allocation in bytes.
+        requested: usize,
+    },
+    /// The file ends before its data does.
+    #[error(
+        "{file} is cut short: its header promises {requested} bytes of data, {available} are there"
+    )]
+    Truncated {
+        /// The file.
+        file: String,
+        /// Bytes promised.
+        requested: u64,
+        /// Bytes present.
+        available: u64,
+    },
+    /// A bool that is neither 0 nor 1.
+    #[error(
+        "element {index} of the bool array in {file} has the byte {value}, where only 0 and 1 are allowed"
+    )]
+    NotBool {
+        /// The file.
+        file: String,
+        /// The element, in the file's order.
+        index: usize,
+        /// Its byte.
+        value: u8,
+    },
+    /// The archive, or the member's place in it, is refused.
+    #[error("cannot use {file}")]
+    Archive {
+        /// The archive, or the file and member.
+        file: String,
+        /// The cause.
+        #[source]
+        source: DirectoryError,
+    },
+    /// There is no such member.
+    #[error("{file} is not in the archive, which has: {members}")]
+    MissingMember {
+        /// The file and member.
+        file: String,
+        /// Up to ten names that it has, escaped.
+        members: String,
+    },
+    /// The archive's directory and the array's header disagree about the member's size.
+    #[error(
+        "{file} has {available} bytes in the archive's directory, but its header asks for {requested}"
+    )]
+    MemberSize {
+        /// The file and member.
+        file: String,
+        /// Header and data, in bytes.
+        requested: u64,
+        /// What the directory says.
+        available: u64,
+    },
+    /// The member goes on after its array.
+    #[error("{file} holds more than its header promises")]
+    TrailingData {
+        /// The file and member.
+        file: String,
+    },
+    /// The picture is refused.
+    #[error("cannot use {file} as a picture")]
+    Picture {
+        /// The file.
+        file: String,
+        /// The cause.
+        #[source]
+        source: PictureError,
+    },
+}
+
+impl ReadError {
+    pub(crate) fn io(file: &str, source: io::Error) -> Self {
+        Self::Io {
+            file: file.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn header(file: &str, source: HeaderError) -> Self {
+        Self::Header {
+            file: file.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn archive(file: &str, source: DirectoryError) -> Self {
+        Self::Archive {
+            file: file.to_owned(),
+            source,
+        }
+    }
+
+    pub(crate) fn out_of_memory(file: &str, requested: usize) -> Self {
+        Self::OutOfMemory {
+            file: file.to_owned(),
+            requested,
+        }
+    }
+}
+
+/// An array whose header has been read and checked; its data has not.
+#[derive(Debug)]
+pub struct ArrayReader {
+    file: String,
+    ty: ArrayType,
+    limits: ReadLimits,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Npy { file: Arc<File>, header: Header },
+    Npz(Box<Archive>),
+    Picture(Picture),
+}
+
+/// Reads the header of the array at `locator`.
+///
+/// A `.npy` above `max_bytes` opens, since it can be streamed by [`ArrayReader::as_file_range`]; a member of an
+/// archive and a picture do not. NumPy ignores bytes after the data of a `.npy`, and so does this.
+///
+/// # Errors
+///
+/// [`ReadError`]; nothing beyond the header and an archive's directory has been read or allocated then.
+pub fn open(locator: &Locator, limits: &ReadLimits) -> Result<ArrayReader, ReadError> {
+    let file = locator.to_string()[1..].to_owned();
+    match locator {
+        Locator::Npy(path) => open_npy(file, path, limits),
+        Locator::NpzMember { path, member } => {
+            let shown = path.display().to_string();
+            let archive = Archive::open(open_file(path)?, &shown, member, limits)?;
+            Ok(ArrayReader {
+                ty: checked_type(&file, archive.header())?,
+                file,
+                limits: *limits,
+                source: Source::Npz(Box::new(archive)),
+            })
+        }
+        Locator::Png(path) => {
+            let picture = Picture::open(open_file(path)?, &file, limits)?;
+            Ok(ArrayReader {
+                file,
+                ty: picture.ty().clone(),
+                limits: *limits,
+                source: Source::Picture(picture),
+            })
+        }
+        Locator::Apng(_) | Locator::Frames(_) => Err(ReadError::OutputOnly { file }),
+    }
+}
+
+fn open_npy(file: String, path: &Path, limits: &ReadLimits) -> Result<ArrayReader, ReadError> {
+    let handle = open_file(path)?;
+    let header = Header::read(&mut Range::new(&handle, 0))
+        .map_err(|source| ReadError::header(&file, source))?;
+    let ty = checked_type(&file, &header)?;
+    let metadata = handle.metadata();
+    let file_bytes = metadata
+        .map_err(|source| ReadError::io(&file, source))?
+        .len();
+    let available = file_bytes.saturating_sub(header.data_offset);
+    if available < ty.size_bytes() {
+        return Err(ReadError::Truncated {
+            file,
+            requested: ty.size_bytes(),
+            available,
+        });
+    }
+    Ok(ArrayReader {
+        file,
+        ty,
+        limits: *limits,
+        source: Source::Npy {
+            file: Arc::new(handle),
+            header,
+        },
+    })
+}
+
+/// Opens a regular file; a pipe is refused before it could block.
+fn open_file(path: &Path) -> Result<File, ReadError> {
+    let shown = || path.display().to_string();
+    let failed = |source| ReadError::Open {
+        file: shown(),
+        source,
+    };
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(ReadError::NotAFile { file: shown() });
+    }
+    let file = File::open(path).map_err(failed)?;
+    // What is open now need not be what was looked at before.
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(ReadError::NotAFile { file: shown() });
+    }
+    Ok(file)
+}
+
+/// The array's type, whose size in bytes is known not to overflow.
+pub(crate) fn checked_type(file: &str, header: &Header) -> Result<ArrayType, ReadError> {
+    ArrayType::new(header.dtype, header.shape.as_slice()).map_err(|source| ReadError::Shape {
+        file: file.to_owned(),
+        source,
+    })
+}
+
+/// The size as a length in memory, if the limit allows it.
+pub(crate) fn check_limit(
+    file: &str,
+    size_bytes: u64,
+    limits: &ReadLimits,
+) -> Result<usize, ReadError> {
+    usize::try_from(size_bytes)
+        .ok()
+        .filter(|_| size_bytes <= limits.max_bytes)
+        .ok_or_else(|| ReadError::TooLarge {
+            file: file.to_owned(),
+            requested: size_bytes,
+            maximum: limits.max_bytes,
+        })
+}
+
+impl ArrayReader {
+    /// The array's dtype and shape.
+    pub fn ty(&self) -> &ArrayType {
+        &self.ty
+    }
+
+    /// Reads the whole array: C order, little-endian.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; [`ReadError::TooLarge`] before anything is allocated.
+    pub fn read_all(self) -> Result<Vec<u8>, ReadError> {
+        let len = check_limit(&self.file, self.ty.size_bytes(), &self.limits)?;
+        match self.source {
+            Source::Npy { file, header } => {
+                let mut range = Range::new(&file, header.data_offset);
+                data::read(&header, len, &mut range, &self.file)
+            }
+            Source::Npz(archive) => archive.read_data(len, &self.file),
+            Source::Picture(picture) => picture.read(len, &self.file),
+        }
+    }
+
+    /// The file and the offset of its data, if those bytes are the array as they lie there.
+    ///
+    /// That holds for a `.npy` in C order and little-endian; one of a single byte an element, or of one
+    /// dimension, has no other order. Bools are left out, since their bytes must be looked at. The file was
+    /// long enough when it was opened; whoever streams it must bear that it shrinks.
+    pub fn as_file_range(&self) -> Option<(Arc<File>, u64)> {
+        let Source::Npy { file, header } = &self.source else {
+            return None;
+        };
+        let in_order = !header.fortran_order || header.shape.len() < 2;
+        let as_it_lies = in_order && !header.big_endian && header.dtype != DType::Bool;
+        as_it_lies.then(|| (Arc::clone(file), header.data_offset))
+    }
+}
+
+/// Reads a file from an offset on without moving its cursor, which others may share.
+pub(crate) struct Range<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl<'a> Range<'a> {
+    pub(crate) fn new(file: &'a File, at: u64) -> Self {
+        Self { file, at }
+    }
+}
+
+impl io::Read for Range<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

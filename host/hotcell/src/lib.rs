@@ -1,0 +1,1 @@
+//! Run compute kernels that nobody trusts yet.

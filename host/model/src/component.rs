@@ -1,0 +1,138 @@
+//! What is known of a component before it runs: read by the compile worker, believed by nobody else.
+
+use crate::grant::Capability;
+use crate::limit::Breach;
+use hotcell_manifest::Manifest;
+use serde::Serialize;
+
+/// The WIT package whose interfaces kernels import and export.
+pub const PACKAGE: &str = "hotcell:kernel";
+/// The package's version that this host implements.
+pub const PACKAGE_VERSION: &str = "0.1.0";
+/// The interface that every kernel component exports.
+pub const ENTRIES: &str = "hotcell:kernel/entries";
+/// Interfaces that are part of every launch and need no grant.
+pub const ALWAYS_LINKED: [&str; 2] = ["hotcell:kernel/arrays", "hotcell:kernel/failure"];
+
+/// A component, described without running it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Description {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// What it imports at its top level, in order.
+    pub imports: Vec<Import>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// One import of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Import {
+    /// The full name: `hotcell:kernel/log@0.1.0`.
+    pub name: String,
+    /// What it takes to get it.
+    pub needs: Need,
+}
+
+/// What an import needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// Nothing: it is part of every launch.
+    Nothing,
+    /// A grant.
+    Grant(Capability),
+    /// A host that offers it: this one does not.
+    AnotherHost,
+}
+
+impl Import {
+    /// Classifies an import by its full name.
+    pub fn classify(name: &str) -> Self {
+        let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+        let known = Capability::ALL
+            .into_iter()
+            .find(|capability| capability.interface() == interface);
+        let needs = match known {
+            _ if version != PACKAGE_VERSION => Need::AnotherHost,
+            _ if ALWAYS_LINKED.contains(&interface) => Need::Nothing,
+            Some(capability) => Need::Grant(capability),
+            None => Need::AnotherHost,
+        };
+        Self {
+            name: name.to_owned(),
+            needs,
+        }
+    }
+}
+
+/// What was counted in a component, over all that it contains.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Size of the whole component.
+    pub component_bytes: u64,
+    /// Functions with a body.
+    pub functions: u64,
+    /// Bytes of function bodies.
+    pub code_bytes: u64,
+    /// Bytes of the largest function body.
+    pub largest_function_bytes: u64,
+    /// The most locals in one function.
+    pub most_locals: u64,
+    /// The most targets in one `br_table`.
+    pub most_br_table_targets: u64,
+    /// The deepest nesting of blocks in one function.
+    pub deepest_nesting: u64,
+    /// Bytes of data segments.
+    pub data_bytes: u64,
+    /// Bytes of custom sections: names, debug information, the manifest.
+    pub custom_bytes: u64,
+    /// Core modules.
+    pub modules: u64,
+    /// Types of core modules and components.
+    pub types: u64,
+    /// Imports, exports, instances, aliases and other entries of sections.
+    pub items: u64,
+    /// Linear memories declared.
+    pub memories: Vec<Extent>,
+    /// Tables declared.
+    pub tables: Vec<Extent>,
+}
+
+/// The declared size of a memory, in 64 KiB pages, or of a table, in elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Extent {
+    /// At instantiation.
+    pub initial: u64,
+    /// The most it can grow to, where declared.
+    pub maximum: Option<u64>,
+}
+
+/// Why a component is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is not a kernel component.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is more than a limit allows.
+    #[error(transparent)]
+    TooMuch(#[from] Breach),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_classified_by_interface_and_version() {
+        let needs = |name| Import::classify(name).needs;
+        assert_eq!(needs("hotcell:kernel/arrays@0.1.0"), Need::Nothing);
+        assert_eq!(
+            needs("hotcell:kernel/clock@0.1.0"),
+            Need::Grant(Capability::Clock)
+        );
+        assert_eq!(needs("hotcell:kernel/clock@0.2.0"), Need::AnotherHost);
+        assert_eq!(needs("hotcell:kernel/clock"), Need::AnotherHost);
+        assert_eq!(needs("wasi:filesystem/types@0.2.6"), Need::AnotherHost);
+    }
+}

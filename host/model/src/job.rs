@@ -1,0 +1,120 @@
+//! One launch as a runner sees it: everything checked, nothing left to look up.
+
+use crate::grant::Grants;
+use crate::limit::Limits;
+use hotcell_manifest::ScalarValue;
+
+/// What a runner needs besides the arrays' bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The entry to run.
+    pub entry: String,
+    /// Every named dimension with its extent over the whole launch, in the manifest's order.
+    pub dims: Vec<(String, u64)>,
+    /// Every scalar, in the manifest's order.
+    pub scalars: Vec<(String, ScalarValue)>,
+    /// Every array, in the manifest's order.
+    pub arrays: Vec<JobArray>,
+    /// How the work is cut.
+    pub split: Option<Split>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// The capabilities granted.
+    pub grants: Grants,
+    /// The seed of `random`, if there is one.
+    pub seed: Option<u64>,
+    /// How many chunks may run at once; at least 1.
+    pub threads: usize,
+    /// How long a guest that polls `should-stop` has between a cancel and the interrupt. A timeout
+    /// asks that long before the deadline.
+    pub stop_grace: std::time::Duration,
+}
+
+/// One array of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobArray {
+    /// The parameter's name.
+    pub name: String,
+    /// Whether the guest gets it as a source.
+    pub is_read: bool,
+    /// Whether the guest gets it as a destination.
+    pub is_written: bool,
+    /// The size of the whole array in bytes.
+    pub size_bytes: u64,
+    /// Bytes per index of the split dimension, where the array has it; else every chunk gets the
+    /// whole.
+    pub split_stride_bytes: Option<u64>,
+}
+
+/// How a launch is cut into chunks: a function of shapes and manifest alone, never of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The position of the split dimension in [`Job::dims`].
+    pub dim: usize,
+    /// Where each chunk begins, and where the last one ends; ascending, from 0 to the extent.
+    pub bounds: Vec<u64>,
+}
+
+impl Split {
+    /// The most chunks that a launch is cut into.
+    pub const MAX_CHUNKS: u64 = 16;
+    /// The arithmetic operations a chunk should at least have, so that an instance pays for itself.
+    pub const OPERATIONS_PER_CHUNK: u64 = 1 << 22;
+
+    /// Cuts `extent` indices that take `operations` in all into nearly equal chunks.
+    pub fn cut(dim: usize, extent: u64, operations: u64) -> Self {
+        let wanted = operations / Self::OPERATIONS_PER_CHUNK;
+        let chunks = wanted.min(Self::MAX_CHUNKS).min(extent).max(1);
+        let bound = |chunk: u64| {
+            // In u128: the product can pass 2^64.
+            let scaled = u128::from(extent) * u128::from(chunk) / u128::from(chunks);
+            u64::try_from(scaled).unwrap_or(extent)
+        };
+        Self {
+            dim,
+            bounds: (0..=chunks).map(bound).collect(),
+        }
+    }
+
+    /// The number of chunks; at least 1.
+    pub fn chunks(&self) -> usize {
+        self.bounds.len() - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_the_axis_without_gap_or_overlap() {
+        for (extent, operations) in [
+            (0, 0),
+            (1, u64::MAX),
+            (7, u64::MAX),
+            (1000, 1 << 24),
+            (u64::MAX, u64::MAX),
+        ] {
+            let split = Split::cut(0, extent, operations);
+            assert_eq!(split.bounds[0], 0);
+            assert_eq!(split.bounds.last(), Some(&extent));
+            assert!(split.bounds.is_sorted());
+            assert!(
+                split.chunks() <= 16
+                    && (extent == 0 || split.bounds.windows(2).all(|w| w[0] < w[1]))
+            );
+        }
+    }
+
+    #[test]
+    fn small_work_is_not_cut() {
+        assert_eq!(
+            Split::cut(0, 1 << 20, Split::OPERATIONS_PER_CHUNK * 2 - 1).chunks(),
+            1
+        );
+        assert_eq!(
+            Split::cut(0, 1 << 20, Split::OPERATIONS_PER_CHUNK * 2).chunks(),
+            2
+        );
+    }
+}

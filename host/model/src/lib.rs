@@ -1,0 +1,23 @@
+//! The vocabulary that every part of the host shares: what is asked, allowed, used and reported.
+//!
+//! Pure data with its rules: no I/O, no clocks, no threads. The supervisor and its workers speak in
+//! these types, so a type here must make sense on both sides of a process boundary.
+//!
+//! * [`limit`]: every limit, its unit, default and ceiling
+//! * [`grant`]: capabilities and what grants them
+//! * [`job`]: one launch as a runner sees it
+//! * [`component`]: what is known of a component before it runs
+//! * [`outcome`] and [`report`]: how it ended, and what an operator reads
+
+pub mod array;
+pub mod component;
+pub mod digest;
+pub mod grant;
+pub mod job;
+pub mod limit;
+pub mod outcome;
+pub mod profile;
+pub mod report;
+pub mod text;
+
+pub use hotcell_manifest as manifest;

@@ -1,0 +1,140 @@
+//! The bytes of arrays on the host's side: where inputs come from and where outputs go.
+//!
+//! One copy crosses the boundary each way. An input's range is an owned, shared slice that wasmtime
+//! copies into the guest; an output's range is copied from the guest's memory straight into its place.
+
+use crate::stop::Stop;
+use bytes::{Bytes, BytesMut};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// Where an input's bytes come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Memory that the host owns.
+    Memory(Bytes),
+    /// A range of an open file, read when the guest asks: for arrays larger than memory.
+    File {
+        /// The file; only positioned reads are made.
+        file: Arc<File>,
+        /// Where the array begins in it.
+        offset_bytes: u64,
+        /// The array's size.
+        len_bytes: u64,
+    },
+}
+
+impl Source {
+    /// The size in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { len_bytes, .. } => *len_bytes,
+        }
+    }
+
+    /// A part of it, without a copy. `start + len` must be within its size.
+    pub(crate) fn part(&self, start: u64, len: u64) -> Self {
+        match self {
+            Self::Memory(bytes) => {
+                let (start, end) = (as_index(start), as_index(start + len));
+                Self::Memory(bytes.slice(start..end))
+            }
+            Self::File {
+                file, offset_bytes, ..
+            } => Self::File {
+                file: Arc::clone(file),
+                offset_bytes: offset_bytes + start,
+                len_bytes: len,
+            },
+        }
+    }
+
+    /// The bytes of a checked range.
+    pub(crate) fn read(&self, offset: u64, len: u32) -> Result<Bytes, Stop> {
+        match self {
+            Self::Memory(bytes) => {
+                let start = as_index(offset);
+                Ok(bytes.slice(start..start + len as usize))
+            }
+            Self::File {
+                file, offset_bytes, ..
+            } => {
+                let mut buffer = vec![0; len as usize];
+                file.read_exact_at(&mut buffer, offset_bytes + offset)
+                    .map_err(|error| Stop::Io(format!("an input could not be read: {error}")))?;
+                Ok(Bytes::from(buffer))
+            }
+        }
+    }
+}
+
+/// An input as a guest's resource.
+pub(crate) struct Input(pub(crate) Source);
+
+/// An output as a guest's resource: the position of its bytes in the instance's list.
+pub(crate) struct Output(pub(crate) usize);
+
+/// Checks that `offset..offset + len` lies within an array of `size` bytes.
+pub(crate) fn check_range(verb: &str, offset: u64, len: u64, size: u64) -> Result<(), Stop> {
+    match offset.checked_add(len) {
+        Some(end) if end <= size => Ok(()),
+        _ => Err(Stop::Misuse(format!(
+            "the kernel tried to {verb} {len} bytes at offset {offset} of an array of {size} bytes"
+        ))),
+    }
+}
+
+/// Zeroed bytes for an output; the pages come untouched from the operating system.
+///
+/// # Errors
+/// The memory is not to be had.
+pub(crate) fn zeroed(size_bytes: u64) -> Result<BytesMut, std::collections::TryReserveError> {
+    let len = as_index(size_bytes);
+    // `zeroed` aborts when memory is short, so ask first, where failing is possible.
+    Vec::<u8>::new().try_reserve_exact(len)?;
+    Ok(BytesMut::zeroed(len))
+}
+
+/// A size or offset within memory as an index. Sizes are checked against what memory can hold when a
+/// launch is made, so saturation is never seen.
+pub(crate) fn as_index(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn memory_and_files_serve_the_same_ranges() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"head0123456789").unwrap();
+        let file = Source::File {
+            file: Arc::new(file),
+            offset_bytes: 4,
+            len_bytes: 10,
+        };
+        let memory = Source::Memory(Bytes::from_static(b"0123456789"));
+        for source in [file, memory] {
+            assert_eq!(source.len_bytes(), 10);
+            let part = source.part(2, 5);
+            assert_eq!(part.len_bytes(), 5);
+            assert_eq!(&part.read(1, 3).unwrap()[..], b"345");
+        }
+    }
+
+    #[test]
+    fn ranges_that_leave_the_array_are_the_guests_misuse() {
+        assert!(check_range("read", 0, 10, 10).is_ok());
+        assert!(check_range("read", 10, 0, 10).is_ok());
+        for (offset, len) in [(0, 11), (11, 0), (u64::MAX, 1), (u64::MAX, u64::MAX)] {
+            assert!(matches!(
+                check_range("read", offset, len, 10),
+                Err(Stop::Misuse(_))
+            ));
+        }
+    }
+}

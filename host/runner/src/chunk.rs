@@ -1,0 +1,283 @@
+//! One chunk: a fresh store, one instance, one call, and everything dropped at the end.
+
+use crate::arrays::{Input, Output, Source};
+use crate::end::{Circumstances, outcome_of, outcome_of_stop};
+use crate::engine::LoadedKernel;
+use crate::entries::{
+    ChunkRange, DestinationArgument, Dimension, KernelError, Request, Scalar, SourceArgument,
+};
+use crate::guest::{BodyClock, Guest, Random};
+use crate::limiter::Limiter;
+use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter};
+use crate::stop::Stop;
+use bytes::BytesMut;
+use hotcell_model::limit::Limit;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::text;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::component::{ResourceTable, WasmStr};
+use wasmtime::{AsContext, Engine, Error, Store, UpdateDeadline};
+
+/// What every chunk of a launch has in common.
+pub(crate) struct Plan<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) kernel: &'a LoadedKernel,
+    pub(crate) meter: &'a Arc<Meter>,
+    pub(crate) has_fuel: bool,
+    pub(crate) seed: Option<u64>,
+    pub(crate) entry: Arc<str>,
+    pub(crate) scalars: Vec<Scalar>,
+}
+
+/// What is one chunk's own.
+pub(crate) struct Part {
+    pub(crate) index: usize,
+    pub(crate) range: ChunkRange,
+    pub(crate) dims: Vec<Dimension>,
+    pub(crate) sources: Vec<(Arc<str>, Source)>,
+    pub(crate) outputs: Vec<(Arc<str>, BytesMut)>,
+}
+
+/// How a chunk ended.
+pub(crate) struct ChunkEnd {
+    pub(crate) result: Result<(), Failure>,
+    /// The outputs' bytes, in the order they were given.
+    pub(crate) outputs: Vec<BytesMut>,
+    pub(crate) fuel_used: u64,
+    pub(crate) instantiate: Duration,
+    pub(crate) call: Duration,
+    pub(crate) body: Duration,
+}
+
+/// Why a chunk has no result.
+pub(crate) enum Failure {
+    /// It ended, and so does the launch.
+    Ended(Box<Outcome>),
+    /// It has to run again, alone.
+    Contended,
+    /// It does not matter.
+    Superseded,
+}
+
+/// Runs one chunk.
+pub(crate) fn run(plan: &Plan<'_>, part: Part) -> ChunkEnd {
+    let (names, outputs): (Vec<_>, Vec<_>) = part.outputs.into_iter().unzip();
+    let mut timings = Timings::default();
+    let guest = Guest {
+        chunk: part.index,
+        meter: Arc::clone(plan.meter),
+        limiter: Limiter::new(Arc::clone(plan.meter)),
+        handles: ResourceTable::new(),
+        outputs,
+        random: Random::new(plan.seed, part.index),
+        explanation: None,
+        body: BodyClock::default(),
+        cpu: CpuClock::start(),
+    };
+    let mut store = store(plan, guest);
+    let arguments = Arguments {
+        range: part.range,
+        dims: part.dims,
+        sources: part.sources,
+        destinations: names,
+    };
+    let result = call(plan, &mut store, arguments, &mut timings);
+    let fuel_used = fuel_used(plan, &store);
+    let result = result.map_err(|failure| classify(plan, failure, &mut store, fuel_used));
+    let outputs = std::mem::take(&mut store.data_mut().outputs);
+    let (meter, mut cpu) = (
+        plan.meter,
+        std::mem::replace(&mut store.data_mut().cpu, CpuClock::start()),
+    );
+    // Resetting the slot is this launch's doing, so its time is charged too.
+    drop(store);
+    meter.charge_cpu(&mut cpu);
+    ChunkEnd {
+        result,
+        outputs,
+        fuel_used,
+        instantiate: timings.instantiate,
+        call: timings.call,
+        body: timings.body,
+    }
+}
+
+#[derive(Default)]
+struct Timings {
+    instantiate: Duration,
+    call: Duration,
+    body: Duration,
+}
+
+struct Arguments {
+    range: ChunkRange,
+    dims: Vec<Dimension>,
+    sources: Vec<(Arc<str>, Source)>,
+    destinations: Vec<Arc<str>>,
+}
+
+/// What can go wrong while a guest runs.
+enum CallFailure {
+    /// The component is not what its manifest says.
+    WrongType(Error),
+    /// Instantiating or running failed.
+    Failed(Error),
+    /// The kernel returned an error of its own.
+    Declined(String),
+}
+
+fn store(plan: &Plan<'_>, guest: Guest) -> Store<Guest> {
+    let limits = &plan.meter.limits;
+    let count = |limit: Limit| usize::try_from(limits.get(limit)).unwrap_or(usize::MAX);
+    let mut store = Store::new(plan.engine, guest);
+    store.limiter(|guest| &mut guest.limiter);
+    store
+        .data_mut()
+        .handles
+        .set_max_capacity(count(Limit::Handles));
+    // What one call may pass to the host at most: a guest cannot pass more than it holds.
+    store.set_hostcall_fuel(count(Limit::Memory));
+    if plan.has_fuel {
+        let set = store.set_fuel(limits.get(Limit::Fuel));
+        debug_assert!(set.is_ok(), "fuel is configured");
+    }
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut context| {
+        let guest = context.data_mut();
+        guest.meter.check(guest.chunk, &mut guest.cpu)?;
+        Ok(UpdateDeadline::Continue(1))
+    });
+    store
+}
+
+fn call(
+    plan: &Plan<'_>,
+    store: &mut Store<Guest>,
+    arguments: Arguments,
+    timings: &mut Timings,
+) -> Result<(), CallFailure> {
+    let guest = store.data_mut();
+    let checked = guest.meter.check(guest.chunk, &mut guest.cpu);
+    checked.map_err(|stop| CallFailure::Failed(stop.into()))?;
+    let begin = Instant::now();
+    let instance = plan
+        .kernel
+        .pre
+        .instantiate(&mut *store)
+        .map_err(CallFailure::Failed)?;
+    let launch = instance
+        .get_typed_func::<(Request,), (Result<(), KernelError>,)>(&mut *store, &plan.kernel.launch)
+        .map_err(CallFailure::WrongType)?;
+    timings.instantiate = begin.elapsed();
+    let request = request(plan, store, arguments).map_err(CallFailure::Failed)?;
+    let called = Instant::now();
+    let returned = launch.call(&mut *store, (request,));
+    let now = Instant::now();
+    timings.call = now - called;
+    timings.body = store.data().body.elapsed(called, now);
+    match returned.map_err(CallFailure::Failed)? {
+        (Ok(()),) => Ok(()),
+        (Err(error),) => Err(CallFailure::Declined(
+            words(&error, store).map_err(CallFailure::Failed)?,
+        )),
+    }
+}
+
+/// The request as the guest gets it, with handles made for its arrays.
+fn request(
+    plan: &Plan<'_>,
+    store: &mut Store<Guest>,
+    arguments: Arguments,
+) -> Result<Request, Error> {
+    let handles = &mut store.data_mut().handles;
+    let full = |_| Stop::Misuse("the kernel has more arrays than the limit on handles".to_owned());
+    let mut sources = Vec::with_capacity(arguments.sources.len());
+    for (name, source) in arguments.sources {
+        let data = handles.push(Input(source)).map_err(full)?;
+        sources.push(SourceArgument { name, data });
+    }
+    let mut destinations = Vec::with_capacity(arguments.destinations.len());
+    for (position, name) in arguments.destinations.into_iter().enumerate() {
+        let data = handles.push(Output(position)).map_err(full)?;
+        destinations.push(DestinationArgument { name, data });
+    }
+    Ok(Request {
+        entry: Arc::clone(&plan.entry),
+        dims: arguments.dims,
+        scalars: plan.scalars.clone(),
+        sources,
+        destinations,
+        chunk: arguments.range,
+    })
+}
+
+/// The guest's error in its own words, escaped and cut.
+fn words(error: &KernelError, store: &Store<Guest>) -> Result<String, Error> {
+    let escaped = |text: &WasmStr| -> Result<String, Error> {
+        Ok(text::escape(
+            &text.to_str(store.as_context())?,
+            EXPLANATION_BYTES,
+        ))
+    };
+    Ok(match error {
+        KernelError::UnknownEntry(name) => {
+            format!(
+                "the component has no entry `{}`, though its manifest says so",
+                escaped(name)?
+            )
+        }
+        KernelError::BadArgument(argument) => {
+            format!(
+                "argument `{}`: {}",
+                escaped(&argument.name)?,
+                escaped(&argument.reason)?
+            )
+        }
+        KernelError::Failed(message) => escaped(message)?,
+    })
+}
+
+fn fuel_used(plan: &Plan<'_>, store: &Store<Guest>) -> u64 {
+    if !plan.has_fuel {
+        return 0;
+    }
+    let given = plan.meter.limits.get(Limit::Fuel);
+    given - store.get_fuel().unwrap_or(given).min(given)
+}
+
+fn classify(
+    plan: &Plan<'_>,
+    failure: CallFailure,
+    store: &mut Store<Guest>,
+    fuel_used: u64,
+) -> Failure {
+    let error = match failure {
+        CallFailure::Declined(words) => {
+            let outcome = Outcome::failed(OutcomeKind::KernelError, Blame::Guest, words);
+            return Failure::Ended(Box::new(outcome));
+        }
+        CallFailure::WrongType(error) => {
+            let message = format!("the component does not fit this host's interfaces: {error:#}");
+            let outcome = Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, message);
+            return Failure::Ended(Box::new(outcome));
+        }
+        CallFailure::Failed(error) => error,
+    };
+    match error.downcast_ref::<Stop>() {
+        Some(Stop::Contended) => Failure::Contended,
+        Some(Stop::Superseded) => Failure::Superseded,
+        Some(stop) => Failure::Ended(Box::new(outcome_of_stop(stop))),
+        None => {
+            let guest = store.data_mut();
+            let circumstances = Circumstances {
+                explanation: guest.explanation.take(),
+                denied: guest.limiter.denied(),
+                fuel: plan
+                    .has_fuel
+                    .then(|| (fuel_used, guest.meter.limits.get(Limit::Fuel))),
+            };
+            Failure::Ended(Box::new(outcome_of(&error, &circumstances)))
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! From wasmtime's error to an outcome in the host's words.
+
+use crate::stop::Stop;
+use hotcell_model::limit::{Amount, Breach, Limit};
+use hotcell_model::outcome::{Blame, Frame, Outcome, OutcomeKind};
+use hotcell_model::text;
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+
+/// Frames shown of a guest's stack.
+const FRAMES: usize = 8;
+/// The longest function or file name shown.
+const NAME_BYTES: usize = 256;
+/// The longest message of wasmtime's that is passed on.
+const MESSAGE_BYTES: usize = 1024;
+
+/// What else is known when a guest has failed.
+pub(crate) struct Circumstances {
+    /// The guest's own explanation, escaped.
+    pub(crate) explanation: Option<String>,
+    /// A growth of memory or tables that was refused before.
+    pub(crate) denied: Option<Breach>,
+    /// Fuel used so far, and the limit; absent where fuel is not counted.
+    pub(crate) fuel: Option<(u64, u64)>,
+}
+
+/// How a chunk's failure is called.
+pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances) -> Outcome {
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return outcome_of_stop(stop);
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        let message = "too many launches at once for the slots of this host; retry later";
+        return Outcome {
+            reproducible: false,
+            ..Outcome::failed(OutcomeKind::Budget, Blame::Operator, message)
+        };
+    }
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::OutOfFuel) {
+        return out_of_fuel(circumstances);
+    }
+    // Code that cannot get memory traps where it stands; the refusal is the cause worth telling.
+    if let Some(breach) = circumstances.denied {
+        return Outcome::breached(breach);
+    }
+    trapped(error, trap, circumstances)
+}
+
+/// How a stop by the host is called.
+pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
+    let outcome = match stop {
+        Stop::Limit(breach) => return Outcome::breached(*breach),
+        Stop::Misuse(message) => {
+            return Outcome::failed(OutcomeKind::Trap, Blame::Guest, message.clone());
+        }
+        Stop::Cancelled => Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "cancelled"),
+        Stop::Io(message) => Outcome::failed(OutcomeKind::Io, Blame::Request, message.clone()),
+        // Neither is ever a launch's end: one runs again, the other follows a failure that is.
+        Stop::Contended | Stop::Superseded => {
+            Outcome::failed(OutcomeKind::HostFault, Blame::Host, stop.to_string())
+        }
+    };
+    Outcome {
+        reproducible: false,
+        ..outcome
+    }
+}
+
+fn out_of_fuel(circumstances: &Circumstances) -> Outcome {
+    let (used, maximum) = circumstances.fuel.unwrap_or_default();
+    Outcome::breached(Breach {
+        limit: Limit::Fuel,
+        amount: Amount::Used(used),
+        maximum,
+    })
+}
+
+fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances) -> Outcome {
+    let trace = trace(error);
+    let cause = match (&circumstances.explanation, trap) {
+        (Some(words), _) => format!("the kernel panicked: {words}"),
+        (None, Some(Trap::StackOverflow)) => {
+            "the kernel exhausted its stack (endless or too deep recursion)".to_owned()
+        }
+        (None, Some(trap)) => format!("the kernel trapped: {trap}"),
+        (None, None) => {
+            let text = text::escape(&error.root_cause().to_string(), MESSAGE_BYTES);
+            format!("the kernel broke the rules of the interface: {text}")
+        }
+    };
+    let place = match (&circumstances.explanation, trace.first()) {
+        (None, Some(frame)) => format!(" in {frame}"),
+        _ => String::new(),
+    };
+    Outcome {
+        // How deep a stack reaches depends on the machine code.
+        reproducible: trap != Some(&Trap::StackOverflow),
+        trace,
+        ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, cause + &place)
+    }
+}
+
+/// The guest's innermost functions, as far as names and debug information tell.
+fn trace(error: &Error) -> Vec<Frame> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let shown = |name: &str| text::escape(name, NAME_BYTES);
+    let mut frames = Vec::new();
+    for frame in backtrace.frames() {
+        let symbols = frame.symbols();
+        for symbol in symbols {
+            frames.push(Frame {
+                function: symbol.name().map(shown),
+                file: symbol.file().map(shown),
+                line: symbol.line(),
+            });
+        }
+        if symbols.is_empty() {
+            frames.push(Frame {
+                function: frame.func_name().map(shown),
+                ..Frame::default()
+            });
+        }
+        if frames.len() >= FRAMES {
+            break;
+        }
+    }
+    frames.truncate(FRAMES);
+    frames
+}

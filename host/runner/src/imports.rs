@@ -1,0 +1,206 @@
+//! What a guest can call: `arrays` and `failure` always, a capability's interface when it is granted.
+//!
+//! All are registered by hand. Generated bindings would make owned copies of lists and strings, and so
+//! let a guest make the host allocate; here the guest's bytes are viewed where they lie, every call is
+//! counted before it does anything, and every size is charged before it is allocated.
+
+use crate::arrays::{Input, Output, check_range};
+use crate::entries::Level;
+use crate::guest::Guest;
+use crate::meter::EXPLANATION_BYTES;
+use crate::stop::Stop;
+use bytes::Bytes;
+use hotcell_model::component::PACKAGE_VERSION;
+use hotcell_model::grant::{Capability, Grants};
+use hotcell_model::limit::{Amount, Breach, Limit};
+use hotcell_model::report::LogLevel;
+use hotcell_model::text;
+use std::time::Instant;
+use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
+use wasmtime::{Engine, Result, StoreContextMut};
+
+/// The most random bytes in one call.
+const RANDOM_BYTES: u32 = 1 << 20;
+/// What `elapsed-ns` is rounded down to.
+const CLOCK_QUANTUM_NS: u64 = 1_000_000;
+
+type Store<'a> = StoreContextMut<'a, Guest>;
+
+/// A linker with what `grants` allow and nothing else.
+pub(crate) fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    arrays(&mut interface(&mut linker, "hotcell:kernel/arrays")?)?;
+    failure(&mut interface(&mut linker, "hotcell:kernel/failure")?)?;
+    for capability in grants.iter() {
+        let mut interface = interface(&mut linker, capability.interface())?;
+        match capability {
+            Capability::Log => log(&mut interface)?,
+            Capability::Control => control(&mut interface)?,
+            Capability::Clock => clock(&mut interface)?,
+            Capability::Random => random(&mut interface)?,
+        }
+    }
+    Ok(linker)
+}
+
+fn interface<'a>(linker: &'a mut Linker<Guest>, name: &str) -> Result<LinkerInstance<'a, Guest>> {
+    linker.instance(&format!("{name}@{PACKAGE_VERSION}"))
+}
+
+fn arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
+    interface.resource("input", ResourceType::host::<Input>(), |mut store, rep| {
+        let guest = store.data_mut();
+        guest.handles.delete(Resource::<Input>::new_own(rep))?;
+        guest.body.input_dropped();
+        Ok(())
+    })?;
+    interface.resource(
+        "output",
+        ResourceType::host::<Output>(),
+        |mut store, rep| {
+            store
+                .data_mut()
+                .handles
+                .delete(Resource::<Output>::new_own(rep))?;
+            Ok(())
+        },
+    )?;
+    interface.func_wrap(
+        "[method]input.read",
+        |mut store: Store<'_>, (input, offset, len): (Resource<Input>, u64, u32)| {
+            Ok((read(store.data_mut(), &input, offset, len)?,))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]input.size-bytes",
+        |mut store: Store<'_>, (input,): (Resource<Input>,)| {
+            let guest = store.data_mut();
+            guest.meter.charge_host_call()?;
+            Ok((guest.handles.get(&input)?.0.len_bytes(),))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]output.write",
+        |store: Store<'_>, (output, offset, data): (Resource<Output>, u64, WasmList<u8>)| {
+            write(store, &output, offset, &data)
+        },
+    )?;
+    interface.func_wrap(
+        "[method]output.size-bytes",
+        |mut store: Store<'_>, (output,): (Resource<Output>,)| {
+            let guest = store.data_mut();
+            guest.meter.charge_host_call()?;
+            let position = guest.handles.get(&output)?.0;
+            Ok((guest.outputs[position].len() as u64,))
+        },
+    )
+}
+
+fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Result<Bytes> {
+    guest.meter.charge_host_call()?;
+    let source = &guest.handles.get(input)?.0;
+    check_range("read", offset, len.into(), source.len_bytes())?;
+    // The guest has to hold what it reads, so more than its memory may hold is refused here, before
+    // a buffer is made for it.
+    let maximum = guest.meter.limits.get(Limit::Memory);
+    if u64::from(len) > maximum {
+        let amount = Amount::Requested(len.into());
+        return Err(Stop::Limit(Breach {
+            limit: Limit::Memory,
+            amount,
+            maximum,
+        })
+        .into());
+    }
+    guest.meter.charge_bytes_in(len.into())?;
+    Ok(source.read(offset, len)?)
+}
+
+fn write(
+    mut store: Store<'_>,
+    output: &Resource<Output>,
+    offset: u64,
+    data: &WasmList<u8>,
+) -> Result<()> {
+    let guest = store.data_mut();
+    guest.body.output_written();
+    guest.meter.charge_host_call()?;
+    let position = guest.handles.get(output)?.0;
+    let len = data.len() as u64;
+    check_range("write", offset, len, guest.outputs[position].len() as u64)?;
+    guest.meter.charge_bytes_out(len)?;
+    // Taken out for the copy: the guest's memory and its state are borrowed from one store.
+    let mut bytes = std::mem::take(&mut guest.outputs[position]);
+    let start = crate::arrays::as_index(offset);
+    bytes[start..start + data.len()].copy_from_slice(data.as_le_slice(&store));
+    store.data_mut().outputs[position] = bytes;
+    Ok(())
+}
+
+fn failure(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
+    interface.func_wrap("explain", |mut store: Store<'_>, (message,): (WasmStr,)| {
+        store.data().meter.charge_host_call()?;
+        if store.data().explanation.is_none() {
+            let words = text::escape(&message.to_str(&store)?, EXPLANATION_BYTES);
+            store.data_mut().explanation = Some(words);
+        }
+        Ok(())
+    })
+}
+
+fn log(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
+    interface.func_wrap(
+        "emit",
+        |store: Store<'_>, (level, message): (Level, WasmStr)| {
+            let meter = &store.data().meter;
+            meter.charge_host_call()?;
+            let level = match level {
+                Level::Debug => LogLevel::Debug,
+                Level::Info => LogLevel::Info,
+                Level::Warn => LogLevel::Warn,
+                Level::Error => LogLevel::Error,
+            };
+            meter.log(level, &message.to_str(&store)?);
+            Ok(())
+        },
+    )
+}
+
+fn control(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
+    interface.func_wrap("should-stop", |store: Store<'_>, (): ()| {
+        let meter = &store.data().meter;
+        meter.charge_host_call()?;
+        Ok((meter.deadline.should_stop(&meter.signal, Instant::now()),))
+    })?;
+    interface.func_wrap("progress", |store: Store<'_>, (done, total): (u64, u64)| {
+        let guest = store.data();
+        guest.meter.charge_host_call()?;
+        guest.meter.progress(guest.chunk, done, total);
+        Ok(())
+    })
+}
+
+fn clock(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
+    interface.func_wrap("elapsed-ns", |store: Store<'_>, (): ()| {
+        let meter = &store.data().meter;
+        meter.charge_host_call()?;
+        let elapsed = crate::meter::nanoseconds(meter.deadline.started.elapsed());
+        Ok((elapsed - elapsed % CLOCK_QUANTUM_NS,))
+    })
+}
+
+fn random(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
+    interface.func_wrap("bytes", |mut store: Store<'_>, (len,): (u32,)| {
+        let guest = store.data_mut();
+        guest.meter.charge_host_call()?;
+        if len > RANDOM_BYTES {
+            let misuse = format!("the kernel asked for {len} random bytes at once, at most {RANDOM_BYTES} are allowed");
+            return Err(Stop::Misuse(misuse).into());
+        }
+        guest.meter.charge_bytes_in(len.into())?;
+        let mut buffer = vec![0; len as usize];
+        let filled = guest.random.fill(&mut buffer);
+        filled.map_err(|error| Stop::Io(format!("no random bytes: {error}")))?;
+        Ok((Bytes::from(buffer),))
+    })
+}

@@ -1,0 +1,426 @@
+//! One launch: its chunks handed out to threads, and their ends put together.
+//!
+//! What comes out never depends on the number of threads: chunks are cut by shape alone, the failure that
+//! counts is that of the first chunk in order, and a chunk that finds the memory taken by others runs
+//! again alone.
+
+use crate::arrays::{Source, as_index, zeroed};
+use crate::chunk::{self, ChunkEnd, Failure, Part, Plan};
+use crate::engine::{LoadedKernel, Runner};
+use crate::entries::{ChunkRange, Dimension, Scalar};
+use crate::meter::{Meter, Observer, nanoseconds};
+use crate::stop::StopSignal;
+use bytes::{Bytes, BytesMut};
+use hotcell_model::job::{Job, JobArray};
+use hotcell_model::limit::{Amount, Breach, Limit};
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::{Count, LogLine, Timings, Usage};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Stack of the threads that run chunks: the guest's, and room for the host's calls on top.
+const THREAD_STACK_BYTES: usize = 2 << 20;
+
+/// The bytes that belong to a [`Job`].
+#[derive(Default)]
+pub struct JobData {
+    /// The sources of the arrays that are read, in the job's order.
+    pub sources: Vec<Source>,
+}
+
+/// An array that came back.
+#[derive(Clone, Debug)]
+pub struct ResultArray {
+    /// The parameter's name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// How a launch ended, and what it used.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The arrays that were written, in the job's order; empty unless the outcome keeps them.
+    pub results: Vec<ResultArray>,
+    /// What it used.
+    pub usage: Usage,
+    /// Where the time went, as far as the runner knows.
+    pub timings: Timings,
+    /// The guest's log lines.
+    pub log: Vec<LogLine>,
+}
+
+impl Runner {
+    /// Runs a launch to its end on the calling thread and up to `job.threads - 1` others.
+    ///
+    /// `data` has one source for each array that is read, of that array's size.
+    pub fn run(
+        &self,
+        kernel: &LoadedKernel,
+        job: &Job,
+        data: &JobData,
+        signal: &Arc<StopSignal>,
+        observer: &Arc<dyn Observer>,
+    ) -> Finished {
+        let _ticking = self.ticker.keep_ticking();
+        let chunks = job.split.as_ref().map_or(1, |split| split.chunks());
+        let (signal, observer) = (Arc::clone(signal), Arc::clone(observer));
+        let meter = Meter::new(job.limits.clone(), job.stop_grace, signal, observer, chunks);
+        let meter = Arc::new(meter);
+        let plan = Plan {
+            engine: &self.engine,
+            kernel,
+            meter: &meter,
+            has_fuel: self.metering.has_fuel(),
+            seed: job.seed,
+            entry: job.entry.as_str().into(),
+            scalars: scalars(job),
+        };
+        let launch = match Launch::prepare(job, data, chunks) {
+            Ok(launch) => launch,
+            Err(outcome) => return finish(&plan, outcome, Vec::new(), Sums::default()),
+        };
+        launch.run(&plan)
+    }
+}
+
+fn scalars(job: &Job) -> Vec<Scalar> {
+    let scalar = |(name, value): &(String, _)| Scalar {
+        name: name.as_str().into(),
+        value: hotcell_model::manifest::ScalarValue::into(*value),
+    };
+    job.scalars.iter().map(scalar).collect()
+}
+
+/// The parts of a launch, and what became of them.
+struct Launch<'a> {
+    job: &'a Job,
+    names: Vec<Arc<str>>,
+    dims: Vec<Arc<str>>,
+    sources: Vec<(usize, &'a Source)>,
+    /// The outputs of each chunk, taken when it runs and put back when it ends.
+    slots: Vec<Mutex<Slot>>,
+    next: AtomicUsize,
+}
+
+/// One chunk's outputs and end.
+struct Slot {
+    outputs: Vec<BytesMut>,
+    end: Option<ChunkEnd>,
+}
+
+#[derive(Default)]
+struct Sums {
+    fuel: u64,
+    instances: u64,
+    instantiate: Duration,
+    call: Duration,
+    body: Duration,
+}
+
+impl<'a> Launch<'a> {
+    fn prepare(job: &'a Job, data: &'a JobData, chunks: usize) -> Result<Self, Outcome> {
+        let reads = job
+            .arrays
+            .iter()
+            .enumerate()
+            .filter(|(_, array)| array.is_read);
+        let sources: Vec<_> = reads
+            .map(|(position, _)| position)
+            .zip(&data.sources)
+            .collect();
+        let fits = |(position, source): &(usize, &Source)| {
+            source.len_bytes() == job.arrays[*position].size_bytes
+        };
+        if sources.len() != data.sources.len() || !sources.iter().all(fits) {
+            let message = "the inputs do not have the sizes that the launch was checked for";
+            return Err(Outcome::failed(
+                OutcomeKind::HostFault,
+                Blame::Host,
+                message,
+            ));
+        }
+        Ok(Self {
+            names: job
+                .arrays
+                .iter()
+                .map(|array| array.name.as_str().into())
+                .collect(),
+            dims: job
+                .dims
+                .iter()
+                .map(|(name, _)| name.as_str().into())
+                .collect(),
+            sources,
+            slots: make_slots(job, chunks)?,
+            next: AtomicUsize::new(0),
+            job,
+        })
+    }
+
+    fn run(self, plan: &Plan<'_>) -> Finished {
+        let helpers = self.job.threads.min(self.slots.len()).saturating_sub(1);
+        std::thread::scope(|scope| {
+            for _ in 0..helpers {
+                let builder = std::thread::Builder::new()
+                    .name("hotcell-chunk".to_owned())
+                    .stack_size(THREAD_STACK_BYTES);
+                // Without the thread there is less speed, and nothing else.
+                if builder.spawn_scoped(scope, || self.work(plan)).is_err() {
+                    break;
+                }
+            }
+            self.work(plan);
+        });
+        // Chunks that found the memory taken run alone now.
+        for index in 0..self.slots.len() {
+            if self.is_contended(index) {
+                self.run_chunk(plan, index);
+            }
+        }
+        self.join(plan)
+    }
+
+    /// Runs chunks until none is left.
+    fn work(&self, plan: &Plan<'_>) {
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            if index >= self.slots.len() || plan.meter.is_superseded(index) {
+                return;
+            }
+            self.run_chunk(plan, index);
+        }
+    }
+
+    fn run_chunk(&self, plan: &Plan<'_>, index: usize) {
+        let outputs = std::mem::take(&mut self.slot(index).outputs);
+        let mut end = chunk::run(plan, self.part(index, outputs));
+        let mut outputs = std::mem::take(&mut end.outputs);
+        match &end.result {
+            Err(Failure::Ended(_)) => plan.meter.note_failure(index),
+            Err(Failure::Contended) => outputs.iter_mut().for_each(|bytes| bytes.fill(0)),
+            Ok(()) | Err(Failure::Superseded) => {}
+        }
+        *self.slot(index) = Slot {
+            outputs,
+            end: Some(end),
+        };
+    }
+
+    fn is_contended(&self, index: usize) -> bool {
+        let slot = self.slot(index);
+        matches!(&slot.end, Some(end) if matches!(end.result, Err(Failure::Contended)))
+    }
+
+    fn slot(&self, index: usize) -> std::sync::MutexGuard<'_, Slot> {
+        self.slots[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the chunk of that index gets.
+    fn part(&self, index: usize, outputs: Vec<BytesMut>) -> Part {
+        let range = range(self.job, index);
+        let dim = |(position, name): (usize, &Arc<str>)| {
+            let is_split = self
+                .job
+                .split
+                .as_ref()
+                .is_some_and(|split| split.dim == position);
+            Dimension {
+                name: Arc::clone(name),
+                extent: if is_split {
+                    range.len
+                } else {
+                    self.job.dims[position].1
+                },
+            }
+        };
+        let source = |(position, source): &(usize, &Source)| {
+            let part = match self.job.arrays[*position].split_stride_bytes {
+                Some(stride) => source.part(range.start * stride, range.len * stride),
+                None => (*source).clone(),
+            };
+            (Arc::clone(&self.names[*position]), part)
+        };
+        let written = self
+            .job
+            .arrays
+            .iter()
+            .zip(&self.names)
+            .filter(|(array, _)| array.is_written);
+        Part {
+            index,
+            range,
+            dims: self.dims.iter().enumerate().map(dim).collect(),
+            sources: self.sources.iter().map(source).collect(),
+            outputs: written
+                .map(|(_, name)| Arc::clone(name))
+                .zip(outputs)
+                .collect(),
+        }
+    }
+
+    /// Puts the chunks' ends together.
+    fn join(self, plan: &Plan<'_>) -> Finished {
+        let mut sums = Sums::default();
+        let mut outcome = None;
+        let mut whole: Vec<BytesMut> = Vec::new();
+        for slot in self.slots {
+            let slot = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if let Some(end) = slot.end {
+                sums.add(&end);
+                if let (None, Err(Failure::Ended(ended))) = (&outcome, end.result) {
+                    outcome = Some(*ended);
+                }
+            }
+            append(&mut whole, slot.outputs);
+        }
+        let outcome = outcome.unwrap_or_else(|| completed(plan, &sums));
+        let written = self.job.arrays.iter().filter(|array| array.is_written);
+        let results = written.zip(whole).map(|(array, bytes)| ResultArray {
+            name: array.name.clone(),
+            bytes: bytes.freeze(),
+        });
+        let results = if outcome.keeps_outputs() {
+            results.collect()
+        } else {
+            Vec::new()
+        };
+        finish(plan, outcome, results, sums)
+    }
+}
+
+/// The outcome of a launch of which no chunk failed.
+fn completed(plan: &Plan<'_>, sums: &Sums) -> Outcome {
+    let meter = plan.meter;
+    let maximum = meter.limits.get(Limit::Fuel);
+    if plan.has_fuel && sums.fuel > maximum {
+        let amount = Amount::Used(sums.fuel);
+        return Outcome::breached(Breach {
+            limit: Limit::Fuel,
+            amount,
+            maximum,
+        });
+    }
+    if !meter.deadline.was_told() {
+        return Outcome::done();
+    }
+    let (kind, blame, message) = match meter.signal.cancelled_at() {
+        Some(_) => (
+            OutcomeKind::Cancelled,
+            Blame::Request,
+            "cancelled; the results are partial",
+        ),
+        None => (
+            OutcomeKind::Timeout,
+            Blame::Guest,
+            "returned early because its timeout was near; the results are partial",
+        ),
+    };
+    Outcome {
+        partial: true,
+        reproducible: false,
+        ..Outcome::failed(kind, blame, message)
+    }
+}
+
+fn finish(plan: &Plan<'_>, outcome: Outcome, results: Vec<ResultArray>, sums: Sums) -> Finished {
+    let meter = plan.meter;
+    let (totals, log) = (meter.totals(), meter.take_log());
+    let duration = |duration: Duration| Count(nanoseconds(duration));
+    Finished {
+        outcome,
+        results,
+        usage: Usage {
+            fuel_used: plan.has_fuel.then_some(Count(sums.fuel)),
+            wall_ns: duration(meter.deadline.started.elapsed()),
+            cpu_ns: Count(totals.cpu_ns),
+            peak_memory_bytes: Count(meter.memory.peak()),
+            bytes_in: Count(totals.bytes_in),
+            bytes_out: Count(totals.bytes_out),
+            host_calls: Count(totals.host_calls),
+            log_bytes: Count(log.seen_bytes),
+            log_lines_dropped: Count(log.dropped),
+            instances: Count(sums.instances),
+        },
+        timings: Timings {
+            instantiate_ns: duration(sums.instantiate),
+            call_ns: duration(sums.call),
+            body_ns: duration(sums.body),
+            ..Timings::default()
+        },
+        log: log.lines,
+    }
+}
+
+impl Sums {
+    fn add(&mut self, end: &ChunkEnd) {
+        self.fuel = self.fuel.saturating_add(end.fuel_used);
+        self.instances += 1;
+        self.instantiate += end.instantiate;
+        self.call += end.call;
+        self.body += end.body;
+    }
+}
+
+/// The indices of the split dimension that belong to a chunk.
+fn range(job: &Job, index: usize) -> ChunkRange {
+    match &job.split {
+        None => ChunkRange {
+            start: 0,
+            len: 1,
+            total: 1,
+        },
+        Some(split) => {
+            let (start, end) = (split.bounds[index], split.bounds[index + 1]);
+            let total = job.dims[split.dim].1;
+            ChunkRange {
+                start,
+                len: end - start,
+                total,
+            }
+        }
+    }
+}
+
+/// Zeroed outputs, cut for the chunks.
+fn make_slots(job: &Job, chunks: usize) -> Result<Vec<Mutex<Slot>>, Outcome> {
+    let mut slots: Vec<Vec<BytesMut>> = (0..chunks).map(|_| Vec::new()).collect();
+    for array in job.arrays.iter().filter(|array| array.is_written) {
+        let mut rest = zeroed(array.size_bytes).map_err(|_| no_memory(array))?;
+        for (index, slot) in slots.iter_mut().enumerate() {
+            let len = range(job, index).len * array.split_stride_bytes.unwrap_or(0);
+            let is_last = index + 1 == chunks;
+            slot.push(if is_last {
+                std::mem::take(&mut rest)
+            } else {
+                rest.split_to(as_index(len))
+            });
+        }
+    }
+    let slot = |outputs| Mutex::new(Slot { outputs, end: None });
+    Ok(slots.into_iter().map(slot).collect())
+}
+
+fn no_memory(array: &JobArray) -> Outcome {
+    let message = format!(
+        "no memory for output `{}` of {} bytes",
+        array.name, array.size_bytes
+    );
+    Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
+}
+
+/// Joins a chunk's outputs to those before it; they lie side by side, so nothing is copied.
+fn append(whole: &mut Vec<BytesMut>, outputs: Vec<BytesMut>) {
+    if whole.is_empty() {
+        *whole = outputs;
+        return;
+    }
+    for (whole, part) in whole.iter_mut().zip(outputs) {
+        whole.unsplit(part);
+    }
+}

@@ -1,0 +1,28 @@
+//! Runs compiled kernels under limits: engine, linker, limiter, deadline and capabilities.
+//!
+//! A [`Runner`] owns one engine and its pool of instance slots. [`Runner::load`] makes an artifact
+//! runnable, [`Runner::run`] runs one launch of it: each chunk in a fresh store, which is dropped at its
+//! end, so that a store that trapped or timed out is never used again. Nothing in here compiles.
+//!
+//! The flow of a launch: [`launch`] hands out chunks to threads, [`chunk`] instantiates and calls,
+//! [`imports`] serves what the guest asks for, [`meter`] counts it, [`stop`] ends it, and [`end`] says in
+//! the host's words how it ended.
+
+mod arrays;
+mod chunk;
+mod end;
+mod engine;
+mod entries;
+mod guest;
+mod imports;
+mod launch;
+mod limiter;
+mod meter;
+mod stop;
+mod ticker;
+
+pub use arrays::Source;
+pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError};
+pub use launch::{Finished, JobData, ResultArray};
+pub use meter::Observer;
+pub use stop::StopSignal;

@@ -1,0 +1,17 @@
+//! The same product in double precision: what the kernel's results are held against.
+
+/// The product of the matrix with `x`, entry by entry.
+///
+/// # Panics
+/// Where offsets or columns lie outside of the arrays.
+#[must_use]
+pub fn spmv(offsets: &[u32], columns: &[u32], values: &[f32], x: &[f32]) -> Vec<f64> {
+    let rows = offsets.len().saturating_sub(1);
+    (0..rows)
+        .map(|row| {
+            (offsets[row] as usize..offsets[row + 1] as usize)
+                .map(|at| f64::from(values[at]) * f64::from(x[columns[at] as usize]))
+                .sum()
+        })
+        .collect()
+}

@@ -1,0 +1,91 @@
+//! Checks of the native form.
+
+use serde_json::Value;
+
+use super::{reference, spmv};
+
+fn floats(value: &Value) -> Vec<f32> {
+    serde_json::from_value(value.clone()).expect("an array of numbers")
+}
+
+fn integers(value: &Value) -> Vec<u32> {
+    serde_json::from_value(value.clone()).expect("an array of integers")
+}
+
+/// Numbers in [-1, 1) from a linear congruential generator.
+fn numbers(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f32::from((state >> 48) as u16) / 32768.0 - 1.0
+    })
+    .take(n)
+    .collect()
+}
+
+/// A matrix of `rows` rows and 50 columns with `row % 7` entries in each row.
+fn matrix(rows: u32) -> (Vec<u32>, Vec<u32>, Vec<f32>) {
+    let mut offsets = vec![0];
+    let mut columns = Vec::new();
+    for row in 0..rows {
+        columns.extend((0..row % 7).map(|at| (row * 13 + at * 7) % 50));
+        offsets.push(u32::try_from(columns.len()).unwrap());
+    }
+    let values = numbers(columns.len(), 1);
+    (offsets, columns, values)
+}
+
+#[test]
+fn result_agrees_with_numpy() {
+    let case: Value = serde_json::from_str(include_str!("../expected/numpy.json")).unwrap();
+    let inputs = &case["inputs"];
+    let (offsets, columns) = (integers(&inputs["offsets"]), integers(&inputs["columns"]));
+    let (values, x) = (floats(&inputs["values"]), floats(&inputs["x"]));
+    let mut out = vec![f32::NAN; 5];
+    spmv(&offsets, &columns, &values, &x, &mut out).unwrap();
+    assert_eq!(out, floats(&case["outputs"]["out"]));
+}
+
+#[test]
+fn every_size_agrees_with_double_precision() {
+    for rows in [0, 1, 2, 100] {
+        let (offsets, columns, values) = matrix(rows);
+        let x = numbers(50, 2);
+        let mut out = vec![f32::NAN; rows as usize];
+        spmv(&offsets, &columns, &values, &x, &mut out).unwrap();
+        let want = reference::spmv(&offsets, &columns, &values, &x);
+        for (got, want) in out.iter().zip(want) {
+            assert!((f64::from(*got) - want).abs() <= 1e-6, "{got} for {want}");
+        }
+    }
+}
+
+#[test]
+fn a_matrix_that_contradicts_itself_is_refused_with_the_place() {
+    let cases: [(&[u32], &[u32], &str); 5] = [
+        (&[0, 1], &[0, 1], "r1 is 2, but 2 rows need 3 offsets"),
+        (&[], &[0, 1], "r1 is 0, but 2 rows need 3 offsets"),
+        (
+            &[0, 2, 1],
+            &[0, 1],
+            "row 1 has the offsets 2 and 1, which are no range within 2 non-zeros",
+        ),
+        (
+            &[0, 1, 3],
+            &[0, 1],
+            "row 1 has the offsets 1 and 3, which are no range within 2 non-zeros",
+        ),
+        (
+            &[0, 1, 2],
+            &[0, 4],
+            "row 1 names column 4 of a matrix with 3 columns",
+        ),
+    ];
+    for (offsets, columns, message) in cases {
+        let mut out = [0.0; 2];
+        let refusal = spmv(offsets, columns, &[1.0; 2], &[1.0; 3], &mut out);
+        assert_eq!(refusal, Err(message.to_owned()));
+    }
+}

@@ -1,0 +1,7 @@
+//! The same sum in double precision: what the kernel's results are held against.
+
+/// The sum of `x`, one element after the other.
+#[must_use]
+pub fn sum(x: &[f32]) -> f64 {
+    x.iter().map(|&x| f64::from(x)).sum()
+}

@@ -1,0 +1,74 @@
+//! Checks of the native form.
+
+use hotcell_guest::prelude::Chunks;
+use serde_json::Value;
+
+use super::{BLOCK, FETCH, reference, sum, sum_stream};
+
+fn floats(value: &Value) -> Vec<f32> {
+    serde_json::from_value(value.clone()).expect("an array of numbers")
+}
+
+/// Numbers in [-1, 1) from a linear congruential generator.
+fn numbers(n: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        f32::from((state >> 48) as u16) / 32768.0 - 1.0
+    })
+    .take(n)
+    .collect()
+}
+
+fn run(x: &[f32]) -> f32 {
+    let mut out = [f32::NAN];
+    sum(x, &mut out);
+    out[0]
+}
+
+fn run_streamed(x: &[f32]) -> f32 {
+    let mut out = [f32::NAN];
+    sum_stream(Chunks::from_slice(x), &mut out);
+    out[0]
+}
+
+#[test]
+fn results_agree_with_numpy() {
+    let case: Value = serde_json::from_str(include_str!("../expected/numpy.json")).unwrap();
+    let x = floats(&case["inputs"]["x"]);
+    assert_eq!(vec![run(&x)], floats(&case["outputs"]["out"]));
+    assert_eq!(vec![run_streamed(&x)], floats(&case["outputs"]["out"]));
+}
+
+#[test]
+fn every_length_agrees_with_double_precision() {
+    for n in [1, 2, 31, 33, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 7] {
+        let x = numbers(n, 1);
+        let magnitude: f64 = x.iter().map(|&x| f64::from(x).abs()).sum();
+        let error = f64::from(run(&x)) - reference::sum(&x);
+        assert!(error.abs() <= 1e-6 * magnitude, "{error} at n = {n}");
+    }
+}
+
+#[test]
+fn the_empty_sum_is_zero() {
+    assert_eq!((run(&[]), run_streamed(&[])), (0.0, 0.0));
+}
+
+#[test]
+fn the_stream_gives_the_same_bits() {
+    for n in [1, BLOCK + 1, FETCH - 1, FETCH, 2 * FETCH + BLOCK + 3] {
+        let x = numbers(n, 3);
+        assert_eq!(run(&x).to_bits(), run_streamed(&x).to_bits(), "n = {n}");
+    }
+}
+
+#[test]
+fn the_error_does_not_grow_with_the_length() {
+    let exact = f64::from(0.1_f32) * f64::from(1 << 22);
+    let error = f64::from(run(&vec![0.1; 1 << 22])) / exact - 1.0;
+    // A block's own error, which for equal elements is no average but a bias.
+    assert!(error.abs() < 1e-5, "{error}");
+}
