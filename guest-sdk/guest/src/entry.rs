@@ -334,6 +334,12 @@ impl ArrayParam {
         })
     }
 
+    /// The number of bytes of an array that is held whole.
+    pub(crate) fn len_bytes(&self, dims: &[usize]) -> Result<usize, LaunchError> {
+        // No overflow: `len_elements` has seen that the bytes fit.
+        Ok(self.len_elements(dims)? * self.element_bytes)
+    }
+
     /// Refuses an array of another size than `len_elements`.
     pub(crate) fn check_size(&self, len_elements: usize, found: u64) -> Result<(), LaunchError> {
         let expected = (len_elements as u64).checked_mul(self.element_bytes as u64);

@@ -57,8 +57,9 @@ pub(crate) fn run(entries: &[&Entry], arguments: &Arguments<'_>) -> Result<(), L
     let entry = find(entries, arguments.entry)?;
     arguments.check_known(entry)?;
     let dims = entry.extents(&arguments.dims)?;
-    let mut held = arguments.hold_outputs(entry, &dims)?;
-    arguments.hold_inputs(entry, &dims, &mut held)?;
+    let mut held = arguments.check_and_hold(entry, &dims)?;
+    allocate_outputs(entry, &dims, &mut held)?;
+    arguments.read_inputs(entry, &dims, &mut held)?;
     raw::call(entry, &dims, &mut held)?;
     arguments.write_outputs(entry, &held)
 }
@@ -80,13 +81,12 @@ impl<'a> Arguments<'a> {
         )
     }
 
-    /// Scalars, the chunk and the memory of outputs.
-    fn hold_outputs(&self, entry: &Entry, dims: &[usize]) -> Result<Vec<Held<'a>>, LaunchError> {
+    /// Scalars, the chunk and streams. Arrays are looked at, but not taken yet.
+    fn check_and_hold(&self, entry: &Entry, dims: &[usize]) -> Result<Vec<Held<'a>>, LaunchError> {
         let hold = |param: &Param| match param {
             Param::Scalar { name, kind } => self.scalar(name, *kind).map(Held::Scalar),
             Param::Chunk => Chunk::from_u64(self.chunk).map(Held::Chunk),
-            Param::Array(array) if array.access == Access::In => Ok(Held::Missing),
-            Param::Array(array) => self.output(array, dims),
+            Param::Array(array) => self.array(array, dims),
         };
         entry.params.iter().map(hold).collect()
     }
@@ -100,46 +100,51 @@ impl<'a> Arguments<'a> {
         Ok(value.to_bits())
     }
 
-    /// Checks a destination; holds zeroed memory for one that is written only.
-    fn output(&self, array: &ArrayParam, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
-        let host = by_name(&self.destinations, array.name, "the output is missing")?;
+    /// Checks the host's side of an array; a stream needs no more than that.
+    fn array(&self, array: &ArrayParam, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
         let len = array.len_elements(dims)?;
-        array.check_size(len, host.size_bytes())?;
-        Ok(match (array.streamed, array.access) {
-            (true, _) => Held::Writer(Writer::from_host(array.name, len, host)),
-            (false, Access::Out) => Held::Owned(vec![0; len * array.element_bytes]),
-            (false, _) => Held::Missing,
-        })
+        let mut held = Held::Missing;
+        if array.access != Access::Out {
+            let host = self.source(array)?;
+            array.check_size(len, host.size_bytes())?;
+            if array.streamed {
+                held = Held::Reader(Reader::from_host(array.name, len, host));
+            }
+        }
+        if array.access != Access::In {
+            let host = self.destination(array)?;
+            array.check_size(len, host.size_bytes())?;
+            if array.streamed {
+                held = Held::Writer(Writer::from_host(array.name, len, host));
+            }
+        }
+        Ok(held)
+    }
+
+    fn source(&self, array: &ArrayParam) -> Result<&'a dyn ReadArray, LaunchError> {
+        by_name(&self.sources, array.name, "the input is missing")
+    }
+
+    fn destination(&self, array: &ArrayParam) -> Result<&'a dyn WriteArray, LaunchError> {
+        by_name(&self.destinations, array.name, "the output is missing")
     }
 
     /// Reads every input that is not streamed.
-    fn hold_inputs(
+    fn read_inputs(
         &self,
         entry: &Entry,
         dims: &[usize],
         held: &mut [Held<'a>],
     ) -> Result<(), LaunchError> {
-        for (param, held) in entry.params.iter().zip(held) {
-            if let Param::Array(array) = param
-                && array.access != Access::Out
-            {
-                *held = self.input(array, dims)?;
+        for (array, held) in whole_arrays(entry, held) {
+            if array.access != Access::Out {
+                let len_bytes = u32::try_from(array.len_bytes(dims)?).map_err(|_| {
+                    LaunchError::bad_argument(array.name, "4 GiB or more; a kernel can stream it")
+                })?;
+                *held = Held::Owned(self.source(array)?.read(0, len_bytes));
             }
         }
         Ok(())
-    }
-
-    fn input(&self, array: &ArrayParam, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
-        let host = by_name(&self.sources, array.name, "the input is missing")?;
-        let len = array.len_elements(dims)?;
-        array.check_size(len, host.size_bytes())?;
-        if array.streamed {
-            return Ok(Held::Reader(Reader::from_host(array.name, len, host)));
-        }
-        let len_bytes = u32::try_from(len * array.element_bytes).map_err(|_| {
-            LaunchError::bad_argument(array.name, "4 GiB or more; a kernel can stream it")
-        })?;
-        Ok(Held::Owned(host.read(0, len_bytes)))
     }
 
     fn write_outputs(&self, entry: &Entry, held: &[Held<'a>]) -> Result<(), LaunchError> {
@@ -147,11 +152,51 @@ impl<'a> Arguments<'a> {
             if let (Param::Array(array), Held::Owned(bytes)) = (param, held)
                 && array.access != Access::In
             {
-                by_name(&self.destinations, array.name, "the output is missing")?.write(0, bytes);
+                self.destination(array)?.write(0, bytes);
             }
         }
         Ok(())
     }
+}
+
+/// Zeroed memory for every output that is neither streamed nor read.
+fn allocate_outputs(
+    entry: &Entry,
+    dims: &[usize],
+    held: &mut [Held<'_>],
+) -> Result<(), LaunchError> {
+    for (array, held) in whole_arrays(entry, held) {
+        if array.access == Access::Out {
+            *held = Held::Owned(zeroed(array.name, array.len_bytes(dims)?));
+        }
+    }
+    Ok(())
+}
+
+/// # Panics
+/// If there is no memory: a trap, so that the host sees its limit refused, with a message first.
+fn zeroed(name: &str, len_bytes: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if bytes.try_reserve_exact(len_bytes).is_err() {
+        panic!("no memory for the {len_bytes} bytes of `{name}`");
+    }
+    bytes.resize(len_bytes, 0);
+    bytes
+}
+
+/// The array parameters that are held whole, each with its place.
+fn whole_arrays<'h, 'a>(
+    entry: &Entry,
+    held: &'h mut [Held<'a>],
+) -> impl Iterator<Item = (&'static ArrayParam, &'h mut Held<'a>)> {
+    entry
+        .params
+        .iter()
+        .zip(held)
+        .filter_map(|(param, held)| match param {
+            Param::Array(array) if !array.streamed => Some((array, held)),
+            _ => None,
+        })
 }
 
 fn by_name<T: Copy>(list: &[(&str, T)], name: &str, missing: &str) -> Result<T, LaunchError> {

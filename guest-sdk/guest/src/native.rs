@@ -184,6 +184,7 @@ impl<'a> Launch<'a> {
                 return Err(LaunchError::bad_argument(name, reason));
             }
         }
+        check_count("arrays", entry.arrays().count(), self.arrays.len())?;
         let lent = self.arrays.into_iter();
         let arrays = entry
             .arrays()
@@ -196,7 +197,7 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Runs an entry on arrays that are lent by the caller.
+/// Runs an entry on arrays that are lent by the caller, one for each of its array parameters.
 pub(crate) fn run(
     entry: &Entry,
     dims: &[u64],
@@ -206,7 +207,6 @@ pub(crate) fn run(
 ) -> Result<(), LaunchError> {
     check_count("dimensions", entry.dims.len(), dims.len())?;
     check_count("scalars", entry.scalars().count(), scalars.len())?;
-    check_count("arrays", entry.arrays().count(), arrays.len())?;
     let named: Vec<(&str, u64)> = entry
         .dims
         .iter()
@@ -231,7 +231,7 @@ pub(crate) fn run(
     raw::call(entry, &dims, &mut held)
 }
 
-fn check_count(what: &str, expected: usize, found: usize) -> Result<(), LaunchError> {
+pub(crate) fn check_count(what: &str, expected: usize, found: usize) -> Result<(), LaunchError> {
     if expected == found {
         return Ok(());
     }

@@ -72,6 +72,10 @@ unsafe impl GlobalAlloc for AlignedSystem {
 /// The type has no padding, no destructor and no interior mutability, its little-endian bytes are
 /// the dtype's, and every bit pattern is a value, except that where [`IS_BOOL`](Self::IS_BOOL)
 /// only the bytes 0 and 1 are.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no element type of arrays",
+    label = "not one of the SDK's element types"
+)]
 pub unsafe trait Element: Copy + Default + Send + Sync + 'static {
     /// The dtype's name in the manifest.
     const DTYPE: &'static str;
@@ -429,6 +433,7 @@ pub unsafe fn launch_native(entries: &[&Entry], request: *const Request) -> i32 
             )
         };
         let entry = find(entries, &String::from_utf8_lossy(name))?;
+        native::check_count("arrays", entry.arrays().count(), arrays.len())?;
         let arrays = entry.arrays().zip(arrays);
         // SAFETY: the caller's; an array that is written overlaps no other.
         let arrays = arrays.map(|(param, array)| unsafe { borrow(param, array) });

@@ -50,7 +50,7 @@ impl<'a, T, const R: usize> View<'a, T, R> {
     /// As [`new`](Self::new) for a shape known to fit.
     #[inline(always)]
     pub(crate) fn from_parts(elements: &'a [T], shape: [usize; R]) -> Self {
-        debug_assert_eq!(elements.len(), shape.iter().product());
+        debug_assert_eq!(elements.len(), shape.iter().product::<usize>());
         Self { elements, shape }
     }
 
@@ -81,7 +81,7 @@ impl<'a, T, const R: usize> ViewMut<'a, T, R> {
     /// As [`new`](Self::new) for a shape known to fit.
     #[inline(always)]
     pub(crate) fn from_parts(elements: &'a mut [T], shape: [usize; R]) -> Self {
-        debug_assert_eq!(elements.len(), shape.iter().product());
+        debug_assert_eq!(elements.len(), shape.iter().product::<usize>());
         Self { elements, shape }
     }
 

@@ -39,12 +39,13 @@ pub(crate) fn entry_name(kernel: &Ident) -> Ident {
 }
 
 /// The author's function belongs into the exported one; where the author decides, that holds.
+///
+/// `inline(always)` would be too much: LLVM then inlines before it has cleaned the function up, and
+/// what the parameters' types say of aliasing is lost.
 fn inline(function: &ItemFn) -> Option<TokenStream> {
-    let decided = function
-        .attrs
-        .iter()
-        .any(|attribute| attribute.path().is_ident("inline"));
-    (!decided).then(|| quote!(#[cfg_attr(target_arch = "wasm32", inline(always))]))
+    let mut attributes = function.attrs.iter();
+    let decided = attributes.any(|attribute| attribute.path().is_ident("inline"));
+    (!decided).then(|| quote!(#[inline]))
 }
 
 fn entry_body(model: &Model, function: &ItemFn) -> TokenStream {
@@ -109,19 +110,20 @@ fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
     // Through a pointer, so that rustc's own inliner leaves the call to LLVM's, which keeps what
     // the signature says of aliasing.
     let types = model.parameters.iter().map(|_| quote!(_));
-    let call = quote!((#name as fn(#(#types),*) -> _)(#(#values),*));
-    let call = match &function.sig.output {
-        ReturnType::Type(_, ty) if fails(function) => {
-            quote_spanned!(ty.span()=> *#failure = ::hotcell_guest::__private::failure(#call);)
-        }
-        _ => quote!(#call;),
+    let span = match &function.sig.output {
+        ReturnType::Type(_, ty) => ty.span(),
+        ReturnType::Default => Span::call_site(),
     };
+    let mut call = quote_spanned!(span=> (#name as fn(#(#types),*) -> _)(#(#values),*));
+    if fails(function) {
+        call = quote_spanned!(span=> *#failure = ::hotcell_guest::__private::failure(#call));
+    }
     quote! {
         #[cfg_attr(target_arch = "wasm32", unsafe(export_name = #export_name))]
         #[inline(never)]
         #[allow(clippy::too_many_arguments, unused_variables)]
-        unsafe extern "C" fn __hotcell_kernel(#(#dims)* #(#declared,)* #declared_failure) {
-            #call
+        unsafe extern "C-unwind" fn __hotcell_kernel(#(#dims)* #(#declared,)* #declared_failure) {
+            #call;
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The macros of the hotcell guest SDK, documented where authors see them: in `hotcell-guest`.
 //!
-//! `#[kernel]` goes through four steps, one module each: [`attributes`] reads the attribute,
-//! [`parameters`] the function, [`model`] matches one with the other under the rules of the
-//! manifest, and [`expand`] writes the code. Every mistake is reported at the token that made it.
+//! `#[kernel]` goes through four steps, one module each: `attributes` reads the attribute,
+//! `parameters` the function, `model` matches one with the other under the rules of the
+//! manifest, and `expand` writes the code. Every mistake is reported at the token that made it.
 
 use proc_macro::TokenStream;
 use syn::parse_macro_input;

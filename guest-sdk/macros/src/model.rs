@@ -7,8 +7,8 @@ use crate::attributes::Attributes;
 use crate::parameters::{self, Array, Form, Kind, Parameter};
 use crate::record;
 use hotcell_manifest::{Cost, DType, Dim, Kernel, Record, Role, Signature};
+use quote::ToTokens;
 use std::fmt::Display;
-use syn::spanned::Spanned;
 use syn::{Error, Ident, ItemFn, LitStr, Result};
 
 /// A kernel whose parts fit together.
@@ -59,8 +59,13 @@ impl Model {
     }
 }
 
-pub(crate) fn at(token: &impl Spanned, message: impl Display) -> Error {
-    Error::new(token.span(), message)
+pub(crate) fn at(token: &impl ToTokens, message: impl Display) -> Error {
+    Error::new_spanned(token, message)
+}
+
+/// `1 input`, `2 inputs`
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn list(names: &[String]) -> String {
@@ -173,13 +178,13 @@ impl<'a> Matching<'a> {
         let (inputs, outputs) = (self.signature.inputs.len(), self.signature.outputs.len());
         let read = if role.is_read() {
             let next = self.inputs.next();
-            Some(next.ok_or_else(|| extra("inputs", inputs, "as it is read"))?)
+            Some(next.ok_or_else(|| extra("input", inputs, "as it is read"))?)
         } else {
             None
         };
         let written = if role.is_written() {
             let next = self.outputs.next();
-            Some(next.ok_or_else(|| extra("outputs", outputs, "as it is written"))?)
+            Some(next.ok_or_else(|| extra("output", outputs, "as it is written"))?)
         } else {
             None
         };
@@ -197,13 +202,13 @@ impl<'a> Matching<'a> {
     fn check_used_up(&self) -> Result<()> {
         let sides = [
             (
-                "inputs",
+                "input",
                 self.signature.inputs.len(),
                 self.inputs.len(),
                 "shared (`&[T]`, `View`, `Chunks`) or `inout`",
             ),
             (
-                "outputs",
+                "output",
                 self.signature.outputs.len(),
                 self.outputs.len(),
                 "mutable (`&mut [T]`, `ViewMut`, `ChunksMut`)",
@@ -212,7 +217,8 @@ impl<'a> Matching<'a> {
         for (side, count, left, kind) in sides {
             if left > 0 {
                 let message = format!(
-                    "the signature has {count} {side}, the function {}: arrays that are {kind}",
+                    "the signature has {}, the function {}: arrays that are {kind}",
+                    counted(count, side),
                     count - left
                 );
                 return Err(at(self.literal, message));
@@ -261,16 +267,16 @@ fn check_split(
             continue;
         };
         let place = dims.iter().rposition(|other| *other == dim);
-        let problem = match place {
-            None if role.is_written() => "is written in every chunk but does not have it",
-            Some(place) if place > 0 => "has it elsewhere",
+        let name = &parameter.name;
+        let message = match place {
+            None if role.is_written() => {
+                format!("every output has the split dimension, `{name}` does not")
+            }
+            Some(place) if place > 0 => format!(
+                "a split dimension is the first of every array that has it; in `{name}` it is not"
+            ),
             _ => continue,
         };
-        let message = format!(
-            "a split dimension is the first of every array that has it, and every output has it: \
-             `{}` {problem}",
-            parameter.name
-        );
         return Err(at(literal, message));
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! compiler check that the type behind the spelling is the SDK's.
 
 use hotcell_manifest::DType;
-use syn::spanned::Spanned;
+use quote::ToTokens;
 use syn::{Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, Result, Type};
 
 /// One parameter.
@@ -60,25 +60,24 @@ pub(crate) fn read(function: &ItemFn) -> Result<Vec<Parameter>> {
 
 fn check_plain(function: &ItemFn) -> Result<()> {
     let sig = &function.sig;
-    let refuse = |span, message: &str| Err(Error::new(span, message));
+    let refuse = |token: &dyn ToTokens, message: &str| {
+        Err(Error::new_spanned(token.to_token_stream(), message))
+    };
     if let Some(token) = &sig.asyncness {
-        return refuse(
-            token.span(),
-            "a kernel cannot be async: a launch is one call",
-        );
+        return refuse(token, "a kernel cannot be async: a launch is one call");
     }
     if let Some(token) = &sig.unsafety {
-        return refuse(token.span(), "a kernel is a safe function");
+        return refuse(token, "a kernel is a safe function");
     }
     if let Some(abi) = &sig.abi {
-        return refuse(abi.span(), "a kernel is an ordinary Rust function");
+        return refuse(abi, "a kernel is an ordinary Rust function");
     }
     if !sig.generics.params.is_empty() {
         let message = "a kernel cannot be generic: the manifest names one type for each parameter";
-        return refuse(sig.generics.span(), message);
+        return refuse(&sig.generics, message);
     }
     if let Some(clause) = &sig.generics.where_clause {
-        return refuse(clause.span(), "a kernel has no where clause");
+        return refuse(clause, "a kernel has no where clause");
     }
     Ok(())
 }
@@ -88,12 +87,12 @@ fn parameter(argument: &FnArg) -> Result<Parameter> {
         FnArg::Typed(typed) => typed,
         FnArg::Receiver(receiver) => {
             let message = "a kernel is a free function, without `self`";
-            return Err(Error::new(receiver.span(), message));
+            return Err(Error::new_spanned(receiver, message));
         }
     };
     let Pat::Ident(pattern) = &*typed.pat else {
         let message = "a kernel's parameter has a plain name, which the manifest shows";
-        return Err(Error::new(typed.pat.span(), message));
+        return Err(Error::new_spanned(&typed.pat, message));
     };
     Ok(Parameter {
         name: pattern.ident.clone(),
@@ -105,12 +104,12 @@ fn parameter(argument: &FnArg) -> Result<Parameter> {
 fn kind(ty: &Type) -> Result<Kind> {
     if let Type::Reference(reference) = ty {
         let Type::Slice(slice) = &*reference.elem else {
-            return Err(Error::new(ty.span(), TYPES));
+            return Err(Error::new_spanned(ty, TYPES));
         };
         return array(Form::Slice, reference.mutability.is_some(), &slice.elem);
     }
     let Some((name, argument)) = last_segment(ty) else {
-        return Err(Error::new(ty.span(), TYPES));
+        return Err(Error::new_spanned(ty, TYPES));
     };
     let Some(argument) = argument else {
         return plain(ty, &name.to_string());
@@ -118,7 +117,7 @@ fn kind(ty: &Type) -> Result<Kind> {
     let (form, mutable) = match name.to_string().as_str() {
         "Chunks" => (Form::Stream, false),
         "ChunksMut" => (Form::Stream, true),
-        name => view(name).ok_or_else(|| Error::new(ty.span(), TYPES))?,
+        name => view(name).ok_or_else(|| Error::new_spanned(ty, TYPES))?,
     };
     array(form, mutable, argument)
 }
@@ -134,9 +133,9 @@ fn plain(ty: &Type, name: &str) -> Result<Kind> {
                 let message = format!(
                     "a scalar cannot be {dtype}; scalars are bool, i32, i64, u32, u64, f32 or f64"
                 );
-                return Err(Error::new(ty.span(), message));
+                return Err(Error::new_spanned(ty, message));
             }
-            Err(_) => return Err(Error::new(ty.span(), TYPES)),
+            Err(_) => return Err(Error::new_spanned(ty, TYPES)),
         },
     })
 }
@@ -157,7 +156,7 @@ fn view(name: &str) -> Option<(Form, bool)> {
 }
 
 fn array(form: Form, mutable: bool, element: &Type) -> Result<Kind> {
-    let dtype = dtype(element).ok_or_else(|| Error::new(element.span(), ELEMENTS))?;
+    let dtype = dtype(element).ok_or_else(|| Error::new_spanned(element, ELEMENTS))?;
     Ok(Kind::Array(Box::new(Array {
         form,
         mutable,

@@ -138,6 +138,18 @@ impl ScalarValue {
     }
 }
 
+macro_rules! scalar_from {
+    ($($type:ty => $variant:ident),*) => {$(
+        impl From<$type> for ScalarValue {
+            fn from(value: $type) -> Self {
+                Self::$variant(value)
+            }
+        }
+    )*};
+}
+
+scalar_from!(bool => Bool, i32 => I32, i64 => I64, u32 => U32, u64 => U64, f32 => F32, f64 => F64);
+
 impl std::fmt::Display for ScalarValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

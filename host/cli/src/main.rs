@@ -1,2 +1,77 @@
-//! The hotcell command.
-fn main() {}
+//! The `hotcell` command: run compute kernels that nobody trusts yet.
+//!
+//! One module a command, each with an `execute`. What a kernel did is never an error here but an outcome,
+//! with the exit code that `docs/operators.md` lists; errors are for what the command itself could not do.
+
+mod arguments;
+mod build;
+mod cache;
+mod compile;
+mod exit;
+mod host;
+mod inspect;
+mod launch;
+mod new;
+mod progress;
+mod rerun;
+mod run;
+mod sdk;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Run compute kernels that nobody trusts yet, at nearly the speed of trusted code.
+#[derive(Parser)]
+#[command(name = "hotcell", version, max_term_width = 100)]
+struct Hotcell {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a kernel on arrays and pictures, under limits
+    Run(Box<run::RunCommand>),
+    /// Show what a component says of itself and asks for; runs nothing
+    Inspect(inspect::InspectCommand),
+    /// Compile a component ahead of its first run
+    Compile(compile::CompileCommand),
+    /// Run a report's launch again and say whether it ends the same
+    Rerun(rerun::RerunCommand),
+    /// Build a kernel component from a project, or add a manifest to one
+    Build(build::BuildCommand),
+    /// Make a new kernel project
+    New(new::NewCommand),
+    /// Look at or clear the cache of compiled kernels
+    Cache(cache::CacheCommand),
+}
+
+fn main() -> ExitCode {
+    let result = match Hotcell::parse().command {
+        Command::Run(command) => command.execute(),
+        Command::Inspect(command) => command.execute().map(|()| 0),
+        Command::Compile(command) => command.execute().map(|()| 0),
+        Command::Rerun(command) => command.execute(),
+        Command::Build(command) => command.execute().map(|()| 0),
+        Command::New(command) => command.execute().map(|()| 0),
+        Command::Cache(command) => command.execute().map(|()| 0),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("hotcell: {error:#}");
+            ExitCode::from(exit::code_of(&error))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Hotcell::command().debug_assert();
+    }
+}

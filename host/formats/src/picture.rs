@@ -71,7 +71,7 @@ impl Picture {
         decoder.set_ignore_text_chunk(true);
         decoder.set_ignore_iccp_chunk(true);
         let info = decoder.read_header_info().map_err(|e| refused(e.into()))?;
-        // Expansion to RGBA is the most that chunks after the header can still ask for.
+        // The least that it will be: later chunks can only add an alpha channel, and then it is checked again.
         let fewest = match info.color_type {
             ColorType::Indexed => ColorType::Rgb,
             other => other,

@@ -2,7 +2,12 @@
 
 use crate::grant::Grants;
 use crate::limit::Limits;
+use crate::outcome::Outcome;
+use crate::report::{LogLine, Timings, Usage};
+use bytes::Bytes;
 use hotcell_manifest::ScalarValue;
+use std::fs::File;
+use std::sync::Arc;
 
 /// What a runner needs besides the arrays' bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +86,74 @@ impl Split {
         self.bounds.len() - 1
     }
 }
+
+/// Where an input's bytes come from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Memory that the host owns.
+    Memory(Bytes),
+    /// A range of an open file, read when the guest asks: for arrays larger than memory.
+    File {
+        /// The file; only positioned reads are made.
+        file: Arc<File>,
+        /// Where the array begins in it.
+        offset_bytes: u64,
+        /// The array's size.
+        len_bytes: u64,
+    },
+}
+
+impl Source {
+    /// The size in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { len_bytes, .. } => *len_bytes,
+        }
+    }
+}
+
+/// The bytes that belong to a [`Job`].
+#[derive(Default)]
+pub struct JobData {
+    /// The sources of the arrays that are read, in the job's order.
+    pub sources: Vec<Source>,
+}
+
+/// An array that came back.
+#[derive(Clone, Debug)]
+pub struct ResultArray {
+    /// The parameter's name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// How a launch ended, and what it used.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The arrays that were written, in the job's order; empty unless the outcome keeps them.
+    pub results: Vec<ResultArray>,
+    /// What it used.
+    pub usage: Usage,
+    /// Where the time went, as far as the runner knows.
+    pub timings: Timings,
+    /// The guest's log lines.
+    pub log: Vec<LogLine>,
+}
+
+/// Hears of a running launch what its user may want to see at once.
+pub trait Observer: Send + Sync {
+    /// The guest logged a line; it is escaped and within the launch's limits.
+    fn log(&self, _line: &LogLine) {}
+
+    /// The guest says that `done` of `total` is done, in units of its own, over all chunks.
+    fn progress(&self, _done: u64, _total: u64) {}
+}
+
+impl Observer for () {}
 
 #[cfg(test)]
 mod tests {

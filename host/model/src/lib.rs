@@ -1,6 +1,6 @@
 //! The vocabulary that every part of the host shares: what is asked, allowed, used and reported.
 //!
-//! Pure data with its rules: no I/O, no clocks, no threads. The supervisor and its workers speak in
+//! Data with its rules: no I/O and no threads. The supervisor and its workers speak in
 //! these types, so a type here must make sense on both sides of a process boundary.
 //!
 //! * [`limit`]: every limit, its unit, default and ceiling
@@ -18,6 +18,8 @@ pub mod limit;
 pub mod outcome;
 pub mod profile;
 pub mod report;
+pub mod stop;
+pub mod tenant;
 pub mod text;
 
 pub use hotcell_manifest as manifest;

@@ -97,8 +97,12 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentReport {
-    /// BLAKE3 of the component's bytes.
-    pub digest: Digest,
+    /// BLAKE3 of the component's bytes; absent if they could not be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub digest: Option<Digest>,
+    /// The file it was read from, as the caller named it; absent for bytes from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
     /// The name in the manifest; empty if it could not be read.
     pub name: String,
     /// The entry; empty if it is not known.

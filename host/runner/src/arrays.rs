@@ -5,67 +5,41 @@
 
 use crate::stop::Stop;
 use bytes::{Bytes, BytesMut};
-use std::fs::File;
+use hotcell_model::job::Source;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// Where an input's bytes come from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// Memory that the host owns.
-    Memory(Bytes),
-    /// A range of an open file, read when the guest asks: for arrays larger than memory.
-    File {
-        /// The file; only positioned reads are made.
-        file: Arc<File>,
-        /// Where the array begins in it.
-        offset_bytes: u64,
-        /// The array's size.
-        len_bytes: u64,
-    },
+/// A part of a source, without a copy. `start + len` must be within its size.
+pub(crate) fn part(source: &Source, start: u64, len: u64) -> Source {
+    match source {
+        Source::Memory(bytes) => {
+            let (start, end) = (as_index(start), as_index(start + len));
+            Source::Memory(bytes.slice(start..end))
+        }
+        Source::File {
+            file, offset_bytes, ..
+        } => Source::File {
+            file: Arc::clone(file),
+            offset_bytes: offset_bytes + start,
+            len_bytes: len,
+        },
+    }
 }
 
-impl Source {
-    /// The size in bytes.
-    pub fn len_bytes(&self) -> u64 {
-        match self {
-            Self::Memory(bytes) => bytes.len() as u64,
-            Self::File { len_bytes, .. } => *len_bytes,
+/// The bytes of a checked range of a source.
+pub(crate) fn read(source: &Source, offset: u64, len: u32) -> Result<Bytes, Stop> {
+    match source {
+        Source::Memory(bytes) => {
+            let start = as_index(offset);
+            Ok(bytes.slice(start..start + len as usize))
         }
-    }
-
-    /// A part of it, without a copy. `start + len` must be within its size.
-    pub(crate) fn part(&self, start: u64, len: u64) -> Self {
-        match self {
-            Self::Memory(bytes) => {
-                let (start, end) = (as_index(start), as_index(start + len));
-                Self::Memory(bytes.slice(start..end))
-            }
-            Self::File {
-                file, offset_bytes, ..
-            } => Self::File {
-                file: Arc::clone(file),
-                offset_bytes: offset_bytes + start,
-                len_bytes: len,
-            },
-        }
-    }
-
-    /// The bytes of a checked range.
-    pub(crate) fn read(&self, offset: u64, len: u32) -> Result<Bytes, Stop> {
-        match self {
-            Self::Memory(bytes) => {
-                let start = as_index(offset);
-                Ok(bytes.slice(start..start + len as usize))
-            }
-            Self::File {
-                file, offset_bytes, ..
-            } => {
-                let mut buffer = vec![0; len as usize];
-                file.read_exact_at(&mut buffer, offset_bytes + offset)
-                    .map_err(|error| Stop::Io(format!("an input could not be read: {error}")))?;
-                Ok(Bytes::from(buffer))
-            }
+        Source::File {
+            file, offset_bytes, ..
+        } => {
+            let mut buffer = vec![0; len as usize];
+            file.read_exact_at(&mut buffer, offset_bytes + offset)
+                .map_err(|error| Stop::Io(format!("an input could not be read: {error}")))?;
+            Ok(Bytes::from(buffer))
         }
     }
 }
@@ -120,9 +94,9 @@ mod tests {
         let memory = Source::Memory(Bytes::from_static(b"0123456789"));
         for source in [file, memory] {
             assert_eq!(source.len_bytes(), 10);
-            let part = source.part(2, 5);
+            let part = part(&source, 2, 5);
             assert_eq!(part.len_bytes(), 5);
-            assert_eq!(&part.read(1, 3).unwrap()[..], b"345");
+            assert_eq!(&read(&part, 1, 3).unwrap()[..], b"345");
         }
     }
 

@@ -1,6 +1,6 @@
 //! One chunk: a fresh store, one instance, one call, and everything dropped at the end.
 
-use crate::arrays::{Input, Output, Source};
+use crate::arrays::{Input, Output};
 use crate::end::{Circumstances, outcome_of, outcome_of_stop};
 use crate::engine::LoadedKernel;
 use crate::entries::{
@@ -11,6 +11,7 @@ use crate::limiter::Limiter;
 use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter};
 use crate::stop::Stop;
 use bytes::BytesMut;
+use hotcell_model::job::Source;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::text;

@@ -116,7 +116,10 @@ pub(crate) enum KernelError {
 }
 
 /// `enum level`
-#[expect(dead_code, reason = "only the guest makes these; lifting sets the discriminant")]
+#[expect(
+    dead_code,
+    reason = "only the guest makes these; lifting sets the discriminant"
+)]
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
 #[repr(u8)]

@@ -4,7 +4,7 @@
 //! let a guest make the host allocate; here the guest's bytes are viewed where they lie, every call is
 //! counted before it does anything, and every size is charged before it is allocated.
 
-use crate::arrays::{Input, Output, check_range};
+use crate::arrays::{self, Input, Output, check_range};
 use crate::entries::Level;
 use crate::guest::Guest;
 use crate::meter::EXPLANATION_BYTES;
@@ -29,7 +29,7 @@ type Store<'a> = StoreContextMut<'a, Guest>;
 /// A linker with what `grants` allow and nothing else.
 pub(crate) fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
-    arrays(&mut interface(&mut linker, "hotcell:kernel/arrays")?)?;
+    link_arrays(&mut interface(&mut linker, "hotcell:kernel/arrays")?)?;
     failure(&mut interface(&mut linker, "hotcell:kernel/failure")?)?;
     for capability in grants.iter() {
         let mut interface = interface(&mut linker, capability.interface())?;
@@ -47,7 +47,7 @@ fn interface<'a>(linker: &'a mut Linker<Guest>, name: &str) -> Result<LinkerInst
     linker.instance(&format!("{name}@{PACKAGE_VERSION}"))
 }
 
-fn arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
+fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.resource("input", ResourceType::host::<Input>(), |mut store, rep| {
         let guest = store.data_mut();
         guest.handles.delete(Resource::<Input>::new_own(rep))?;
@@ -113,7 +113,7 @@ fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Re
         .into());
     }
     guest.meter.charge_bytes_in(len.into())?;
-    Ok(source.read(offset, len)?)
+    Ok(arrays::read(source, offset, len)?)
 }
 
 fn write(
@@ -131,7 +131,7 @@ fn write(
     guest.meter.charge_bytes_out(len)?;
     // Taken out for the copy: the guest's memory and its state are borrowed from one store.
     let mut bytes = std::mem::take(&mut guest.outputs[position]);
-    let start = crate::arrays::as_index(offset);
+    let start = arrays::as_index(offset);
     bytes[start..start + data.len()].copy_from_slice(data.as_le_slice(&store));
     store.data_mut().outputs[position] = bytes;
     Ok(())

@@ -4,54 +4,23 @@
 //! counts is that of the first chunk in order, and a chunk that finds the memory taken by others runs
 //! again alone.
 
-use crate::arrays::{Source, as_index, zeroed};
+use crate::arrays::{as_index, part, zeroed};
 use crate::chunk::{self, ChunkEnd, Failure, Part, Plan};
 use crate::engine::{LoadedKernel, Runner};
 use crate::entries::{ChunkRange, Dimension, Scalar};
-use crate::meter::{Meter, Observer, nanoseconds};
-use crate::stop::StopSignal;
-use bytes::{Bytes, BytesMut};
-use hotcell_model::job::{Job, JobArray};
+use crate::meter::{Meter, nanoseconds};
+use bytes::BytesMut;
+use hotcell_model::job::{Finished, Job, JobArray, JobData, Observer, ResultArray, Source};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Count, LogLine, Timings, Usage};
+use hotcell_model::report::{Count, Timings, Usage};
+use hotcell_model::stop::StopSignal;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Stack of the threads that run chunks: the guest's, and room for the host's calls on top.
 const THREAD_STACK_BYTES: usize = 2 << 20;
-
-/// The bytes that belong to a [`Job`].
-#[derive(Default)]
-pub struct JobData {
-    /// The sources of the arrays that are read, in the job's order.
-    pub sources: Vec<Source>,
-}
-
-/// An array that came back.
-#[derive(Clone, Debug)]
-pub struct ResultArray {
-    /// The parameter's name.
-    pub name: String,
-    /// Its bytes.
-    pub bytes: Bytes,
-}
-
-/// How a launch ended, and what it used.
-#[derive(Debug)]
-pub struct Finished {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The arrays that were written, in the job's order; empty unless the outcome keeps them.
-    pub results: Vec<ResultArray>,
-    /// What it used.
-    pub usage: Usage,
-    /// Where the time went, as far as the runner knows.
-    pub timings: Timings,
-    /// The guest's log lines.
-    pub log: Vec<LogLine>,
-}
 
 impl Runner {
     /// Runs a launch to its end on the calling thread and up to `job.threads - 1` others.
@@ -241,7 +210,7 @@ impl<'a> Launch<'a> {
         };
         let source = |(position, source): &(usize, &Source)| {
             let part = match self.job.arrays[*position].split_stride_bytes {
-                Some(stride) => source.part(range.start * stride, range.len * stride),
+                Some(stride) => part(source, range.start * stride, range.len * stride),
                 None => (*source).clone(),
             };
             (Arc::clone(&self.names[*position]), part)

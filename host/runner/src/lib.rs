@@ -21,8 +21,4 @@ mod meter;
 mod stop;
 mod ticker;
 
-pub use arrays::Source;
 pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError};
-pub use launch::{Finished, JobData, ResultArray};
-pub use meter::Observer;
-pub use stop::StopSignal;

@@ -1,24 +1,15 @@
 //! What a launch has used, counted over all of its chunks and checked before it is given.
 
-use crate::stop::{Deadline, Interruption, Stop, StopSignal};
+use crate::stop::{Deadline, Interruption, Stop};
+use hotcell_model::job::Observer;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::report::{LogLevel, LogLine};
+use hotcell_model::stop::StopSignal;
 use hotcell_model::text;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Hears of a running launch what its user may want to see at once.
-pub trait Observer: Send + Sync {
-    /// The guest logged a line; it is escaped and within the launch's limits.
-    fn log(&self, _line: &LogLine) {}
-
-    /// The guest says that `done` of `total` is done, in units of its own, over all chunks.
-    fn progress(&self, _done: u64, _total: u64) {}
-}
-
-impl Observer for () {}
 
 /// The longest explanation kept of a guest's failure.
 pub(crate) const EXPLANATION_BYTES: usize = 4096;

@@ -262,7 +262,7 @@ fn each_bad_argument_is_named_before_anything_is_read() {
         ),
         (
             |h| h.dims[0].1 = u64::MAX,
-            "out",
+            "x",
             "larger than the address space",
         ),
     ];

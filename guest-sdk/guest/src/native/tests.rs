@@ -18,9 +18,10 @@ use crate::prelude::*;
     default(threshold = -1.5, repeat = 1)
 )]
 fn count_above(x: View2<f32>, threshold: f32, repeat: u32, m: usize, out: &mut [u32]) {
-    for i in 0..m {
+    assert_eq!(m, out.len());
+    for (i, out) in out.iter_mut().enumerate() {
         let above = x.row(i).iter().filter(|&&x| x > threshold).count();
-        out[i] = u32::try_from(above).unwrap() * repeat;
+        *out = u32::try_from(above).unwrap() * repeat;
     }
 }
 
@@ -102,25 +103,22 @@ fn what_does_not_fit_is_refused() {
         refused(launch().dim(3).input(&x).output(&mut wrong)),
         "argument `out`: an array of i16, but it is one of u16"
     );
-    // An output where an input is expected, and an input where an output is.
-    assert!(
-        refused(
-            Launch::new(ENTRIES, "checked")
-                .dim(3)
-                .scalar(true)
-                .input(&[Complex::new(0.0_f32, 0.0); 3])
-        )
-        .contains("`x`")
-    );
-    let x = vec![0.0_f32; 8];
-    let mut counts = vec![0_u32; 1];
+    let zeros = vec![Complex::new(0.0_f32, 0.0); 3];
+    let unwritable = Launch::new(ENTRIES, "checked").dim(3).scalar(true);
+    assert!(refused(unwritable.input(&zeros)).contains("`x`: it is missing"));
+}
+
+#[test]
+fn a_slice_off_the_alignment_is_refused() {
+    let (x, mut counts) = (vec![0.0_f32; 8], vec![0_u32]);
     let launch = Launch::new(ENTRIES, "count_above").dim(1).dim(7);
-    let launch = launch
-        .scalar(0.0_f32)
-        .scalar(1_u32)
-        .input(&x[1..])
-        .output(&mut counts);
-    assert!(refused(launch).contains("`x`: its memory is not aligned"));
+    let launch = launch.scalar(0.0_f32).scalar(1_u32);
+    let launch = launch.input(&x[1..]).output(&mut counts);
+    let refusal = launch.run().unwrap_err().to_string();
+    assert_eq!(
+        refusal,
+        "argument `x`: its memory is not aligned to 16 bytes"
+    );
 }
 
 /// Calls the C function as a loader would.

@@ -1,0 +1,10 @@
+//! A weight that there is none of.
+
+#![allow(unused)]
+
+use hotcell_guest::prelude::*;
+
+#[kernel(sig = "(n)->(n)", weight = "medium")]
+fn f(x: &[f32], out: &mut [f32]) {}
+
+fn main() {}

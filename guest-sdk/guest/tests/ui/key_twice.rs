@@ -1,0 +1,10 @@
+//! A key given twice.
+
+#![allow(unused)]
+
+use hotcell_guest::prelude::*;
+
+#[kernel(sig = "(n)->(n)", cost = "n", cost = "2*n")]
+fn f(x: &[f32], out: &mut [f32]) {}
+
+fn main() {}

@@ -1,0 +1,164 @@
+//! What several commands take: `NAME=VALUE` pairs, limits, grants.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use hotcell::grant::Capability;
+use hotcell::limit::Limit;
+use hotcell::{Metering, Request};
+use hotcell_formats::Locator;
+use std::collections::BTreeSet;
+
+/// A `NAME=VALUE` pair of the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+/// Reads `NAME=VALUE`; the value may contain further `=`.
+pub(crate) fn pair(text: &str) -> Result<Pair, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok(Pair {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }),
+        _ => Err("write NAME=VALUE, with nothing around the `=`".to_owned()),
+    }
+}
+
+/// Refuses a name that is given twice.
+pub(crate) fn check_unique<'a>(option: &str, names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            bail!("{option} {name}= is given twice");
+        }
+    }
+    Ok(())
+}
+
+/// A file in a pair's value: `@FILE`.
+pub(crate) fn locator(pair: &Pair) -> Result<Locator> {
+    Locator::parse(&pair.value).with_context(|| format!("{}={}", pair.name, pair.value))
+}
+
+/// Limits and how the kernel is metered.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitArguments {
+    /// Interrupt the kernel after this long: 200ms, 5s, 2m
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// Fuel, about one unit per instruction: 500M, 10G
+    #[arg(long, value_name = "COUNT")]
+    fuel: Option<String>,
+    /// Linear memory of all instances together: 256MiB
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<String>,
+    /// Any other limit by its name in reports: host_calls=10k, log_bytes=1MiB, cpu_time_ns=5s
+    #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = pair)]
+    limits: Vec<Pair>,
+    /// fast: epochs only; strict: fuel too; deterministic: the same bytes and fuel on every machine
+    #[arg(long, value_name = "MODE", default_value = "strict")]
+    pub(crate) metering: Metering,
+}
+
+impl LimitArguments {
+    /// Puts the limits into a request.
+    pub(crate) fn apply(&self, mut request: Request) -> Result<Request> {
+        request = request.metering(self.metering);
+        for (limit, option, text) in [
+            (Limit::Timeout, "--timeout", &self.timeout),
+            (Limit::Fuel, "--fuel", &self.fuel),
+            (Limit::Memory, "--memory", &self.memory),
+        ] {
+            if let Some(text) = text {
+                let value = limit
+                    .unit()
+                    .parse(text)
+                    .with_context(|| option.to_owned())?;
+                request = request.limit(limit, value);
+            }
+        }
+        for Pair { name, value } in &self.limits {
+            let limit = find_limit(name)?;
+            let value = limit
+                .unit()
+                .parse(value)
+                .with_context(|| format!("--limit {name}"))?;
+            request = request.limit(limit, value);
+        }
+        Ok(request)
+    }
+}
+
+/// A limit by its name in reports.
+pub(crate) fn find_limit(name: &str) -> Result<Limit> {
+    let known = Limit::ALL.iter().find(|limit| limit.name() == name);
+    known.copied().with_context(|| {
+        let names: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
+        format!(
+            "there is no limit `{name}`; there are: {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// Capabilities.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Capabilities")]
+pub(crate) struct GrantArguments {
+    /// Grant a capability besides log and control: clock, random
+    #[arg(long = "grant", value_name = "NAME")]
+    grants: Vec<Capability>,
+    /// Seed of the capability random
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+impl GrantArguments {
+    /// Puts the grants into a request.
+    pub(crate) fn apply(&self, mut request: Request) -> Request {
+        for capability in &self.grants {
+            request = request.grant(*capability);
+        }
+        match self.seed {
+            Some(seed) => request.seed(seed),
+            None => request,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_need_both_sides() {
+        assert_eq!(pair("a=b=c").unwrap().value, "b=c");
+        for text in ["", "a", "=b", "a="] {
+            assert!(pair(text).is_err(), "{text}");
+        }
+        assert!(check_unique("--in", ["a", "b", "a"].into_iter()).is_err());
+    }
+
+    #[test]
+    fn limits_are_found_by_name_and_need_their_unit() {
+        assert_eq!(find_limit("host_calls").unwrap(), Limit::HostCalls);
+        assert!(
+            find_limit("hostcalls")
+                .unwrap_err()
+                .to_string()
+                .contains("host_calls")
+        );
+        let arguments = LimitArguments {
+            memory: Some("256".into()),
+            ..LimitArguments::default()
+        };
+        let error = format!("{:#}", arguments.apply(Request::new()).err().unwrap());
+        assert!(
+            error.contains("--memory") && error.contains("MiB"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! `hotcell build`: from a project, or a binary made without the SDK, to a kernel component.
+//!
+//! Source → core module (cargo) → component (wit-component) → checked → written whole. What would not
+//! load is refused here, where its author can do something about it, and then nothing is written.
+
+mod cargo;
+mod check;
+mod componentize;
+mod flags;
+mod manifest_file;
+mod sections;
+mod target;
+
+use crate::exit::Exit;
+use anyhow::{Error, Result, anyhow};
+use cargo::{CargoOptions, Project};
+use check::Checked;
+use componentize::Source;
+use hotcell_manifest::{Kernel, Manifest};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The longest `kernel.toml` read: as much as a manifest's section may hold.
+const MANIFEST_FILE_BYTES: u64 = 1 << 20;
+/// Exit code: the request makes no sense.
+const USAGE: u8 = 2;
+/// Exit code: a file cannot be read or written.
+const IO: u8 = 3;
+/// Exit code: what was found or made is no kernel component.
+const INVALID_COMPONENT: u8 = 16;
+/// Exit code: the machine lacks what a build needs.
+const HOST_FAULT: u8 = 20;
+
+/// Build a kernel component
+///
+/// Compiles the package in a folder for Wasm and makes a component of it, with the manifest that
+/// `hotcell_guest::export!` left. Given a file, makes a component of a core module, or adds a manifest to
+/// a component, that was made by other means.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BuildCommand {
+    /// The kernel's package; or a core module or component
+    #[arg(value_name = "PROJECT_DIR|FILE.wasm", default_value = ".")]
+    path: PathBuf,
+    /// Where the component goes
+    ///
+    /// A project's goes to `target/kernels/NAME.wasm` in cargo's target folder, a file's to `NAME.wasm` in
+    /// the working directory, named after the component.
+    #[arg(long, short, value_name = "FILE.wasm")]
+    out: Option<PathBuf>,
+    /// The manifest of a component made without the SDK
+    #[arg(long, value_name = "KERNEL.toml", help_heading = "Without the SDK")]
+    manifest: Option<PathBuf>,
+    /// Put the file's manifest in the place of the one that is there
+    #[arg(long, requires = "manifest", help_heading = "Without the SDK")]
+    replace: bool,
+    #[command(flatten)]
+    cargo: CargoOptions,
+}
+
+impl BuildCommand {
+    /// Builds, checks, writes, and says in one line what was made.
+    ///
+    /// # Errors
+    /// With the exit code: a path that cannot be read or written, source that does not compile, a
+    /// component that would not load.
+    pub(crate) fn execute(self) -> Result<()> {
+        let found = fs::metadata(&self.path).map_err(|error| unusable(&self.path, error))?;
+        let (component, usual_out) = match found.is_dir() {
+            true => self.build_project()?,
+            false => (self.build_file()?, None),
+        };
+        let checked = check::check(&component).map_err(|error| refused(&self.path, error))?;
+        let out = match self.out.or(usual_out) {
+            Some(out) => out,
+            None => named_after(&checked.manifest, &self.path)?,
+        };
+        write(&out, &component).map_err(|error| unusable(&out, error))?;
+        println!("{}", summary(&out, component.len(), &checked));
+        Ok(())
+    }
+
+    /// The component of a project, and where it goes if nobody says.
+    fn build_project(&self) -> Result<(Vec<u8>, Option<PathBuf>)> {
+        if self.manifest.is_some() {
+            let why = "--manifest goes with a core module or component, not with a folder";
+            return Err(exit(USAGE, anyhow!(why)));
+        }
+        let sysroot = target::prepare(&self.path).map_err(|error| exit(HOST_FAULT, error))?;
+        let project = Project::find(&self.path, &self.cargo)
+            .map_err(|error| exit(INVALID_COMPONENT, error))?;
+        let component = project
+            .compile(&self.cargo, &sysroot)
+            .and_then(|module| componentize::componentize(&module, Source::Binary))
+            .map_err(|error| exit(INVALID_COMPONENT, error))?;
+        Ok((component, Some(project.usual_out())))
+    }
+
+    /// The component of a file made by other means.
+    fn build_file(&self) -> Result<Vec<u8>> {
+        let wasm = fs::read(&self.path).map_err(|error| unusable(&self.path, error))?;
+        let manifest = self.manifest.as_deref().map(read_manifest).transpose()?;
+        let source = match &manifest {
+            None => Source::Binary,
+            Some(manifest) if self.replace => Source::Replacement(manifest),
+            Some(manifest) => Source::File(manifest),
+        };
+        componentize::componentize(&wasm, source).map_err(|error| refused(&self.path, error))
+    }
+}
+
+/// Reads `kernel.toml`.
+fn read_manifest(path: &Path) -> Result<Manifest> {
+    let io = |error| unusable(path, error);
+    let mut text = String::new();
+    fs::File::open(path)
+        .map_err(io)?
+        .take(MANIFEST_FILE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(io)?;
+    if text.len() as u64 > MANIFEST_FILE_BYTES {
+        let why = anyhow!("longer than the {MANIFEST_FILE_BYTES} bytes allowed");
+        return Err(refused(path, why));
+    }
+    manifest_file::parse(&path.display().to_string(), &text)
+        .map_err(|error| exit(INVALID_COMPONENT, error))
+}
+
+/// `NAME.wasm` in the working directory, which must not be the very file that was read.
+fn named_after(manifest: &Manifest, input: &Path) -> Result<PathBuf> {
+    let name = &manifest.component().name;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+        let why = anyhow!("the component's name `{name}` is no file name: say --out FILE.wasm");
+        return Err(exit(USAGE, why));
+    }
+    let out = PathBuf::from(format!("{name}.wasm"));
+    if out
+        .canonicalize()
+        .is_ok_and(|out| input.canonicalize().is_ok_and(|input| input == out))
+    {
+        let why = anyhow!(
+            "{} would replace what was read: say --out FILE.wasm",
+            out.display()
+        );
+        return Err(exit(USAGE, why));
+    }
+    Ok(out)
+}
+
+/// Writes a file whole or not at all, with the permissions that any new file gets.
+fn write(out: &Path, component: &[u8]) -> std::io::Result<()> {
+    let folder = match out.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(component)?;
+    file.persist(out)?;
+    Ok(())
+}
+
+/// `saxpy.wasm: 20.7 KiB, saxpy (n),(n)->(n), imports arrays, failure`.
+fn summary(out: &Path, size: usize, checked: &Checked) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let out = out.strip_prefix(here).unwrap_or(out).display();
+    let entry = |kernel: &Kernel| format!("{} {}", kernel.name(), kernel.record().signature);
+    let kernels: Vec<_> = checked.manifest.kernels().iter().map(entry).collect();
+    let imports: Vec<_> = checked.imports.iter().map(|name| short(name)).collect();
+    let (kernels, imports) = (kernels.join("; "), imports.join(", "));
+    format!("{out}: {}, {kernels}, imports {imports}", kibibytes(size))
+}
+
+/// An interface's name without package and version.
+fn short(interface: &str) -> &str {
+    let name = interface.rsplit('/').next().unwrap_or(interface);
+    name.split('@').next().unwrap_or(name)
+}
+
+fn kibibytes(bytes: usize) -> String {
+    let tenths = bytes.saturating_mul(10).div_ceil(1024);
+    format!("{}.{} KiB", tenths / 10, tenths % 10)
+}
+
+fn unusable(path: &Path, error: impl Into<Error>) -> Error {
+    exit(IO, error.into().context(path.display().to_string()))
+}
+
+fn refused(path: &Path, error: Error) -> Error {
+    exit(INVALID_COMPONENT, error.context(path.display().to_string()))
+}
+
+fn exit(code: u8, source: Error) -> Error {
+    Exit { code, source }.into()
+}
+
+#[cfg(test)]
+mod tests;

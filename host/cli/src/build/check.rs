@@ -1,0 +1,91 @@
+//! Whether a component would load: what the host asks of every kernel, asked where its author reads the
+//! answer.
+//!
+//! Validity under the engine's features, imports that some host offers, the export with its type, and a
+//! manifest. Types are compared as the component model does, by instantiating the component where the
+//! embedded world is wanted.
+
+use super::sections;
+use crate::sdk;
+use anyhow::{Context as _, Result, bail, ensure};
+use hotcell_engine::FEATURES;
+use hotcell_manifest::{Manifest, SECTION};
+use wasmparser::{Parser, Validator};
+use wit_component::DecodedWasm;
+use wit_parser::{Resolve, WorldId};
+
+/// A component that would load.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// What it says of itself.
+    pub(crate) manifest: Manifest,
+    /// The interfaces that it imports, by their full names.
+    pub(crate) imports: Vec<String>,
+}
+
+/// Checks a finished component.
+///
+/// # Errors
+/// The first thing that would keep it from being loaded.
+pub(crate) fn check(component: &[u8]) -> Result<Checked> {
+    ensure!(
+        Parser::is_component(component),
+        "not a component: a component's first bytes are missing"
+    );
+    Validator::new_with_features(FEATURES)
+        .validate_all(component)
+        .context("it would not pass the host's validation")?;
+    let imports = check_world(component)?;
+    let records = sections::split(component)?
+        .manifest
+        .with_context(|| format!("it has no `{SECTION}` section; --manifest adds one"))?;
+    let manifest = Manifest::decode(&records)?;
+    Ok(Checked { manifest, imports })
+}
+
+/// Compares imports and exports with the world, first by name and then by type; gives the imports.
+fn check_world(component: &[u8]) -> Result<Vec<String>> {
+    let decoded = wit_component::decode(component).context("its interfaces cannot be read")?;
+    let DecodedWasm::Component(found, found_world) = decoded else {
+        bail!("it is a WIT package, not a component");
+    };
+    let (resolve, world) = sdk::world();
+    let (imports, exports) = names(&found, found_world);
+    let (offered, wanted) = names(&resolve, world);
+    if let Some(unknown) = imports.iter().find(|name| !offered.contains(name)) {
+        bail!(
+            "it imports `{unknown}`, which no host offers; a kernel may import {}",
+            offered.join(", ")
+        );
+    }
+    for entries in &wanted {
+        ensure!(
+            exports.contains(entries),
+            "it does not export `{entries}`, as every kernel does; it exports {}",
+            list(&exports)
+        );
+    }
+    wit_component::targets(&resolve, world, component)
+        .context("its imports or exports have other types than wit/kernel/kernel.wit says")?;
+    Ok(imports)
+}
+
+/// The names of what a world imports and exports, types apart.
+fn names(resolve: &Resolve, world: WorldId) -> (Vec<String>, Vec<String>) {
+    let world = &resolve.worlds[world];
+    let name = |key| resolve.name_world_key(key);
+    (
+        world.imports.keys().map(name).collect(),
+        world.exports.keys().map(name).collect(),
+    )
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! How the compiler is called for a kernel.
+//!
+//! Speed: fat LTO, vectors of 128 bits, and loops unrolled by LLVM, which rustc does not do for Wasm by
+//! itself and which hides the price of metering. Sameness: no path of the building machine reaches the
+//! component, so that the same source gives the same bytes wherever it lies.
+
+use anyhow::{Context as _, Result};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// The triple of a kernel's core module.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// How often loops are unrolled where nobody says.
+pub(crate) const DEFAULT_UNROLL: u32 = 8;
+/// Between the flags of `CARGO_ENCODED_RUSTFLAGS`.
+const SEPARATOR: &str = "\x1f";
+
+/// The profile's settings, as values of cargo's `--config`.
+pub(crate) fn profile_settings(profile: &str, has_debug_info: bool) -> Vec<String> {
+    // Names stay in either case: a trap tells the function it happened in.
+    let (debug, strip) = match has_debug_info {
+        true => ("\"line-tables-only\"", "\"none\""),
+        false => ("false", "\"debuginfo\""),
+    };
+    let own = [
+        ("lto", "\"fat\""),
+        ("panic", "\"abort\""),
+        ("codegen-units", "1"),
+        ("opt-level", "3"),
+        ("overflow-checks", "false"),
+        ("debug", debug),
+        ("strip", strip),
+    ];
+    let dependencies = [("opt-level", "3"), ("debug", debug)];
+    let setting = |table: &str, (key, value)| format!("profile.{profile}{table}.{key}={value}");
+    own.into_iter()
+        .map(|pair| setting("", pair))
+        .chain(
+            dependencies
+                .into_iter()
+                .map(|pair| setting(".package.\"*\"", pair)),
+        )
+        .collect()
+}
+
+/// What stands after `--` for the kernel's own crate, which under fat LTO is where loops are unrolled;
+/// nothing for a count of 1.
+pub(crate) fn unroll_arguments(count: u32) -> Vec<String> {
+    if count <= 1 {
+        return Vec::new();
+    }
+    [
+        "-unroll-runtime=true".to_owned(),
+        format!("-unroll-count={count}"),
+    ]
+    .into_iter()
+    .flat_map(|argument| ["-C".to_owned(), format!("llvm-args={argument}")])
+    .collect()
+}
+
+/// A folder of this machine, and the name it has in the component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remap {
+    /// The folder, absolute.
+    pub(crate) from: String,
+    /// What stands for it; empty for paths relative to the project.
+    pub(crate) to: String,
+}
+
+impl Remap {
+    /// Names a folder.
+    ///
+    /// # Errors
+    /// If the folder's path is not UTF-8, which cargo cannot pass on.
+    pub(crate) fn new(from: &Path, to: impl Into<String>) -> Result<Self> {
+        let from = from
+            .to_str()
+            .with_context(|| format!("{}: the path is not UTF-8", from.display()))?;
+        Ok(Self {
+            from: from.to_owned(),
+            to: to.into(),
+        })
+    }
+}
+
+/// The flags for every crate of the component. Where several remaps match a path, the last one holds.
+pub(crate) fn rustflags(remaps: &[Remap]) -> Vec<String> {
+    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    flags.extend(
+        remaps
+            .iter()
+            .map(|Remap { from, to }| format!("--remap-path-prefix={from}={to}")),
+    );
+    flags
+}
+
+/// How the flags reach cargo beside the user's own.
+///
+/// cargo takes flags from one place alone: the environment, else its configuration's table for the
+/// target. What the user has in either stays in front of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Passing {
+    /// The value for `CARGO_ENCODED_RUSTFLAGS`.
+    Environment(OsString),
+    /// A value for `--config`; cargo appends it to what its files have for the target.
+    Config(String),
+}
+
+impl Passing {
+    /// Decides by the user's `CARGO_ENCODED_RUSTFLAGS` and `RUSTFLAGS`.
+    pub(crate) fn new(encoded: Option<OsString>, plain: Option<OsString>, ours: &[String]) -> Self {
+        let encoded = encoded.or_else(|| {
+            let plain = plain?.into_string().ok()?;
+            let flags: Vec<_> = plain.split_ascii_whitespace().collect();
+            Some(flags.join(SEPARATOR).into())
+        });
+        match encoded {
+            Some(mut flags) => {
+                for flag in ours {
+                    if !flags.is_empty() {
+                        flags.push(SEPARATOR);
+                    }
+                    flags.push(flag);
+                }
+                Self::Environment(flags)
+            }
+            None => {
+                let list = toml::Value::from(ours.to_vec());
+                Self::Config(format!("target.{TARGET}.rustflags={list}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_flags_stay_in_front() {
+        let ours = ["-a".to_owned(), "-b=\"c d\"".to_owned()];
+        let environment = |text: &str| Passing::Environment(text.into());
+        let encoded = Passing::new(Some("-x\x1f-y z".into()), Some("-ignored".into()), &ours);
+        assert_eq!(encoded, environment("-x\x1f-y z\x1f-a\x1f-b=\"c d\""));
+        let plain = Passing::new(None, Some(" -x  -y ".into()), &ours);
+        assert_eq!(plain, environment("-x\x1f-y\x1f-a\x1f-b=\"c d\""));
+        let empty = Passing::new(Some("".into()), None, &ours);
+        assert_eq!(empty, environment("-a\x1f-b=\"c d\""));
+    }
+
+    #[test]
+    fn without_an_environment_the_flags_are_a_toml_list() {
+        let ours = ["-a".to_owned(), "-b=\"c\\d\"".to_owned()];
+        let Passing::Config(config) = Passing::new(None, None, &ours) else {
+            panic!("there is no environment");
+        };
+        let table: toml::Table = config.parse().unwrap();
+        let flags = &table["target"][TARGET]["rustflags"];
+        assert_eq!(flags, &toml::Value::from(ours.to_vec()));
+    }
+
+    #[test]
+    fn a_count_of_one_leaves_loops_alone() {
+        assert!(unroll_arguments(1).is_empty());
+        assert_eq!(
+            unroll_arguments(4),
+            [
+                "-C",
+                "llvm-args=-unroll-runtime=true",
+                "-C",
+                "llvm-args=-unroll-count=4"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_setting_is_toml_on_its_own() {
+        for setting in profile_settings("release", true)
+            .iter()
+            .chain(&profile_settings("my-profile", false))
+        {
+            assert!(setting.parse::<toml::Table>().is_ok(), "{setting}");
+        }
+    }
+}

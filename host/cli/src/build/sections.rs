@@ -1,0 +1,163 @@
+//! A Wasm binary as a list of its outermost sections, core module and component alike.
+//!
+//! Both are a preamble and sections of an id, a length and a body. The manifest is taken out of either,
+//! and put into a component, without touching any other byte.
+
+use anyhow::{Context as _, Result, ensure};
+use hotcell_manifest::SECTION;
+use wasm_encoder::{ComponentSection as _, CustomSection};
+use wasmparser::BinaryReader;
+
+/// Magic number, version and layer.
+const PREAMBLE_BYTES: usize = 8;
+/// The id of a custom section.
+const CUSTOM: u8 = 0;
+
+/// A binary without the manifest that it carried.
+pub(crate) struct Split {
+    /// Every other section, byte for byte.
+    pub(crate) rest: Vec<u8>,
+    /// The manifest's records, where there were any; several sections follow each other.
+    pub(crate) manifest: Option<Vec<u8>>,
+}
+
+/// Takes the manifest out of a core module or a component; sections further inside stay.
+///
+/// # Errors
+/// If the sections do not fit the binary.
+pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
+    let mut split = Split {
+        rest: wasm
+            .get(..PREAMBLE_BYTES)
+            .context("cut short before its first section")?
+            .to_vec(),
+        manifest: None,
+    };
+    let mut at = PREAMBLE_BYTES;
+    while at < wasm.len() {
+        let section = Section::read(&wasm[at..])
+            .with_context(|| format!("the section at byte {at} cannot be read"))?;
+        match section.records() {
+            Some(records) => split
+                .manifest
+                .get_or_insert_default()
+                .extend_from_slice(records),
+            None => split.rest.extend_from_slice(section.whole),
+        }
+        at += section.whole.len();
+    }
+    Ok(split)
+}
+
+/// Appends the manifest's section to a component.
+pub(crate) fn append_manifest(component: &mut Vec<u8>, records: &[u8]) {
+    CustomSection {
+        name: SECTION.into(),
+        data: records.into(),
+    }
+    .append_to_component(component);
+}
+
+/// Whether a core module says of itself which world it implements, as `wit-bindgen` leaves it.
+pub(crate) fn has_component_type(module: &[u8]) -> Result<bool> {
+    let mut at = PREAMBLE_BYTES;
+    while at < module.len() {
+        let section = Section::read(&module[at..])?;
+        let name = section.custom().map(|(name, _)| name);
+        if name.is_some_and(|name| name.starts_with("component-type")) {
+            return Ok(true);
+        }
+        at += section.whole.len();
+    }
+    Ok(false)
+}
+
+/// One section.
+struct Section<'a> {
+    id: u8,
+    whole: &'a [u8],
+    body: &'a [u8],
+}
+
+impl<'a> Section<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self> {
+        let mut reader = BinaryReader::new(bytes, 0);
+        let id = reader.read_u8()?;
+        let len = usize::try_from(reader.read_var_u32()?)?;
+        let start = reader.original_position();
+        ensure!(len <= bytes.len() - start, "it ends past the file's end");
+        Ok(Self {
+            id,
+            whole: &bytes[..start + len],
+            body: &bytes[start..start + len],
+        })
+    }
+
+    /// A custom section's name and data.
+    fn custom(&self) -> Option<(&'a str, &'a [u8])> {
+        let mut reader = BinaryReader::new(self.body, 0);
+        let name = (self.id == CUSTOM).then(|| reader.read_string().ok())??;
+        Some((name, &self.body[reader.original_position()..]))
+    }
+
+    fn records(&self) -> Option<&'a [u8]> {
+        self.custom()
+            .and_then(|(name, data)| (name == SECTION).then_some(data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_encoder::{Component, Module};
+
+    fn custom<'a>(name: &'a str, data: &'a [u8]) -> CustomSection<'a> {
+        CustomSection {
+            name: name.into(),
+            data: data.into(),
+        }
+    }
+
+    #[test]
+    fn only_the_manifest_is_taken_out() {
+        let mut module = Module::new();
+        module
+            .section(&custom("name", b"kept"))
+            .section(&custom(SECTION, b"one"))
+            .section(&custom("producers", b"kept too"))
+            .section(&custom(SECTION, b"two"));
+        let mut rest = Module::new();
+        rest.section(&custom("name", b"kept"))
+            .section(&custom("producers", b"kept too"));
+
+        let split = split(&module.finish()).unwrap();
+        assert_eq!(split.rest, rest.finish());
+        assert_eq!(split.manifest.unwrap(), b"onetwo");
+    }
+
+    #[test]
+    fn a_manifest_deeper_inside_is_not_the_components() {
+        let mut inner = Module::new();
+        inner.section(&custom(SECTION, b"inner"));
+        let mut component = Component::new();
+        component.section(&wasm_encoder::ModuleSection(&inner));
+        let mut bytes = component.finish();
+        assert!(split(&bytes).unwrap().manifest.is_none());
+
+        append_manifest(&mut bytes, b"outer");
+        assert_eq!(split(&bytes).unwrap().manifest.unwrap(), b"outer");
+    }
+
+    #[test]
+    fn sections_that_do_not_fit_are_errors() {
+        for bytes in [
+            &b""[..],
+            b"\0asm",
+            b"\0asm\x01\0\0\0\0",
+            b"\0asm\x01\0\0\0\0\x05\x01a",
+            b"\0asm\x01\0\0\0\0\xff\xff\xff\xff\xff",
+        ] {
+            assert!(split(bytes).is_err(), "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `hotcell cache`
+
+use crate::exit::Exit;
+use crate::host::places;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use hotcell::limit::Unit;
+use hotcell::outcome::OutcomeKind;
+use hotcell::{ArtifactCache, CacheError};
+
+/// Look at or clear the cache of compiled kernels.
+#[derive(Args)]
+pub(crate) struct CacheCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// List what is in it, least recently used first
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what was used longest ago until the rest is small enough
+    Prune {
+        /// The size to get down to
+        #[arg(long, value_name = "BYTES", default_value = "1GiB")]
+        to: String,
+    },
+    /// Remove everything
+    Clear,
+    /// Print its directory
+    Path,
+}
+
+impl CacheCommand {
+    /// Does what is asked.
+    pub(crate) fn execute(self) -> Result<()> {
+        let io = |error: CacheError| Exit::of(OutcomeKind::Io, error);
+        let cache =
+            ArtifactCache::open(&places()?, ArtifactCache::DEFAULT_MAX_BYTES).map_err(io)?;
+        match self.action {
+            Action::List { json: true } => {
+                println!(
+                    "{}",
+                    serde_json::to_string_pretty(&cache.entries().map_err(io)?)?
+                );
+            }
+            Action::List { json: false } => list(&cache).map_err(io)?,
+            Action::Prune { to } => {
+                let to = Unit::Bytes
+                    .parse(&to)
+                    .map_err(|error| Exit::of(OutcomeKind::Usage, error))?;
+                println!("{} removed", cache.prune_to(to).map_err(io)?);
+            }
+            Action::Clear => println!("{} removed", cache.prune_to(0).map_err(io)?),
+            Action::Path => println!("{}", cache.directory().display()),
+        }
+        Ok(())
+    }
+}
+
+fn list(cache: &ArtifactCache) -> Result<(), CacheError> {
+    let entries = cache.entries()?;
+    println!(
+        "{:18} {:13} {:10} {:>10}",
+        "component", "metering", "tenant", "KiB"
+    );
+    for entry in &entries {
+        let digest = entry.component.to_string();
+        println!(
+            "{:18} {:13} {:10} {:>10}",
+            &digest[..16],
+            entry.profile.metering,
+            entry.tenant,
+            entry.bytes.div_ceil(1024)
+        );
+    }
+    let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
+    println!(
+        "{} artifacts, {} KiB of at most {}",
+        entries.len(),
+        total.div_ceil(1024),
+        Unit::Bytes.format(cache.max_bytes())
+    );
+    Ok(())
+}

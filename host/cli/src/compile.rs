@@ -1,0 +1,61 @@
+//! `hotcell compile`
+
+use crate::arguments::{GrantArguments, LimitArguments};
+use crate::exit::Exit;
+use crate::host::HostArguments;
+use crate::run::human;
+use anyhow::Result;
+use clap::Args;
+use hotcell::outcome::OutcomeKind;
+use hotcell::report::CacheOutcome;
+use hotcell::{Component, Request};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Compile a component ahead of its first run, into the cache.
+#[derive(Args)]
+pub(crate) struct CompileCommand {
+    /// The kernel component
+    kernel: PathBuf,
+    #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
+    grants: GrantArguments,
+    #[command(flatten)]
+    host: HostArguments,
+}
+
+impl CompileCommand {
+    /// Compiles, and says how long it took.
+    pub(crate) fn execute(self) -> Result<()> {
+        let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
+        let request = self
+            .limits
+            .apply(self.grants.apply(Request::new()))
+            .map_err(usage)?;
+        let component =
+            Component::read(&self.kernel).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        let cell = self.host.cell()?;
+        let timings = cell.prepare_only(&component, &request).map_err(|outcome| {
+            Exit::of(
+                outcome.kind,
+                anyhow::anyhow!("{}: {}", outcome.kind, outcome.message),
+            )
+        })?;
+        let name = self.kernel.display();
+        match &timings.cache {
+            Some(CacheOutcome::Miss(why)) => {
+                let took = human(Duration::from_nanos(timings.compile_ns.0));
+                println!(
+                    "{name}: compiled for {} metering in {took} ({why})",
+                    self.limits.metering
+                );
+            }
+            _ => println!(
+                "{name}: already compiled for {} metering",
+                self.limits.metering
+            ),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! `hotcell rerun`: a report as a receipt.
+
+use crate::arguments::{Pair, check_unique, find_limit, locator, pair};
+use crate::exit::Exit;
+use crate::host::HostArguments;
+use crate::launch::{CommandRequest, launch, write_report};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use hotcell::limit::LimitSource;
+use hotcell::outcome::OutcomeKind;
+use hotcell::report::{ArrayReport, Report};
+use hotcell::{Metering, Request};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A report is small; a larger file is none.
+const REPORT_BYTES: u64 = 64 << 20;
+/// The exit code of a rerun that ended differently.
+const DIFFERENT: u8 = 1;
+
+/// Run a report's launch again, in deterministic metering, and say whether bytes and fuel agree.
+///
+/// Component, entry, scalars, dimensions, seed, grants and limits come from the report; the arrays have
+/// to be given again and are checked against the report's digests. Exit code 0: the same; 1: different.
+#[derive(Args)]
+pub(crate) struct RerunCommand {
+    /// The report of the first run
+    report_file: PathBuf,
+    /// An array of the first run: x=@x.npy
+    #[arg(long = "in", value_name = "NAME=@FILE", value_parser = pair)]
+    inputs: Vec<Pair>,
+    /// The component, if it is no longer where the report says
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+    /// Write the report of this run
+    #[arg(long, value_name = "FILE|-")]
+    report: Option<String>,
+    #[command(flatten)]
+    host: HostArguments,
+}
+
+impl RerunCommand {
+    /// Runs again and compares.
+    pub(crate) fn execute(self) -> Result<u8> {
+        let first = read_report(&self.report_file)
+            .with_context(|| format!("cannot read the report {}", self.report_file.display()))
+            .map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
+        let request = self.request(&first).map_err(usage)?;
+        let component = self.component(&first).map_err(usage)?;
+        let cell = self.host.cell()?;
+        let again = launch(&cell, &component, request).report;
+        if let Some(place) = &self.report {
+            write_report(&again, place).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        }
+        check_same_question(&first, &again).map_err(usage)?;
+        let differences = differences(&first, &again);
+        for difference in &differences {
+            println!("different: {difference}");
+        }
+        if differences.is_empty() {
+            let fuel = again
+                .usage
+                .fuel_used
+                .map(|fuel| format!(", fuel {}", fuel.0))
+                .unwrap_or_default();
+            println!(
+                "same: {}, {} results{fuel}",
+                again.outcome.kind,
+                again.results.len()
+            );
+            return Ok(0);
+        }
+        if first.metering != Metering::Deterministic {
+            println!(
+                "note: the first run was in `{}`, which does not promise the same bytes",
+                first.metering
+            );
+        }
+        Ok(DIFFERENT)
+    }
+
+    fn component(&self, first: &Report) -> Result<PathBuf> {
+        let named = first.component.path.as_ref().map(PathBuf::from);
+        self.component.clone().or(named).context(
+            "the report does not say where the component was; name it with --component FILE",
+        )
+    }
+
+    fn request(&self, first: &Report) -> Result<CommandRequest> {
+        let mut request = Request::new()
+            .metering(Metering::Deterministic)
+            .grants(first.grants.clone())
+            .entry(&first.component.entry);
+        for (name, value) in &first.scalars {
+            request = request.scalar(name, *value);
+        }
+        for (name, extent) in &first.dims {
+            request = request.dim(name, extent.0);
+        }
+        for (name, limit) in first
+            .limits
+            .iter()
+            .filter(|(_, l)| l.source == LimitSource::Request)
+        {
+            request = request.limit(find_limit(name)?, limit.value.0);
+        }
+        if let Some(seed) = first.seed {
+            request = request.seed(seed.0);
+        }
+        check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|pair| Ok((pair.name.clone(), locator(pair)?)));
+        Ok(CommandRequest {
+            request,
+            inputs: inputs.collect::<Result<_>>()?,
+            outputs: Vec::new(),
+            quiet: true,
+        })
+    }
+}
+
+fn read_report(path: &Path) -> Result<Report> {
+    let mut json = Vec::new();
+    std::fs::File::open(path)?
+        .take(REPORT_BYTES)
+        .read_to_end(&mut json)?;
+    Ok(serde_json::from_slice(&json)?)
+}
+
+/// The component and the arguments must be those of the first run, or there is nothing to compare.
+fn check_same_question(first: &Report, again: &Report) -> Result<()> {
+    if first.component.digest != again.component.digest {
+        bail!(
+            "the component is not the one of the report; name the right one with --component FILE"
+        );
+    }
+    if matches!(
+        again.outcome.kind,
+        OutcomeKind::Usage | OutcomeKind::Io | OutcomeKind::Denied
+    ) && again.outcome.kind != first.outcome.kind
+    {
+        bail!("{}", again.outcome.message);
+    }
+    for (first, again) in first.arguments.iter().zip(&again.arguments) {
+        if first.blake3.is_none() {
+            bail!(
+                "the report has no digest of input `{}`, so it is no receipt",
+                first.name
+            );
+        }
+        if first != again {
+            bail!("input `{}` is not the one of the report", first.name);
+        }
+    }
+    Ok(())
+}
+
+fn differences(first: &Report, again: &Report) -> Vec<String> {
+    let mut found = Vec::new();
+    if first.outcome.kind != again.outcome.kind {
+        found.push(format!(
+            "outcome {}, was {}",
+            again.outcome.kind, first.outcome.kind
+        ));
+    }
+    // A run in `fast` counted no fuel, which is no difference.
+    if let (Some(was), Some(now)) = (first.usage.fuel_used, again.usage.fuel_used)
+        && was != now
+    {
+        found.push(format!("fuel {}, was {}", now.0, was.0));
+    }
+    let by_name =
+        |results: &[ArrayReport], name: &str| results.iter().find(|r| r.name == name).cloned();
+    for was in &first.results {
+        if by_name(&again.results, &was.name).as_ref() != Some(was) {
+            found.push(format!("bytes of result `{}`", was.name));
+        }
+    }
+    found
+}

@@ -1,0 +1,187 @@
+//! `hotcell run`
+
+use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
+use crate::exit::Exit;
+use crate::host::HostArguments;
+use crate::launch::{CommandRequest, launch, write_report};
+use anyhow::{Context, Result};
+use clap::Args;
+use hotcell::limit::{Limit, Unit};
+use hotcell::outcome::{Outcome, OutcomeKind};
+use hotcell::report::{CacheOutcome, Report};
+use hotcell::{Ended, Request};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Run a kernel on arrays and pictures, under limits.
+///
+/// Inputs and outputs are .npy files, members of .npz archives (@FILE.npz:MEMBER) and PNG pictures;
+/// a rank-4 output can become an animation (@FILE.apng) or numbered frames (@FILE-{:04}.png).
+/// Outputs appear whole or not at all.
+#[derive(Args)]
+pub(crate) struct RunCommand {
+    /// The kernel component
+    kernel: PathBuf,
+    /// The entry to run, where the component has several
+    entry: Option<String>,
+    /// A scalar (a=2.5) or an array from a file (x=@x.npy)
+    #[arg(long = "in", value_name = "NAME=VALUE|@FILE", value_parser = pair)]
+    inputs: Vec<Pair>,
+    /// The file for an output (y=@y.npy); outputs without one are dropped
+    #[arg(long = "out", value_name = "NAME=@FILE", value_parser = pair)]
+    outputs: Vec<Pair>,
+    /// The extent of a dimension that no input fixes
+    #[arg(long = "dim", value_name = "NAME=N", value_parser = pair)]
+    dims: Vec<Pair>,
+    /// Instances that run at once; results do not depend on it [default: one per core]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Write the report as JSON to a file, or to the standard output (-), whatever the outcome
+    #[arg(long, value_name = "FILE|-")]
+    report: Option<String>,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
+    grants: GrantArguments,
+    #[command(flatten)]
+    host: HostArguments,
+}
+
+impl RunCommand {
+    /// Runs, and returns the outcome's exit code.
+    pub(crate) fn execute(self) -> Result<u8> {
+        let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
+        let command = self.request().map_err(usage)?;
+        let cell = self.host.cell()?;
+        let ended = launch(&cell, &self.kernel, command);
+        let written = self
+            .report
+            .as_ref()
+            .map_or(Ok(()), |place| write_report(&ended.report, place));
+        show(&ended, self.quiet);
+        written.map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        Ok(ended.outcome.kind.exit_code())
+    }
+
+    fn request(&self) -> Result<CommandRequest> {
+        let mut request = self.limits.apply(self.grants.apply(Request::new()))?;
+        check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
+        check_unique("--out", self.outputs.iter().map(|pair| pair.name.as_str()))?;
+        check_unique("--dim", self.dims.iter().map(|pair| pair.name.as_str()))?;
+        if let Some(entry) = &self.entry {
+            request = request.entry(entry);
+        }
+        if let Some(threads) = self.threads {
+            anyhow::ensure!(threads > 0, "--threads must be at least 1");
+            request = request.threads(threads);
+        }
+        for Pair { name, value } in &self.dims {
+            let extent = value
+                .parse()
+                .with_context(|| format!("--dim {name}={value}"))?;
+            request = request.dim(name, extent);
+        }
+        let mut inputs = Vec::new();
+        for pair in &self.inputs {
+            if pair.value.starts_with('@') {
+                inputs.push((pair.name.clone(), locator(pair).context("--in")?));
+            } else {
+                request = request.scalar_text(&pair.name, &pair.value);
+            }
+        }
+        let outputs = self.outputs.iter();
+        let outputs = outputs.map(|pair| Ok((pair.name.clone(), locator(pair).context("--out")?)));
+        Ok(CommandRequest {
+            request,
+            inputs,
+            outputs: outputs.collect::<Result<_>>()?,
+            quiet: self.quiet,
+        })
+    }
+}
+
+/// Tells a person how it went, on the error stream: one line, and a trap's functions below it.
+pub(crate) fn show(ended: &Ended, quiet: bool) {
+    let outcome = &ended.outcome;
+    if outcome.kind == OutcomeKind::Done {
+        if !quiet {
+            eprintln!("{}", summary(&ended.report));
+        }
+        return;
+    }
+    eprintln!(
+        "hotcell: {}: {}{}",
+        outcome.kind,
+        outcome.message,
+        hint(outcome)
+    );
+    if outcome.kind == OutcomeKind::Trap && !quiet {
+        for frame in &outcome.trace {
+            eprintln!("    in {frame}");
+        }
+    }
+}
+
+/// What to do about an outcome, where the message does not say.
+fn hint(outcome: &Outcome) -> String {
+    let Some(breach) = outcome.limit else {
+        return String::new();
+    };
+    let option = match breach.limit {
+        Limit::Timeout => "--timeout DURATION".to_owned(),
+        Limit::Fuel => "--fuel COUNT".to_owned(),
+        Limit::Memory => "--memory BYTES".to_owned(),
+        limit => format!("--limit {limit}=VALUE"),
+    };
+    let ceiling = breach.limit.unit().format(breach.limit.ceiling());
+    format!("; raise it with {option} (at most {ceiling}), or give the kernel less to do")
+}
+
+/// One line about a launch that was done.
+fn summary(report: &Report) -> String {
+    let ns = |value: u64| human(Duration::from_nanos(value));
+    let usage = &report.usage;
+    let fuel = usage
+        .fuel_used
+        .map(|fuel| format!(", fuel {}", approximate(fuel.0)))
+        .unwrap_or_default();
+    let cache = match &report.timings.cache {
+        Some(CacheOutcome::Miss(_)) => format!(", compiled in {}", ns(report.timings.compile_ns.0)),
+        _ => String::new(),
+    };
+    format!(
+        "{} done in {}{fuel}, memory {}, {} instance{}{cache} ({} isolation)",
+        report.component.entry,
+        ns(usage.wall_ns.0),
+        Unit::Bytes.format(usage.peak_memory_bytes.0),
+        usage.instances.0,
+        if usage.instances.0 == 1 { "" } else { "s" },
+        report.isolation,
+    )
+}
+
+/// A duration with three digits.
+pub(crate) fn human(duration: Duration) -> String {
+    let ns = duration.as_secs_f64() * 1e9;
+    match ns {
+        ns if ns < 1e3 => format!("{ns:.0} ns"),
+        ns if ns < 1e6 => format!("{:.1} us", ns / 1e3),
+        ns if ns < 1e9 => format!("{:.1} ms", ns / 1e6),
+        ns => format!("{:.2} s", ns / 1e9),
+    }
+}
+
+/// A count with three digits and a suffix.
+fn approximate(count: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let value = count as f64;
+    match count {
+        0..1_000 => count.to_string(),
+        1_000..1_000_000 => format!("{:.1}k", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1}M", value / 1e6),
+        _ => format!("{:.1}G", value / 1e9),
+    }
+}

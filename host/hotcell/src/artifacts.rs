@@ -1,0 +1,546 @@
+//! Compiled artifacts on disk, and their life.
+//!
+//! 1. A launch asks for the artifact of a component under an engine profile, for a tenant. The three make
+//!    its *key*; the file's name carries the component's digest and the key.
+//! 2. No file of that name: a *miss*. The component is compiled, and the artifact written to a temporary
+//!    file beside its place and renamed there, so that nobody ever reads half of one.
+//! 3. A file: it is read once into memory that only this process has. A keyed BLAKE3 over everything in it,
+//!    under a key that only the host's user can read, is checked on those bytes; the very same bytes are
+//!    what gets loaded. A file that fails is removed, and its artifact compiled again.
+//! 4. An artifact that loads in no engine of this host (another version made it) is removed as well.
+//! 5. After a write, the files used longest ago are removed until the cache is within its size.
+//!
+//! An artifact's signature says which host made it, never that it is harmless: it was made from code that
+//! nobody trusts.
+
+use crate::places::{PlaceError, Places, own_directory, own_key};
+use hotcell_model::digest::Digest;
+use hotcell_model::limit::Limit;
+use hotcell_model::profile::EngineProfile;
+use hotcell_model::tenant::Tenant;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+const MAGIC: &[u8; 8] = b"hotcell\x01";
+const SUFFIX: &str = "artifact";
+/// The header is small; a longer one is no header of ours.
+const HEADER_BYTES: usize = 4096;
+
+/// An artifact that this host's compiler made: returned by it just now, or read back and verified.
+pub(crate) struct VerifiedArtifact {
+    file: Vec<u8>,
+    /// Where the artifact begins in `file`.
+    start: usize,
+}
+
+impl VerifiedArtifact {
+    /// Bytes straight from this host's compiler.
+    pub(crate) fn fresh(artifact: Vec<u8>) -> Self {
+        Self {
+            file: artifact,
+            start: 0,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.file[self.start..]
+    }
+}
+
+/// What an artifact was made from and for. Stored beside it, under the same signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Origin {
+    pub(crate) component: Digest,
+    pub(crate) profile: EngineProfile,
+    pub(crate) tenant: Tenant,
+}
+
+impl Origin {
+    fn key(&self) -> io::Result<Digest> {
+        let mut hasher = blake3::Hasher::new_derive_key("hotcell 2026 artifact cache key");
+        hasher.update(&serde_json::to_vec(self)?);
+        Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+    }
+
+    fn file_name(&self) -> io::Result<String> {
+        Ok(format!("{}-{}.{SUFFIX}", self.component, self.key()?))
+    }
+}
+
+/// A directory of artifacts.
+#[derive(Debug)]
+pub struct ArtifactCache {
+    directory: PathBuf,
+    key: [u8; 32],
+    max_bytes: u64,
+}
+
+/// One artifact, as its file says; nothing of it is verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CacheEntry {
+    /// The file.
+    pub path: PathBuf,
+    /// The component it was made from.
+    pub component: Digest,
+    /// The engine profile it was made for.
+    pub profile: EngineProfile,
+    /// The tenant it was made for.
+    pub tenant: Tenant,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// When it was last used, in seconds since 1970.
+    pub last_used: u64,
+}
+
+/// Why the cache cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Its directory or key is not the user's own.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The operating system says no.
+    #[error("cannot use the artifact cache {}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ArtifactCache {
+    /// The size that the cache is pruned to unless told otherwise: 1 GiB.
+    pub const DEFAULT_MAX_BYTES: u64 = 1 << 30;
+
+    /// Opens the cache of `places`, making directory and key where they are missing.
+    ///
+    /// # Errors
+    /// A directory or the key is not the user's own, or cannot be made.
+    pub fn open(places: &Places, max_bytes: u64) -> Result<Self, CacheError> {
+        own_directory(&places.state)?;
+        let key = own_key(&places.state.join("artifact.key"))?;
+        own_directory(&places.cache)?;
+        let directory = places.cache.join("artifacts");
+        own_directory(&directory)?;
+        Ok(Self {
+            directory,
+            key,
+            max_bytes,
+        })
+    }
+
+    /// Looks an artifact up. A miss says why.
+    pub(crate) fn find(&self, origin: &Origin) -> Result<VerifiedArtifact, String> {
+        let path = self.path(origin).map_err(|error| error.to_string())?;
+        let file = match self.read(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(self.why_absent(origin));
+            }
+            Err(error) => return Err(format!("its file cannot be read: {error}")),
+        };
+        match self.verify(file, origin) {
+            Ok(artifact) => {
+                // For pruning by last use; a read-only cache still serves.
+                let _ = File::options()
+                    .append(true)
+                    .open(&path)
+                    .and_then(|file| file.set_modified(SystemTime::now()));
+                Ok(artifact)
+            }
+            Err(why) => {
+                let _ = std::fs::remove_file(&path);
+                Err(format!("its file was {why}, and has been removed"))
+            }
+        }
+    }
+
+    /// Keeps an artifact, then prunes.
+    pub(crate) fn store(&self, origin: &Origin, artifact: &[u8]) -> Result<(), CacheError> {
+        let path = self.path(origin).map_err(|source| self.io(source))?;
+        self.write(&path, origin, artifact)
+            .map_err(|source| CacheError::Io {
+                path: path.clone(),
+                source,
+            })?;
+        self.prune(self.max_bytes, Some(&path))?;
+        Ok(())
+    }
+
+    /// Forgets an artifact that turned out to be of no use.
+    pub(crate) fn remove(&self, origin: &Origin) {
+        if let Ok(path) = self.path(origin) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The size it is pruned to, in bytes.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
+    }
+
+    /// Every artifact, least recently used first. Files that are none are left out.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn entries(&self) -> Result<Vec<CacheEntry>, CacheError> {
+        let mut entries = Vec::new();
+        for file in std::fs::read_dir(&self.directory).map_err(|source| self.io(source))? {
+            let path = file.map_err(|source| self.io(source))?.path();
+            entries.extend(describe_file(&path));
+        }
+        entries.sort_by(|a, b| (a.last_used, &a.path).cmp(&(b.last_used, &b.path)));
+        Ok(entries)
+    }
+
+    /// Removes the artifacts used longest ago until all take at most `max_bytes`; returns how many.
+    ///
+    /// # Errors
+    /// The directory cannot be read or a file not be removed.
+    pub fn prune_to(&self, max_bytes: u64) -> Result<usize, CacheError> {
+        self.prune(max_bytes, None)
+    }
+
+    fn prune(&self, max_bytes: u64, keep: Option<&Path>) -> Result<usize, CacheError> {
+        let mut files = self.sizes()?;
+        let mut total: u64 = files.iter().map(|file| file.bytes).sum();
+        if total <= max_bytes {
+            return Ok(0);
+        }
+        files.sort_by_key(|file| file.modified);
+        let mut removed = 0;
+        for file in files
+            .iter()
+            .filter(|file| Some(file.path.as_path()) != keep)
+        {
+            if total <= max_bytes {
+                break;
+            }
+            match std::fs::remove_file(&file.path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    let path = file.path.clone();
+                    return Err(CacheError::Io { path, source });
+                }
+                _ => removed += 1,
+            }
+            total -= file.bytes;
+        }
+        Ok(removed)
+    }
+
+    /// Every file in the directory, whatever it is: leftovers count, and are pruned.
+    fn sizes(&self) -> Result<Vec<SizedFile>, CacheError> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.directory).map_err(|source| self.io(source))? {
+            let path = entry.map_err(|source| self.io(source))?.path();
+            // A file that another process has removed since is no error.
+            let Ok(found) = std::fs::symlink_metadata(&path) else {
+                continue;
+            };
+            let modified = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            let bytes = found.len();
+            files.push(SizedFile {
+                path,
+                modified,
+                bytes,
+            });
+        }
+        Ok(files)
+    }
+
+    fn path(&self, origin: &Origin) -> io::Result<PathBuf> {
+        Ok(self.directory.join(origin.file_name()?))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let maximum = Limit::ArtifactBytes.ceiling() + 2 * HEADER_BYTES as u64;
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        if len > maximum {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "larger than any artifact",
+            ));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+        file.take(maximum).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn verify(&self, file: Vec<u8>, origin: &Origin) -> Result<VerifiedArtifact, &'static str> {
+        let parts = split(&file).ok_or("no artifact")?;
+        let signature = blake3::keyed_hash(&self.key, parts.signed);
+        // `blake3::Hash` compares in constant time.
+        if signature != blake3::Hash::from_bytes(*parts.signature) {
+            return Err("not signed with this host's key, or changed since");
+        }
+        // The signature covers the header, so this can only fail for a file under another's name.
+        if parts.origin.as_ref() != Some(origin) {
+            return Err("another component's, profile's or tenant's artifact");
+        }
+        let start = parts.start;
+        Ok(VerifiedArtifact { file, start })
+    }
+
+    fn write(&self, path: &Path, origin: &Origin, artifact: &[u8]) -> io::Result<()> {
+        let header = serde_json::to_vec(origin)?;
+        let len = u32::try_from(header.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut signer = blake3::Hasher::new_keyed(&self.key);
+        signer
+            .update(&len.to_le_bytes())
+            .update(&header)
+            .update(artifact);
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempfile_in(&self.directory)?;
+        for part in [
+            &MAGIC[..],
+            signer.finalize().as_bytes(),
+            &len.to_le_bytes(),
+            &header,
+            artifact,
+        ] {
+            file.write_all(part)?;
+        }
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Why there is no file for an origin: a file of the same component may differ in what made it.
+    fn why_absent(&self, origin: &Origin) -> String {
+        let entries = self.entries().unwrap_or_default();
+        let of_component: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry.component == origin.component)
+            .collect();
+        let of_tenant = of_component
+            .iter()
+            .rfind(|entry| entry.tenant == origin.tenant);
+        match (of_component.is_empty(), of_tenant) {
+            (true, _) => "not compiled before".to_owned(),
+            (false, None) => "compiled before for another tenant only".to_owned(),
+            (false, Some(entry)) => difference(&entry.profile, &origin.profile),
+        }
+    }
+
+    fn io(&self, source: io::Error) -> CacheError {
+        CacheError::Io {
+            path: self.directory.clone(),
+            source,
+        }
+    }
+}
+
+struct SizedFile {
+    path: PathBuf,
+    modified: SystemTime,
+    bytes: u64,
+}
+
+/// The parts of an artifact's file; nothing is verified yet.
+struct Parts<'a> {
+    signature: &'a [u8; 32],
+    signed: &'a [u8],
+    origin: Option<Origin>,
+    start: usize,
+}
+
+fn split(file: &[u8]) -> Option<Parts<'_>> {
+    let rest = file.strip_prefix(MAGIC)?;
+    let (signature, signed) = rest.split_first_chunk::<32>()?;
+    let (len, rest) = signed.split_first_chunk::<4>()?;
+    let len = usize::try_from(u32::from_le_bytes(*len))
+        .ok()
+        .filter(|len| *len <= HEADER_BYTES)?;
+    let header = rest.get(..len)?;
+    Some(Parts {
+        signature,
+        signed,
+        origin: serde_json::from_slice(header).ok(),
+        start: MAGIC.len() + 32 + 4 + len,
+    })
+}
+
+/// What a file says of itself.
+fn describe_file(path: &Path) -> Option<CacheEntry> {
+    if path.extension()? != SUFFIX {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    let found = file.metadata().ok()?;
+    let mut head = Vec::new();
+    file.take(2 * HEADER_BYTES as u64)
+        .read_to_end(&mut head)
+        .ok()?;
+    let origin = split(&head)?.origin?;
+    let since_1970 = found
+        .modified()
+        .ok()?
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()?;
+    Some(CacheEntry {
+        path: path.to_owned(),
+        component: origin.component,
+        profile: origin.profile,
+        tenant: origin.tenant,
+        bytes: found.len(),
+        last_used: since_1970.as_secs(),
+    })
+}
+
+/// The first thing in which two profiles differ.
+fn difference(old: &EngineProfile, new: &EngineProfile) -> String {
+    let changed =
+        |what: &str, old: &str, new: &str| format!("compiled before {what} {old}, now {new}");
+    if old.compiler != new.compiler {
+        changed("by", &old.compiler, &new.compiler)
+    } else if old.configuration != new.configuration {
+        let (old, new) = (old.configuration.to_string(), new.configuration.to_string());
+        changed("under configuration", &old, &new)
+    } else if old.target != new.target {
+        changed("for", &old.target, &new.target)
+    } else if old.cpu_features != new.cpu_features {
+        changed("for a CPU with", &old.cpu_features, &new.cpu_features)
+    } else {
+        changed("in metering mode", old.metering.name(), new.metering.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::profile::Metering;
+
+    fn cache() -> (tempfile::TempDir, ArtifactCache) {
+        let base = tempfile::tempdir().unwrap();
+        let places = Places {
+            state: base.path().join("state"),
+            cache: base.path().join("cache"),
+        };
+        let cache = ArtifactCache::open(&places, 1 << 20).unwrap();
+        (base, cache)
+    }
+
+    fn origin(component: u8, tenant: &str, metering: Metering) -> Origin {
+        Origin {
+            component: Digest::from_bytes([component; 32]),
+            profile: EngineProfile {
+                compiler: "test 1".into(),
+                configuration: 1,
+                metering,
+                target: "none".into(),
+                cpu_features: String::new(),
+            },
+            tenant: tenant.parse().unwrap(),
+        }
+    }
+
+    fn miss(cache: &ArtifactCache, origin: &Origin) -> String {
+        cache.find(origin).err().expect("a miss")
+    }
+
+    #[test]
+    fn an_artifact_comes_back_as_it_was() {
+        let (_base, cache) = cache();
+        let origin = origin(1, "a", Metering::Strict);
+        assert_eq!(miss(&cache, &origin), "not compiled before");
+        cache.store(&origin, b"machine code").unwrap();
+        assert_eq!(cache.find(&origin).ok().unwrap().bytes(), b"machine code");
+    }
+
+    #[test]
+    fn a_miss_says_why() {
+        let (_base, cache) = cache();
+        cache
+            .store(&origin(1, "a", Metering::Strict), b"x")
+            .unwrap();
+        assert!(miss(&cache, &origin(1, "a", Metering::Fast)).contains("strict, now fast"));
+        assert!(miss(&cache, &origin(1, "b", Metering::Strict)).contains("another tenant"));
+        let mut newer = origin(1, "a", Metering::Strict);
+        newer.profile.compiler = "test 2".into();
+        assert!(miss(&cache, &newer).contains("by test 1, now test 2"));
+    }
+
+    #[test]
+    fn an_edited_artifact_is_rejected_at_every_byte_and_removed() {
+        let (_base, cache) = cache();
+        let origin = origin(1, "a", Metering::Strict);
+        cache.store(&origin, b"machine code").unwrap();
+        let path = cache.path(&origin).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for position in 0..whole.len() {
+            let mut edited = whole.clone();
+            edited[position] ^= 1;
+            std::fs::write(&path, &edited).unwrap();
+            assert!(miss(&cache, &origin).contains("removed"), "byte {position}");
+            assert!(!path.exists());
+        }
+        std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        assert!(miss(&cache, &origin).contains("removed"));
+    }
+
+    #[test]
+    fn an_artifact_under_anothers_name_is_rejected() {
+        let (_base, cache) = cache();
+        let (mine, theirs) = (
+            origin(1, "a", Metering::Strict),
+            origin(1, "b", Metering::Strict),
+        );
+        cache.store(&mine, b"mine").unwrap();
+        std::fs::rename(cache.path(&mine).unwrap(), cache.path(&theirs).unwrap()).unwrap();
+        assert!(miss(&cache, &theirs).contains("another component's"));
+    }
+
+    #[test]
+    fn an_artifact_of_another_key_is_rejected() {
+        let (base, cache) = cache();
+        let origin = origin(1, "a", Metering::Strict);
+        cache.store(&origin, b"x").unwrap();
+        std::fs::remove_file(base.path().join("state/artifact.key")).unwrap();
+        let places = Places {
+            state: base.path().join("state"),
+            cache: base.path().join("cache"),
+        };
+        let other = ArtifactCache::open(&places, 1 << 20).unwrap();
+        assert!(miss(&other, &origin).contains("not signed with this host's key"));
+    }
+
+    #[test]
+    fn the_cache_stays_within_its_size_and_drops_what_was_used_longest_ago() {
+        let (_base, cache) = cache();
+        let artifact = vec![0; 300 << 10];
+        for component in 0..5 {
+            cache
+                .store(&origin(component, "a", Metering::Strict), &artifact)
+                .unwrap();
+            let path = cache
+                .path(&origin(component, "a", Metering::Strict))
+                .unwrap();
+            let used = SystemTime::UNIX_EPOCH
+                + std::time::Duration::from_secs(1000 + u64::from(component));
+            File::options()
+                .append(true)
+                .open(path)
+                .unwrap()
+                .set_modified(used)
+                .unwrap();
+        }
+        let left: Vec<u8> = cache
+            .entries()
+            .unwrap()
+            .iter()
+            .map(|e| e.component.as_bytes()[0])
+            .collect();
+        assert_eq!(left, [2, 3, 4]);
+        assert_eq!(cache.prune_to(0).unwrap(), 3);
+    }
+}

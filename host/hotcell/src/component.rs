@@ -1,0 +1,88 @@
+//! A component's bytes and their digest. Nothing here looks inside.
+
+use bytes::Bytes;
+use hotcell_model::digest::Digest;
+use hotcell_model::limit::Limit;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A component as bytes, not yet looked at.
+#[derive(Clone, Debug)]
+pub struct Component {
+    bytes: Bytes,
+    digest: Digest,
+    path: Option<PathBuf>,
+}
+
+/// Why a component's file cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentError {
+    /// The operating system says no.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is larger than any component may be.
+    #[error("{} is larger than {maximum} bytes, the ceiling for components", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The ceiling in bytes.
+        maximum: u64,
+    },
+}
+
+impl Component {
+    /// A component of those bytes.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let digest = Digest::from_bytes(*blake3::hash(&bytes).as_bytes());
+        Self {
+            bytes,
+            digest,
+            path: None,
+        }
+    }
+
+    /// Reads a file, up to the ceiling of the limit `component_bytes`.
+    ///
+    /// # Errors
+    /// The file cannot be read or is larger.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, ComponentError> {
+        let path = path.as_ref();
+        let maximum = Limit::ComponentBytes.ceiling();
+        let io = |source| ComponentError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let file = std::fs::File::open(path).map_err(io)?;
+        let mut bytes = Vec::new();
+        file.take(maximum + 1).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() as u64 > maximum {
+            let path = path.to_owned();
+            return Err(ComponentError::TooLarge { path, maximum });
+        }
+        Ok(Self {
+            path: Some(path.to_owned()),
+            ..Self::new(bytes)
+        })
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The file it was read from.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// BLAKE3 of the bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}

@@ -1,0 +1,185 @@
+//! Authorization: from a request to the checked proof that it may run.
+//!
+//! A [`Permit`] has no public constructor; `authorize` makes one, and the launch consumes it.
+
+use crate::bind::{Bound, bind, choose};
+use crate::component::Component;
+use crate::request::{Digests, Request};
+use hotcell_model::array::ArrayType;
+use hotcell_model::component::{Description, Import, Need, Refusal};
+use hotcell_model::digest::RunId;
+use hotcell_model::grant::{Capability, Grants};
+use hotcell_model::job::Observer;
+use hotcell_model::limit::{LimitSource, Limits};
+use hotcell_model::manifest::Kernel;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::profile::{Isolation, Metering};
+use hotcell_model::tenant::Tenant;
+use std::sync::Arc;
+
+/// The proof that a launch may run, with everything it needs.
+pub struct Permit {
+    pub(crate) component: Component,
+    pub(crate) bound: Bound,
+    pub(crate) about: About,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// What is known of a launch whether or not it may run: what every report begins with.
+#[derive(Clone)]
+pub(crate) struct About {
+    pub(crate) run_id: RunId,
+    pub(crate) component: hotcell_model::report::ComponentReport,
+    pub(crate) tenant: Tenant,
+    pub(crate) metering: Metering,
+    pub(crate) grants: Grants,
+    pub(crate) seed: Option<u64>,
+    pub(crate) limits: Limits,
+    pub(crate) isolation: Isolation,
+    pub(crate) digests: Digests,
+}
+
+impl Permit {
+    /// The launch's id.
+    pub fn run_id(&self) -> RunId {
+        self.about.run_id
+    }
+
+    /// The tenant it is charged to.
+    pub fn tenant(&self) -> &Tenant {
+        &self.about.tenant
+    }
+
+    /// The arrays that the launch will write, by name, in the manifest's order.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, &ArrayType)> {
+        let arrays = self.bound.job.arrays.iter().zip(&self.bound.types);
+        arrays
+            .filter(|(array, _)| array.is_written)
+            .map(|(array, ty)| (array.name.as_str(), ty))
+    }
+
+    /// The same permit, with another observer.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.about.limits
+    }
+}
+
+/// Checks a described component against what is granted, and a request against its manifest.
+pub(crate) fn check(
+    description: &Description,
+    request: &Request,
+    limits: &mut Limits,
+) -> Result<Bound, (Outcome, String)> {
+    check_imports(&description.imports, request).map_err(|outcome| (outcome, String::new()))?;
+    let kernel =
+        choose(&description.manifest, request).map_err(|outcome| (outcome, String::new()))?;
+    let named = |outcome| (outcome, kernel.name().to_owned());
+    *limits = resolve_limits(kernel, request).map_err(named)?;
+    bind(kernel, request, limits.clone()).map_err(named)
+}
+
+/// The limits of a request alone, for what happens before its kernel is known.
+pub(crate) fn request_limits(request: &Request) -> Result<Limits, Outcome> {
+    let mut limits = Limits::defaults(Default::default());
+    override_limits(&mut limits, request)?;
+    Ok(limits)
+}
+
+fn resolve_limits(kernel: &Kernel, request: &Request) -> Result<Limits, Outcome> {
+    let mut limits = Limits::of_kernel(kernel).map_err(|error| {
+        let message = format!(
+            "the manifest of `{}` asks for too much: {error}",
+            kernel.name()
+        );
+        Outcome::failed(OutcomeKind::Denied, Blame::Guest, message)
+    })?;
+    override_limits(&mut limits, request)?;
+    Ok(limits)
+}
+
+fn override_limits(limits: &mut Limits, request: &Request) -> Result<(), Outcome> {
+    for (limit, value) in &request.limits {
+        limits
+            .try_set(*limit, *value, LimitSource::Request)
+            .map_err(|error| {
+                Outcome::failed(OutcomeKind::Denied, Blame::Request, error.to_string())
+            })?;
+    }
+    Ok(())
+}
+
+/// Every import must be granted; the refusal says what was asked for, what there is, and what to do.
+fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
+    let denied = |message| {
+        Err(Outcome::failed(
+            OutcomeKind::Denied,
+            Blame::Operator,
+            message,
+        ))
+    };
+    let asked: Vec<&str> = imports
+        .iter()
+        .filter(|import| import.needs != Need::Nothing)
+        .map(|import| import.name.as_str())
+        .collect();
+    for import in imports {
+        let name = &import.name;
+        match import.needs {
+            Need::Nothing => {}
+            Need::AnotherHost => {
+                return denied(format!(
+                    "the component imports `{name}`, which this host does not offer (it asks for: {})",
+                    asked.join(", ")
+                ));
+            }
+            Need::Grant(capability) if !request.grants.has(capability) => {
+                return denied(format!(
+                    "the component imports `{name}`, which is not granted (it asks for: {}; granted: {}); `--grant {capability}` grants it",
+                    asked.join(", "),
+                    request.grants
+                ));
+            }
+            Need::Grant(capability) => check_deterministic(capability, request)?,
+        }
+    }
+    Ok(())
+}
+
+/// What deterministic metering cannot have.
+fn check_deterministic(capability: Capability, request: &Request) -> Result<(), Outcome> {
+    let denied = |message: &str| {
+        Err(Outcome::failed(
+            OutcomeKind::Denied,
+            Blame::Request,
+            message,
+        ))
+    };
+    match capability {
+        _ if request.metering != Metering::Deterministic => Ok(()),
+        Capability::Clock => denied(
+            "the component imports `clock`, which deterministic metering does not have; run it in `strict`",
+        ),
+        Capability::Random if request.seed.is_none() => denied(
+            "the component imports `random`, which deterministic metering has only with a seed; add `--seed N`",
+        ),
+        Capability::Log | Capability::Control | Capability::Random => Ok(()),
+    }
+}
+
+/// What a refused component is called.
+pub(crate) fn refused(refusal: &Refusal) -> Outcome {
+    match refusal {
+        Refusal::Invalid(message) => {
+            let message = hotcell_model::text::escape(message, 2048);
+            Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, message)
+        }
+        Refusal::TooMuch(breach) => Outcome::breached(*breach),
+    }
+}

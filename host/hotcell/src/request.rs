@@ -1,0 +1,198 @@
+//! What somebody asks for, before anything is checked.
+
+use crate::array::Array;
+use hotcell_model::grant::{Capability, Grants};
+use hotcell_model::job::Observer;
+use hotcell_model::limit::Limit;
+use hotcell_model::manifest::ScalarValue;
+use hotcell_model::profile::Metering;
+use hotcell_model::tenant::Tenant;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whether a report carries digests of the arrays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Digests {
+    /// BLAKE3 of every array: the report is a receipt that a rerun can check.
+    #[default]
+    Full,
+    /// None: large arrays are not read once more.
+    None,
+}
+
+/// A scalar as it was given.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum GivenScalar {
+    Value(ScalarValue),
+    /// To be read as the parameter's type.
+    Text(String),
+}
+
+/// One request to run a kernel. Everything has a default but the kernel's own arguments.
+#[derive(Clone)]
+pub struct Request {
+    pub(crate) entry: Option<String>,
+    pub(crate) inputs: BTreeMap<String, Array>,
+    pub(crate) scalars: BTreeMap<String, GivenScalar>,
+    pub(crate) dims: BTreeMap<String, u64>,
+    pub(crate) limits: BTreeMap<Limit, u64>,
+    pub(crate) metering: Metering,
+    pub(crate) grants: Grants,
+    pub(crate) seed: Option<u64>,
+    pub(crate) threads: usize,
+    pub(crate) stop_grace: Duration,
+    pub(crate) tenant: Tenant,
+    pub(crate) digests: Digests,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Request {
+    /// The time a guest that polls `should-stop` has before it is interrupted.
+    pub const DEFAULT_STOP_GRACE: Duration = Duration::from_millis(100);
+
+    /// A request with no arguments, the component's only entry, default limits, `strict` metering, the
+    /// built-in grants, no seed, one thread per core, and digests in the report.
+    pub fn new() -> Self {
+        Self {
+            entry: None,
+            inputs: BTreeMap::new(),
+            scalars: BTreeMap::new(),
+            dims: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            metering: Metering::default(),
+            grants: Grants::built_in(),
+            seed: None,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            stop_grace: Self::DEFAULT_STOP_GRACE,
+            tenant: Tenant::default(),
+            digests: Digests::Full,
+            observer: Arc::new(()),
+        }
+    }
+
+    /// The entry to run; needed where a component has several.
+    #[must_use]
+    pub fn entry(mut self, name: impl Into<String>) -> Self {
+        self.entry = Some(name.into());
+        self
+    }
+
+    /// An array that the kernel reads.
+    #[must_use]
+    pub fn input(mut self, name: impl Into<String>, array: Array) -> Self {
+        self.inputs.insert(name.into(), array);
+        self
+    }
+
+    /// A scalar parameter.
+    #[must_use]
+    pub fn scalar(mut self, name: impl Into<String>, value: impl Into<ScalarValue>) -> Self {
+        self.scalars
+            .insert(name.into(), GivenScalar::Value(value.into()));
+        self
+    }
+
+    /// A scalar parameter as text, read as the type that the manifest declares.
+    #[must_use]
+    pub fn scalar_text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.scalars
+            .insert(name.into(), GivenScalar::Text(text.into()));
+        self
+    }
+
+    /// The extent of a dimension that no input fixes.
+    #[must_use]
+    pub fn dim(mut self, name: impl Into<String>, extent: u64) -> Self {
+        self.dims.insert(name.into(), extent);
+        self
+    }
+
+    /// A limit in place of the default or the manifest's.
+    #[must_use]
+    pub fn limit(mut self, limit: Limit, value: u64) -> Self {
+        self.limits.insert(limit, value);
+        self
+    }
+
+    /// The wall-clock timeout.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        let ns = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        self.limit(Limit::Timeout, ns)
+    }
+
+    /// The metering mode. Default [`Metering::Strict`].
+    #[must_use]
+    pub fn metering(mut self, metering: Metering) -> Self {
+        self.metering = metering;
+        self
+    }
+
+    /// Grants one more capability.
+    #[must_use]
+    pub fn grant(mut self, capability: Capability) -> Self {
+        self.grants = self.grants.with(capability);
+        self
+    }
+
+    /// Replaces the built-in grants.
+    #[must_use]
+    pub fn grants(mut self, grants: Grants) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// What is granted.
+    pub fn granted(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The seed of the capability `random`.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// How many chunks may run at once; at least 1. Results do not depend on it.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// How long a guest that polls `should-stop` has to return what it has.
+    #[must_use]
+    pub fn stop_grace(mut self, grace: Duration) -> Self {
+        self.stop_grace = grace;
+        self
+    }
+
+    /// Who the launch is charged to. Default `local`.
+    #[must_use]
+    pub fn tenant(mut self, tenant: Tenant) -> Self {
+        self.tenant = tenant;
+        self
+    }
+
+    /// Whether the report carries digests of the arrays. Default [`Digests::Full`].
+    #[must_use]
+    pub fn digests(mut self, digests: Digests) -> Self {
+        self.digests = digests;
+        self
+    }
+
+    /// Who hears log lines and progress while the launch runs.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+}
