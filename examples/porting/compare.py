@@ -2,8 +2,8 @@
 """Runs the kernels of docs/porting.md with hotcell and compares them with NumPy.
 
 Where taichi or jax can be imported, their forms run too. Needs Python 3.9 and NumPy, the command
-(`target/release/hotcell`), and the components (`cargo xtask kernels`; `hotcell build` in
-examples/porting/kernels). Exits with 1 if a result is off by more than its bound, or a launch fails.
+(`target/release/hotcell`), and the components (`cargo xtask kernels`;
+`hotcell build examples/porting/kernels`). Exits with 1 if a result is off by more than its bound, or a launch fails.
 """
 
 import argparse
@@ -198,11 +198,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hotcell", type=Path, default=ROOT / "target/release/hotcell", help="the command")
     parser.add_argument("--kernels", type=Path, default=ROOT / "target/kernels", help="the repository's components")
-    parser.add_argument("--porting", type=Path, default=None, help="where porting.wasm is (default: as --kernels)")
+    parser.add_argument("--porting", type=Path, default=HERE / "kernels/target/kernels", help="where porting.wasm is")
     parser.add_argument("--metering", default="strict", choices=["fast", "strict", "deterministic"])
     parser.add_argument("--only", metavar="CASE", help="run one case")
     options = parser.parse_args()
-    options.porting = options.porting or options.kernels
     if not options.hotcell.is_file():
         sys.exit(f"{options.hotcell} is missing; build it with `cargo xtask demo`, or name it with --hotcell")
     chosen = [case for case in cases() if options.only in (None, case.name)]

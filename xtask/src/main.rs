@@ -1,2 +1,41 @@
-//! xtask
-fn main() {}
+//! The project's chores: `cargo xtask <chore>`. CONTRIBUTING.md lists them.
+
+mod bench;
+mod check;
+mod demo;
+mod kernels;
+mod process;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Parser)]
+struct Xtask {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build host and kernels, run kernels on real input, leave pictures and arrays in demo/
+    Demo,
+    /// Run every test
+    Test(test::TestChore),
+    /// Put each kernel's component at target/kernels/<name>.wasm
+    Kernels(kernels::KernelsChore),
+    /// Measure, and print the tables of docs/performance.md
+    Bench(bench::BenchChore),
+    /// Formatting, lints, documentation and licences
+    Check,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Xtask::parse().chore {
+        Chore::Demo => demo::run_demo(),
+        Chore::Test(chore) => chore.run(),
+        Chore::Kernels(chore) => chore.run(),
+        Chore::Bench(chore) => chore.run(),
+        Chore::Check => check::check(),
+    }
+}

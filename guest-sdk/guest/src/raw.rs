@@ -79,7 +79,7 @@ unsafe impl GlobalAlloc for AlignedSystem {
 pub unsafe trait Element: Copy + Default + Send + Sync + 'static {
     /// The dtype's name in the manifest.
     const DTYPE: &'static str;
-    /// Whether bytes must be checked with [`first_invalid`] before they are viewed as this type.
+    /// Whether bytes must be checked before they are viewed as this type.
     const IS_BOOL: bool = false;
 }
 

@@ -17,20 +17,13 @@ use cargo::{CargoOptions, Project};
 use check::Checked;
 use componentize::Source;
 use hotcell_manifest::{Kernel, Manifest};
+use hotcell_model::outcome::OutcomeKind;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The longest `kernel.toml` read: as much as a manifest's section may hold.
 const MANIFEST_FILE_BYTES: u64 = 1 << 20;
-/// Exit code: the request makes no sense.
-const USAGE: u8 = 2;
-/// Exit code: a file cannot be read or written.
-const IO: u8 = 3;
-/// Exit code: what was found or made is no kernel component.
-const INVALID_COMPONENT: u8 = 16;
-/// Exit code: the machine lacks what a build needs.
-const HOST_FAULT: u8 = 20;
 
 /// Build a kernel component
 ///
@@ -84,15 +77,16 @@ impl BuildCommand {
     fn build_project(&self) -> Result<(Vec<u8>, Option<PathBuf>)> {
         if self.manifest.is_some() {
             let why = "--manifest goes with a core module or component, not with a folder";
-            return Err(exit(USAGE, anyhow!(why)));
+            return Err(Exit::of(OutcomeKind::Usage, anyhow!(why)));
         }
-        let sysroot = target::prepare(&self.path).map_err(|error| exit(HOST_FAULT, error))?;
+        let sysroot =
+            target::prepare(&self.path).map_err(|error| Exit::of(OutcomeKind::HostFault, error))?;
         let project = Project::find(&self.path, &self.cargo)
-            .map_err(|error| exit(INVALID_COMPONENT, error))?;
+            .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))?;
         let component = project
             .compile(&self.cargo, &sysroot)
             .and_then(|module| componentize::componentize(&module, Source::Binary))
-            .map_err(|error| exit(INVALID_COMPONENT, error))?;
+            .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))?;
         Ok((component, Some(project.usual_out())))
     }
 
@@ -123,7 +117,7 @@ fn read_manifest(path: &Path) -> Result<Manifest> {
         return Err(refused(path, why));
     }
     manifest_file::parse(&path.display().to_string(), &text)
-        .map_err(|error| exit(INVALID_COMPONENT, error))
+        .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))
 }
 
 /// `NAME.wasm` in the working directory, which must not be the very file that was read.
@@ -132,7 +126,7 @@ fn named_after(manifest: &Manifest, input: &Path) -> Result<PathBuf> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
         let why = anyhow!("the component's name `{name}` is no file name: say --out FILE.wasm");
-        return Err(exit(USAGE, why));
+        return Err(Exit::of(OutcomeKind::Usage, why));
     }
     let out = PathBuf::from(format!("{name}.wasm"));
     if out
@@ -143,7 +137,7 @@ fn named_after(manifest: &Manifest, input: &Path) -> Result<PathBuf> {
             "{} would replace what was read: say --out FILE.wasm",
             out.display()
         );
-        return Err(exit(USAGE, why));
+        return Err(Exit::of(OutcomeKind::Usage, why));
     }
     Ok(out)
 }
@@ -187,15 +181,17 @@ fn kibibytes(bytes: usize) -> String {
 }
 
 fn unusable(path: &Path, error: impl Into<Error>) -> Error {
-    exit(IO, error.into().context(path.display().to_string()))
+    Exit::of(
+        OutcomeKind::Io,
+        error.into().context(path.display().to_string()),
+    )
 }
 
 fn refused(path: &Path, error: Error) -> Error {
-    exit(INVALID_COMPONENT, error.context(path.display().to_string()))
-}
-
-fn exit(code: u8, source: Error) -> Error {
-    Exit { code, source }.into()
+    Exit::of(
+        OutcomeKind::InvalidComponent,
+        error.context(path.display().to_string()),
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use wit_parser::{Resolve, WorldId};
 
-/// Paths relative to the repository, and their bytes; sorted.
+/// Paths relative to the repository, and their bytes.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 /// The file with the world.
 const KERNEL_WIT: &str = "wit/kernel/kernel.wit";
@@ -45,8 +45,7 @@ mod tests {
 
     #[test]
     fn the_sdk_comes_without_its_tests_and_with_its_wit() {
-        let paths: Vec<_> = files().iter().map(|(path, _)| path).collect();
-        assert!(paths.is_sorted());
+        let paths: Vec<_> = files().iter().map(|(path, _)| *path).collect();
         for wanted in [
             "guest-sdk/guest/Cargo.toml",
             "guest-sdk/guest/src/lib.rs",

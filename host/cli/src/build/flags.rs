@@ -22,7 +22,7 @@ pub(crate) fn profile_settings(profile: &str, has_debug_info: bool) -> Vec<Strin
         true => ("\"line-tables-only\"", "\"none\""),
         false => ("false", "\"debuginfo\""),
     };
-    let own = [
+    let settings = [
         ("lto", "\"fat\""),
         ("panic", "\"abort\""),
         ("codegen-units", "1"),
@@ -30,16 +30,13 @@ pub(crate) fn profile_settings(profile: &str, has_debug_info: bool) -> Vec<Strin
         ("overflow-checks", "false"),
         ("debug", debug),
         ("strip", strip),
+        // The macros' own code stays as it is, so that `--debug` does not compile it again.
+        ("build-override.debug", "false"),
+        ("build-override.strip", "\"none\""),
     ];
-    let dependencies = [("opt-level", "3"), ("debug", debug)];
-    let setting = |table: &str, (key, value)| format!("profile.{profile}{table}.{key}={value}");
-    own.into_iter()
-        .map(|pair| setting("", pair))
-        .chain(
-            dependencies
-                .into_iter()
-                .map(|pair| setting(".package.\"*\"", pair)),
-        )
+    settings
+        .into_iter()
+        .map(|(key, value)| format!("profile.{profile}.{key}={value}"))
         .collect()
 }
 

@@ -50,9 +50,12 @@ fn a_folder_takes_no_manifest_and_a_missing_path_is_an_input() {
     let folder = folder.path().to_str().unwrap();
     assert_eq!(
         code(&run(&["build", "--manifest", "k.toml", folder])),
-        Some(USAGE)
+        Some(OutcomeKind::Usage.exit_code())
     );
-    assert_eq!(code(&run(&["build", "/nowhere/at/all"])), Some(IO));
+    assert_eq!(
+        code(&run(&["build", "/nowhere/at/all"])),
+        Some(OutcomeKind::Io.exit_code())
+    );
 }
 
 #[test]
@@ -67,7 +70,10 @@ fn bytes_that_are_no_wasm_are_an_invalid_component_and_nothing_is_written() {
         out.as_os_str(),
     ];
     let error = Trial::parse_from(command).build.execute().unwrap_err();
-    assert_eq!(code(&error), Some(INVALID_COMPONENT));
+    assert_eq!(
+        code(&error),
+        Some(OutcomeKind::InvalidComponent.exit_code())
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -76,7 +82,11 @@ fn a_component_is_named_after_itself_where_that_is_a_file_name() {
     let name = |name| named_after(&manifest(name), Path::new("a.wasm"));
     assert_eq!(name("n-body_2.0").unwrap(), Path::new("n-body_2.0.wasm"));
     for wrong in ["", "../up", ".hidden", "a b"] {
-        assert_eq!(code(&name(wrong).unwrap_err()), Some(USAGE), "{wrong}");
+        assert_eq!(
+            code(&name(wrong).unwrap_err()),
+            Some(OutcomeKind::Usage.exit_code()),
+            "{wrong}"
+        );
     }
 }
 

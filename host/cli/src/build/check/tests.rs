@@ -1,1 +1,130 @@
+//! Components that would not load, each for one reason.
 
+use super::*;
+use crate::build::componentize::{Source, componentize};
+use hotcell_manifest::{KernelRecord, Record};
+use std::fmt::Write as _;
+use wit_component::{ComponentEncoder, StringEncoding};
+
+/// Any manifest.
+pub(crate) fn manifest() -> Manifest {
+    let json = r#"{"name":"ones","signature":"->(n)","parameters":[{"name":"out","role":"output","dtype":"f32"}]}"#;
+    let record: KernelRecord = serde_json::from_str(json).unwrap();
+    Manifest::from_records(vec![Record::from(record)]).unwrap()
+}
+
+/// A core module that does nothing, for the world `kernel` of some WIT; `extra` stands among its items.
+fn module(extra: &str) -> Vec<u8> {
+    let mut text = String::from("(module\n");
+    write!(
+        text,
+        r#"{extra}
+        (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+        (func (export "hotcell:kernel/entries@0.1.0#launch")
+            (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i64 i64) (result i32) unreachable))"#
+    )
+    .unwrap();
+    wat::parse_str(&text).unwrap()
+}
+
+fn refusal(component: &[u8]) -> String {
+    format!("{:#}", check(component).unwrap_err())
+}
+
+/// Some core module as a component of a world in another WIT.
+fn foreign(wit: &str, module: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_source("foreign.wit", wit).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+    let mut bytes = wat::parse_str(module).unwrap();
+    wit_component::embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)
+        .unwrap();
+    let mut encoder = ComponentEncoder::default().module(&bytes).unwrap();
+    encoder.encode().unwrap()
+}
+
+#[test]
+fn a_module_with_canonical_names_becomes_a_kernel() {
+    let log = r#"(import "hotcell:kernel/log@0.1.0" "emit" (func (param i32 i32 i32)))"#;
+    let component = componentize(&module(log), Source::File(&manifest())).unwrap();
+    let checked = check(&component).unwrap();
+    assert_eq!(checked.manifest, manifest());
+    assert_eq!(
+        checked.imports,
+        ["hotcell:kernel/arrays@0.1.0", "hotcell:kernel/log@0.1.0"]
+    );
+}
+
+#[test]
+fn a_manifest_is_added_once_and_replaced_only_when_asked() {
+    let bytes = module("");
+    let missing = componentize(&bytes, Source::Binary).unwrap_err();
+    assert!(missing.to_string().contains("no manifest"), "{missing}");
+    let once = componentize(&bytes, Source::File(&manifest())).unwrap();
+    let twice = componentize(&once, Source::File(&manifest())).unwrap_err();
+    assert!(twice.to_string().contains("--replace"), "{twice}");
+    let replaced = componentize(&once, Source::Replacement(&manifest())).unwrap();
+    assert_eq!(replaced, once);
+    assert_eq!(componentize(&once, Source::Binary).unwrap(), once);
+}
+
+#[test]
+fn a_module_without_the_export_is_refused() {
+    let error = componentize(
+        &wat::parse_str("(module)").unwrap(),
+        Source::File(&manifest()),
+    )
+    .unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("hotcell:kernel/entries@0.1.0"), "{error}");
+}
+
+#[test]
+fn an_export_of_another_name_or_type_is_refused() {
+    let nothing = foreign("package a:b; world w {}", "(module)");
+    assert!(refusal(&nothing).contains("does not export `hotcell:kernel/entries@0.1.0`"));
+
+    let wit = "package hotcell:kernel@0.1.0; interface entries { launch: func(); } world w { export entries; }";
+    let module = r#"(module (func (export "hotcell:kernel/entries@0.1.0#launch")))"#;
+    let error = refusal(&foreign(wit, module));
+    assert!(
+        error.contains("other types than wit/kernel/kernel.wit"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_unknown_import_is_named_with_what_there_is() {
+    let wit =
+        "package wasi:evil@1.0.0; interface files { open: func(); } world w { import files; }";
+    let module = r#"(module (import "wasi:evil/files@1.0.0" "open" (func)))"#;
+    let error = refusal(&foreign(wit, module));
+    assert!(
+        error.contains("`wasi:evil/files@1.0.0`, which no host offers"),
+        "{error}"
+    );
+    assert!(error.contains("hotcell:kernel/clock@0.1.0"), "{error}");
+}
+
+#[test]
+fn code_that_the_host_does_not_validate_is_refused() {
+    let relaxed = "(func (param v128 v128 v128) (result v128)
+        (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))";
+    let threads = "(memory $shared 1 1 shared)";
+    for (extra, word) in [(relaxed, "relaxed"), (threads, "threads")] {
+        let component = componentize(&module(extra), Source::File(&manifest()));
+        let error = component.map_or_else(|error| format!("{error:#}"), |bytes| refusal(&bytes));
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn a_component_needs_exactly_a_readable_manifest() {
+    let complete = componentize(&module(""), Source::File(&manifest())).unwrap();
+    let mut bytes = sections::split(&complete).unwrap().rest;
+    assert!(refusal(&bytes).contains("no `hotcell:manifest` section"));
+    sections::append_manifest(&mut bytes, b"\xff\xff\xff\xff");
+    assert!(refusal(&bytes).contains("cut short"));
+    assert!(refusal(&module("")).contains("not a component"));
+}

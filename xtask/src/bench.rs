@@ -1,0 +1,22 @@
+//! `cargo xtask bench`
+
+use crate::kernels;
+use crate::process::{build_host, command, run, target};
+use anyhow::Result;
+use clap::Args;
+
+/// Measure, and print the tables of docs/performance.md.
+#[derive(Args)]
+pub(crate) struct BenchChore {
+    /// Passed on to the benchmark program
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl BenchChore {
+    pub(crate) fn run(self) -> Result<()> {
+        build_host()?;
+        kernels::build_all()?;
+        run(command(target().join("release/hotcell-bench")).args(self.arguments))
+    }
+}

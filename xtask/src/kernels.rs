@@ -1,0 +1,53 @@
+//! `cargo xtask kernels`
+
+use crate::process::{build_host, command, hotcell, root, run, target};
+use anyhow::{Context, Result};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Put each kernel's component at target/kernels/<name>.wasm.
+#[derive(Args)]
+pub(crate) struct KernelsChore {
+    /// Only these
+    names: Vec<String>,
+}
+
+impl KernelsChore {
+    pub(crate) fn run(self) -> Result<()> {
+        build_host()?;
+        let names = if self.names.is_empty() { names()? } else { self.names };
+        for name in names {
+            build(&name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Builds every kernel's component; the command is there already.
+pub(crate) fn build_all() -> Result<()> {
+    names()?.iter().try_for_each(|name| build(name))
+}
+
+/// Every kernel's name: the folders of `kernels/`.
+pub(crate) fn names() -> Result<Vec<String>> {
+    let folder = root().join("kernels");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        if entry.path().join("Cargo.toml").exists() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A kernel's component.
+pub(crate) fn component(name: &str) -> PathBuf {
+    target().join("kernels").join(name).with_extension("wasm")
+}
+
+fn build(name: &str) -> Result<()> {
+    let project = root().join("kernels").join(name);
+    run(command(hotcell()).arg("build").arg(project).arg("--out").arg(component(name)))
+}
