@@ -13,9 +13,20 @@ pub(crate) fn run_demo() -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let at = |name: &str| format!("@{}", folder.join(name).display());
     let report = |name: &str| folder.join(format!("{name}.json")).display().to_string();
-    for (kernel, entry, arguments) in [
-        ("julia", None, vec!["--dim", "t=48", "--dim", "h=320", "--dim", "w=640", "--out", "OUT=julia.apng"]),
-    ] {
+    for (kernel, entry, arguments) in [(
+        "julia",
+        None,
+        vec![
+            "--dim",
+            "t=48",
+            "--dim",
+            "h=320",
+            "--dim",
+            "w=640",
+            "--out",
+            "OUT=julia.apng",
+        ],
+    )] {
         let _ = (kernel, entry, arguments, &at, &report);
     }
     let _: fn(&str) -> PathBuf = component;

@@ -15,7 +15,11 @@ pub(crate) struct KernelsChore {
 impl KernelsChore {
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
-        let names = if self.names.is_empty() { names()? } else { self.names };
+        let names = if self.names.is_empty() {
+            names()?
+        } else {
+            self.names
+        };
         for name in names {
             build(&name)?;
         }
@@ -49,5 +53,9 @@ pub(crate) fn component(name: &str) -> PathBuf {
 
 fn build(name: &str) -> Result<()> {
     let project = root().join("kernels").join(name);
-    run(command(hotcell()).arg("build").arg(project).arg("--out").arg(component(name)))
+    run(command(hotcell())
+        .arg("build")
+        .arg(project)
+        .arg("--out")
+        .arg(component(name)))
 }

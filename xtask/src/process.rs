@@ -6,7 +6,9 @@ use std::process::Command;
 
 /// The workspace's root.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }
 
 /// Where cargo builds.
@@ -38,7 +40,9 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = shown(command);
     eprintln!("$ {line}");
-    let status = command.status().with_context(|| format!("cannot run {line}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {line}"))?;
     if !status.success() {
         bail!("{line} failed ({status})");
     }
@@ -47,7 +51,10 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Builds the release command with everything it needs.
@@ -55,5 +62,12 @@ fn shown(command: &Command) -> String {
 /// The whole workspace is built at once wherever something of it is: cargo unifies features over what is
 /// selected, and a different selection would compile wasmtime once more.
 pub(crate) fn build_host() -> Result<()> {
-    run(cargo().args(["build", "--release", "--workspace", "--exclude", "xtask", "--locked"]))
+    run(cargo().args([
+        "build",
+        "--release",
+        "--workspace",
+        "--exclude",
+        "xtask",
+        "--locked",
+    ]))
 }

@@ -20,7 +20,15 @@ impl TestChore {
         kernels::build_all()?;
         let mut tests = cargo();
         // `xtask` is running: its executable cannot be replaced meanwhile.
-        tests.args(["test", "--release", "--workspace", "--exclude", "xtask", "--locked", "--"]);
+        tests.args([
+            "test",
+            "--release",
+            "--workspace",
+            "--exclude",
+            "xtask",
+            "--locked",
+            "--",
+        ]);
         run(tests.args(self.arguments))
     }
 }

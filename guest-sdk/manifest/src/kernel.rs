@@ -90,9 +90,9 @@ pub enum ScalarValue {
     /// `u64`
     U64(u64),
     /// `f32`
-    F32(f32),
+    F32(#[serde(with = "crate::float")] f32),
     /// `f64`
-    F64(f64),
+    F64(#[serde(with = "crate::float")] f64),
 }
 
 impl ScalarValue {

@@ -13,6 +13,7 @@
 
 mod cost;
 mod dtype;
+mod float;
 mod kernel;
 mod manifest;
 mod signature;

@@ -79,14 +79,14 @@ impl BuildCommand {
             let why = "--manifest goes with a core module or component, not with a folder";
             return Err(Exit::of(OutcomeKind::Usage, anyhow!(why)));
         }
-        let sysroot =
+        let toolchain =
             target::prepare(&self.path).map_err(|error| Exit::of(OutcomeKind::HostFault, error))?;
         let project = Project::find(&self.path, &self.cargo)
             .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))?;
         let component = project
-            .compile(&self.cargo, &sysroot)
+            .compile(&self.cargo, &toolchain)
             .and_then(|module| componentize::componentize(&module, Source::Binary))
-            .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))?;
+            .map_err(|error| refused(&self.path, error))?;
         Ok((component, Some(project.usual_out())))
     }
 

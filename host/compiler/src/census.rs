@@ -7,8 +7,9 @@ use hotcell_engine::FEATURES;
 use hotcell_model::component::{Counts, Extent, Refusal};
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use wasmparser::{
-    BinaryReaderError, Encoding, FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator,
-    Parser, Payload, ValidPayload, Validator, ValidatorResources,
+    BinaryReaderError, CanonicalFunction, CanonicalOption, Encoding, FuncToValidate,
+    FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, ValidPayload, Validator,
+    ValidatorResources,
 };
 
 /// Counts and validates; [`Census::payload`] takes the payloads in order.
@@ -86,6 +87,12 @@ impl<'a> Census<'a> {
             Payload::CustomSection(section) => {
                 self.items(1)?;
                 self.counts.custom_bytes += section.data().len() as u64;
+            }
+            Payload::ComponentCanonicalSection(section) => {
+                self.items(section.count())?;
+                for function in section.clone() {
+                    check_encoding(&function.map_err(invalid)?)?;
+                }
             }
             other => {
                 let count = section_count(other);
@@ -166,6 +173,28 @@ impl<'a> Census<'a> {
     }
 }
 
+/// Strings cross in UTF-8 alone: any other encoding would make the host allocate to convert what the guest
+/// says, before it could be counted.
+fn check_encoding(function: &CanonicalFunction) -> Result<(), Refusal> {
+    let options = match function {
+        CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => {
+            options
+        }
+        _ => return Ok(()),
+    };
+    let other = |option: &CanonicalOption| {
+        matches!(
+            option,
+            CanonicalOption::UTF16 | CanonicalOption::CompactUTF16
+        )
+    };
+    if options.iter().any(other) {
+        let message = "the component passes strings in UTF-16; a kernel must use UTF-8";
+        return Err(Refusal::Invalid(message.to_owned()));
+    }
+    Ok(())
+}
+
 /// Entries of the sections that only count as items.
 fn section_count(payload: &Payload<'_>) -> u32 {
     match payload {
@@ -177,7 +206,6 @@ fn section_count(payload: &Payload<'_>) -> u32 {
         Payload::InstanceSection(section) => section.count(),
         Payload::ComponentInstanceSection(section) => section.count(),
         Payload::ComponentAliasSection(section) => section.count(),
-        Payload::ComponentCanonicalSection(section) => section.count(),
         Payload::ComponentImportSection(section) => section.count(),
         Payload::ComponentExportSection(section) => section.count(),
         _ => 0,

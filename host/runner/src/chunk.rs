@@ -8,11 +8,11 @@ use crate::entries::{
 };
 use crate::guest::{BodyClock, Guest, Random};
 use crate::limiter::Limiter;
-use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter};
+use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter, Spent};
 use crate::stop::Stop;
 use bytes::BytesMut;
 use hotcell_model::job::Source;
-use hotcell_model::limit::Limit;
+use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::text;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub(crate) struct Part {
     pub(crate) dims: Vec<Dimension>,
     pub(crate) sources: Vec<(Arc<str>, Source)>,
     pub(crate) outputs: Vec<(Arc<str>, BytesMut)>,
+    /// Lines that an earlier run of this chunk has logged.
+    pub(crate) lines_seen: u64,
 }
 
 /// How a chunk ended.
@@ -55,8 +57,8 @@ pub(crate) struct ChunkEnd {
 pub(crate) enum Failure {
     /// It ended, and so does the launch.
     Ended(Box<Outcome>),
-    /// It has to run again, alone.
-    Contended,
+    /// It has to run again, alone. It has logged that many lines.
+    Contended(u64),
     /// It does not matter.
     Superseded,
 }
@@ -75,6 +77,8 @@ pub(crate) fn run(plan: &Plan<'_>, part: Part) -> ChunkEnd {
         explanation: None,
         body: BodyClock::default(),
         cpu: CpuClock::start(),
+        spent: Spent::default(),
+        lines_seen: part.lines_seen,
     };
     let mut store = store(plan, guest);
     let arguments = Arguments {
@@ -192,7 +196,17 @@ fn request(
     arguments: Arguments,
 ) -> Result<Request, Error> {
     let handles = &mut store.data_mut().handles;
-    let full = |_| Stop::Misuse("the kernel has more arrays than the limit on handles".to_owned());
+    let (requested, maximum) = (
+        (arguments.sources.len() + arguments.destinations.len()) as u64,
+        plan.meter.limits.get(Limit::Handles),
+    );
+    let full = |_| {
+        Stop::Limit(Breach {
+            limit: Limit::Handles,
+            amount: Amount::Requested(requested),
+            maximum,
+        })
+    };
     let mut sources = Vec::with_capacity(arguments.sources.len());
     for (name, source) in arguments.sources {
         let data = handles.push(Input(source)).map_err(full)?;
@@ -266,7 +280,11 @@ fn classify(
         CallFailure::Failed(error) => error,
     };
     match error.downcast_ref::<Stop>() {
-        Some(Stop::Contended) => Failure::Contended,
+        Some(Stop::Contended) => {
+            let spent = &store.data().spent;
+            plan.meter.refund(spent);
+            Failure::Contended(spent.lines)
+        }
         Some(Stop::Superseded) => Failure::Superseded,
         Some(stop) => Failure::Ended(Box::new(outcome_of_stop(stop))),
         None => {
@@ -274,9 +292,8 @@ fn classify(
             let circumstances = Circumstances {
                 explanation: guest.explanation.take(),
                 denied: guest.limiter.denied(),
-                fuel: plan
-                    .has_fuel
-                    .then(|| (fuel_used, guest.meter.limits.get(Limit::Fuel))),
+                fuel_used: plan.has_fuel.then_some(fuel_used),
+                limits: &plan.meter.limits,
             };
             Failure::Ended(Box::new(outcome_of(&error, &circumstances)))
         }

@@ -1,7 +1,7 @@
 //! From wasmtime's error to an outcome in the host's words.
 
 use crate::stop::Stop;
-use hotcell_model::limit::{Amount, Breach, Limit};
+use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Frame, Outcome, OutcomeKind};
 use hotcell_model::text;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
@@ -14,17 +14,19 @@ const NAME_BYTES: usize = 256;
 const MESSAGE_BYTES: usize = 1024;
 
 /// What else is known when a guest has failed.
-pub(crate) struct Circumstances {
+pub(crate) struct Circumstances<'a> {
     /// The guest's own explanation, escaped.
     pub(crate) explanation: Option<String>,
     /// A growth of memory or tables that was refused before.
     pub(crate) denied: Option<Breach>,
-    /// Fuel used so far, and the limit; absent where fuel is not counted.
-    pub(crate) fuel: Option<(u64, u64)>,
+    /// Fuel used so far; absent where fuel is not counted.
+    pub(crate) fuel_used: Option<u64>,
+    /// The limits in force.
+    pub(crate) limits: &'a Limits,
 }
 
 /// How a chunk's failure is called.
-pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances) -> Outcome {
+pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances<'_>) -> Outcome {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return outcome_of_stop(stop);
     }
@@ -43,13 +45,37 @@ pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances) -> Outcom
     if let Some(breach) = circumstances.denied {
         return Outcome::breached(breach);
     }
+    if let Some(breach) = too_many(error, circumstances.limits) {
+        return Outcome::breached(breach);
+    }
     trapped(error, trap, circumstances)
+}
+
+/// Instances, memories or tables above their limit. wasmtime says so in words only, so the words are read;
+/// the tests of these limits fail should a new version change them.
+fn too_many(error: &Error, limits: &Limits) -> Option<Breach> {
+    let text = error.root_cause().to_string();
+    let (what, count) = text
+        .strip_prefix("resource limit exceeded: ")?
+        .split_once(" count too high at ")?;
+    let limit = match what {
+        "instance" => Limit::Instances,
+        "memory" => Limit::Memories,
+        "table" => Limit::Tables,
+        _ => return None,
+    };
+    Some(Breach {
+        limit,
+        amount: Amount::Requested(count.parse().ok()?),
+        maximum: limits.get(limit),
+    })
 }
 
 /// How a stop by the host is called.
 pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
     let outcome = match stop {
         Stop::Limit(breach) => return Outcome::breached(*breach),
+        // The same kernel would do the same again.
         Stop::Misuse(message) => {
             return Outcome::failed(OutcomeKind::Trap, Blame::Guest, message.clone());
         }
@@ -66,16 +92,15 @@ pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
     }
 }
 
-fn out_of_fuel(circumstances: &Circumstances) -> Outcome {
-    let (used, maximum) = circumstances.fuel.unwrap_or_default();
+fn out_of_fuel(circumstances: &Circumstances<'_>) -> Outcome {
     Outcome::breached(Breach {
         limit: Limit::Fuel,
-        amount: Amount::Used(used),
-        maximum,
+        amount: Amount::Used(circumstances.fuel_used.unwrap_or_default()),
+        maximum: circumstances.limits.get(Limit::Fuel),
     })
 }
 
-fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances) -> Outcome {
+fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances<'_>) -> Outcome {
     let trace = trace(error);
     let cause = match (&circumstances.explanation, trap) {
         (Some(words), _) => format!("the kernel panicked: {words}"),

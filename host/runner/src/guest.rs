@@ -1,7 +1,8 @@
 //! The state of one instance: what belongs to a store and goes with it.
 
 use crate::limiter::Limiter;
-use crate::meter::{CpuClock, Meter};
+use crate::meter::{CpuClock, Meter, Spent};
+use crate::stop::Stop;
 use bytes::BytesMut;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +21,33 @@ pub(crate) struct Guest {
     pub(crate) explanation: Option<String>,
     pub(crate) body: BodyClock,
     pub(crate) cpu: CpuClock,
+    /// What this run of the chunk was charged.
+    pub(crate) spent: Spent,
+    /// Lines that an earlier run of this chunk has logged already.
+    pub(crate) lines_seen: u64,
+}
+
+impl Guest {
+    /// Counts one call to the host.
+    pub(crate) fn charge_host_call(&mut self) -> Result<(), Stop> {
+        self.meter.charge_host_call(&mut self.spent)
+    }
+
+    /// Counts bytes before they are copied into the guest.
+    pub(crate) fn charge_bytes_in(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.meter.charge_bytes_in(&mut self.spent, bytes)
+    }
+
+    /// Counts bytes before they are copied out of the guest.
+    pub(crate) fn charge_bytes_out(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.meter.charge_bytes_out(&mut self.spent, bytes)
+    }
+
+    /// Notes a line; whether it is new, and not that of a run that has to be repeated.
+    pub(crate) fn note_line(&mut self) -> bool {
+        self.spent.lines += 1;
+        self.spent.lines > self.lines_seen
+    }
 }
 
 /// Measures the kernel's body from outside: from the moment the guest gave back its last input until it

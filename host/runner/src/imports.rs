@@ -75,7 +75,7 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
         "[method]input.size-bytes",
         |mut store: Store<'_>, (input,): (Resource<Input>,)| {
             let guest = store.data_mut();
-            guest.meter.charge_host_call()?;
+            guest.charge_host_call()?;
             Ok((guest.handles.get(&input)?.0.len_bytes(),))
         },
     )?;
@@ -89,7 +89,7 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
         "[method]output.size-bytes",
         |mut store: Store<'_>, (output,): (Resource<Output>,)| {
             let guest = store.data_mut();
-            guest.meter.charge_host_call()?;
+            guest.charge_host_call()?;
             let position = guest.handles.get(&output)?.0;
             Ok((guest.outputs[position].len() as u64,))
         },
@@ -97,8 +97,8 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 }
 
 fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Result<Bytes> {
-    guest.meter.charge_host_call()?;
-    let source = &guest.handles.get(input)?.0;
+    guest.charge_host_call()?;
+    let source = guest.handles.get(input)?.0.clone();
     check_range("read", offset, len.into(), source.len_bytes())?;
     // The guest has to hold what it reads, so more than its memory may hold is refused here, before
     // a buffer is made for it.
@@ -112,8 +112,8 @@ fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Re
         })
         .into());
     }
-    guest.meter.charge_bytes_in(len.into())?;
-    Ok(arrays::read(source, offset, len)?)
+    guest.charge_bytes_in(len.into())?;
+    Ok(arrays::read(&source, offset, len)?)
 }
 
 fn write(
@@ -124,11 +124,11 @@ fn write(
 ) -> Result<()> {
     let guest = store.data_mut();
     guest.body.output_written();
-    guest.meter.charge_host_call()?;
+    guest.charge_host_call()?;
     let position = guest.handles.get(output)?.0;
     let len = data.len() as u64;
     check_range("write", offset, len, guest.outputs[position].len() as u64)?;
-    guest.meter.charge_bytes_out(len)?;
+    guest.charge_bytes_out(len)?;
     // Taken out for the copy: the guest's memory and its state are borrowed from one store.
     let mut bytes = std::mem::take(&mut guest.outputs[position]);
     let start = arrays::as_index(offset);
@@ -139,7 +139,7 @@ fn write(
 
 fn failure(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap("explain", |mut store: Store<'_>, (message,): (WasmStr,)| {
-        store.data().meter.charge_host_call()?;
+        store.data_mut().charge_host_call()?;
         if store.data().explanation.is_none() {
             let words = text::escape(&message.to_str(&store)?, EXPLANATION_BYTES);
             store.data_mut().explanation = Some(words);
@@ -151,39 +151,44 @@ fn failure(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 fn log(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap(
         "emit",
-        |store: Store<'_>, (level, message): (Level, WasmStr)| {
-            let meter = &store.data().meter;
-            meter.charge_host_call()?;
+        |mut store: Store<'_>, (level, message): (Level, WasmStr)| {
+            store.data_mut().charge_host_call()?;
+            if !store.data_mut().note_line() {
+                return Ok(());
+            }
             let level = match level {
                 Level::Debug => LogLevel::Debug,
                 Level::Info => LogLevel::Info,
                 Level::Warn => LogLevel::Warn,
                 Level::Error => LogLevel::Error,
             };
-            meter.log(level, &message.to_str(&store)?);
+            store.data().meter.log(level, &message.to_str(&store)?);
             Ok(())
         },
     )
 }
 
 fn control(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
-    interface.func_wrap("should-stop", |store: Store<'_>, (): ()| {
+    interface.func_wrap("should-stop", |mut store: Store<'_>, (): ()| {
+        store.data_mut().charge_host_call()?;
         let meter = &store.data().meter;
-        meter.charge_host_call()?;
         Ok((meter.deadline.should_stop(&meter.signal, Instant::now()),))
     })?;
-    interface.func_wrap("progress", |store: Store<'_>, (done, total): (u64, u64)| {
-        let guest = store.data();
-        guest.meter.charge_host_call()?;
-        guest.meter.progress(guest.chunk, done, total);
-        Ok(())
-    })
+    interface.func_wrap(
+        "progress",
+        |mut store: Store<'_>, (done, total): (u64, u64)| {
+            let guest = store.data_mut();
+            guest.charge_host_call()?;
+            guest.meter.progress(guest.chunk, done, total);
+            Ok(())
+        },
+    )
 }
 
 fn clock(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
-    interface.func_wrap("elapsed-ns", |store: Store<'_>, (): ()| {
+    interface.func_wrap("elapsed-ns", |mut store: Store<'_>, (): ()| {
+        store.data_mut().charge_host_call()?;
         let meter = &store.data().meter;
-        meter.charge_host_call()?;
         let elapsed = crate::meter::nanoseconds(meter.deadline.started.elapsed());
         Ok((elapsed - elapsed % CLOCK_QUANTUM_NS,))
     })
@@ -192,12 +197,12 @@ fn clock(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 fn random(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap("bytes", |mut store: Store<'_>, (len,): (u32,)| {
         let guest = store.data_mut();
-        guest.meter.charge_host_call()?;
+        guest.charge_host_call()?;
         if len > RANDOM_BYTES {
             let misuse = format!("the kernel asked for {len} random bytes at once, at most {RANDOM_BYTES} are allowed");
             return Err(Stop::Misuse(misuse).into());
         }
-        guest.meter.charge_bytes_in(len.into())?;
+        guest.charge_bytes_in(len.into())?;
         let mut buffer = vec![0; len as usize];
         let filled = guest.random.fill(&mut buffer);
         filled.map_err(|error| Stop::Io(format!("no random bytes: {error}")))?;

@@ -76,6 +76,7 @@ struct Launch<'a> {
 }
 
 /// One chunk's outputs and end.
+#[derive(Default)]
 struct Slot {
     outputs: Vec<BytesMut>,
     end: Option<ChunkEnd>,
@@ -165,12 +166,16 @@ impl<'a> Launch<'a> {
     }
 
     fn run_chunk(&self, plan: &Plan<'_>, index: usize) {
-        let outputs = std::mem::take(&mut self.slot(index).outputs);
-        let mut end = chunk::run(plan, self.part(index, outputs));
+        let taken = std::mem::take(&mut *self.slot(index));
+        let lines_seen = match taken.end.map(|end| end.result) {
+            Some(Err(Failure::Contended(lines))) => lines,
+            _ => 0,
+        };
+        let mut end = chunk::run(plan, self.part(index, taken.outputs, lines_seen));
         let mut outputs = std::mem::take(&mut end.outputs);
         match &end.result {
             Err(Failure::Ended(_)) => plan.meter.note_failure(index),
-            Err(Failure::Contended) => outputs.iter_mut().for_each(|bytes| bytes.fill(0)),
+            Err(Failure::Contended(_)) => outputs.iter_mut().for_each(|bytes| bytes.fill(0)),
             Ok(()) | Err(Failure::Superseded) => {}
         }
         *self.slot(index) = Slot {
@@ -181,7 +186,7 @@ impl<'a> Launch<'a> {
 
     fn is_contended(&self, index: usize) -> bool {
         let slot = self.slot(index);
-        matches!(&slot.end, Some(end) if matches!(end.result, Err(Failure::Contended)))
+        matches!(&slot.end, Some(end) if matches!(end.result, Err(Failure::Contended(_))))
     }
 
     fn slot(&self, index: usize) -> std::sync::MutexGuard<'_, Slot> {
@@ -191,7 +196,7 @@ impl<'a> Launch<'a> {
     }
 
     /// What the chunk of that index gets.
-    fn part(&self, index: usize, outputs: Vec<BytesMut>) -> Part {
+    fn part(&self, index: usize, outputs: Vec<BytesMut>, lines_seen: u64) -> Part {
         let range = range(self.job, index);
         let dim = |(position, name): (usize, &Arc<str>)| {
             let is_split = self
@@ -230,6 +235,7 @@ impl<'a> Launch<'a> {
                 .map(|(_, name)| Arc::clone(name))
                 .zip(outputs)
                 .collect(),
+            lines_seen,
         }
     }
 

@@ -73,18 +73,33 @@ impl Meter {
     }
 
     /// Counts one call from the guest.
-    pub(crate) fn charge_host_call(&self) -> Result<(), Stop> {
-        self.charge(&self.host_calls, 1, Limit::HostCalls)
+    pub(crate) fn charge_host_call(&self, spent: &mut Spent) -> Result<(), Stop> {
+        self.charge(&self.host_calls, 1, Limit::HostCalls)?;
+        spent.host_calls += 1;
+        Ok(())
     }
 
     /// Counts bytes before they are copied into the guest.
-    pub(crate) fn charge_bytes_in(&self, bytes: u64) -> Result<(), Stop> {
-        self.charge(&self.bytes_in, bytes, Limit::BytesIn)
+    pub(crate) fn charge_bytes_in(&self, spent: &mut Spent, bytes: u64) -> Result<(), Stop> {
+        self.charge(&self.bytes_in, bytes, Limit::BytesIn)?;
+        spent.bytes_in += bytes;
+        Ok(())
     }
 
     /// Counts bytes before they are copied out of the guest.
-    pub(crate) fn charge_bytes_out(&self, bytes: u64) -> Result<(), Stop> {
-        self.charge(&self.bytes_out, bytes, Limit::BytesOut)
+    pub(crate) fn charge_bytes_out(&self, spent: &mut Spent, bytes: u64) -> Result<(), Stop> {
+        self.charge(&self.bytes_out, bytes, Limit::BytesOut)?;
+        spent.bytes_out += bytes;
+        Ok(())
+    }
+
+    /// Takes back what a chunk was charged that will run again, so that the launch's totals do not tell
+    /// how many threads there were.
+    pub(crate) fn refund(&self, spent: &Spent) {
+        self.host_calls
+            .fetch_sub(spent.host_calls, Ordering::Relaxed);
+        self.bytes_in.fetch_sub(spent.bytes_in, Ordering::Relaxed);
+        self.bytes_out.fetch_sub(spent.bytes_out, Ordering::Relaxed);
     }
 
     fn charge(&self, account: &AtomicU64, amount: u64, limit: Limit) -> Result<(), Stop> {
@@ -203,6 +218,16 @@ impl Meter {
     }
 }
 
+/// What one run of a chunk was charged.
+#[derive(Default)]
+pub(crate) struct Spent {
+    host_calls: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    /// Lines that it logged.
+    pub(crate) lines: u64,
+}
+
 /// The sums of a launch.
 pub(crate) struct Totals {
     pub(crate) host_calls: u64,
@@ -312,15 +337,18 @@ mod tests {
     #[test]
     fn a_total_is_charged_before_it_is_given_and_refused_with_both_numbers() {
         let meter = meter(Limit::BytesIn, 100);
-        meter.charge_bytes_in(60).unwrap();
-        let refused = meter.charge_bytes_in(60).unwrap_err().to_string();
+        let spent = &mut Spent::default();
+        meter.charge_bytes_in(spent, 60).unwrap();
+        let refused = meter.charge_bytes_in(spent, 60).unwrap_err().to_string();
         assert_eq!(
             refused,
             "limit bytes_in: 120B requested, at most 100B allowed"
         );
-        meter.charge_bytes_in(40).unwrap();
-        assert!(meter.charge_bytes_in(u64::MAX).is_err());
+        meter.charge_bytes_in(spent, 40).unwrap();
+        assert!(meter.charge_bytes_in(spent, u64::MAX).is_err());
         assert_eq!(meter.totals().bytes_in, 100);
+        meter.refund(spent);
+        assert_eq!(meter.totals().bytes_in, 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Cargo, as `hotcell build` uses it: what the project is, and its core module.
 
 use super::flags::{self, DEFAULT_UNROLL, Passing, Remap, TARGET};
+use super::target::Toolchain;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use std::env;
@@ -12,30 +13,30 @@ use std::process::{Command, Stdio};
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Cargo")]
 pub(crate) struct CargoOptions {
-    /// Keep line tables, so that traps name file and line.
+    /// Keep line tables, so that traps name file and line
     ///
-    /// Function names are kept in any case. The code is the same.
+    /// Function names are kept in any case.
     #[arg(long)]
     debug: bool,
-    /// How often loops are unrolled, 1 to leave them alone.
+    /// How often loops are unrolled; 1 leaves them alone
     ///
     /// Unrolled loops hide what metering costs; too much of it makes code large. Without this it is
     /// `unroll` under `[package.metadata.hotcell]` in Cargo.toml, else 8.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     unroll: Option<u32>,
-    /// The profile whose other settings apply.
+    /// The profile whose other settings apply
     #[arg(long, value_name = "NAME", default_value = "release", value_parser = profile_name)]
     profile: String,
-    /// Features to switch on, separated by commas.
+    /// Features to switch on, separated by commas
     #[arg(long, value_name = "FEATURES")]
     features: Option<String>,
-    /// Do without the package's default features.
+    /// Do without the package's default features
     #[arg(long)]
     no_default_features: bool,
-    /// Fail where Cargo.lock would have to change.
+    /// Fail where Cargo.lock would have to change
     #[arg(long)]
     locked: bool,
-    /// Do without the network.
+    /// Do without the network
     #[arg(long)]
     offline: bool,
 }
@@ -71,16 +72,12 @@ struct Package {
     name: String,
     version: String,
     manifest_path: PathBuf,
-    metadata: Option<PackageMetadata>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct PackageMetadata {
-    hotcell: Option<BuildSettings>,
+    #[serde(default)]
+    metadata: serde_json::Value,
 }
 
 /// `[package.metadata.hotcell]` in Cargo.toml.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BuildSettings {
     unroll: Option<u32>,
@@ -139,12 +136,12 @@ impl Project {
     ///
     /// # Errors
     /// If the package does not compile, or is no library.
-    pub(crate) fn compile(&self, options: &CargoOptions, sysroot: &Path) -> Result<Vec<u8>> {
-        let module = self.run_rustc(self.rustc_command(options, sysroot)?)?;
+    pub(crate) fn compile(&self, options: &CargoOptions, toolchain: &Toolchain) -> Result<Vec<u8>> {
+        let module = self.run_rustc(self.rustc_command(options, toolchain)?)?;
         std::fs::read(&module).with_context(|| module.display().to_string())
     }
 
-    fn rustc_command(&self, options: &CargoOptions, sysroot: &Path) -> Result<Command> {
+    fn rustc_command(&self, options: &CargoOptions, toolchain: &Toolchain) -> Result<Command> {
         let mut cargo = cargo(&self.folder);
         cargo.args([
             "rustc",
@@ -160,7 +157,7 @@ impl Project {
         for setting in flags::profile_settings(&options.profile, options.debug) {
             cargo.args(["--config", &setting]);
         }
-        let rustflags = flags::rustflags(&self.remaps(sysroot)?);
+        let rustflags = flags::rustflags(&self.remaps(toolchain)?);
         let (encoded, plain) = (
             env::var_os("CARGO_ENCODED_RUSTFLAGS"),
             env::var_os("RUSTFLAGS"),
@@ -205,19 +202,29 @@ impl Project {
     }
 
     fn unroll(&self, options: &CargoOptions) -> Result<u32> {
-        let settings = self.package.metadata.as_ref().and_then(|m| m.hotcell);
-        let wanted = settings.and_then(|settings| settings.unroll);
-        match options.unroll.or(wanted).unwrap_or(DEFAULT_UNROLL) {
-            count @ 1..=64 => Ok(count),
-            count => bail!("package.metadata.hotcell.unroll is {count}: from 1 to 64 are allowed"),
+        let settings = match self.package.metadata.get("hotcell") {
+            Some(table) => BuildSettings::deserialize(table)
+                .context("Cargo.toml: [package.metadata.hotcell]")?,
+            None => BuildSettings::default(),
+        };
+        let wanted = options.unroll.or(settings.unroll);
+        match wanted.unwrap_or(DEFAULT_UNROLL) {
+            count if (1..=64).contains(&count) => Ok(count),
+            count => bail!(
+                "Cargo.toml: [package.metadata.hotcell]: unroll is {count}, from 1 to 64 are allowed"
+            ),
         }
     }
 
     /// Every folder whose name could end up in the component: the project's own paths become relative to
     /// it, a dependency's begin with its name and version.
-    fn remaps(&self, sysroot: &Path) -> Result<Vec<Remap>> {
+    fn remaps(&self, toolchain: &Toolchain) -> Result<Vec<Remap>> {
         let root = &self.metadata.workspace_root;
-        let mut remaps = vec![Remap::new(sysroot, "rust")?, Remap::new(root, "")?];
+        let mut remaps = vec![Remap::new(&toolchain.sysroot, "rust")?];
+        if let Some(hash) = &toolchain.source_of {
+            remaps.push(Remap::new(&toolchain.source(), format!("/rustc/{hash}"))?);
+        }
+        remaps.push(Remap::new(root, "")?);
         for package in &self.metadata.packages {
             let folder = package.manifest_path.parent().unwrap_or(Path::new("/"));
             if !folder.starts_with(root) {

@@ -1,48 +1,72 @@
 //! The compiler's target for Wasm: whether it is there, and how it gets there.
 
 use super::flags::TARGET;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Makes sure that the project's compiler can compile for Wasm; gives its sysroot.
+/// The project's compiler.
+#[derive(Debug)]
+pub(crate) struct Toolchain {
+    /// Where it is installed.
+    pub(crate) sysroot: PathBuf,
+    /// Its version's hash, where the standard library's source is installed beside it: that source then
+    /// stands in messages in place of `/rustc/HASH`.
+    pub(crate) source_of: Option<String>,
+}
+
+impl Toolchain {
+    /// The standard library's source, if it is installed.
+    pub(crate) fn source(&self) -> PathBuf {
+        self.sysroot.join("lib/rustlib/src/rust")
+    }
+}
+
+/// Makes sure that the project's compiler can compile for Wasm.
 ///
 /// A missing target is added with rustup, to the toolchain that the project's folder selects. Where cargo
 /// is told to build the standard library itself, nothing needs to be there.
 ///
 /// # Errors
 /// If there is no compiler, or no way to get the target, with what to do.
-pub(crate) fn prepare(folder: &Path) -> Result<PathBuf> {
-    let (sysroot, library) = ask_rustc(folder)?;
+pub(crate) fn prepare(folder: &Path) -> Result<Toolchain> {
+    let print = ["--print", "sysroot", "--print", "target-libdir"];
+    let answer = ask_rustc(folder, &[&["--target", TARGET], &print[..]].concat())?;
+    let [sysroot, library] = answer.lines().collect::<Vec<_>>()[..] else {
+        bail!("rustc does not say where it is installed");
+    };
     let builds_std = env::var_os("CARGO_UNSTABLE_BUILD_STD").is_some();
-    if !library.exists() && !builds_std {
+    if !Path::new(library).exists() && !builds_std {
         add(folder)?;
     }
-    Ok(sysroot)
+    let mut toolchain = Toolchain {
+        sysroot: sysroot.into(),
+        source_of: None,
+    };
+    if toolchain.source().exists() {
+        let version = ask_rustc(folder, &["-vV"])?;
+        let hash = version
+            .lines()
+            .find_map(|line| line.strip_prefix("commit-hash: "));
+        toolchain.source_of = hash.map(str::to_owned);
+    }
+    Ok(toolchain)
 }
 
-/// The sysroot, and where the target's standard library would be.
-fn ask_rustc(folder: &Path) -> Result<(PathBuf, PathBuf)> {
+fn ask_rustc(folder: &Path, arguments: &[&str]) -> Result<String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = Command::new(rustc)
-        .args([
-            "--target",
-            TARGET,
-            "--print",
-            "sysroot",
-            "--print",
-            "target-libdir",
-        ])
+        .args(arguments)
         .current_dir(folder)
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start rustc: install Rust with rustup (https://rustup.rs)")?;
-    let text = String::from_utf8(output.stdout).context("rustc's paths are not UTF-8")?;
-    match text.lines().collect::<Vec<_>>()[..] {
-        [sysroot, library] if output.status.success() => Ok((sysroot.into(), library.into())),
-        _ => bail!("rustc does not know the target {TARGET}"),
-    }
+    ensure!(
+        output.status.success(),
+        "rustc does not know the target {TARGET}"
+    );
+    String::from_utf8(output.stdout).context("rustc's paths are not UTF-8")
 }
 
 fn add(folder: &Path) -> Result<()> {

@@ -1,0 +1,152 @@
+//! `hotcell new` and `hotcell build`, as an author uses them: far from the checkout, and without the SDK.
+//!
+//! Projects share a target folder, so that what they depend on is compiled once; each test's packages have
+//! names of their own, since the folder holds one module a name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// The repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The command under test, in a folder.
+fn hotcell(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(root().join("target/release/hotcell"));
+    in_folder(&mut command, folder).args(arguments);
+    command.output().expect("`hotcell` starts")
+}
+
+fn in_folder<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors");
+    command.current_dir(folder).env("CARGO_TARGET_DIR", target)
+}
+
+/// Standard output of a command that must succeed.
+fn succeeds(output: Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {error}", output.status);
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A new project, with the versions that this repository's lock file has, so that nothing is downloaded.
+fn project(folder: &Path, name: &str) -> PathBuf {
+    fs::create_dir_all(folder).unwrap();
+    succeeds(hotcell(folder, &["new", name]));
+    let project = folder.join(name);
+    fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    project
+}
+
+/// Builds a project and gives the component's bytes.
+fn build(project: &Path) -> Vec<u8> {
+    let out = project.join("out.wasm");
+    let out_text = out.to_str().unwrap();
+    succeeds(hotcell(project, &["build", "--offline", "--out", out_text]));
+    fs::read(out).unwrap()
+}
+
+/// The last floats of an `.npy` file.
+fn floats(npy: &Path, count: usize) -> Vec<f32> {
+    let bytes = fs::read(npy).unwrap();
+    let (values, _) = bytes[bytes.len() - 4 * count..].as_chunks::<4>();
+    values
+        .iter()
+        .map(|value| f32::from_le_bytes(*value))
+        .collect()
+}
+
+#[test]
+fn new_project_tests_builds_and_runs_far_from_the_checkout() {
+    let folder = TempDir::new().unwrap();
+    let project = project(folder.path(), "far-away");
+    let mut cargo = Command::new("cargo");
+    let tests = in_folder(&mut cargo, &project).args(["test", "--offline"]);
+    assert!(succeeds(tests.output().unwrap()).contains("2 passed"));
+
+    build(&project);
+    let run = "run out.wasm --in factor=2.5 --in x=@x.npy --out out=@out.npy --quiet";
+    succeeds(hotcell(&project, &run.split(' ').collect::<Vec<_>>()));
+    let wanted = [0.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5];
+    assert_eq!(floats(&project.join("out.npy"), 8), wanted);
+}
+
+#[test]
+fn same_source_gives_the_same_bytes_wherever_it_lies_and_does_not_say_where() {
+    let folder = TempDir::new().unwrap();
+    let [here, there] = ["here", "a longer way/there"].map(|place| {
+        let place = folder.path().join(place);
+        build(&project(&place, "placeless"))
+    });
+    assert!(here == there, "two folders, two components");
+    let text = String::from_utf8_lossy(&here);
+    let home = std::env::home_dir().unwrap();
+    for place in [folder.path(), &home, Path::new(env!("CARGO_TARGET_TMPDIR"))] {
+        assert!(
+            !text.contains(place.to_str().unwrap()),
+            "{}",
+            place.display()
+        );
+    }
+    assert!(
+        text.contains("src/launch.rs"),
+        "panics name the SDK's files"
+    );
+}
+
+#[test]
+fn source_that_does_not_compile_leaves_the_old_component() {
+    let folder = TempDir::new().unwrap();
+    let project = project(folder.path(), "unfinished");
+    let old = build(&project);
+    let source = project.join("src/lib.rs");
+    fs::write(&source, "this is no Rust").unwrap();
+    let output = hotcell(&project, &["build", "--offline", "--out", "out.wasm"]);
+    assert_eq!(output.status.code(), Some(16));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("does not compile"));
+    assert!(fs::read(project.join("out.wasm")).unwrap() == old);
+}
+
+#[test]
+fn c_kernel_without_the_sdk_gets_a_manifest_and_runs() {
+    let folder = TempDir::new().unwrap();
+    let guest = root().join("tests/guests/c");
+    let clang = Command::new("clang")
+        .args("--target=wasm32 -O3 -msimd128 -mbulk-memory -ffreestanding -nostdlib".split(' '))
+        .args(
+            "-Wall -Wextra -Werror -Wno-unused-parameter -Wl,--no-entry -Wl,--stack-first"
+                .split(' '),
+        )
+        .args(["-o", "scale.core.wasm"])
+        .arg(guest.join("scale.c"))
+        .current_dir(folder.path())
+        .output();
+    let Ok(compiled) = clang else {
+        assert!(std::env::var_os("CI").is_none(), "clang is needed");
+        eprintln!("skipped: clang is not installed");
+        return;
+    };
+    succeeds(compiled);
+    let manifest = guest.join("kernel.toml");
+    let manifest = manifest.to_str().unwrap();
+    let add = ["build", "--manifest", manifest, "scale.core.wasm"];
+    let said = succeeds(hotcell(folder.path(), &add));
+    assert!(said.contains("scale (n)->(n), imports arrays"), "{said}");
+
+    let again = hotcell(
+        folder.path(),
+        &["build", "--manifest", manifest, "scale.wasm"],
+    );
+    assert_eq!(again.status.code(), Some(16));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("--replace"));
+
+    let source = project(folder.path(), "input-of-c");
+    fs::copy(source.join("x.npy"), folder.path().join("x.npy")).unwrap();
+    let run = "run scale.wasm --in a=0.5 --in x=@x.npy --out out=@out.npy --quiet";
+    succeeds(hotcell(folder.path(), &run.split(' ').collect::<Vec<_>>()));
+    let wanted = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5];
+    assert_eq!(floats(&folder.path().join("out.npy"), 8), wanted);
+}
