@@ -1,13 +1,16 @@
-//! `cargo xtask check`: what is wrong without running anything.
+//! `cargo xtask check`: what can be said without running the code.
 
 use crate::process::{cargo, run};
 use anyhow::Result;
 
-/// Formatting, lints, documentation and licences; everything but the tests.
+/// Formatting, lints, documentation, and the licences and sources of dependencies.
+///
+/// In the release profile throughout: what is checked is what is built.
 pub(crate) fn check() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     run(cargo().args([
         "clippy",
+        "--release",
         "--workspace",
         "--all-targets",
         "--locked",
@@ -15,10 +18,14 @@ pub(crate) fn check() -> Result<()> {
         "-D",
         "warnings",
     ]))?;
-    run(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
+    let mut doc = cargo();
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    run(doc.args([
         "doc",
+        "--release",
         "--workspace",
         "--no-deps",
+        "--document-private-items",
         "--locked",
     ]))?;
     run(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]))

@@ -1,34 +1,158 @@
 //! `cargo xtask demo`: the main job on real input, with something to look at afterwards.
+//!
+//! The command runs as a user would type it, in `demo/`, and every command line is printed.
 
 use crate::kernels::{build_all, component};
-use crate::process::{build_host, command, hotcell, root, run};
+use crate::process::{build_host, hotcell, root, run};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::Path;
+use std::process::Command;
 
-/// Builds host and kernels, runs a few kernels, and leaves pictures, arrays and reports in `demo/`.
-pub(crate) fn run_demo() -> Result<()> {
-    build_host()?;
-    build_all()?;
-    let folder = root().join("demo");
-    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    let at = |name: &str| format!("@{}", folder.join(name).display());
-    let report = |name: &str| folder.join(format!("{name}.json")).display().to_string();
-    for (kernel, entry, arguments) in [(
-        "julia",
-        None,
-        vec![
+/// One launch of the demo: what it shows, the kernel, and the rest of the command line.
+struct Show {
+    what: &'static str,
+    kernel: &'static str,
+    arguments: &'static [&'static str],
+    /// Whether the launch is meant to be stopped.
+    is_stopped: bool,
+}
+
+const SHOWS: &[Show] = &[
+    Show {
+        what: "an animation, frames computed as chunks on all cores",
+        kernel: "julia",
+        arguments: &[
             "--dim",
-            "t=48",
+            "t=100",
             "--dim",
             "h=320",
             "--dim",
             "w=640",
             "--out",
-            "OUT=julia.apng",
+            "frames=@julia.apng",
         ],
-    )] {
-        let _ = (kernel, entry, arguments, &at, &report);
+        is_stopped: false,
+    },
+    Show {
+        what: "one frame of it as a picture",
+        kernel: "julia",
+        arguments: &[
+            "--dim",
+            "t=1",
+            "--dim",
+            "h=1080",
+            "--dim",
+            "w=1920",
+            "--out",
+            "frames=@julia-{:04}.png",
+        ],
+        is_stopped: false,
+    },
+    Show {
+        what: "edges of that picture: PNG in, PNG out",
+        kernel: "edges",
+        arguments: &[
+            "--in",
+            "image=@julia-0000.png",
+            "--out",
+            "out=@edges.png",
+            "--report",
+            "edges.json",
+        ],
+        is_stopped: false,
+    },
+    Show {
+        what: "a simulation of 8192 particles, as an animation",
+        kernel: "mpm88",
+        arguments: &[
+            "frames",
+            "--dim",
+            "t=60",
+            "--dim",
+            "h=256",
+            "--dim",
+            "w=256",
+            "--out",
+            "out=@mpm88.apng",
+        ],
+        is_stopped: false,
+    },
+    Show {
+        what: "counts as an array",
+        kernel: "mandelbrot",
+        arguments: &[
+            "--dim",
+            "h=125",
+            "--dim",
+            "w=125",
+            "--out",
+            "counts=@mandelbrot.npy",
+        ],
+        is_stopped: false,
+    },
+    Show {
+        what: "10 million samples, the same bytes and fuel on every machine",
+        kernel: "monte_carlo",
+        arguments: &[
+            "hits",
+            "--dim",
+            "blocks=200",
+            "--metering",
+            "deterministic",
+            "--out",
+            "out=@hits.npy",
+            "--report",
+            "hits.json",
+        ],
+        is_stopped: false,
+    },
+    Show {
+        what: "the same again, from its report",
+        kernel: "",
+        arguments: &["rerun", "hits.json"],
+        is_stopped: false,
+    },
+    Show {
+        what: "pi from those samples",
+        kernel: "monte_carlo",
+        arguments: &["estimate", "--in", "hits=@hits.npy", "--out", "out=@pi.npy"],
+        is_stopped: false,
+    },
+    Show {
+        what: "a kernel that runs out of fuel, and says so",
+        kernel: "monte_carlo",
+        arguments: &["hits", "--dim", "blocks=200", "--fuel", "1M"],
+        is_stopped: true,
+    },
+];
+
+/// Builds host and kernels, runs kernels, and leaves pictures, arrays and reports in `demo/`.
+pub(crate) fn demo() -> Result<()> {
+    build_host()?;
+    build_all()?;
+    let folder = root().join("demo");
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for show in SHOWS {
+        println!("\n# {}", show.what);
+        let result = run(&mut command_line(show, &folder));
+        anyhow::ensure!(
+            result.is_err() == show.is_stopped,
+            "{}: {result:?}",
+            show.what
+        );
     }
-    let _: fn(&str) -> PathBuf = component;
-    run(command(hotcell()).arg("--version"))
+    println!(
+        "\nLook at demo/julia.apng, demo/mpm88.apng (in a browser), demo/edges.png and the reports beside them."
+    );
+    Ok(())
+}
+
+fn command_line(show: &Show, folder: &Path) -> Command {
+    let mut command = Command::new(hotcell());
+    command.current_dir(folder);
+    if !show.kernel.is_empty() {
+        command.arg("run").arg(component(show.kernel));
+    }
+    command.args(show.arguments);
+    command
 }

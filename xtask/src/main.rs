@@ -32,7 +32,7 @@ enum Chore {
 
 fn main() -> anyhow::Result<()> {
     match Xtask::parse().chore {
-        Chore::Demo => demo::run_demo(),
+        Chore::Demo => demo::demo(),
         Chore::Test(chore) => chore.run(),
         Chore::Kernels(chore) => chore.run(),
         Chore::Bench(chore) => chore.run(),

@@ -1,0 +1,111 @@
+//! A cell to attack, and what the end of an attack is checked for.
+
+use crate::guest::Guest;
+use hotcell::limit::{Amount, Limit};
+use hotcell::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell::{Array, Cell, Component, Ended, Request};
+
+/// How many bytes the honest request carries.
+const BYTES: u64 = 4096;
+
+/// A cell that must survive whatever runs in it.
+pub struct Arena {
+    /// The cell.
+    pub cell: Cell,
+    honest: Component,
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Arena {
+    /// A cell of its own, without a cache on disk.
+    pub fn new() -> Self {
+        Self::with(Cell::in_process().build().expect("a cell without a cache is always to be had"))
+    }
+
+    /// Uses that cell.
+    pub fn with(cell: Cell) -> Self {
+        let honest = Guest::named("honest").component();
+        Self { cell, honest }
+    }
+
+    /// Runs a hostile guest, then an honest one that must work as if nothing had been.
+    #[track_caller]
+    pub fn run(&self, guest: &Guest, request: Request) -> Ended {
+        let ended = self.cell.run(&guest.component(), request);
+        self.assert_serves();
+        ended
+    }
+
+    /// Runs the hostile guest of that name with the honest request.
+    #[track_caller]
+    pub fn attack(&self, name: &str) -> Ended {
+        self.run(&Guest::named(name), honest_request())
+    }
+
+    /// Runs the honest guest and checks its every byte.
+    #[track_caller]
+    pub fn assert_serves(&self) {
+        let ended = self.cell.run(&self.honest, honest_request());
+        assert_eq!(ended.outcome, Outcome::done(), "an honest kernel does not work any more");
+        let out = ended.array("out").expect("a launch that is done has its output");
+        assert_eq!(out.to_vec::<u8>().expect("the output is u8"), honest_bytes());
+        assert_eq!(ended.report.usage.bytes_out.0, BYTES);
+    }
+}
+
+/// A request that every guest's default manifest accepts: 4096 bytes.
+pub fn honest_request() -> Request {
+    let x = Array::from_slice(&honest_bytes(), [BYTES]).expect("the shape is that of the bytes");
+    Request::new().input("x", x)
+}
+
+fn honest_bytes() -> Vec<u8> {
+    (0..=u8::MAX).cycle().take(4096).collect()
+}
+
+/// Checks an end's kind and blame, that the report says the same, and that a failed launch has no results.
+#[track_caller]
+pub fn assert_ended(ended: &Ended, kind: OutcomeKind, blame: Option<Blame>) {
+    let (outcome, report) = (&ended.outcome, &ended.report.outcome);
+    assert_eq!((outcome.kind, outcome.blame), (kind, blame), "{outcome:?}");
+    assert_eq!((report.kind, report.blame), (kind, blame));
+    assert_eq!(report.message, outcome.message);
+    assert_eq!(outcome.message.is_empty(), kind == OutcomeKind::Done, "{outcome:?}");
+    assert!(
+        !outcome.message.chars().any(char::is_control),
+        "a message must be one plain line: {:?}",
+        outcome.message
+    );
+    assert_eq!(ended.results.is_empty(), !outcome.keeps_outputs());
+}
+
+/// Checks that an end was by `limit` of `maximum`, with blame, kind and both numbers; returns the amount.
+#[track_caller]
+pub fn assert_breached(ended: &Ended, limit: Limit, maximum: u64) -> u64 {
+    let kind = match limit {
+        Limit::Fuel => OutcomeKind::OutOfFuel,
+        Limit::Timeout | Limit::CpuTime => OutcomeKind::Timeout,
+        Limit::Memory | Limit::TableElements => OutcomeKind::MemoryLimit,
+        _ => OutcomeKind::Limit,
+    };
+    assert_ended(ended, kind, Some(Blame::Guest));
+    let breach = ended.outcome.limit.unwrap_or_else(|| panic!("{:?}", ended.outcome));
+    assert_eq!((breach.limit, breach.maximum), (limit, maximum));
+    let report = ended.report.outcome.limit.as_ref().expect("the report has the limit too");
+    let numbers = (report.requested.map(|n| n.0), report.used.map(|n| n.0));
+    let expected = match breach.amount {
+        Amount::Requested(value) => (Some(value), None),
+        Amount::Used(value) => (None, Some(value)),
+    };
+    assert_eq!((report.name, report.maximum.0, numbers), (limit, maximum, expected));
+    match breach.amount {
+        Amount::Requested(value) => assert!(value > maximum, "{breach}"),
+        Amount::Used(value) => assert!(value >= maximum, "{breach}"),
+    }
+    breach.amount.value()
+}
