@@ -1,7 +1,7 @@
 //! `cargo xtask bench`
 
-use crate::kernels;
 use crate::process::{build_host, command, run, target};
+use crate::{kernels, twins};
 use anyhow::Result;
 use clap::Args;
 
@@ -17,6 +17,7 @@ impl BenchChore {
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
         kernels::build_all()?;
+        twins::build_all()?;
         run(command(target().join("release/hotcell-bench")).args(self.arguments))
     }
 }

@@ -28,5 +28,7 @@ pub(crate) fn check() -> Result<()> {
         "--document-private-items",
         "--locked",
     ]))?;
+    // Of every platform, so that the check itself needs no network.
+    run(cargo().args(["fetch", "--locked"]))?;
     run(cargo().args(["deny", "--offline", "check", "bans", "licenses", "sources"]))
 }

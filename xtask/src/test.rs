@@ -1,7 +1,7 @@
 //! `cargo xtask test`
 
-use crate::kernels;
 use crate::process::{build_host, cargo, run};
+use crate::{kernels, twins};
 use anyhow::Result;
 use clap::Args;
 
@@ -18,6 +18,7 @@ impl TestChore {
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
         kernels::build_all()?;
+        twins::build_all()?;
         let mut tests = cargo();
         // `xtask` is running: its executable cannot be replaced meanwhile.
         tests.args([

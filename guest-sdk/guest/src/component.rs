@@ -8,14 +8,20 @@ use crate::bindings::hotcell::kernel::arrays::{Input, Output};
 use crate::bindings::hotcell::kernel::failure;
 use crate::entry::{Entry, LaunchError, Scalar};
 use crate::launch::{self, Arguments, ReadArray, WriteArray};
+use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 
 /// Runs one launch of a component.
 ///
 /// # Errors
 /// As the WIT's `kernel-error` says.
-pub fn launch(entries: &[&Entry], request: &Request) -> Result<(), KernelError> {
+pub fn launch(entries: &[&Entry], request: Request) -> Result<(), KernelError> {
     std::panic::set_hook(Box::new(explain));
+    let sources: Vec<(String, Held)> = request
+        .sources
+        .into_iter()
+        .map(|source| (source.name, RefCell::new(Some(source.data))))
+        .collect();
     let arguments = Arguments {
         entry: &request.entry,
         dims: request
@@ -28,10 +34,9 @@ pub fn launch(entries: &[&Entry], request: &Request) -> Result<(), KernelError> 
             .iter()
             .map(|s| (s.name.as_str(), s.value.into()))
             .collect(),
-        sources: request
-            .sources
+        sources: sources
             .iter()
-            .map(|s| (s.name.as_str(), &s.data as &dyn ReadArray))
+            .map(|(name, source)| (name.as_str(), source as &dyn ReadArray))
             .collect(),
         destinations: request
             .destinations
@@ -56,13 +61,24 @@ fn explain(panic: &PanicHookInfo<'_>) {
     }
 }
 
-impl ReadArray for Input {
+/// An input until it is given back.
+type Held = RefCell<Option<Input>>;
+
+impl ReadArray for Held {
     fn size_bytes(&self) -> u64 {
-        Input::size_bytes(self)
+        self.borrow().as_ref().map_or(0, Input::size_bytes)
     }
 
     fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8> {
-        Input::read(self, offset_bytes, len_bytes)
+        let input = self.borrow();
+        let bytes = input
+            .as_ref()
+            .map(|input| input.read(offset_bytes, len_bytes));
+        bytes.unwrap_or_default()
+    }
+
+    fn release(&self) {
+        self.take();
     }
 }
 

@@ -66,7 +66,7 @@ macro_rules! __export_component {
                 (),
                 $crate::__private::bindings::exports::hotcell::kernel::entries::KernelError,
             > {
-                $crate::__private::launch($entries, &request)
+                $crate::__private::launch($entries, request)
             }
         }
 

@@ -1,8 +1,9 @@
 //! A launch inside a component: from the host's arguments to a kernel's slots and back.
 //!
 //! The order is part of the contract. Outputs are allocated (zeroed) first; then every input is read
-//! with one call; then the kernel runs; then, only if it succeeded, every output is written with one
-//! call. So what the host sees between its last read and its first write is the kernel's own work.
+//! with one call and given back; then the kernel runs; then, only if it succeeded, every output is
+//! written with one call. So what the host sees between the last input that it gets back and the first
+//! write is the kernel's own work.
 //! Nothing here knows Wasm: the host stands behind two traits, and the tests put their own there.
 
 #![cfg_attr(
@@ -22,6 +23,8 @@ pub(crate) trait ReadArray {
     fn size_bytes(&self) -> u64;
     /// The bytes of a range that lies inside it.
     fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8>;
+    /// Gives the array back to the host: it will not be read again.
+    fn release(&self);
 }
 
 /// A host-owned array to write.
@@ -141,7 +144,9 @@ impl<'a> Arguments<'a> {
                 let len_bytes = u32::try_from(array.len_bytes(dims)?).map_err(|_| {
                     LaunchError::bad_argument(array.name, "4 GiB or more; a kernel can stream it")
                 })?;
-                *held = Held::Owned(self.source(array)?.read(0, len_bytes));
+                let source = self.source(array)?;
+                *held = Held::Owned(source.read(0, len_bytes));
+                source.release();
             }
         }
         Ok(())

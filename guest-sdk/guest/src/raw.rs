@@ -201,7 +201,7 @@ impl<'a> Lent<'a> {
 pub enum Slot {
     /// A scalar, widened to 64 bits as [`Scalar`](crate::entry::Scalar) says.
     Bits(u64),
-    /// An array's first element, or a [`Chunk`](crate::chunks::Chunk), [`Reader`] or [`Writer`].
+    /// An array's first element, or a [`Chunk`], [`Reader`] or [`Writer`].
     Address(*mut u8),
 }
 
@@ -367,7 +367,7 @@ pub unsafe fn slice_mut<'a, T: Element>(first: *mut T, len: usize) -> &'a mut [T
 /// A shaped input.
 ///
 /// # Safety
-/// As [`slice`], for the product of `shape`, which has been checked not to overflow.
+/// As [`slice()`], for the product of `shape`, which has been checked not to overflow.
 #[inline(always)]
 pub unsafe fn view<'a, T: Element, const R: usize>(
     first: *const T,

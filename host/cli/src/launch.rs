@@ -66,7 +66,6 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
 fn read(locator: &Locator) -> Result<Array> {
     let limits = ReadLimits {
         max_bytes: IN_MEMORY_BYTES,
-        ..ReadLimits::default()
     };
     let reader = open(locator, &limits)?;
     let ty = reader.ty().clone();

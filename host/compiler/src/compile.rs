@@ -46,7 +46,7 @@ impl Compiler {
         Ok(Self { engine })
     }
 
-    /// Compiles a component that [`describe`](crate::describe) has accepted.
+    /// Compiles a component that [`describe`](crate::describe()) has accepted.
     ///
     /// # Errors
     /// The compiler refuses it, or the artifact is over its limit.

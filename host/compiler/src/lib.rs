@@ -1,6 +1,6 @@
 //! Reads, checks and compiles kernel components.
 //!
-//! Everything that parses hostile WebAssembly on the host's side is in this crate: [`describe`] reads a
+//! Everything that parses hostile WebAssembly on the host's side is in this crate: [`describe()`] reads a
 //! component without running it, and [`Compiler::compile`] turns it into an artifact. Counts are checked
 //! before Cranelift sees a byte, because slow compilation is not a bug of Cranelift's but a fact to
 //! bound.

@@ -13,7 +13,7 @@ use hotcell_model::profile::{Isolation, Metering};
 use hotcell_model::tenant::Tenant;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Components described and artifacts loaded that a cell keeps in memory, each.
 const KEPT: usize = 64;
@@ -183,47 +183,66 @@ fn counts_fit(description: &Description, limits: &Limits) -> bool {
 }
 
 /// A bounded map that forgets what was used longest ago.
-pub(crate) struct Kept<K, V>(Mutex<(u64, HashMap<K, (u64, Arc<V>)>)>);
+pub(crate) struct Kept<K, V>(Mutex<Used<K, V>>);
+
+struct Used<K, V> {
+    /// Counts uses.
+    now: u64,
+    /// Each value with its last use.
+    values: HashMap<K, (u64, Arc<V>)>,
+}
 
 impl<K, V> Default for Kept<K, V> {
     fn default() -> Self {
-        Self(Mutex::new((0, HashMap::new())))
+        Self(Mutex::new(Used {
+            now: 0,
+            values: HashMap::new(),
+        }))
     }
 }
 
 impl<K: Hash + Eq + Clone, V> Kept<K, V> {
     fn get(&self, key: &K) -> Option<Arc<V>> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0 += 1;
-        let now = kept.0;
-        let (used, value) = kept.1.get_mut(key)?;
-        *used = now;
-        Some(Arc::clone(value))
+        self.lock().get(key)
     }
 
     fn insert(&self, key: K, value: Arc<V>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.0 += 1;
-        let now = kept.0;
-        if kept.1.len() >= KEPT && !kept.1.contains_key(&key) {
-            let oldest = kept
-                .1
-                .iter()
-                .min_by_key(|(_, (used, _))| *used)
-                .map(|(key, _)| key.clone());
-            oldest.map(|key| kept.1.remove(&key));
-        }
-        kept.1.insert(key, (now, value));
+        self.lock().insert(key, value);
     }
 
-    /// The value of a key, made by `make` where there is none.
+    /// The value of a key, made by `make` where there is none; `make` must be quick.
     pub(crate) fn get_or_insert(&self, key: &K, make: impl FnOnce() -> V) -> Arc<V> {
-        if let Some(known) = self.get(key) {
+        let mut kept = self.lock();
+        if let Some(known) = kept.get(key) {
             return known;
         }
         let made = Arc::new(make());
-        self.insert(key.clone(), Arc::clone(&made));
+        kept.insert(key.clone(), Arc::clone(&made));
         made
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Used<K, V>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Used<K, V> {
+    fn get(&mut self, key: &K) -> Option<Arc<V>> {
+        self.now += 1;
+        let (used, value) = self.values.get_mut(key)?;
+        *used = self.now;
+        Some(Arc::clone(value))
+    }
+
+    fn insert(&mut self, key: K, value: Arc<V>) {
+        self.now += 1;
+        if self.values.len() >= KEPT && !self.values.contains_key(&key) {
+            let oldest = self.values.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.values.remove(&oldest);
+            }
+        }
+        self.values.insert(key, (self.now, value));
     }
 }
 

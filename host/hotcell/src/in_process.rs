@@ -68,7 +68,7 @@ impl Isolate for InProcess {
         let compiler = self.compilers[metering as usize].get_or_init(|| {
             Compiler::new(metering, Parallelism::AllCores).map_err(|error| error.to_string())
         });
-        let compiler = compiler.as_ref().map_err(|error| host_fault(error))?;
+        let compiler = compiler.as_ref().map_err(host_fault)?;
         compiler
             .compile(component, limits)
             .map_err(|error| match error {

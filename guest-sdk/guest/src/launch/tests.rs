@@ -66,6 +66,12 @@ impl ReadArray for Array {
         let start = usize::try_from(offset_bytes).unwrap();
         self.bytes.borrow()[start..start + len_bytes as usize].to_vec()
     }
+
+    fn release(&self) {
+        self.log
+            .borrow_mut()
+            .push(format!("give back {}", self.name));
+    }
 }
 
 impl WriteArray for Array {
@@ -174,7 +180,14 @@ fn inputs_are_read_once_then_outputs_are_written_once() {
     host.launch("saxpy").unwrap();
     assert_eq!(host.written::<f32>(0), [12.0, 24.0, 36.0]);
     let log = host.log.borrow();
-    assert_eq!(*log, ["read x 0+12", "read y 0+12", "write out 0+12"]);
+    let expected = [
+        "read x 0+12",
+        "give back x",
+        "read y 0+12",
+        "give back y",
+        "write out 0+12",
+    ];
+    assert_eq!(*log, expected);
 }
 
 #[test]
@@ -199,7 +212,15 @@ fn a_kernels_failure_writes_nothing() {
         .destination("rows", 8);
     let message = "none of 1 flags is set".to_owned();
     assert_eq!(host.launch("shapes"), Err(LaunchError::Failed(message)));
-    assert_eq!(*host.log.borrow(), ["read image 0+3", "read flags 0+1"]);
+    assert_eq!(
+        *host.log.borrow(),
+        [
+            "read image 0+3",
+            "give back image",
+            "read flags 0+1",
+            "give back flags"
+        ]
+    );
 }
 
 #[test]
