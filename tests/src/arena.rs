@@ -24,7 +24,11 @@ impl Default for Arena {
 impl Arena {
     /// A cell of its own, without a cache on disk.
     pub fn new() -> Self {
-        Self::with(Cell::in_process().build().expect("a cell without a cache is always to be had"))
+        Self::with(
+            Cell::in_process()
+                .build()
+                .expect("a cell without a cache is always to be had"),
+        )
     }
 
     /// Uses that cell.
@@ -51,9 +55,18 @@ impl Arena {
     #[track_caller]
     pub fn assert_serves(&self) {
         let ended = self.cell.run(&self.honest, honest_request());
-        assert_eq!(ended.outcome, Outcome::done(), "an honest kernel does not work any more");
-        let out = ended.array("out").expect("a launch that is done has its output");
-        assert_eq!(out.to_vec::<u8>().expect("the output is u8"), honest_bytes());
+        assert_eq!(
+            ended.outcome,
+            Outcome::done(),
+            "an honest kernel does not work any more"
+        );
+        let out = ended
+            .array("out")
+            .expect("a launch that is done has its output");
+        assert_eq!(
+            out.to_vec::<u8>().expect("the output is u8"),
+            honest_bytes()
+        );
         assert_eq!(ended.report.usage.bytes_out.0, BYTES);
     }
 }
@@ -75,7 +88,11 @@ pub fn assert_ended(ended: &Ended, kind: OutcomeKind, blame: Option<Blame>) {
     assert_eq!((outcome.kind, outcome.blame), (kind, blame), "{outcome:?}");
     assert_eq!((report.kind, report.blame), (kind, blame));
     assert_eq!(report.message, outcome.message);
-    assert_eq!(outcome.message.is_empty(), kind == OutcomeKind::Done, "{outcome:?}");
+    assert_eq!(
+        outcome.message.is_empty(),
+        kind == OutcomeKind::Done,
+        "{outcome:?}"
+    );
     assert!(
         !outcome.message.chars().any(char::is_control),
         "a message must be one plain line: {:?}",
@@ -94,15 +111,26 @@ pub fn assert_breached(ended: &Ended, limit: Limit, maximum: u64) -> u64 {
         _ => OutcomeKind::Limit,
     };
     assert_ended(ended, kind, Some(Blame::Guest));
-    let breach = ended.outcome.limit.unwrap_or_else(|| panic!("{:?}", ended.outcome));
+    let breach = ended
+        .outcome
+        .limit
+        .unwrap_or_else(|| panic!("{:?}", ended.outcome));
     assert_eq!((breach.limit, breach.maximum), (limit, maximum));
-    let report = ended.report.outcome.limit.as_ref().expect("the report has the limit too");
+    let report = ended
+        .report
+        .outcome
+        .limit
+        .as_ref()
+        .expect("the report has the limit too");
     let numbers = (report.requested.map(|n| n.0), report.used.map(|n| n.0));
     let expected = match breach.amount {
         Amount::Requested(value) => (Some(value), None),
         Amount::Used(value) => (None, Some(value)),
     };
-    assert_eq!((report.name, report.maximum.0, numbers), (limit, maximum, expected));
+    assert_eq!(
+        (report.name, report.maximum.0, numbers),
+        (limit, maximum, expected)
+    );
     match breach.amount {
         Amount::Requested(value) => assert!(value > maximum, "{breach}"),
         Amount::Used(value) => assert!(value >= maximum, "{breach}"),

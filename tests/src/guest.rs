@@ -19,12 +19,42 @@ const WIT: &str = include_str!("../../wit/kernel/kernel.wit");
 
 /// What a guest can call: its name in the text, interface, function, core type.
 const IMPORTS: [(&str, &str, &str, &str); 12] = [
-    ("$read", "arrays", "[method]input.read", "(param i32 i64 i32 i32)"),
-    ("$input_size", "arrays", "[method]input.size-bytes", "(param i32) (result i64)"),
-    ("$write", "arrays", "[method]output.write", "(param i32 i64 i32 i32)"),
-    ("$output_size", "arrays", "[method]output.size-bytes", "(param i32) (result i64)"),
-    ("$drop_input", "arrays", "[resource-drop]input", "(param i32)"),
-    ("$drop_output", "arrays", "[resource-drop]output", "(param i32)"),
+    (
+        "$read",
+        "arrays",
+        "[method]input.read",
+        "(param i32 i64 i32 i32)",
+    ),
+    (
+        "$input_size",
+        "arrays",
+        "[method]input.size-bytes",
+        "(param i32) (result i64)",
+    ),
+    (
+        "$write",
+        "arrays",
+        "[method]output.write",
+        "(param i32 i64 i32 i32)",
+    ),
+    (
+        "$output_size",
+        "arrays",
+        "[method]output.size-bytes",
+        "(param i32) (result i64)",
+    ),
+    (
+        "$drop_input",
+        "arrays",
+        "[resource-drop]input",
+        "(param i32)",
+    ),
+    (
+        "$drop_output",
+        "arrays",
+        "[resource-drop]output",
+        "(param i32)",
+    ),
     ("$explain", "failure", "explain", "(param i32 i32)"),
     ("$emit", "log", "emit", "(param i32 i32 i32)"),
     ("$should_stop", "control", "should-stop", "(result i32)"),
@@ -171,11 +201,14 @@ impl Guest {
     /// If the text is no valid module or does not fit its world.
     pub fn bytes(&self) -> Vec<u8> {
         let text = self.text();
-        let mut module =
-            wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let mut resolve = Resolve::default();
-        let package = resolve.push_source("kernel.wit", &self.wit).expect("the WIT parses");
-        let world = resolve.select_world(&[package], Some("kernel")).expect("the world is there");
+        let package = resolve
+            .push_source("kernel.wit", &self.wit)
+            .expect("the WIT parses");
+        let world = resolve
+            .select_world(&[package], Some("kernel"))
+            .expect("the world is there");
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
             .expect("the world can be embedded");
         let mut component = ComponentEncoder::default()
@@ -211,6 +244,8 @@ impl Guest {
                 );
             }
         }
+        // Imports must come before everything else, and a guest may have some of its own.
+        text += fields;
         for (export, part) in [
             ("(export \"memory\")", MEMORY),
             ("(export \"cabi_realloc\")", REALLOC),
@@ -220,7 +255,7 @@ impl Guest {
                 text += part;
             }
         }
-        text + fields + ")"
+        text + ")"
     }
 }
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Put each kernel's component at target/kernels/<name>.wasm.
+/// Put each kernel's component at target/kernels/NAME.wasm.
 #[derive(Args)]
 pub(crate) struct KernelsChore {
     /// Only these

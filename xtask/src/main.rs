@@ -24,7 +24,7 @@ enum Chore {
     Demo,
     /// Run every test
     Test(test::TestChore),
-    /// Put each kernel's component at target/kernels/<name>.wasm
+    /// Put each kernel's component at target/kernels/NAME.wasm
     Kernels(kernels::KernelsChore),
     /// Build each kernel's native twins into target/twins/{baseline,native}
     Twins,

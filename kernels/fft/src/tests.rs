@@ -98,3 +98,17 @@ fn other_lengths_are_refused_with_their_number() {
         assert_eq!(refusal, want);
     }
 }
+
+#[test]
+fn the_listed_lengths_agree_with_double_precision() {
+    for (n, inverse, bound) in [
+        (1 << 15, false, 2e-4),
+        (1 << 18, false, 1e-3),
+        (1 << 15, true, 1e-8),
+        (1 << 18, true, 4e-9),
+    ] {
+        let x = numbers(n);
+        let error = distance(&run(inverse, &x), &reference::fft(inverse, &x));
+        assert!(error <= bound, "{error} at n = {n}, inverse: {inverse}");
+    }
+}

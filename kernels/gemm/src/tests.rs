@@ -91,3 +91,15 @@ fn infinities_stay_in_their_rows_and_columns() {
     assert!(out[..9].iter().all(|x| *x == f32::INFINITY));
     assert!(out[9..].iter().all(|x| *x == 2.0));
 }
+
+#[test]
+fn the_listed_sizes_agree_with_double_precision() {
+    for shape @ [m, k, n] in [[256; 3], [512; 3], [1024; 3], [1000, 1200, 1100]] {
+        let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+        let want = reference::gemm(View2::new(&a, [m, k]), View2::new(&b, [k, n]));
+        for (got, want) in run(&a, &b, shape).iter().zip(want) {
+            let error = f64::from(*got) - want;
+            assert!(error.abs() <= 1e-4, "{got} for {want} in {shape:?}");
+        }
+    }
+}

@@ -94,3 +94,14 @@ fn many_sweeps_approach_the_harmonic_function_of_the_border() {
         assert!((got - want).abs() < 1e-4, "{got} for {want}");
     }
 }
+
+#[test]
+fn the_listed_size_agrees_with_double_precision() {
+    let shape = [350, 350];
+    let (a, b) = (numbers(350 * 350, 1), numbers(350 * 350, 2));
+    let (want_a, want_b) = reference::jacobi_2d(80, &a, &b, shape);
+    let (got_a, got_b) = run(80, &a, &b, shape);
+    for (got, want) in got_a.iter().chain(&got_b).zip(want_a.iter().chain(&want_b)) {
+        assert!((f64::from(*got) - want).abs() <= 5e-6, "{got} for {want}");
+    }
+}

@@ -144,6 +144,7 @@ mod tests {
         for seed in [0, 1, 0xdead_beef_0123_4567, u64::MAX] {
             assert_eq!(counted(seed, 0, 3), reference::hits(seed, 0, 3));
         }
+        assert_eq!(counted(1, 0, 200), reference::hits(1, 0, 200));
     }
 
     #[test]

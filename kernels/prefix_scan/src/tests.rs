@@ -36,7 +36,7 @@ fn result_agrees_with_numpy() {
 
 #[test]
 fn every_length_agrees_with_sums_of_64_bits() {
-    for n in (0..=17).chain([1000, 10_007]) {
+    for n in (0..=17).chain([1000, 10_007, 1 << 22]) {
         let x = numbers(n, 1);
         assert_eq!(run(&x), reference::prefix_scan(&x), "n = {n}");
     }

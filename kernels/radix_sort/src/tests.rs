@@ -36,7 +36,7 @@ fn result_agrees_with_numpy() {
 
 #[test]
 fn every_length_agrees_with_the_standard_library() {
-    for n in [0, 1, 2, 3, 255, 256, 257, 70_000] {
+    for n in [0, 1, 2, 3, 255, 256, 257, 70_000, 1 << 20] {
         let x = numbers(n, 1);
         assert_eq!(run(&x), reference::radix_sort(&x), "n = {n}");
     }

@@ -32,7 +32,7 @@ fn result_agrees_with_numpy() {
 
 #[test]
 fn every_length_agrees_with_double_precision() {
-    for n in [0, 1, 2, 3, 15, 16, 17, 1000] {
+    for n in [0, 1, 2, 3, 15, 16, 17, 1000, 1 << 22] {
         let (x, y) = (numbers(n, 1), numbers(n, 2));
         let mut out = vec![f32::NAN; n];
         saxpy(1.5, &x, &y, &mut out);

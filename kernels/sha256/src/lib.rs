@@ -82,6 +82,7 @@ mod tests {
             STREAM_BYTES,
             STREAM_BYTES + 1,
             2 * STREAM_BYTES + 77,
+            16 << 20,
         ];
         for len in edges.into_iter().chain(streamed) {
             let message: Vec<u8> = (0..=250).cycle().take(len).collect();

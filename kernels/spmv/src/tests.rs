@@ -89,3 +89,23 @@ fn a_matrix_that_contradicts_itself_is_refused_with_the_place() {
         assert_eq!(refusal, Err(message.to_owned()));
     }
 }
+
+#[test]
+fn the_listed_size_agrees_with_double_precision() {
+    // Rows of one to three elements, two on average.
+    let (rows, mut offsets) = (32_768_u32, vec![0_u32]);
+    offsets.extend((0..rows).scan(0, |end, row| {
+        *end += 1 + row % 3;
+        Some(*end)
+    }));
+    let non_zeros = *offsets.last().unwrap();
+    let column = |i: u32| (u64::from(i) * 2_654_435_761 % u64::from(rows)) as u32;
+    let columns: Vec<u32> = (0..non_zeros).map(column).collect();
+    let (values, x) = (numbers(columns.len(), 1), numbers(rows as usize, 2));
+    let mut out = vec![f32::NAN; rows as usize];
+    spmv(&offsets, &columns, &values, &x, &mut out).unwrap();
+    let want = reference::spmv(&offsets, &columns, &values, &x);
+    for (got, want) in out.iter().zip(want) {
+        assert!((f64::from(*got) - want).abs() <= 1e-6, "{got} for {want}");
+    }
+}

@@ -32,43 +32,52 @@ pub fn compare(ty: &ArrayType, got: &[u8], wanted: &[u8], tolerance: Tolerance) 
         return Ok(());
     }
     let width = part_bytes(ty.dtype());
-    let (mut worst, mut count) = (None, 0_u64);
-    for (part, (got, wanted)) in got.chunks_exact(width).zip(wanted.chunks_exact(width)).enumerate() {
+    let pairs = got.chunks_exact(width).zip(wanted.chunks_exact(width));
+    let mut worst: Option<(f64, usize, f64, f64)> = None;
+    let mut count = 0_u64;
+    for (position, (got, wanted)) in pairs.enumerate().filter(|(_, (got, wanted))| got != wanted) {
         let (got, wanted) = (number(ty.dtype(), got)?, number(ty.dtype(), wanted)?);
-        let off = excess(got, wanted, tolerance);
-        if off > 0.0 {
+        let excess = excess(got, wanted, tolerance);
+        if excess > 0.0 {
             count += 1;
-            if worst.is_none_or(|(most, ..)| off > most) {
-                worst = Some((off, part, got, wanted));
+            if worst.is_none_or(|(most, ..)| excess > most) {
+                worst = Some((excess, position, got, wanted));
             }
         }
     }
-    let Some((_, part, got, wanted)) = worst else {
+    let Some((_, position, got, wanted)) = worst else {
         return Ok(());
     };
-    let parts = width as u64 * ty.elements();
-    let index = part as u64 / (ty.dtype().size_bytes() / width as u64);
+    let values = wanted_values(ty, width);
+    let element = position as u64 * ty.elements() / values;
     bail!(
-        "{count} of {} values of {ty} are off ({tolerance:?}); the worst is element {index}: {got:?} for {wanted:?}",
-        ty.size_bytes() * ty.elements() / parts.max(1)
+        "{count} of {values} values of {ty} are off ({tolerance:?}); the worst is in element {element}: {got:?} for {wanted:?}"
     )
 }
 
-/// How far a value is beyond what is allowed; 0 where it is not, infinite where no distance says it.
+/// The numbers in an array whose elements consist of numbers of that width.
+fn wanted_values(ty: &ArrayType, width: usize) -> u64 {
+    ty.size_bytes() / width as u64
+}
+
+/// How far a value of other bytes is beyond what is allowed: 0 where it is not, infinite where no
+/// distance says it.
 fn excess(got: f64, wanted: f64, tolerance: Tolerance) -> f64 {
-    if got.to_bits() == wanted.to_bits() || got.is_nan() && wanted.is_nan() {
+    if got.is_nan() && wanted.is_nan() {
         return 0.0;
     }
-    if !got.is_finite() || !wanted.is_finite() {
-        return f64::INFINITY;
-    }
-    let (distance, bound) = ((got - wanted).abs(), match tolerance {
-        // A zero of the other sign is another value.
-        Tolerance::Exact => return (got - wanted).abs().max(f64::MIN_POSITIVE),
+    let distance = (got - wanted).abs();
+    let bound = match tolerance {
+        // A zero of the other sign is another value, and so is an integer that rounds to the same.
+        Tolerance::Exact => return if distance > 0.0 { distance } else { f64::INFINITY },
         Tolerance::Absolute(bound) => bound,
         Tolerance::Relative(bound) => bound * wanted.abs(),
-    });
-    if distance <= bound { 0.0 } else { distance }
+    };
+    match got.is_finite() && wanted.is_finite() {
+        true if distance <= bound => 0.0,
+        true => distance,
+        false => f64::INFINITY,
+    }
 }
 
 /// The size of the numbers that an element consists of.
@@ -81,10 +90,7 @@ fn part_bytes(dtype: DType) -> usize {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "64-bit integers are equal here only if their bytes were; their distance may be rounded"
-)]
+/// A number as a double: 64-bit integers are rounded.
 fn number(dtype: DType, bytes: &[u8]) -> Result<f64> {
     Ok(match dtype {
         DType::Bool | DType::U8 => bytes[0].into(),
@@ -134,6 +140,6 @@ mod tests {
     #[test]
     fn the_worst_element_is_named() {
         let error = check(&[1.0, 2.5, 9.0], &[1.0, 2.0, 3.0], Tolerance::Exact).unwrap_err().to_string();
-        assert!(error.contains("2 of 3") && error.contains("element 2: 9.0 for 3.0"), "{error}");
+        assert!(error.contains("2 of 3") && error.contains("in element 2: 9.0 for 3.0"), "{error}");
     }
 }

@@ -30,7 +30,7 @@ impl Numbers {
     /// An integer below `bound`, which is not 0; its bias is below 2⁻³² where `bound` is below 2³².
     fn below(&mut self, bound: u64) -> u64 {
         let wide = u128::from(self.next()) * u128::from(bound);
-        (wide >> 64) as u64
+        u64::try_from(wide >> 64).unwrap_or(u64::MAX)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::arguments::Arguments;
 use crate::target;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use hotcell_model::manifest::{Manifest, ScalarValue};
 use libloading::Library;
 use std::path::{Path, PathBuf};
@@ -164,13 +164,5 @@ fn bits(value: ScalarValue) -> u64 {
         ScalarValue::U64(value) => value,
         ScalarValue::F32(value) => value.to_bits().into(),
         ScalarValue::F64(value) => value.to_bits(),
-    }
-}
-
-/// The entry of that name in a manifest.
-pub(crate) fn find<'a>(manifest: &'a Manifest, entry: &str) -> Result<&'a hotcell_model::manifest::Kernel> {
-    match manifest.kernel(entry) {
-        Some(kernel) => Ok(kernel),
-        None => bail!("the manifest has no entry `{entry}`"),
     }
 }

@@ -1,0 +1,2 @@
+;; Never ends, and calls nobody.
+(func $attack (loop $again (br $again)))

@@ -1,0 +1,21 @@
+;; Looks for what an earlier launch left in memory, globals and tables, then leaves as much as it can.
+(global $mark (mut i32) (i32.const 0))
+(table $marks 2 funcref)
+(elem declare func $attack)
+(func $attack (local $at i32)
+  (if (i32.ne (memory.size) (i32.const 1)) (then (unreachable)))
+  (if (global.get $mark) (then (unreachable)))
+  (if (i32.eqz (ref.is_null (table.get $marks (i32.const 1)))) (then (unreachable)))
+  (local.set $at (i32.const 16384))
+  (loop $own
+    (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then (unreachable)))
+    (local.set $at (i32.add (local.get $at) (i32.const 8)))
+    (br_if $own (i32.lt_u (local.get $at) (i32.const 65536))))
+  (if (i32.eq (memory.grow (i32.const 31)) (i32.const -1)) (then (unreachable)))
+  (loop $grown
+    (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then (unreachable)))
+    (local.set $at (i32.add (local.get $at) (i32.const 8)))
+    (br_if $grown (i32.lt_u (local.get $at) (i32.const 0x200000))))
+  (global.set $mark (i32.const 1))
+  (table.set $marks (i32.const 1) (ref.func $attack))
+  (memory.fill (i32.const 16384) (i32.const 0xff) (i32.const 0x1fc000)))

@@ -1,0 +1,6 @@
+;; No attack: works until it is asked to stop, then gives what it has.
+(func $attack
+  (loop $again
+    (br_if $again (i32.eqz (call $should_stop))))
+  (memory.fill (i32.const 512) (i32.const 9) (i32.const 16))
+  (call $write (global.get $out) (i64.const 0) (i32.const 512) (i32.const 16)))

@@ -1,0 +1,4 @@
+;; Traps before it is asked anything.
+(func $boom unreachable)
+(start $boom)
+(func $attack)

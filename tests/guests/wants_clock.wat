@@ -1,0 +1,2 @@
+;; Imports the clock.
+(func $attack (drop (call $elapsed_ns)))

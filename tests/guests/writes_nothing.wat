@@ -1,0 +1,2 @@
+;; Returns without having written a byte.
+(func $attack)

@@ -1,0 +1,11 @@
+//! What hostile kernels try, through the library: each ends as it must, and the cell goes on.
+
+mod admission;
+mod compilation;
+mod interface;
+mod limits;
+mod memory;
+mod splitting;
+mod stopping;
+mod stores;
+mod words;

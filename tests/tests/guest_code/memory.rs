@@ -1,0 +1,114 @@
+//! Memory, tables, instances and handles: one cap over all of each.
+
+use hotcell::limit::Limit;
+use hotcell::outcome::OutcomeKind;
+use hotcell_tests::{Arena, Guest, assert_breached, assert_ended, honest_request};
+
+const PAGE: u64 = 65536;
+const CAP: u64 = 256 * PAGE;
+
+/// Runs under a cap of 16 MiB; gives the amount that was refused.
+#[track_caller]
+fn refused(name: &str) -> u64 {
+    let request = honest_request().limit(Limit::Memory, CAP);
+    let ended = Arena::new().run(&Guest::named(name), request);
+    assert!(ended.report.usage.peak_memory_bytes.0 <= CAP);
+    assert!(ended.outcome.reproducible);
+    assert_breached(&ended, Limit::Memory, CAP)
+}
+
+#[test]
+fn memory_in_one_step_is_refused_with_both_numbers() {
+    assert_eq!(refused("memory_in_one_step"), 8193 * PAGE);
+}
+
+#[test]
+fn memory_in_many_steps_is_refused_at_the_cap() {
+    assert_eq!(refused("memory_in_many_steps"), CAP + PAGE);
+}
+
+#[test]
+fn several_memories_have_one_cap() {
+    assert_eq!(refused("memory_over_several"), 303 * PAGE);
+}
+
+#[test]
+fn memory_that_is_declared_counts_like_memory_that_is_grown() {
+    assert_eq!(refused("memory_at_start"), 8192 * PAGE);
+}
+
+#[test]
+fn an_allocator_cannot_pass_the_cap() {
+    assert!(refused("realloc_grows") > CAP);
+}
+
+#[test]
+fn all_of_the_allowed_memory_may_be_used() {
+    let request = honest_request().limit(Limit::Memory, CAP);
+    let ended = Arena::new().run(&Guest::named("memory_fill"), request);
+    assert_ended(&ended, OutcomeKind::Done, None);
+    assert_eq!(ended.report.usage.peak_memory_bytes.0, CAP);
+}
+
+#[test]
+fn a_read_larger_than_the_memory_cap_makes_no_buffer() {
+    let guest = Guest::of(
+        "(func $attack (call $read (global.get $in) (i64.const 0) (i32.const 131072) (i32.const 40)))",
+    );
+    let x = hotcell::Array::from_slice(&vec![1u8; 131_072], [131_072]).unwrap();
+    let request = hotcell::Request::new()
+        .input("x", x)
+        .limit(Limit::Memory, PAGE);
+    let ended = Arena::new().run(&guest, request);
+    assert_eq!(assert_breached(&ended, Limit::Memory, PAGE), 131_072);
+    assert_eq!(ended.report.usage.bytes_in.0, 0);
+}
+
+#[test]
+fn tables_have_one_cap_too() {
+    for name in ["table_growth", "table_growth_over_several"] {
+        let ended = Arena::new().attack(name);
+        let maximum = 10_000;
+        assert!(
+            assert_breached(&ended, Limit::TableElements, maximum) > maximum,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn more_memories_than_allowed_are_a_limit_with_both_numbers() {
+    let ended = Arena::new().attack("many_memories");
+    assert_eq!(assert_breached(&ended, Limit::Memories, 4), 5);
+}
+
+#[test]
+fn more_tables_than_allowed_are_a_limit_with_both_numbers() {
+    let ended = Arena::new().attack("many_tables");
+    assert!(assert_breached(&ended, Limit::Tables, 8) >= 9);
+}
+
+#[test]
+fn more_instances_than_allowed_are_a_limit_with_both_numbers() {
+    // The honest guest has an instance of its own, and those of the adapter around it.
+    let request = honest_request().limit(Limit::Instances, 1);
+    let ended = Arena::new().run(&Guest::named("honest"), request);
+    assert!(assert_breached(&ended, Limit::Instances, 1) >= 2);
+}
+
+#[test]
+fn more_arrays_than_handles_are_a_limit_with_both_numbers() {
+    let request = honest_request().limit(Limit::Handles, 1);
+    let ended = Arena::new().run(&Guest::named("honest"), request);
+    assert_eq!(assert_breached(&ended, Limit::Handles, 1), 2);
+}
+
+#[test]
+fn memory_given_up_by_one_launch_is_there_for_the_next() {
+    let arena = Arena::new();
+    for _ in 0..20 {
+        let request = honest_request().limit(Limit::Memory, CAP);
+        let ended = arena.run(&Guest::named("memory_fill"), request);
+        assert_ended(&ended, OutcomeKind::Done, None);
+    }
+}

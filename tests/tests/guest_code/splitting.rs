@@ -1,0 +1,146 @@
+//! Launches cut into chunks: what comes out never depends on the number of threads.
+
+use hotcell::grant::Capability;
+use hotcell::limit::Limit;
+use hotcell::outcome::{Blame, OutcomeKind};
+use hotcell::{Array, Ended, Metering, Request};
+use hotcell_tests::{Arena, Guest, assert_breached, assert_ended};
+
+/// Sixteen indices, and so sixteen chunks of one byte each.
+fn request(threads: usize) -> Request {
+    let bytes: Vec<u8> = (1..=16).collect();
+    Request::new()
+        .input("x", Array::from_slice(&bytes, [16]).unwrap())
+        .threads(threads)
+}
+
+fn out(ended: &Ended) -> Vec<u8> {
+    ended
+        .array("out")
+        .expect("there is a result")
+        .to_vec()
+        .unwrap()
+}
+
+#[test]
+fn bytes_fuel_and_counts_are_the_same_with_any_number_of_threads() {
+    let arena = Arena::new();
+    for metering in [Metering::Strict, Metering::Deterministic] {
+        let run = |threads| {
+            let guest = Guest::named("honest").split();
+            let ended = arena.run(&guest, request(threads).metering(metering));
+            assert_ended(&ended, OutcomeKind::Done, None);
+            let usage = &ended.report.usage;
+            let counts = [
+                usage.host_calls.0,
+                usage.bytes_in.0,
+                usage.bytes_out.0,
+                usage.instances.0,
+            ];
+            (out(&ended), usage.fuel_used.unwrap().0, counts)
+        };
+        let one = run(1);
+        assert_eq!(one.0, (1..=16).collect::<Vec<u8>>());
+        assert_eq!(one.2, [48, 16, 16, 16]);
+        for threads in [2, 3, 16] {
+            assert_eq!(run(threads), one, "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn the_first_failing_chunk_in_order_is_the_launchs_end() {
+    let arena = Arena::new();
+    for threads in [1, 2, 8] {
+        let ended = arena.run(&Guest::named("fails_by_chunk").split(), request(threads));
+        assert_ended(&ended, OutcomeKind::KernelError, Some(Blame::Guest));
+        assert_eq!(ended.outcome.message, "1", "{threads} threads");
+    }
+}
+
+#[test]
+fn chunks_that_cannot_fit_together_run_one_after_another() {
+    let arena = Arena::new();
+    let run = |threads| {
+        let request = request(threads).limit(Limit::Memory, 16 << 20);
+        let ended = arena.run(&Guest::named("wants_most_memory").split(), request);
+        assert_ended(&ended, OutcomeKind::Done, None);
+        let usage = ended.report.usage.clone();
+        assert!(usage.peak_memory_bytes.0 <= 16 << 20);
+        assert_eq!(ended.report.log.len(), 16);
+        let counts = [
+            usage.host_calls.0,
+            usage.bytes_in.0,
+            usage.bytes_out.0,
+            usage.log_bytes.0,
+        ];
+        (out(&ended), usage.fuel_used.unwrap().0, counts)
+    };
+    let one = run(1);
+    assert_eq!(one.2, [64, 16, 16, 80]);
+    assert_eq!(
+        run(2),
+        one,
+        "contention must not show in bytes, fuel or counts"
+    );
+    assert_eq!(run(4), one);
+}
+
+#[test]
+fn seeded_random_bytes_depend_on_seed_and_chunk_alone() {
+    let arena = Arena::new();
+    let run = |threads, seed| {
+        let request = request(threads).grant(Capability::Random).seed(seed);
+        let request = request.metering(Metering::Deterministic);
+        let ended = arena.run(&Guest::named("wants_random").split(), request);
+        assert_ended(&ended, OutcomeKind::Done, None);
+        (out(&ended), ended.report.usage.fuel_used)
+    };
+    assert_eq!(run(1, 7), run(2, 7));
+    assert_ne!(run(1, 7).0, run(1, 8).0);
+}
+
+#[test]
+fn fuel_is_one_account_over_all_chunks() {
+    let arena = Arena::new();
+    let guest = Guest::named("honest").split();
+    let whole = arena
+        .run(&guest, request(1))
+        .report
+        .usage
+        .fuel_used
+        .unwrap()
+        .0;
+    let ended = arena.run(&guest, request(2).limit(Limit::Fuel, whole - 1));
+    assert_eq!(assert_breached(&ended, Limit::Fuel, whole - 1), whole);
+    let ended = arena.run(&guest, request(2).limit(Limit::Fuel, whole));
+    assert_ended(&ended, OutcomeKind::Done, None);
+}
+
+#[test]
+fn host_calls_are_one_account_over_all_chunks() {
+    let ended = Arena::new().run(
+        &Guest::named("honest").split(),
+        request(2).limit(Limit::HostCalls, 47),
+    );
+    assert_eq!(assert_breached(&ended, Limit::HostCalls, 47), 48);
+}
+
+#[test]
+fn a_timeout_ends_every_chunk() {
+    let request = request(2)
+        .metering(Metering::Fast)
+        .timeout(std::time::Duration::from_millis(100));
+    let ended = Arena::new().run(&Guest::named("endless_loop").split(), request);
+    assert_breached(&ended, Limit::Timeout, 100_000_000);
+}
+
+#[test]
+fn an_empty_axis_is_one_empty_chunk() {
+    let empty = Array::from_slice::<u8>(&[], [0]).unwrap();
+    let guest = Guest::named("honest").split();
+    let ended = Arena::new().run(&guest, Request::new().input("x", empty));
+    assert_ended(&ended, OutcomeKind::Done, None);
+    assert!(out(&ended).is_empty());
+    assert_eq!(ended.report.usage.instances.0, 1);
+}
