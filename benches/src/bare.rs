@@ -165,8 +165,15 @@ impl Bare {
         let (engine, component, pre) = compile(component, checks).map_err(foreign)?;
         let entries = component.get_export_index(None, &*format!("{ENTRIES}@{PACKAGE_VERSION}"));
         let entries = entries.context("the export")?;
-        let launch = component.get_export_index(Some(&entries), "launch").context("its function")?;
-        Ok(Self { engine, pre, launch, checks })
+        let launch = component
+            .get_export_index(Some(&entries), "launch")
+            .context("its function")?;
+        Ok(Self {
+            engine,
+            pre,
+            launch,
+            checks,
+        })
     }
 
     /// Runs a launch: one instance for each of the chunks that hotcell would make.
@@ -184,7 +191,11 @@ impl Bare {
     /// The body's time; `None` if the kernel returned an error.
     fn run_chunk(&self, launch: &BareLaunch, part: &Part) -> wasmtime::Result<Option<Duration>> {
         let outputs = part.output_bytes.iter().map(|len| vec![0; *len]).collect();
-        let state = State { inputs: part.inputs.clone(), outputs, ..State::default() };
+        let state = State {
+            inputs: part.inputs.clone(),
+            outputs,
+            ..State::default()
+        };
         let mut store = Store::new(&self.engine, state);
         if self.checks == Checks::Strict {
             store.set_fuel(u64::MAX)?;
@@ -243,7 +254,10 @@ impl BareLaunch {
     /// Prepares the launch of a case.
     pub(crate) fn new(arguments: &Arguments) -> Result<Self> {
         let names = |is_wanted: fn(&hotcell_cases::Argument) -> bool| {
-            let arrays = arguments.arrays.iter().filter(move |array| is_wanted(array));
+            let arrays = arguments
+                .arrays
+                .iter()
+                .filter(move |array| is_wanted(array));
             arrays.map(|array| Arc::from(array.name.as_str())).collect()
         };
         let scalars = arguments.scalars.iter().map(|(name, value)| Scalar {
@@ -251,7 +265,9 @@ impl BareLaunch {
             value: lower(*value),
         });
         let bounds = bounds(arguments);
-        let chunks = bounds.windows(2).map(|range| part(arguments, range[0], range[1]));
+        let chunks = bounds
+            .windows(2)
+            .map(|range| part(arguments, range[0], range[1]));
         Ok(Self {
             entry: arguments.kernel.name().into(),
             scalars: scalars.collect(),
@@ -285,18 +301,32 @@ impl BareLaunch {
 /// Where hotcell cuts the launch; `[0, 1]` where it does not.
 fn bounds(arguments: &Arguments) -> Vec<u64> {
     let kernel = &arguments.kernel;
-    let Some(dim) = kernel.split().and_then(|split| kernel.dims().iter().position(|d| d == split))
+    let Some(dim) = kernel
+        .split()
+        .and_then(|split| kernel.dims().iter().position(|d| d == split))
     else {
         return vec![0, 1];
     };
     let extent = |name: &str| {
         let dim = arguments.dims.iter().find(|(known, _)| known == name);
-        let scalar = || arguments.scalars.iter().find(|(known, _)| known == name)?.1.as_extent();
+        let scalar = || {
+            arguments
+                .scalars
+                .iter()
+                .find(|(known, _)| known == name)?
+                .1
+                .as_extent()
+        };
         dim.map(|(_, extent)| *extent).or_else(scalar).or(Some(0))
     };
     let written = || arguments.outputs().map(|output| output.ty.elements()).sum();
     let operations = kernel.cost().and_then(|cost| cost.evaluate(extent).ok());
-    Split::cut(dim, arguments.dims[dim].1, operations.unwrap_or_else(written)).bounds
+    Split::cut(
+        dim,
+        arguments.dims[dim].1,
+        operations.unwrap_or_else(written),
+    )
+    .bounds
 }
 
 /// What the chunk from `start` to `end` gets.
@@ -307,7 +337,11 @@ fn part(arguments: &Arguments, start: u64, end: u64) -> Result<Part> {
         name: name.as_str().into(),
         extent: if is_split(name) { end - start } else { *extent },
     });
-    let total = arguments.dims.iter().find(|(name, _)| is_split(name)).map_or(1, |(_, n)| *n);
+    let total = arguments
+        .dims
+        .iter()
+        .find(|(name, _)| is_split(name))
+        .map_or(1, |(_, n)| *n);
     let (mut inputs, mut output_bytes) = (Vec::new(), Vec::new());
     for (array, parameter) in arguments.arrays.iter().zip(arguments.kernel.arrays()) {
         let is_cut = matches!(parameter.dims.first(), Some(Dim::Name(name)) if is_split(name));
@@ -324,8 +358,17 @@ fn part(arguments: &Arguments, start: u64, end: u64) -> Result<Part> {
             output_bytes.push(to - from);
         }
     }
-    let chunk = Chunk { start, len: end - start, total };
-    Ok(Part { chunk, dims: dims.collect(), inputs, output_bytes })
+    let chunk = Chunk {
+        start,
+        len: end - start,
+        total,
+    };
+    Ok(Part {
+        chunk,
+        dims: dims.collect(),
+        inputs,
+        output_bytes,
+    })
 }
 
 fn lower(value: ScalarValue) -> Value {
@@ -366,7 +409,11 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let name = |interface: &str| format!("hotcell:kernel/{interface}@{PACKAGE_VERSION}");
     let mut arrays = linker.instance(&name("arrays"))?;
     arrays.resource("input", ResourceType::host::<Input>(), |mut store, _| {
-        store.data_mut().last_input_dropped = Some(Instant::now());
+        let state = store.data_mut();
+        // A streamed input is dropped after the last write: its body begins with the call.
+        if state.first_write.is_none() {
+            state.last_input_dropped = Some(Instant::now());
+        }
         Ok(())
     })?;
     arrays.resource("output", ResourceType::host::<Output>(), |_, _| Ok(()))?;

@@ -32,13 +32,16 @@ pub(crate) fn measure(asked: &[String], quick: bool) -> Result<Value> {
     for kernel in names(asked)? {
         let component = Component::read(hotcell_cases::component(&kernel))?;
         let description = cell.describe(&component, &limits);
-        let description = description.ok().with_context(|| format!("{kernel} is refused"))?;
+        let description = description
+            .ok()
+            .with_context(|| format!("{kernel} is refused"))?;
         let timed = |compiler: &Compiler| -> Result<_> {
             let began = Instant::now();
             compiler.compile(component.bytes(), &limits)?;
             Ok(began.elapsed())
         };
-        let mut contenders: [Contender<'_>; 2] = [Box::new(|| timed(&one)), Box::new(|| timed(&all))];
+        let mut contenders: [Contender<'_>; 2] =
+            [Box::new(|| timed(&one)), Box::new(|| timed(&all))];
         let medians = interleaved(&mut contenders, if quick { 1 } else { 5 })?;
         rows.push(Row {
             kernel,
@@ -68,7 +71,25 @@ fn print(rows: &[Row]) {
         time(geomean(&per_kib))
     };
     let (one, all) = (mean(|row| row.one_thread), mean(|row| row.all_cores));
-    let means = vec!["geomean".to_owned(), String::new(), String::new(), one, String::new(), all];
-    let columns = ["component", "code", "one thread", "per KiB", "all cores", "per KiB"];
-    table::print("Compiling, strict", &columns, &cells.chain([means]).collect::<Vec<_>>());
+    let means = vec![
+        "geomean".to_owned(),
+        String::new(),
+        String::new(),
+        one,
+        String::new(),
+        all,
+    ];
+    let columns = [
+        "component",
+        "code",
+        "one thread",
+        "per KiB",
+        "all cores",
+        "per KiB",
+    ];
+    table::print(
+        "Compiling, strict",
+        &columns,
+        &cells.chain([means]).collect::<Vec<_>>(),
+    );
 }

@@ -45,8 +45,19 @@ pub(crate) fn measure(quick: bool) -> Result<Value> {
         let n = (mib << 20) / 4;
         let sums = request(&sum.resized("sum", &[("n", n)])?, Metering::Fast)?;
         let scans = request(&scan.resized("prefix_scan", &[("n", n)])?, Metering::Fast)?;
-        let measured = Measured { sum: &sum, scan: &scan, sums: &sums, scans: &scans };
-        rows.push(row(mib << 20, &fresh, &warm, &measured, if quick { 3 } else { 9 })?);
+        let measured = Measured {
+            sum: &sum,
+            scan: &scan,
+            sums: &sums,
+            scans: &scans,
+        };
+        rows.push(row(
+            mib << 20,
+            &fresh,
+            &warm,
+            &measured,
+            if quick { 3 } else { 9 },
+        )?);
     }
     print(&rows);
     Ok(serde_json::to_value(rows)?)
@@ -59,7 +70,13 @@ struct Measured<'a> {
     scans: &'a Request,
 }
 
-fn row(bytes: u64, fresh: &Cell, warm: &Cell, of: &Measured<'_>, repetitions: usize) -> Result<Row> {
+fn row(
+    bytes: u64,
+    fresh: &Cell,
+    warm: &Cell,
+    of: &Measured<'_>,
+    repetitions: usize,
+) -> Result<Row> {
     let len = usize::try_from(bytes)?;
     let source = vec![7_u8; len];
     let mut destination = vec![1_u8; len];
@@ -99,18 +116,32 @@ fn taken<'a>(
     request: &'a Request,
     what: fn(&Report) -> u64,
 ) -> Contender<'a> {
-    Box::new(move || Ok(Duration::from_nanos(what(&run(cell, &subject.component, request)?))))
+    Box::new(move || {
+        Ok(Duration::from_nanos(what(&run(
+            cell,
+            &subject.component,
+            request,
+        )?)))
+    })
 }
 
 /// What a call takes beside its body.
 fn copies(report: &Report) -> u64 {
-    report.timings.call_ns.0.saturating_sub(report.timings.body_ns.0)
+    report
+        .timings
+        .call_ns
+        .0
+        .saturating_sub(report.timings.body_ns.0)
 }
 
 /// What a launch takes beside instantiating and calling.
 fn after(report: &Report) -> u64 {
     let timings = &report.timings;
-    report.usage.wall_ns.0.saturating_sub(timings.instantiate_ns.0 + timings.call_ns.0)
+    report
+        .usage
+        .wall_ns
+        .0
+        .saturating_sub(timings.instantiate_ns.0 + timings.call_ns.0)
 }
 
 fn copy_to_fresh(source: &[u8]) -> Duration {
@@ -138,8 +169,17 @@ fn print(rows: &[Row]) {
         ]
     });
     let columns = [
-        "array", "memcpy, fresh", "in, fresh", "of memcpy", "out, fresh", "of memcpy", "memcpy, warm",
-        "in, warm", "of memcpy", "reset, fresh", "reset, warm",
+        "array",
+        "memcpy, fresh",
+        "in, fresh",
+        "of memcpy",
+        "out, fresh",
+        "of memcpy",
+        "memcpy, warm",
+        "in, warm",
+        "of memcpy",
+        "reset, fresh",
+        "reset, warm",
     ];
     table::print("Copies", &columns, &cells.collect::<Vec<_>>());
 }

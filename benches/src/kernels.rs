@@ -149,10 +149,22 @@ fn print(rows: &[Row]) {
         percent(mean(|row| row.strict_body / row.unmetered_body)),
     ];
     let columns = [
-        "body", "native", "native CPU", "unmetered", "fast", "strict", "determ.", "fast : CPU",
-        "fast costs", "strict costs",
+        "body",
+        "native",
+        "native CPU",
+        "unmetered",
+        "fast",
+        "strict",
+        "determ.",
+        "fast : CPU",
+        "fast costs",
+        "strict costs",
     ];
-    table::print("Kernels: the body against the native baseline, one thread", &columns, &bodies.chain([means]).collect::<Vec<_>>());
+    table::print(
+        "Kernels: the body against the native baseline, one thread",
+        &columns,
+        &bodies.chain([means]).collect::<Vec<_>>(),
+    );
     let launches = rows.iter().map(|row| {
         let two = match row.is_split {
             true => time(row.fast_launch_two_threads),
@@ -168,7 +180,18 @@ fn print(rows: &[Row]) {
             two,
         ]
     });
-    let columns =
-        ["launch, copies included", "native", "fast", ": native", "strict", ": native", "fast, 2 threads"];
-    table::print("Kernels: end to end", &columns, &launches.collect::<Vec<_>>());
+    let columns = [
+        "launch, copies included",
+        "native",
+        "fast",
+        ": native",
+        "strict",
+        ": native",
+        "fast, 2 threads",
+    ];
+    table::print(
+        "Kernels: end to end",
+        &columns,
+        &launches.collect::<Vec<_>>(),
+    );
 }

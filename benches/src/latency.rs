@@ -37,7 +37,11 @@ pub(crate) fn measure(quick: bool) -> Result<Value> {
     let labels = ["bare wasmtime", "fast", "strict", "strict, with digests"];
     let rows = labels.iter().zip(&medians);
     let rows = rows.map(|(label, median)| {
-        vec![(*label).to_owned(), time(*median), ratio(median / medians[0])]
+        vec![
+            (*label).to_owned(),
+            time(*median),
+            ratio(median / medians[0]),
+        ]
     });
     table::print(
         "A warm launch of saxpy, 16 elements",

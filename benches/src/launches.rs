@@ -32,7 +32,11 @@ impl Subject {
 
     /// A case's arguments.
     pub(crate) fn arguments(&self, case: &Case) -> Result<Arguments> {
-        let entry = self.baseline.manifest().kernel(&case.entry).context("the entry")?;
+        let entry = self
+            .baseline
+            .manifest()
+            .kernel(&case.entry)
+            .context("the entry")?;
         case.arguments(&self.name, entry)
     }
 
@@ -85,6 +89,10 @@ pub(crate) fn request(arguments: &Arguments, metering: Metering) -> Result<Reque
 /// Runs a request that must succeed.
 pub(crate) fn run(cell: &Cell, component: &Component, request: &Request) -> Result<Report> {
     let ended = cell.run(component, request.clone());
-    ensure!(ended.outcome.kind == OutcomeKind::Done, "{}", ended.outcome.message);
+    ensure!(
+        ended.outcome.kind == OutcomeKind::Done,
+        "{}",
+        ended.outcome.message
+    );
     Ok(ended.report)
 }

@@ -8,7 +8,10 @@ pub(crate) type Contender<'a> = Box<dyn FnMut() -> Result<Duration> + 'a>;
 
 /// Runs all contenders once for warmth and then `repetitions` times in turns; the median of each, in
 /// seconds.
-pub(crate) fn interleaved(contenders: &mut [Contender<'_>], repetitions: usize) -> Result<Vec<f64>> {
+pub(crate) fn interleaved(
+    contenders: &mut [Contender<'_>],
+    repetitions: usize,
+) -> Result<Vec<f64>> {
     let mut times = vec![Vec::with_capacity(repetitions); contenders.len()];
     for repetition in 0..=repetitions {
         for (contender, times) in contenders.iter_mut().zip(&mut times) {

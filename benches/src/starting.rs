@@ -22,7 +22,11 @@ pub(crate) fn measure(quick: bool) -> Result<Value> {
         Box::new(|| version(&folder)),
     ];
     let medians = interleaved(&mut contenders, if quick { 5 } else { 31 })?;
-    let labels = ["compiling", "artifact in the cache", "for comparison: --version"];
+    let labels = [
+        "compiling",
+        "artifact in the cache",
+        "for comparison: --version",
+    ];
     let rows = labels.iter().zip(&medians);
     let rows = rows.map(|(label, median)| vec![(*label).to_owned(), time(*median)]);
     table::print(
@@ -35,8 +39,13 @@ pub(crate) fn measure(quick: bool) -> Result<Value> {
 
 fn launch(folder: &Path, options: &[&str]) -> Result<Duration> {
     let mut command = hotcell(folder);
-    command.arg("run").arg(hotcell_cases::component("saxpy")).args(options);
-    command.args(["--quiet", "--in", "a=2.5", "--in", "x=@x.npy", "--in", "y=@x.npy"]);
+    command
+        .arg("run")
+        .arg(hotcell_cases::component("saxpy"))
+        .args(options);
+    command.args([
+        "--quiet", "--in", "a=2.5", "--in", "x=@x.npy", "--in", "y=@x.npy",
+    ]);
     timed(command.args(["--out", "out=@out.npy"]))
 }
 
@@ -47,7 +56,10 @@ fn version(folder: &Path) -> Result<Duration> {
 fn hotcell(folder: &Path) -> Command {
     let mut command = Command::new(hotcell_cases::target().join("release/hotcell"));
     let (cache, state) = (folder.join("cache"), folder.join("state"));
-    command.current_dir(folder).env("XDG_CACHE_HOME", cache).env("XDG_STATE_HOME", state);
+    command
+        .current_dir(folder)
+        .env("XDG_CACHE_HOME", cache)
+        .env("XDG_STATE_HOME", state);
     command
 }
 

@@ -3,8 +3,13 @@
 /// Prints a title and a table; the first column is left-aligned, the others right-aligned.
 pub(crate) fn print(title: &str, columns: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row.get(column).map_or(0, |cell| cell.chars().count()));
-        cells.chain([columns[column].chars().count()]).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .map(|row| row.get(column).map_or(0, |cell| cell.chars().count()));
+        cells
+            .chain([columns[column].chars().count()])
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     println!("\n### {title}\n");
@@ -19,10 +24,14 @@ pub(crate) fn print(title: &str, columns: &[&str], rows: &[Vec<String>]) {
 }
 
 fn line(widths: &[usize], cells: &[String]) {
-    let cells = widths.iter().zip(cells).enumerate().map(|(i, (&width, cell))| match i {
-        0 => format!("{cell:<width$}"),
-        _ => format!("{cell:>width$}"),
-    });
+    let cells = widths
+        .iter()
+        .zip(cells)
+        .enumerate()
+        .map(|(i, (&width, cell))| match i {
+            0 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
     println!("| {} |", cells.collect::<Vec<_>>().join(" | "));
 }
 

@@ -33,12 +33,23 @@ pub(crate) fn measure(quick: bool) -> Result<Value> {
             let ended = cell.run(&subject.component, request.clone());
             late.push(began.elapsed().saturating_sub(TIMEOUT).as_secs_f64());
             let message = &ended.outcome.message;
-            ensure!(ended.outcome.kind == OutcomeKind::Timeout, "no timeout: {message}");
+            ensure!(
+                ended.outcome.kind == OutcomeKind::Timeout,
+                "no timeout: {message}"
+            );
         }
         late.sort_by(f64::total_cmp);
         let (median, most) = (late[late.len() / 2], late[late.len() - 1]);
-        rows.push(vec![metering.to_string(), late.len().to_string(), time(median), time(most)]);
-        numbers.insert(metering.to_string(), json!({ "median": median, "most": most }));
+        rows.push(vec![
+            metering.to_string(),
+            late.len().to_string(),
+            time(median),
+            time(most),
+        ]);
+        numbers.insert(
+            metering.to_string(),
+            json!({ "median": median, "most": most }),
+        );
     }
     let title = format!("How late a timeout of {TIMEOUT:?} is, from request to outcome");
     table::print(&title, &["metering", "launches", "median", "most"], &rows);

@@ -36,7 +36,17 @@ fn result_agrees_with_numpy() {
 
 #[test]
 fn every_length_agrees_with_double_precision() {
-    for n in [1, 2, 31, 33, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 7, 1 << 24] {
+    for n in [
+        1,
+        2,
+        31,
+        33,
+        BLOCK - 1,
+        BLOCK,
+        BLOCK + 1,
+        5 * BLOCK + 7,
+        1 << 24,
+    ] {
         let (x, y) = (numbers(n, 1), numbers(n, 2));
         let magnitude: f64 = x.iter().zip(&y).map(|(x, y)| f64::from(x * y).abs()).sum();
         let error = f64::from(run(&x, &y)) - reference::dot(&x, &y);

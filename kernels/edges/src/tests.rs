@@ -38,7 +38,15 @@ fn result_agrees_with_numpy() {
 
 #[test]
 fn every_size_agrees_with_the_definition() {
-    for size @ [height, width] in [[1, 1], [1, 9], [9, 1], [2, 3], [7, 5], [33, 41], [1080, 1920]] {
+    for size @ [height, width] in [
+        [1, 1],
+        [1, 9],
+        [9, 1],
+        [2, 3],
+        [7, 5],
+        [33, 41],
+        [1080, 1920],
+    ] {
         let image = noise(height * width * 4, 5);
         assert_eq!(
             run(&image, size),

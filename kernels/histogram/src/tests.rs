@@ -56,7 +56,15 @@ fn result_agrees_with_numpy() {
 
 #[test]
 fn every_size_agrees_with_bisection_of_the_edges() {
-    for (n, bins) in [(1, 1), (1, 5), (2, 1), (2, 3), (1001, 7), (20_000, 1000), (400_000, 1000)] {
+    for (n, bins) in [
+        (1, 1),
+        (1, 5),
+        (2, 1),
+        (2, 3),
+        (1001, 7),
+        (20_000, 1000),
+        (400_000, 1000),
+    ] {
         assert_exact(&numbers(n, 1), &numbers(n, 2), bins);
     }
 }

@@ -54,7 +54,13 @@ mod tests {
 
     #[test]
     fn agrees_with_the_reference_at_odd_sizes() {
-        for (rows, c, centre) in [(256, 64, 0.0), (32_768, 128, 0.0), (3, 1, 2.0), (5, 7, -1.0), (2, 1001, 50.0)] {
+        for (rows, c, centre) in [
+            (256, 64, 0.0),
+            (32_768, 128, 0.0),
+            (3, 1, 2.0),
+            (5, 7, -1.0),
+            (2, 1001, 50.0),
+        ] {
             let x = numbers(rows * c, centre);
             let (gamma, beta) = (numbers(c, 1.0), numbers(c, -0.5));
             let want = reference::layernorm(1e-5, c, &x, &gamma, &beta);

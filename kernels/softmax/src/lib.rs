@@ -51,7 +51,12 @@ mod tests {
 
     #[test]
     fn agrees_with_the_reference_at_odd_sizes() {
-        for (rows, c, reach) in [(32_768, 128, 1.0), (3, 1, 1.0), (5, 7, 20.0), (2, 1001, 80.0)] {
+        for (rows, c, reach) in [
+            (32_768, 128, 1.0),
+            (3, 1, 1.0),
+            (5, 7, 20.0),
+            (2, 1001, 80.0),
+        ] {
             let x = numbers(rows * c, reach);
             for (got, want) in weights(c, &x).iter().zip(reference::softmax(c, &x)) {
                 let error = (f64::from(*got) - want).abs();

@@ -44,7 +44,17 @@ fn results_agree_with_numpy() {
 
 #[test]
 fn every_length_agrees_with_double_precision() {
-    for n in [1, 2, 31, 33, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK + 7, 1 << 24] {
+    for n in [
+        1,
+        2,
+        31,
+        33,
+        BLOCK - 1,
+        BLOCK,
+        BLOCK + 1,
+        5 * BLOCK + 7,
+        1 << 24,
+    ] {
         let x = numbers(n, 1);
         let magnitude: f64 = x.iter().map(|&x| f64::from(x).abs()).sum();
         let error = f64::from(run(&x)) - reference::sum(&x);

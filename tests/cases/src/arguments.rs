@@ -39,9 +39,16 @@ impl Case {
     /// # Errors
     /// If the case does not fit the entry.
     pub fn arguments(&self, crate_name: &str, kernel: &Kernel) -> Result<Arguments> {
-        ensure!(kernel.name() == self.entry, "`{}` is another entry", kernel.name());
+        ensure!(
+            kernel.name() == self.entry,
+            "`{}` is another entry",
+            kernel.name()
+        );
         let dims = kernel.dims().iter().map(|name| {
-            let extent = self.dims.get(name).with_context(|| format!("dimension `{name}`"))?;
+            let extent = self
+                .dims
+                .get(name)
+                .with_context(|| format!("dimension `{name}`"))?;
             Ok((name.clone(), *extent))
         });
         let dims = dims.collect::<Result<Vec<_>>>()?;
@@ -51,7 +58,12 @@ impl Case {
         let arrays = arrays.map(|array| self.argument(crate_name, array, &dims));
         let arrays = arrays.collect::<Result<Vec<_>>>()?;
         self.check_names(&dims, &scalars, &arrays)?;
-        Ok(Arguments { kernel: kernel.clone(), dims, scalars, arrays })
+        Ok(Arguments {
+            kernel: kernel.clone(),
+            dims,
+            scalars,
+            arrays,
+        })
     }
 
     fn scalar(&self, scalar: &ScalarParameter) -> Result<(String, ScalarValue)> {
@@ -90,7 +102,12 @@ impl Case {
             (true, None) => bail!("case `{}` does not fill `{name}`", self.name),
             (false, Some(_)) => bail!("case `{}` fills the output `{name}`", self.name),
         };
-        Ok(Argument { name: name.clone(), role: array.role, ty, data })
+        Ok(Argument {
+            name: name.clone(),
+            role: array.role,
+            ty,
+            data,
+        })
     }
 
     /// Every name in the case is one of the entry's.

@@ -69,7 +69,13 @@ fn excess(got: f64, wanted: f64, tolerance: Tolerance) -> f64 {
     let distance = (got - wanted).abs();
     let bound = match tolerance {
         // A zero of the other sign is another value, and so is an integer that rounds to the same.
-        Tolerance::Exact => return if distance > 0.0 { distance } else { f64::INFINITY },
+        Tolerance::Exact => {
+            return if distance > 0.0 {
+                distance
+            } else {
+                f64::INFINITY
+            };
+        }
         Tolerance::Absolute(bound) => bound,
         Tolerance::Relative(bound) => bound * wanted.abs(),
     };
@@ -112,7 +118,12 @@ mod tests {
     use super::*;
 
     fn check(got: &[f32], wanted: &[f32], tolerance: Tolerance) -> Result<()> {
-        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+        let bytes = |values: &[f32]| {
+            values
+                .iter()
+                .flat_map(|x| x.to_le_bytes())
+                .collect::<Vec<_>>()
+        };
         let ty = ArrayType::new(DType::F32, [got.len() as u64]).unwrap();
         compare(&ty, &bytes(got), &bytes(wanted), tolerance)
     }
@@ -139,7 +150,12 @@ mod tests {
 
     #[test]
     fn the_worst_element_is_named() {
-        let error = check(&[1.0, 2.5, 9.0], &[1.0, 2.0, 3.0], Tolerance::Exact).unwrap_err().to_string();
-        assert!(error.contains("2 of 3") && error.contains("in element 2: 9.0 for 3.0"), "{error}");
+        let error = check(&[1.0, 2.5, 9.0], &[1.0, 2.0, 3.0], Tolerance::Exact)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("2 of 3") && error.contains("in element 2: 9.0 for 3.0"),
+            "{error}"
+        );
     }
 }

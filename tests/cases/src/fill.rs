@@ -177,20 +177,29 @@ mod tests {
     #[test]
     fn numbers_stay_in_their_range() {
         let bytes = filled(Fill::Uniform([0.5, 1.5]), DType::F32, &[10_000]);
-        let numbers = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        let numbers = bytes
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()));
         assert!(numbers.clone().all(|x| (0.5..1.5).contains(&x)));
         let mean = numbers.map(f64::from).sum::<f64>() / 10_000.0;
         assert!((mean - 1.0).abs() < 0.02, "{mean}");
         let bytes = filled(Fill::Integers([3, 6]), DType::U8, &[1000]);
-        assert!((3..6).all(|value| bytes.contains(&value)) && bytes.iter().all(|b| (3..6).contains(b)));
+        assert!(
+            (3..6).all(|value| bytes.contains(&value)) && bytes.iter().all(|b| (3..6).contains(b))
+        );
     }
 
     #[test]
     fn offsets_ascend_to_the_number_of_elements() {
-        let how = Fill::CsrOffsets { rows: 100, non_zeros: 1000 };
+        let how = Fill::CsrOffsets {
+            rows: 100,
+            non_zeros: 1000,
+        };
         let bytes = filled(how, DType::U32, &[101]);
-        let offsets: Vec<_> =
-            bytes.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect();
+        let offsets: Vec<_> = bytes
+            .chunks_exact(4)
+            .map(|b| u32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
         assert!(offsets[0] == 0 && offsets[100] == 1000 && offsets.is_sorted());
     }
 

@@ -73,7 +73,11 @@ pub struct Twin {
 impl Twin {
     /// Where `cargo xtask twins` puts a kernel's twin.
     pub fn path(kernel: &str, level: Level) -> PathBuf {
-        let name = format!("{}{kernel}{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        let name = format!(
+            "{}{kernel}{}",
+            std::env::consts::DLL_PREFIX,
+            std::env::consts::DLL_SUFFIX
+        );
         target().join("twins").join(level.name()).join(name)
     }
 
@@ -84,7 +88,10 @@ impl Twin {
     pub fn load(kernel: &str, level: Level) -> Result<Self> {
         let path = Self::path(kernel, level);
         Self::open(&path).with_context(|| {
-            format!("{}: `cargo xtask twins` makes the native twins", path.display())
+            format!(
+                "{}: `cargo xtask twins` makes the native twins",
+                path.display()
+            )
         })
     }
 
@@ -104,7 +111,11 @@ impl Twin {
             std::slice::from_raw_parts(bytes.ptr, bytes.len)
         };
         let manifest = Manifest::decode(section)?;
-        Ok(Self { launch, manifest, _library: library })
+        Ok(Self {
+            launch,
+            manifest,
+            _library: library,
+        })
     }
 
     /// What the kernel says of itself.
@@ -119,11 +130,18 @@ impl Twin {
     pub fn run(&self, arguments: &mut Arguments) -> Result<()> {
         let entry = arguments.kernel.name().to_owned();
         let dims: Vec<u64> = arguments.dims.iter().map(|(_, extent)| *extent).collect();
-        let scalars: Vec<u64> = arguments.scalars.iter().map(|(_, value)| bits(*value)).collect();
+        let scalars: Vec<u64> = arguments
+            .scalars
+            .iter()
+            .map(|(_, value)| bits(*value))
+            .collect();
         let arrays: Vec<NativeArray> = arguments.arrays.iter_mut().map(native_array).collect();
         let total = split_extent(arguments);
         let request = Request {
-            entry: Bytes { ptr: entry.as_ptr(), len: entry.len() },
+            entry: Bytes {
+                ptr: entry.as_ptr(),
+                len: entry.len(),
+            },
             dims: dims.as_ptr(),
             dims_len: dims.len(),
             scalars: scalars.as_ptr(),
@@ -137,20 +155,29 @@ impl Twin {
         // SAFETY: every pointer is to memory that lives until the call returns, of the length beside it;
         // buffers are aligned to 64, initialised, and no two of them overlap.
         let code = unsafe { (self.launch)(&raw const request) };
-        ensure!(code == 0, "the native twin of `{entry}` ended with code {code}");
+        ensure!(
+            code == 0,
+            "the native twin of `{entry}` ended with code {code}"
+        );
         Ok(())
     }
 }
 
 fn native_array(argument: &mut crate::Argument) -> NativeArray {
     let bytes = argument.data.bytes_mut();
-    NativeArray { ptr: bytes.as_mut_ptr(), len_bytes: bytes.len() }
+    NativeArray {
+        ptr: bytes.as_mut_ptr(),
+        len_bytes: bytes.len(),
+    }
 }
 
 /// The extent of the dimension that may be cut; 1 where none may.
 fn split_extent(arguments: &Arguments) -> u64 {
     let split = arguments.kernel.split();
-    let dim = arguments.dims.iter().find(|(name, _)| Some(name.as_str()) == split);
+    let dim = arguments
+        .dims
+        .iter()
+        .find(|(name, _)| Some(name.as_str()) == split);
     dim.map_or(1, |(_, extent)| *extent)
 }
 

@@ -173,3 +173,57 @@ fn crc32(bytes: &[u8]) -> u32 {
     let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), bit);
     !bytes.iter().fold(!0, byte)
 }
+
+#[test]
+fn components_nested_without_end_do_not_exhaust_the_hosts_stack() {
+    let command = with(&[]);
+    // Types deep enough for any stack; 300 KB of them.
+    let depth = 100_000;
+    // A component type whose only declaration is a component type, and so on; the same of module types.
+    let nested = |section: u8, ty: u8| {
+        let mut types = vec![1];
+        types.extend([ty, 1, 1].repeat(depth));
+        types.extend([ty, 0]);
+        [
+            b"\0asm\x0d\0\x01\0",
+            &[section][..],
+            &leb128(types.len()),
+            &types,
+        ]
+        .concat()
+    };
+    command.write("components.wasm", nested(7, 0x41));
+    command.write("instances.wasm", nested(7, 0x42));
+    command.write("modules.wasm", nested(3, 0x50));
+    let mut inner = b"\0asm\x0d\0\x01\0".to_vec();
+    for _ in 0..2000 {
+        inner = [b"\0asm\x0d\0\x01\0", &[4][..], &leb128(inner.len()), &inner].concat();
+    }
+    command.write("sections.wasm", inner);
+    for name in ["components", "instances", "modules", "sections"] {
+        let finished = command.run(&format!("inspect {name}.wasm"));
+        assert!(
+            finished.code.is_some(),
+            "{name}: the host crashed: {}",
+            finished.stderr
+        );
+        finished.exits(16).says(&["hotcell: "]);
+        command
+            .run(&format!("run {name}.wasm --quiet"))
+            .exits(16)
+            .says(&["invalid-component"]);
+    }
+}
+
+fn leb128(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = value.to_le_bytes()[0] & 0x7f;
+        value >>= 7;
+        if value == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}

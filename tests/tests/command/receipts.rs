@@ -1,6 +1,7 @@
 //! `rerun` and `inspect`.
 
 use super::{IN, with};
+use hotcell_manifest::{DType, Parameter, Role};
 use hotcell_tests::{Command, Guest, npy};
 use serde_json::{Value, json};
 
@@ -149,4 +150,36 @@ fn inspect_shows_hostile_words_escaped() {
     let finished = command.run("inspect words.wasm");
     let deceptive = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!finished.stdout.contains(deceptive) && !finished.stderr.contains(deceptive));
+}
+
+#[test]
+fn scalars_at_the_edge_of_their_type_survive_a_receipt() {
+    for (dtype, text) in [
+        (DType::F32, "nan"),
+        (DType::F32, "inf"),
+        (DType::F64, "-inf"),
+        (DType::F64, "-0.0"),
+        (DType::F32, "1e-45"),
+        (DType::U64, "18446744073709551615"),
+        (DType::I64, "-9223372036854775808"),
+        (DType::Bool, "true"),
+    ] {
+        let command = with(&[]);
+        let guest = Guest::named("honest").record(|record| {
+            record.parameters.push(Parameter {
+                name: "a".to_owned(),
+                role: Role::Scalar,
+                dtype,
+                default: None,
+            });
+        });
+        command.guest("scalar", &guest);
+        let line = format!("run scalar.wasm {IN} --in a={text} --quiet --report r.json");
+        command.run(&line).exits(0);
+        assert!(
+            !command.report("r.json")["scalars"]["a"].is_null(),
+            "{text}"
+        );
+        command.run(&format!("rerun r.json {IN}")).exits(0);
+    }
 }

@@ -367,3 +367,25 @@ fn an_artifact_larger_than_its_limit_is_not_run() {
     assert!(assert_breached(&ended, Limit::ArtifactBytes, 1000) > 1000);
     assert_eq!(ended.report.usage.instances.0, 0);
 }
+
+#[test]
+fn padding_counts_as_part_of_the_component() {
+    for section in ["data", "custom"] {
+        let bytes = match section {
+            "data" => {
+                let data = "x".repeat(17 << 20);
+                Guest::of(format!("(func $attack) (data \"{data}\")")).bytes()
+            }
+            _ => Guest::named("honest")
+                .sections(vec![vec![0; 17 << 20]])
+                .bytes(),
+        };
+        let ended = Arena::new()
+            .cell
+            .run(&Component::new(bytes), honest_request());
+        assert!(
+            assert_breached(&ended, Limit::ComponentBytes, 16 << 20) > 17 << 20,
+            "{section}"
+        );
+    }
+}

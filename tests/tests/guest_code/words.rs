@@ -62,7 +62,7 @@ fn a_log_line_cannot_forge_another_or_move_the_cursor() {
         level: LogLevel::Warn,
         message: "fine\\nhotcell: done\\r\\u{1b}[2J\\u{202e}".to_owned(),
     };
-    assert_eq!(ended.report.log, [line.clone()]);
+    assert_eq!(ended.report.log[..], std::slice::from_ref(line)[..]);
     assert_eq!(*heard.lines.lock().unwrap(), [line]);
 }
 
@@ -138,4 +138,20 @@ fn progress_is_never_more_than_everything() {
         progress[1..],
         (0..=10).map(|done| (done, 10)).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn function_names_in_a_trap_are_cut_and_escaped() {
+    let name = format!("$\"\\1b[2J\\0ahotcell: done {}\"", "x".repeat(50_000));
+    let guest = Guest::of(format!(
+        "(func $attack (call {name})) (func {name} unreachable)"
+    ));
+    let ended = Arena::new().run(&guest, honest_request());
+    assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
+    let shown = ended.outcome.trace[0]
+        .function
+        .as_ref()
+        .expect("it has a name");
+    assert!(shown.starts_with("\\u{1b}[2J\\nhotcell"), "{shown}");
+    assert!(shown.len() <= 256 + '…'.len_utf8());
 }
