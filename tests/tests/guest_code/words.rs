@@ -62,7 +62,7 @@ fn a_log_line_cannot_forge_another_or_move_the_cursor() {
         level: LogLevel::Warn,
         message: "fine\\nhotcell: done\\r\\u{1b}[2J\\u{202e}".to_owned(),
     };
-    assert_eq!(ended.report.log[..], std::slice::from_ref(line)[..]);
+    assert_eq!(ended.report.log[..], std::slice::from_ref(&line)[..]);
     assert_eq!(*heard.lines.lock().unwrap(), [line]);
 }
 
