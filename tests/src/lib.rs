@@ -2,7 +2,7 @@
 //!
 //! [`Guest`] makes a component in process of a few lines of WebAssembly text, [`Arena`] runs it and checks that
 //! the cell still serves honest kernels afterwards, [`Command`] starts the real `hotcell` in directories of
-//! its own. What a machine cannot test goes through [`skip`], which is visible and can be made a failure.
+//! its own. What a machine cannot test goes through [`skip()`], which is visible and can be made a failure.
 
 mod arena;
 mod command;

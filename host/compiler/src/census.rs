@@ -14,6 +14,7 @@ use wasmparser::{
 
 /// Counts and validates; [`Census::payload`] takes the payloads in order.
 pub(crate) struct Census<'a> {
+    bytes: &'a [u8],
     limits: &'a Limits,
     counts: Counts,
     validator: Validator,
@@ -21,15 +22,16 @@ pub(crate) struct Census<'a> {
 }
 
 impl<'a> Census<'a> {
-    pub(crate) fn new(component_bytes: usize, limits: &'a Limits) -> Result<Self, Refusal> {
+    pub(crate) fn new(bytes: &'a [u8], limits: &'a Limits) -> Result<Self, Refusal> {
         let mut census = Self {
+            bytes,
             limits,
             counts: Counts::default(),
             validator: Validator::new_with_features(FEATURES),
             allocations: FuncValidatorAllocations::default(),
         };
-        census.counts.component_bytes = component_bytes as u64;
-        census.check(Limit::ComponentBytes, component_bytes as u64)?;
+        census.counts.component_bytes = bytes.len() as u64;
+        census.check(Limit::ComponentBytes, bytes.len() as u64)?;
         Ok(census)
     }
 
@@ -54,7 +56,10 @@ impl<'a> Census<'a> {
             }
             Payload::TypeSection(section) => self.types(section.count())?,
             Payload::CoreTypeSection(section) => self.types(section.count())?,
-            Payload::ComponentTypeSection(section) => self.types(section.count())?,
+            Payload::ComponentTypeSection(section) => {
+                check_nesting(self.bytes.get(section.range()).unwrap_or_default())?;
+                self.types(section.count())?;
+            }
             Payload::FunctionSection(section) => {
                 self.counts.functions += u64::from(section.count());
                 self.check(Limit::Functions, self.counts.functions)?;
@@ -171,6 +176,24 @@ impl<'a> Census<'a> {
             maximum,
         }))
     }
+}
+
+/// The deepest nesting of component and instance types in one section. Honest ones have two or three.
+const TYPE_NESTING: usize = 100;
+
+/// Refuses a section of component types that could nest deeper than the stack is good for.
+///
+/// Readers of the binary format recurse into a component type (`0x41`) or instance type (`0x42`) that
+/// another one declares (`0x01`), without a bound of their own. Those pairs of bytes are counted where
+/// they stand, which is never less than the depth.
+fn check_nesting(section: &[u8]) -> Result<(), Refusal> {
+    let opens = |pair: &&[u8]| matches!(pair, [0x01, 0x41 | 0x42]);
+    if section.windows(2).filter(opens).count() <= TYPE_NESTING {
+        return Ok(());
+    }
+    let message =
+        format!("the component nests types deeper than {TYPE_NESTING}, which no kernel needs");
+    Err(Refusal::Invalid(message))
 }
 
 /// Strings cross in UTF-8 alone: any other encoding would make the host allocate to convert what the guest

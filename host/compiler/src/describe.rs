@@ -14,7 +14,7 @@ use wasmparser::{Encoding, Payload};
 /// that is no kernel component, with what to do about it.
 pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
     check_preamble(bytes)?;
-    let mut census = Census::new(bytes.len(), limits)?;
+    let mut census = Census::new(bytes, limits)?;
     let mut surface = Surface::default();
     // Containers that are open at this point; the component itself is the first.
     let mut depth = 0u32;

@@ -1,7 +1,7 @@
 //! Single-head scaled dot-product attention: softmax(Q·Kᵀ/√d)·V.
 //!
 //! Formula of A. Vaswani et al., *Attention Is All You Need*, 2017, section 3.2.1. Queries are taken
-//! [`ROWS`] at a time; their scores never leave the cache. Keys and values are packed once, into
+//! `ROWS` at a time; their scores never leave the cache. Keys and values are packed once, into
 //! panels that one register tile of the product reads from front to back.
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,6 +1,6 @@
 //! The lengths of all shortest paths of a dense graph, by Floyd and Warshall's recurrence.
 //!
-//! d[i,j] ← min(d[i,j], d[i,k] + d[k,j]) for k = 0 … n−1. Size and dtype are those of NPBench's
+//! `d[i,j] ← min(d[i,j], d[i,k] + d[k,j])` for k = 0 … n−1. Size and dtype are those of NPBench's
 //! `floyd_warshall` (after PolyBench): int32, n = 200. Row k does not change in round k as long as no
 //! distance is negative, which is what the kernel demands; it is copied out so that the compiler
 //! sees two rows that do not overlap.

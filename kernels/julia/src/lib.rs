@@ -3,7 +3,7 @@
 //! Mapping, constants and brightness are those of Taichi's first example (`fractal.py`, 640×320, at
 //! most 50 iterations); the tint is ours.
 //!
-//! Pixels of a row are iterated [`LANES`] at a time. A pixel that has escaped needs no freezing: it
+//! Pixels of a row are iterated `LANES` at a time. A pixel that has escaped needs no freezing: it
 //! can only grow until it overflows, and neither an infinity nor a NaN compares as below the horizon.
 
 #[cfg(not(target_arch = "wasm32"))]

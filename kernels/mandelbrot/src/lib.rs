@@ -3,7 +3,7 @@
 //! C is the grid of `w` × `h` points, ends included. While |Z| is below the horizon, Z ← Z² + C; N
 //! is the last iteration at which Z still was, and 0 where it always was.
 //!
-//! Pixels of a row are iterated [`LANES`] at a time. Escaped ones are frozen by selects, as their
+//! Pixels of a row are iterated `LANES` at a time. Escaped ones are frozen by selects, as their
 //! iterate is part of the result.
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -86,7 +86,7 @@ fn npbench_count(below: u32, limit: u32) -> u32 {
     }
 }
 
-/// Follows the orbits of 0 under z² + c for [`LANES`] values of c.
+/// Follows the orbits of 0 under z² + c for `LANES` values of c.
 fn iterate(c_re: &[f32; LANES], c_im: f32, horizon: f32, limit: u32) -> Orbit {
     let squared = horizon * horizon;
     let mut orbit = Orbit {

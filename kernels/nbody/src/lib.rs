@@ -4,7 +4,7 @@
 //! semi-implicit Euler: v += dt·a(x), then x += dt·v. Sizes, softening and step are those of the
 //! n-body entry of the Taichi benchmark (after M. Harris's *mini-nbody*).
 //!
-//! The bodies to move are taken [`LANES`] at a time, one to a lane, and each lane meets the sources
+//! The bodies to move are taken `LANES` at a time, one to a lane, and each lane meets the sources
 //! one after the other. So a body's sum has the same order wherever the launch is cut.
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -65,7 +65,7 @@ pub fn nbody(
     Ok(())
 }
 
-/// Σ d / (|d|² + softening)^(3/2) over all sources, for at most [`LANES`] bodies; axis by lane.
+/// Σ d / (|d|² + softening)^(3/2) over all sources, for at most `LANES` bodies; axis by lane.
 ///
 /// A body is among its own sources: there d is zero and adds nothing.
 fn accelerations(bodies: &[[f32; 3]], sources: &[[f32; 3]], softening: f32) -> [[f32; LANES]; 3] {

@@ -1,6 +1,6 @@
 //! The SHA-256 digest of a stream of bytes (NIST, FIPS 180-4, sections 4.1.2, 5 and 6.2).
 //!
-//! The input is read in blocks of [`STREAM_BYTES`], so it may be larger than the guest's memory.
+//! The input is read in blocks of `STREAM_BYTES`, so it may be larger than the guest's memory.
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod reference;

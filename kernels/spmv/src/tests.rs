@@ -99,7 +99,7 @@ fn the_listed_size_agrees_with_double_precision() {
         Some(*end)
     }));
     let non_zeros = *offsets.last().unwrap();
-    let column = |i: u32| (u64::from(i) * 2_654_435_761 % u64::from(rows)) as u32;
+    let column = |i: u32| u32::try_from(u64::from(i) * 2_654_435_761 % u64::from(rows)).unwrap();
     let columns: Vec<u32> = (0..non_zeros).map(column).collect();
     let (values, x) = (numbers(columns.len(), 1), numbers(rows as usize, 2));
     let mut out = vec![f32::NAN; rows as usize];
