@@ -4,8 +4,8 @@
 //! runnable, [`Runner::run`] runs one launch of it: each chunk in a fresh store, which is dropped at its
 //! end, so that a store that trapped or timed out is never used again. Nothing in here compiles.
 //!
-//! The flow of a launch: [`launch`] hands out chunks to threads, [`chunk`] instantiates and calls,
-//! [`imports`] serves what the guest asks for, [`meter`] counts it, [`stop`] ends it, and [`end`] says in
+//! The flow of a launch: `launch` hands out chunks to threads, `chunk` instantiates and calls,
+//! `imports` serves what the guest asks for, `meter` counts it, `stop` ends it, and `end` says in
 //! the host's words how it ended.
 
 mod arrays;

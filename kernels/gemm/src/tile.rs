@@ -12,18 +12,35 @@ pub(crate) const COLUMNS: usize = 8;
 /// A tile of the result.
 pub(crate) type Tile = [[f32; COLUMNS]; ROWS];
 
+/// Terms added between two looks at the clock: a metered loop checks once a turn, and a turn of one term
+/// is too short to hide it.
+const TERMS: usize = 8;
+
 /// The product of a packed panel of rows and a packed panel of columns.
 #[inline]
 pub(crate) fn multiply(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]]) -> Tile {
     let mut tile = [[0.0; COLUMNS]; ROWS];
+    let (left, left_rest) = left.as_chunks::<TERMS>();
+    let (right, right_rest) = right.as_chunks::<TERMS>();
     for (left, right) in left.iter().zip(right) {
-        for (sums, a) in tile.iter_mut().zip(left) {
-            for (sum, b) in sums.iter_mut().zip(right) {
-                *sum += a * b;
-            }
+        for term in 0..TERMS {
+            add_term(&mut tile, &left[term], &right[term]);
         }
     }
+    for (left, right) in left_rest.iter().zip(right_rest) {
+        add_term(&mut tile, left, right);
+    }
     tile
+}
+
+/// Adds the outer product of one column of the left factor and one row of the right.
+#[inline]
+fn add_term(tile: &mut Tile, left: &[f32; ROWS], right: &[f32; COLUMNS]) {
+    for (sums, a) in tile.iter_mut().zip(left) {
+        for (sum, b) in sums.iter_mut().zip(right) {
+            *sum += a * b;
+        }
+    }
 }
 
 /// Adds the part of `tile` that lies within `out` at (`top`, `left`).
