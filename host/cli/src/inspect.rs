@@ -53,7 +53,7 @@ impl InspectCommand {
         let limits = ceilings();
         let description = cell.describe(&component, &limits).map_err(|refusal| {
             let kind = match refusal {
-                Refusal::Invalid(_) => OutcomeKind::InvalidComponent,
+                Refusal::Malformed(_) | Refusal::NoKernel(_) => OutcomeKind::InvalidComponent,
                 Refusal::TooMuch(_) => OutcomeKind::Limit,
             };
             Exit::of(kind, refusal)

@@ -193,7 +193,7 @@ fn check_nesting(section: &[u8]) -> Result<(), Refusal> {
     }
     let message =
         format!("the component nests types deeper than {TYPE_NESTING}, which no kernel needs");
-    Err(Refusal::Invalid(message))
+    Err(Refusal::Malformed(message))
 }
 
 /// Strings cross in UTF-8 alone: any other encoding would make the host allocate to convert what the guest
@@ -213,7 +213,7 @@ fn check_encoding(function: &CanonicalFunction) -> Result<(), Refusal> {
     };
     if options.iter().any(other) {
         let message = "the component passes strings in UTF-16; a kernel must use UTF-8";
-        return Err(Refusal::Invalid(message.to_owned()));
+        return Err(Refusal::Malformed(message.to_owned()));
     }
     Ok(())
 }
@@ -237,7 +237,7 @@ fn section_count(payload: &Payload<'_>) -> u32 {
 
 /// The validator's complaint, with the offset it names.
 pub(crate) fn invalid(error: BinaryReaderError) -> Refusal {
-    Refusal::Invalid(format!("not a valid component: {error}"))
+    Refusal::Malformed(format!("not a valid component: {error}"))
 }
 
 /// The payloads of a component and of everything nested in it, in order.

@@ -10,7 +10,7 @@ use wasmparser::{Encoding, Payload};
 /// Reads, counts and validates `bytes`, and nothing of them runs.
 ///
 /// # Errors
-/// [`Refusal::TooMuch`] for the first count that is over its limit, [`Refusal::Invalid`] for anything
+/// [`Refusal::TooMuch`] for the first count that is over its limit, [`Refusal::Malformed`] and [`Refusal::NoKernel`] for anything
 /// that is no kernel component, with what to do about it.
 pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
     check_preamble(bytes)?;
@@ -37,7 +37,7 @@ pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
 
 /// Tells apart, in words, what is no component at all.
 fn check_preamble(bytes: &[u8]) -> Result<(), Refusal> {
-    let refuse = |why: &str| Err(Refusal::Invalid(why.to_owned()));
+    let refuse = |why: &str| Err(Refusal::Malformed(why.to_owned()));
     if bytes.is_empty() {
         return refuse("the file is empty; a kernel component was expected");
     }
@@ -64,7 +64,7 @@ impl Surface {
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
         match payload {
             Payload::Version { encoding, .. } if *encoding != Encoding::Component => {
-                return Err(Refusal::Invalid("not a component".to_owned()));
+                return Err(Refusal::Malformed("not a component".to_owned()));
             }
             Payload::CustomSection(section) if section.name() == SECTION => {
                 self.sections.push(section.data().to_vec());
@@ -89,16 +89,18 @@ impl Surface {
     fn manifest(&self) -> Result<Manifest, Refusal> {
         let entries = format!("{ENTRIES}@{PACKAGE_VERSION}");
         if !self.exports.contains(&entries) {
-            return Err(Refusal::Invalid(format!(
+            return Err(Refusal::NoKernel(format!(
                 "the component does not export `{entries}`, so it is no kernel for this host"
             )));
         }
         match &self.sections[..] {
-            [section] => Manifest::decode(section).map_err(|error| Refusal::Invalid(chain(&error))),
-            [] => Err(Refusal::Invalid(format!(
+            [section] => {
+                Manifest::decode(section).map_err(|error| Refusal::NoKernel(chain(&error)))
+            }
+            [] => Err(Refusal::NoKernel(format!(
                 "the component has no `{SECTION}` section; `hotcell build --manifest kernel.toml` adds one"
             ))),
-            more => Err(Refusal::Invalid(format!(
+            more => Err(Refusal::NoKernel(format!(
                 "the component has {} `{SECTION}` sections; exactly one is allowed",
                 more.len()
             ))),

@@ -176,7 +176,7 @@ fn check_deterministic(capability: Capability, request: &Request) -> Result<(), 
 /// What a refused component is called.
 pub(crate) fn refused(refusal: &Refusal) -> Outcome {
     match refusal {
-        Refusal::Invalid(message) => {
+        Refusal::Malformed(message) | Refusal::NoKernel(message) => {
             let message = hotcell_model::text::escape(message, 2048);
             Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, message)
         }

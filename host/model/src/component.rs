@@ -111,9 +111,12 @@ pub struct Extent {
 /// Why a component is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It is not a kernel component.
+    /// Its bytes are not a component that this host would compile.
     #[error("{0}")]
-    Invalid(String),
+    Malformed(String),
+    /// It is a component, but no kernel.
+    #[error("{0}")]
+    NoKernel(String),
     /// It is more than a limit allows.
     #[error(transparent)]
     TooMuch(#[from] Breach),

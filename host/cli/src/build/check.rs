@@ -1,16 +1,18 @@
 //! Whether a component would load: what the host asks of every kernel, asked where its author reads the
 //! answer.
 //!
-//! Validity under the engine's features, imports that some host offers, the export with its type, and a
-//! manifest. Types are compared as the component model does, by instantiating the component where the
-//! embedded world is wanted.
+//! The host's own reading (validity under the engine's features, counts within the default limits), then
+//! imports that some host offers, the export with its type, and a manifest. Types are compared as the
+//! component model does, by instantiating the component where the embedded world is wanted.
 
 use super::sections;
 use crate::sdk;
 use anyhow::{Context as _, Result, bail, ensure};
-use hotcell_engine::FEATURES;
-use hotcell_manifest::{Manifest, SECTION};
-use wasmparser::{Parser, Validator};
+use hotcell::description::Refusal;
+use hotcell::limit::Limits;
+use hotcell::{Cell, Component};
+use hotcell_manifest::{Manifest, SECTION, Weight};
+use wasmparser::Parser;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldId};
 
@@ -32,9 +34,16 @@ pub(crate) fn check(component: &[u8]) -> Result<Checked> {
         Parser::is_component(component),
         "not a component: a component's first bytes are missing"
     );
-    Validator::new_with_features(FEATURES)
-        .validate_all(component)
-        .context("it would not pass the host's validation")?;
+    // The host's own reading, under its default limits, before anything else parses these bytes. Whether
+    // they are a kernel is said below, with what an author can do about it.
+    let cell = Cell::in_process().build()?;
+    let limits = Limits::defaults(Weight::Normal);
+    match cell.describe(&Component::new(component.to_vec()), &limits) {
+        Err(refusal @ (Refusal::Malformed(_) | Refusal::TooMuch(_))) => {
+            return Err(refusal).context("it would not pass the host's validation");
+        }
+        Ok(_) | Err(Refusal::NoKernel(_)) => {}
+    }
     let imports = check_world(component)?;
     let records = sections::split(component)?
         .manifest
