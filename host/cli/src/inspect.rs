@@ -139,7 +139,8 @@ fn table(component: &Component, description: &Description, grants: &Grants) -> S
             (Need::Grant(capability), false) => format!("NOT granted; --grant {capability}"),
             (Need::AnotherHost, _) => "not offered by this host".to_owned(),
         };
-        text += &format!("  {:32} {state}\n", line.name);
+        let name = hotcell_model::text::escape(line.name, 256);
+        text += &format!("  {name:32} {state}\n");
     }
     text + &counts_text(description)
 }

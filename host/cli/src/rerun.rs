@@ -9,7 +9,7 @@ use clap::Args;
 use hotcell::limit::LimitSource;
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::{ArrayReport, Report};
-use hotcell::{Metering, Request};
+use hotcell::{Component, Metering, Request};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +48,7 @@ impl RerunCommand {
         let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
         let request = self.request(&first).map_err(usage)?;
         let component = self.component(&first).map_err(usage)?;
+        check_component(&first, &component)?;
         let cell = self.host.cell()?;
         let again = launch(&cell, &component, request).report;
         if let Some(place) = &self.report {
@@ -130,6 +131,21 @@ fn read_report(path: &Path) -> Result<Report> {
     Ok(serde_json::from_slice(&json)?)
 }
 
+/// Nothing runs but the component of the report.
+fn check_component(first: &Report, path: &Path) -> Result<()> {
+    let component = Component::read(path).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+    if first.component.digest != Some(component.digest()) {
+        return Err(Exit::of(
+            OutcomeKind::Usage,
+            anyhow::anyhow!(
+                "{} is not the component of the report; name the right one with --component FILE",
+                path.display()
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// The component and the arguments must be those of the first run, or there is nothing to compare.
 fn check_same_question(first: &Report, again: &Report) -> Result<()> {
     if first.component.digest != again.component.digest {
@@ -143,6 +159,9 @@ fn check_same_question(first: &Report, again: &Report) -> Result<()> {
     ) && again.outcome.kind != first.outcome.kind
     {
         bail!("{}", again.outcome.message);
+    }
+    if first.outcome.kind == OutcomeKind::Done && first.arguments.len() != again.arguments.len() {
+        bail!("the report does not have the arguments that this kernel takes");
     }
     for (first, again) in first.arguments.iter().zip(&again.arguments) {
         if first.blake3.is_none() {
@@ -174,6 +193,13 @@ fn differences(first: &Report, again: &Report) -> Vec<String> {
     }
     let by_name =
         |results: &[ArrayReport], name: &str| results.iter().find(|r| r.name == name).cloned();
+    if first.results.len() != again.results.len() {
+        found.push(format!(
+            "{} results, were {}",
+            again.results.len(),
+            first.results.len()
+        ));
+    }
     for was in &first.results {
         if by_name(&again.results, &was.name).as_ref() != Some(was) {
             found.push(format!("bytes of result `{}`", was.name));

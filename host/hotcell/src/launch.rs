@@ -17,7 +17,7 @@ use bytes::Bytes;
 use hotcell_model::array::ArrayType;
 use hotcell_model::digest::Digest;
 use hotcell_model::job::{Finished, Source};
-use hotcell_model::limit::Limits;
+use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{
     ArrayReport, CacheOutcome, ComponentReport, Count, OutcomeReport, Report, SCHEMA, Timings,
@@ -250,10 +250,12 @@ impl Cell {
             return self.refuse(permit.about, outcome);
         }
         let mut timings = Timings::default();
-        let finished = match self.prepare(&permit.component, &permit.about, &mut timings) {
-            Ok(loaded) => run_caught(&*loaded, &permit, signal),
-            Err(outcome) => not_run(outcome),
-        };
+        let finished = caught(|| {
+            let loaded = self.prepare(&permit.component, &permit.about, &mut timings)?;
+            let Bound { job, data, .. } = &permit.bound;
+            Ok(loaded.run(job, data, signal, &permit.observer))
+        })
+        .unwrap_or_else(not_run);
         let ended = settle(permit, finished, timings);
         self.inner.audit.finish(&ended.report);
         ended
@@ -298,6 +300,15 @@ impl Cell {
         let begin = Instant::now();
         let cache = self.inner.cache.as_ref().map_err(Clone::clone);
         let mut why = match cache.and_then(|cache| cache.find(&origin)) {
+            Ok(artifact)
+                if artifact.bytes().len() as u64 > about.limits.get(Limit::ArtifactBytes) =>
+            {
+                return Err(Outcome::breached(Breach {
+                    limit: Limit::ArtifactBytes,
+                    amount: Amount::Requested(artifact.bytes().len() as u64),
+                    maximum: about.limits.get(Limit::ArtifactBytes),
+                }));
+            }
             Ok(artifact) => match self.load(about, &artifact) {
                 Ok(loaded) => {
                     timings.cache = Some(CacheOutcome::Hit);
@@ -362,15 +373,11 @@ impl Cell {
     }
 }
 
-/// Runs a launch; a panic of the host is an outcome like others, and the caller lives on.
-fn run_caught(loaded: &dyn Loaded, permit: &Permit, signal: &Arc<StopSignal>) -> Finished {
-    let Bound { job, data, .. } = &permit.bound;
-    catch_unwind(AssertUnwindSafe(|| {
-        loaded.run(job, data, signal, &permit.observer)
-    }))
-    .unwrap_or_else(|_| {
-        let message = "the host panicked while the launch ran; please report it";
-        not_run(Outcome::failed(
+/// Does a part of a launch; a panic of the host is an outcome like others, and the caller lives on.
+fn caught<T>(part: impl FnOnce() -> Result<T, Outcome>) -> Result<T, Outcome> {
+    catch_unwind(AssertUnwindSafe(part)).unwrap_or_else(|_| {
+        let message = "the host panicked; please report it, with the component";
+        Err(Outcome::failed(
             OutcomeKind::HostFault,
             Blame::Host,
             message,

@@ -115,6 +115,14 @@ fn override_limits(limits: &mut Limits, request: &Request) -> Result<(), Outcome
     Ok(())
 }
 
+/// The most imports that a refusal lists.
+const NAMES_SHOWN: usize = 16;
+
+/// A name that the component chose, fit for a message.
+fn shown(name: &str) -> String {
+    hotcell_model::text::escape(name, 256)
+}
+
 /// Every import must be granted; the refusal says what was asked for, what there is, and what to do.
 fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
     let denied = |message| {
@@ -124,13 +132,14 @@ fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
             message,
         ))
     };
-    let asked: Vec<&str> = imports
+    let asked: Vec<String> = imports
         .iter()
         .filter(|import| import.needs != Need::Nothing)
-        .map(|import| import.name.as_str())
+        .take(NAMES_SHOWN)
+        .map(|import| shown(&import.name))
         .collect();
     for import in imports {
-        let name = &import.name;
+        let name = shown(&import.name);
         match import.needs {
             Need::Nothing => {}
             Need::AnotherHost => {

@@ -3,6 +3,7 @@
 //! One copy crosses the boundary each way. An input's range is an owned, shared slice that wasmtime
 //! copies into the guest; an output's range is copied from the guest's memory straight into its place.
 
+use crate::meter::{Denied, Meter};
 use crate::stop::Stop;
 use bytes::{Bytes, BytesMut};
 use hotcell_model::job::Source;
@@ -26,8 +27,15 @@ pub(crate) fn part(source: &Source, start: u64, len: u64) -> Source {
     }
 }
 
-/// The bytes of a checked range of a source.
-pub(crate) fn read(source: &Source, offset: u64, len: u32) -> Result<Bytes, Stop> {
+/// The bytes of a checked range of a source, for a chunk that holds `held_bytes` of memory. A buffer for a
+/// file's bytes is charged to the launch's memory until they have been copied into the guest.
+pub(crate) fn read(
+    source: &Source,
+    offset: u64,
+    len: u32,
+    held_bytes: u64,
+    meter: &Arc<Meter>,
+) -> Result<Bytes, Stop> {
     match source {
         Source::Memory(bytes) => {
             let start = as_index(offset);
@@ -36,11 +44,39 @@ pub(crate) fn read(source: &Source, offset: u64, len: u32) -> Result<Bytes, Stop
         Source::File {
             file, offset_bytes, ..
         } => {
-            let mut buffer = vec![0; len as usize];
-            file.read_exact_at(&mut buffer, offset_bytes + offset)
+            meter
+                .memory
+                .try_take(held_bytes, len.into())
+                .map_err(|denied| match denied {
+                    Denied::Over(breach) => Stop::Limit(breach),
+                    Denied::Contended => Stop::Contended,
+                })?;
+            let mut buffer = Charged {
+                bytes: vec![0; len as usize],
+                meter: Arc::clone(meter),
+            };
+            file.read_exact_at(&mut buffer.bytes, offset_bytes + offset)
                 .map_err(|error| Stop::Io(format!("an input could not be read: {error}")))?;
-            Ok(Bytes::from(buffer))
+            Ok(Bytes::from_owner(buffer))
         }
+    }
+}
+
+/// A buffer that is charged to a launch's memory while it lives.
+struct Charged {
+    bytes: Vec<u8>,
+    meter: Arc<Meter>,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Charged {
+    fn drop(&mut self) {
+        self.meter.memory.give_back(self.bytes.len() as u64);
     }
 }
 
@@ -92,12 +128,23 @@ mod tests {
             len_bytes: 10,
         };
         let memory = Source::Memory(Bytes::from_static(b"0123456789"));
+        let limits = hotcell_model::limit::Limits::defaults(Default::default());
+        let grace = std::time::Duration::ZERO;
+        let meter = Arc::new(Meter::new(limits, grace, Arc::default(), Arc::new(()), 1));
         for source in [file, memory] {
             assert_eq!(source.len_bytes(), 10);
             let part = part(&source, 2, 5);
             assert_eq!(part.len_bytes(), 5);
-            assert_eq!(&read(&part, 1, 3).unwrap()[..], b"345");
+            assert_eq!(&read(&part, 1, 3, 0, &meter).unwrap()[..], b"345");
         }
+        // The file's three bytes were charged while they were held, and given back.
+        assert_eq!(meter.memory.peak(), 3);
+        assert!(
+            meter
+                .memory
+                .try_take(0, meter.limits.get(hotcell_model::limit::Limit::Memory))
+                .is_ok()
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use hotcell_model::text;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::component::{ResourceTable, WasmStr};
-use wasmtime::{AsContext, Engine, Error, Store, UpdateDeadline};
+use wasmtime::{AsContext, Engine, Error, PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 /// What every chunk of a launch has in common.
 pub(crate) struct Plan<'a> {
@@ -40,6 +40,8 @@ pub(crate) struct Part {
     pub(crate) outputs: Vec<(Arc<str>, BytesMut)>,
     /// Lines that an earlier run of this chunk has logged.
     pub(crate) lines_seen: u64,
+    /// Whether other chunks of the launch may be alive beside it.
+    pub(crate) is_shared: bool,
 }
 
 /// How a chunk ended.
@@ -64,6 +66,8 @@ pub(crate) enum Failure {
 }
 
 /// Runs one chunk.
+///
+/// A chunk that runs beside others may end as [`Failure::Contended`], one that runs alone never does.
 pub(crate) fn run(plan: &Plan<'_>, part: Part) -> ChunkEnd {
     let (names, outputs): (Vec<_>, Vec<_>) = part.outputs.into_iter().unzip();
     let mut timings = Timings::default();
@@ -89,7 +93,8 @@ pub(crate) fn run(plan: &Plan<'_>, part: Part) -> ChunkEnd {
     };
     let result = call(plan, &mut store, arguments, &mut timings);
     let fuel_used = fuel_used(plan, &store);
-    let result = result.map_err(|failure| classify(plan, failure, &mut store, fuel_used));
+    let result =
+        result.map_err(|failure| classify(plan, failure, &mut store, fuel_used, part.is_shared));
     let outputs = std::mem::take(&mut store.data_mut().outputs);
     let (meter, mut cpu) = (
         plan.meter,
@@ -266,6 +271,7 @@ fn classify(
     failure: CallFailure,
     store: &mut Store<Guest>,
     fuel_used: u64,
+    is_shared: bool,
 ) -> Failure {
     let error = match failure {
         CallFailure::Declined(words) => {
@@ -281,6 +287,12 @@ fn classify(
     };
     match error.downcast_ref::<Stop>() {
         Some(Stop::Contended) => {
+            let spent = &store.data().spent;
+            plan.meter.refund(spent);
+            Failure::Contended(spent.lines)
+        }
+        // Other chunks of this launch may hold the slots; alone, it may fit.
+        None if is_shared && error.is::<PoolConcurrencyLimitError>() => {
             let spent = &store.data().spent;
             plan.meter.refund(spent);
             Failure::Contended(spent.lines)

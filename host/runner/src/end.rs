@@ -41,8 +41,10 @@ pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances<'_>) -> Ou
     if trap == Some(&Trap::OutOfFuel) {
         return out_of_fuel(circumstances);
     }
-    // Code that cannot get memory traps where it stands; the refusal is the cause worth telling.
-    if let Some(breach) = circumstances.denied {
+    // Code that cannot get memory gives up where it stands; the refusal is the cause worth telling. Without
+    // a trap it is the instantiation that was refused.
+    let gave_up = matches!(trap, None | Some(Trap::UnreachableCodeReached));
+    if let Some(breach) = circumstances.denied.filter(|_| gave_up) {
         return Outcome::breached(breach);
     }
     if let Some(breach) = too_many(error, circumstances.limits) {

@@ -113,7 +113,13 @@ fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Re
         .into());
     }
     guest.charge_bytes_in(len.into())?;
-    Ok(arrays::read(&source, offset, len)?)
+    Ok(arrays::read(
+        &source,
+        offset,
+        len,
+        guest.limiter.memory_bytes(),
+        &guest.meter,
+    )?)
 }
 
 fn write(

@@ -148,7 +148,7 @@ impl<'a> Launch<'a> {
         // Chunks that found the memory taken run alone now.
         for index in 0..self.slots.len() {
             if self.is_contended(index) {
-                self.run_chunk(plan, index);
+                self.run_chunk(plan, index, false);
             }
         }
         self.join(plan)
@@ -161,17 +161,17 @@ impl<'a> Launch<'a> {
             if index >= self.slots.len() || plan.meter.is_superseded(index) {
                 return;
             }
-            self.run_chunk(plan, index);
+            self.run_chunk(plan, index, self.slots.len() > 1);
         }
     }
 
-    fn run_chunk(&self, plan: &Plan<'_>, index: usize) {
+    fn run_chunk(&self, plan: &Plan<'_>, index: usize, is_shared: bool) {
         let taken = std::mem::take(&mut *self.slot(index));
         let lines_seen = match taken.end.map(|end| end.result) {
             Some(Err(Failure::Contended(lines))) => lines,
             _ => 0,
         };
-        let mut end = chunk::run(plan, self.part(index, taken.outputs, lines_seen));
+        let mut end = chunk::run(plan, self.part(index, taken.outputs, lines_seen, is_shared));
         let mut outputs = std::mem::take(&mut end.outputs);
         match &end.result {
             Err(Failure::Ended(_)) => plan.meter.note_failure(index),
@@ -196,7 +196,7 @@ impl<'a> Launch<'a> {
     }
 
     /// What the chunk of that index gets.
-    fn part(&self, index: usize, outputs: Vec<BytesMut>, lines_seen: u64) -> Part {
+    fn part(&self, index: usize, outputs: Vec<BytesMut>, lines_seen: u64, is_shared: bool) -> Part {
         let range = range(self.job, index);
         let dim = |(position, name): (usize, &Arc<str>)| {
             let is_split = self
@@ -236,6 +236,7 @@ impl<'a> Launch<'a> {
                 .zip(outputs)
                 .collect(),
             lines_seen,
+            is_shared,
         }
     }
 
@@ -246,11 +247,16 @@ impl<'a> Launch<'a> {
         let mut whole: Vec<BytesMut> = Vec::new();
         for slot in self.slots {
             let slot = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
-            if let Some(end) = slot.end {
-                sums.add(&end);
-                if let (None, Err(Failure::Ended(ended))) = (&outcome, end.result) {
-                    outcome = Some(*ended);
+            let result = match slot.end {
+                Some(end) => {
+                    sums.add(&end);
+                    end.result
                 }
+                None => Err(Failure::Superseded),
+            };
+            // In order: what comes after the first failure does not matter.
+            if outcome.is_none() {
+                outcome = failure_of(result);
             }
             append(&mut whole, slot.outputs);
         }
@@ -266,6 +272,23 @@ impl<'a> Launch<'a> {
             Vec::new()
         };
         finish(plan, outcome, results, sums)
+    }
+}
+
+/// The outcome of a launch that ended with a chunk, if that chunk failed.
+fn failure_of(result: Result<(), Failure>) -> Option<Outcome> {
+    match result {
+        Ok(()) => None,
+        Err(Failure::Ended(outcome)) => Some(*outcome),
+        // Neither can be the first failure; to call it done would be a lie.
+        Err(Failure::Contended(_) | Failure::Superseded) => {
+            let message = "a chunk of the launch was not run to its end";
+            Some(Outcome::failed(
+                OutcomeKind::HostFault,
+                Blame::Host,
+                message,
+            ))
+        }
     }
 }
 

@@ -9,25 +9,45 @@ use wasmtime::{ResourceLimiter, Result};
 /// The share of one chunk in the launch's memory and tables; gives it back when dropped.
 pub(crate) struct Limiter {
     meter: Arc<Meter>,
-    memory_bytes: u64,
-    table_elements: u64,
-    /// A growth that was refused: a guest that traps afterwards trapped because of it.
+    memory: Share,
+    tables: Share,
+}
+
+/// What one chunk holds of a shared amount.
+#[derive(Default)]
+struct Share {
+    held: u64,
+    /// The last growth, which wasmtime may report as failed.
+    last: u64,
+    /// A growth that was refused, and none was allowed since: a guest that gives up afterwards gave up
+    /// because of it.
     denied: Option<Breach>,
+}
+
+/// What wasmtime asks for.
+struct Growth {
+    current: usize,
+    desired: usize,
+    maximum: Option<usize>,
 }
 
 impl Limiter {
     pub(crate) fn new(meter: Arc<Meter>) -> Self {
         Self {
             meter,
-            memory_bytes: 0,
-            table_elements: 0,
-            denied: None,
+            memory: Share::default(),
+            tables: Share::default(),
         }
     }
 
     /// The last growth that was refused.
     pub(crate) fn denied(&self) -> Option<Breach> {
-        self.denied
+        self.memory.denied.or(self.tables.denied)
+    }
+
+    /// Linear memory that this chunk holds.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory.held
     }
 
     fn count(&self, limit: Limit) -> usize {
@@ -39,25 +59,38 @@ impl Limiter {
 ///
 /// A growth over the limit fails in the guest, as WebAssembly has it; a contended one ends the chunk,
 /// so that the guest cannot tell how many threads there are.
-fn grow(
-    account: &Shared,
-    own: &mut u64,
-    denied: &mut Option<Breach>,
-    current: usize,
-    desired: usize,
-) -> Result<bool> {
-    let more = desired.saturating_sub(current) as u64;
-    match account.try_take(*own, more) {
+fn grow(account: &Shared, share: &mut Share, growth: &Growth) -> Result<bool> {
+    share.last = 0;
+    let more = growth.desired.saturating_sub(growth.current) as u64;
+    // wasmtime asks before it looks at the declared maximum; what it will refuse takes nothing.
+    let is_declared = growth
+        .maximum
+        .is_none_or(|maximum| growth.desired <= maximum);
+    if !is_declared && account.breach(share.held, more).is_none() {
+        return Ok(false);
+    }
+    match account.try_take(share.held, more) {
         Ok(()) => {
-            *own += more;
+            *share = Share {
+                held: share.held + more,
+                last: more,
+                denied: None,
+            };
             Ok(true)
         }
         Err(Denied::Over(breach)) => {
-            *denied = Some(breach);
+            share.denied = Some(breach);
             Ok(false)
         }
         Err(Denied::Contended) => Err(Stop::Contended.into()),
     }
+}
+
+/// Takes a growth back that was allowed and failed all the same.
+fn undo(account: &Shared, share: &mut Share) {
+    let last = std::mem::take(&mut share.last);
+    share.held -= last;
+    account.give_back(last);
 }
 
 impl ResourceLimiter for Limiter {
@@ -65,20 +98,38 @@ impl ResourceLimiter for Limiter {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> Result<bool> {
-        let (own, denied) = (&mut self.memory_bytes, &mut self.denied);
-        grow(&self.meter.memory, own, denied, current, desired)
+        let growth = Growth {
+            current,
+            desired,
+            maximum,
+        };
+        grow(&self.meter.memory, &mut self.memory, &growth)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
+        undo(&self.meter.memory, &mut self.memory);
+        Ok(())
     }
 
     fn table_growing(
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> Result<bool> {
-        let (own, denied) = (&mut self.table_elements, &mut self.denied);
-        grow(&self.meter.table_elements, own, denied, current, desired)
+        let growth = Growth {
+            current,
+            desired,
+            maximum,
+        };
+        grow(&self.meter.table_elements, &mut self.tables, &growth)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
+        undo(&self.meter.table_elements, &mut self.tables);
+        Ok(())
     }
 
     fn instances(&self) -> usize {
@@ -96,7 +147,7 @@ impl ResourceLimiter for Limiter {
 
 impl Drop for Limiter {
     fn drop(&mut self) {
-        self.meter.memory.give_back(self.memory_bytes);
-        self.meter.table_elements.give_back(self.table_elements);
+        self.meter.memory.give_back(self.memory.held);
+        self.meter.table_elements.give_back(self.tables.held);
     }
 }

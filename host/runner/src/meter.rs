@@ -263,15 +263,20 @@ impl Shared {
         }
     }
 
+    /// Why a chunk that holds `own` could not have `more` even alone.
+    pub(crate) fn breach(&self, own: u64, more: u64) -> Option<Breach> {
+        let requested = own.saturating_add(more);
+        (requested > self.maximum).then_some(Breach {
+            limit: self.limit,
+            amount: Amount::Requested(requested),
+            maximum: self.maximum,
+        })
+    }
+
     /// Gives `more` to a chunk that holds `own`.
     pub(crate) fn try_take(&self, own: u64, more: u64) -> Result<(), Denied> {
-        let requested = own.saturating_add(more);
-        if requested > self.maximum {
-            return Err(Denied::Over(Breach {
-                limit: self.limit,
-                amount: Amount::Requested(requested),
-                maximum: self.maximum,
-            }));
+        if let Some(breach) = self.breach(own, more) {
+            return Err(Denied::Over(breach));
         }
         let fits = |held: u64| held.checked_add(more).filter(|sum| *sum <= self.maximum);
         match self
