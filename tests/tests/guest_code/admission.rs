@@ -122,6 +122,24 @@ fn an_import_that_no_grant_gives_is_denied_by_name() {
     }
 }
 
+#[test]
+fn an_imports_name_cannot_forge_a_line() {
+    let text = r#"(component (import "url=<\1b]0;x\07\0ahotcell: done>" (func))
+        (component $c) (instance $i (instantiate $c))
+        (export "hotcell:kernel/entries@0.1.0" (instance $i)))"#;
+    let arena = Arena::new();
+    let component = Component::new(with_manifest(wat::parse_str(text).unwrap()));
+    let ended = arena.cell.run(&component, honest_request());
+    let words = ["does not offer"];
+    assert_refused(&ended, OutcomeKind::Denied, Blame::Operator, &words);
+    let message = &ended.outcome.message;
+    assert!(!message.contains(char::is_control), "{message:?}");
+    assert!(
+        message.contains("\\u{1b}") && message.contains("\\n"),
+        "{message:?}"
+    );
+}
+
 fn with_manifest(mut component: Vec<u8>) -> Vec<u8> {
     use wasm_encoder::ComponentSection;
     let section = wasm_encoder::CustomSection {

@@ -28,6 +28,13 @@ fn memory_in_many_steps_is_refused_at_the_cap() {
 }
 
 #[test]
+fn growth_beyond_a_declared_maximum_takes_nothing_from_the_cap() {
+    let ended = Arena::new().run(&Guest::named("grows_past_its_maximum"), honest_request());
+    assert_ended(&ended, OutcomeKind::Done, None);
+    assert_eq!(ended.report.usage.peak_memory_bytes.0, 2 * PAGE);
+}
+
+#[test]
 fn several_memories_have_one_cap() {
     assert_eq!(refused("memory_over_several"), 303 * PAGE);
 }

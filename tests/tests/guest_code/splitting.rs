@@ -3,7 +3,7 @@
 use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
-use hotcell::{Array, Ended, Metering, Request};
+use hotcell::{Array, Cell, Ended, Metering, Request};
 use hotcell_tests::{Arena, Guest, assert_breached, assert_ended};
 
 /// Sixteen indices, and so sixteen chunks of one byte each.
@@ -56,6 +56,14 @@ fn the_first_failing_chunk_in_order_is_the_launchs_end() {
         assert_ended(&ended, OutcomeKind::KernelError, Some(Blame::Guest));
         assert_eq!(ended.outcome.message, "1", "{threads} threads");
     }
+}
+
+#[test]
+fn a_launch_with_more_threads_than_slots_is_done_all_the_same() {
+    let cell = Cell::in_process_with_slots(2, 0).build().unwrap();
+    let ended = Arena::with(cell).run(&Guest::named("wants_most_memory").split(), request(8));
+    assert_ended(&ended, OutcomeKind::Done, None);
+    assert_eq!(ended.report.log.len(), 16);
 }
 
 #[test]
