@@ -29,7 +29,14 @@ pub(crate) struct Inner {
     pub(crate) cache: Result<ArtifactCache, String>,
     pub(crate) audit: Arc<dyn Audit>,
     descriptions: Kept<Digest, Description>,
-    pub(crate) loaded: Kept<LoadedKey, Mutex<Option<Arc<dyn Loaded>>>>,
+    pub(crate) loaded: Kept<LoadedKey, Mutex<Option<Prepared>>>,
+}
+
+/// A loaded kernel, with the size of the artifact that it was loaded from.
+#[derive(Clone)]
+pub(crate) struct Prepared {
+    pub(crate) loaded: Arc<dyn Loaded>,
+    pub(crate) artifact_bytes: u64,
 }
 
 /// What a loaded kernel is shared by. The tenant is part of it: nothing is shared across tenants.

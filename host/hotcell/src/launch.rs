@@ -8,7 +8,7 @@
 use crate::array::{Array, NamedArray};
 use crate::artifacts::{Origin, VerifiedArtifact};
 use crate::bind::Bound;
-use crate::cell::{Cell, LoadedKey, new_run_id};
+use crate::cell::{Cell, LoadedKey, Prepared, new_run_id};
 use crate::component::Component;
 use crate::isolation::{LoadFailure, Loaded};
 use crate::permit::{About, Permit, check, refused, request_limits};
@@ -277,12 +277,14 @@ impl Cell {
         };
         let place = self.inner.loaded.get_or_insert(&key, Default::default);
         let mut held = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = &*held {
+        if let Some(prepared) = &*held {
+            check_artifact(prepared.artifact_bytes, &about.limits)?;
             timings.cache = Some(CacheOutcome::HitMemory);
-            return Ok(Arc::clone(loaded));
+            return Ok(Arc::clone(&prepared.loaded));
         }
-        let loaded = self.prepare_fresh(component, about, timings)?;
-        *held = Some(Arc::clone(&loaded));
+        let prepared = self.prepare_fresh(component, about, timings)?;
+        let loaded = Arc::clone(&prepared.loaded);
+        *held = Some(prepared);
         Ok(loaded)
     }
 
@@ -291,7 +293,7 @@ impl Cell {
         component: &Component,
         about: &About,
         timings: &mut Timings,
-    ) -> Result<Arc<dyn Loaded>, Outcome> {
+    ) -> Result<Prepared, Outcome> {
         let origin = Origin {
             component: component.digest(),
             profile: self.inner.isolation.profile(about.metering),
@@ -300,20 +302,16 @@ impl Cell {
         let begin = Instant::now();
         let cache = self.inner.cache.as_ref().map_err(Clone::clone);
         let mut why = match cache.and_then(|cache| cache.find(&origin)) {
-            Ok(artifact)
-                if artifact.bytes().len() as u64 > about.limits.get(Limit::ArtifactBytes) =>
-            {
-                return Err(Outcome::breached(Breach {
-                    limit: Limit::ArtifactBytes,
-                    amount: Amount::Requested(artifact.bytes().len() as u64),
-                    maximum: about.limits.get(Limit::ArtifactBytes),
-                }));
-            }
             Ok(artifact) => match self.load(about, &artifact) {
                 Ok(loaded) => {
+                    let artifact_bytes = artifact.bytes().len() as u64;
+                    check_artifact(artifact_bytes, &about.limits)?;
                     timings.cache = Some(CacheOutcome::Hit);
                     timings.load_ns = nanoseconds(begin.elapsed());
-                    return Ok(loaded);
+                    return Ok(Prepared {
+                        loaded,
+                        artifact_bytes,
+                    });
                 }
                 Err(LoadFailure::Ended(outcome)) => return Err(*outcome),
                 Err(LoadFailure::Stale(why)) => {
@@ -339,10 +337,15 @@ impl Cell {
             why = format!("{why}; it could not be kept: {error}");
         }
         timings.cache = Some(CacheOutcome::Miss(why));
+        let artifact_bytes = artifact.len() as u64;
         let begin = Instant::now();
         let loaded = self.load(about, &VerifiedArtifact::fresh(artifact));
         timings.load_ns = nanoseconds(begin.elapsed());
-        loaded.map_err(|failure| match failure {
+        let prepared = |loaded| Prepared {
+            loaded,
+            artifact_bytes,
+        };
+        loaded.map(prepared).map_err(|failure| match failure {
             LoadFailure::Ended(outcome) => *outcome,
             LoadFailure::Stale(why) => {
                 let message = format!("a fresh artifact does not load: {why}");
@@ -383,6 +386,20 @@ fn caught<T>(part: impl FnOnce() -> Result<T, Outcome>) -> Result<T, Outcome> {
             message,
         ))
     })
+}
+
+/// Holds an artifact that may have been made under other limits against these.
+fn check_artifact(requested: u64, limits: &Limits) -> Result<(), Outcome> {
+    let limit = Limit::ArtifactBytes;
+    let maximum = limits.get(limit);
+    if requested <= maximum {
+        return Ok(());
+    }
+    Err(Outcome::breached(Breach {
+        limit,
+        amount: Amount::Requested(requested),
+        maximum,
+    }))
 }
 
 fn not_run(outcome: Outcome) -> Finished {

@@ -387,6 +387,18 @@ fn an_artifact_larger_than_its_limit_is_not_run() {
 }
 
 #[test]
+fn an_artifact_that_is_there_already_is_held_against_its_limit() {
+    let (arena, honest) = (Arena::new(), Guest::named("honest"));
+    assert_ended(
+        &arena.run(&honest, honest_request()),
+        OutcomeKind::Done,
+        None,
+    );
+    let ended = arena.run(&honest, honest_request().limit(Limit::ArtifactBytes, 1000));
+    assert!(assert_breached(&ended, Limit::ArtifactBytes, 1000) > 1000);
+}
+
+#[test]
 fn padding_counts_as_part_of_the_component() {
     for section in ["data", "custom"] {
         let bytes = match section {
