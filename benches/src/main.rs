@@ -13,6 +13,7 @@ mod measure;
 mod starting;
 mod table;
 mod timeouts;
+mod walls;
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -34,6 +35,9 @@ struct Bench {
     /// A few repetitions only: to see that everything runs
     #[arg(long)]
     quick: bool,
+    /// Print two medians, measured on one CPU: for the topic `walls`, which starts this program again
+    #[arg(long, hide = true)]
+    same_cpu: bool,
 }
 
 /// What can be measured.
@@ -51,10 +55,15 @@ enum Topic {
     Starting,
     /// How late a timeout ends a spinning kernel
     Timeouts,
+    /// Confined workers against the same work in one process
+    Walls,
 }
 
 fn main() -> Result<()> {
     let bench = Bench::parse();
+    if bench.same_cpu {
+        return walls::measure_same_cpu(bench.quick);
+    }
     let mut numbers = Map::new();
     for topic in Topic::value_variants() {
         if !bench.only.is_empty() && !bench.only.contains(topic) {
@@ -67,6 +76,7 @@ fn main() -> Result<()> {
             Topic::Compiling => compiling::measure(&bench.kernel, bench.quick),
             Topic::Starting => starting::measure(bench.quick),
             Topic::Timeouts => timeouts::measure(bench.quick),
+            Topic::Walls => walls::measure(bench.quick),
         };
         let name = format!("{topic:?}").to_lowercase();
         numbers.insert(name.clone(), measured.context(name)?);

@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask <chore>`. CONTRIBUTING.md lists them.
 
+mod attack;
 mod bench;
 mod check;
 mod demo;
@@ -7,6 +8,8 @@ mod kernels;
 mod process;
 mod test;
 mod twins;
+mod unprivileged;
+mod workers;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -24,12 +27,18 @@ enum Chore {
     Demo,
     /// Run every test
     Test(test::TestChore),
+    /// Run the tests of the walls again, as the user nobody
+    TestUnprivileged(unprivileged::UnprivilegedChore),
     /// Put each kernel's component at target/kernels/NAME.wasm
     Kernels(kernels::KernelsChore),
+    /// Put the confined processes at target/libexec/hotcell, where the command finds them
+    Workers,
     /// Build each kernel's native twins into target/twins/{baseline,native}
     Twins,
     /// Measure, and print the tables of docs/performance.md
     Bench(bench::BenchChore),
+    /// Attack an installed hotcell with the whole corpus, and leave a dated report in target/attack
+    Attack(attack::AttackChore),
     /// Formatting, lints, documentation and licences
     Check,
 }
@@ -38,8 +47,11 @@ fn main() -> ExitCode {
     let done = match Xtask::parse().chore {
         Chore::Demo => demo::demo(),
         Chore::Test(chore) => chore.run(),
+        Chore::TestUnprivileged(chore) => chore.run(),
         Chore::Kernels(chore) => chore.run(),
         Chore::Bench(chore) => chore.run(),
+        Chore::Attack(chore) => chore.run(),
+        Chore::Workers => workers::build_all(),
         Chore::Twins => twins::build_all(),
         Chore::Check => check::check(),
     };

@@ -69,5 +69,6 @@ pub(crate) fn build_host() -> Result<()> {
         "--exclude",
         "xtask",
         "--locked",
-    ]))
+    ]))?;
+    crate::workers::build_all()
 }

@@ -8,7 +8,7 @@ mod check;
 mod componentize;
 mod flags;
 mod manifest_file;
-mod sections;
+pub(crate) mod sections;
 mod target;
 
 use crate::exit::Exit;

@@ -4,22 +4,43 @@ use crate::exit::Exit;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, Places};
+use hotcell::{Cell, CellBuilder, Places, Tier};
+use std::path::PathBuf;
 
 /// How launches are kept apart from the host.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Isolation")]
 pub(crate) struct HostArguments {
-    /// What keeps the kernel apart from the host, besides the Wasm sandbox
-    #[arg(long, value_enum, default_value = "in-process")]
-    isolation: IsolationName,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationArguments,
     /// Neither read nor write the cache of compiled kernels
-    #[arg(long)]
+    #[arg(long, help_heading = "Isolation")]
     no_cache: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// What keeps a kernel apart from the host.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Isolation")]
+pub(crate) struct IsolationArguments {
+    /// What keeps the kernel apart from the host, besides the Wasm sandbox
+    #[arg(long, value_enum, default_value = "confined")]
+    isolation: IsolationName,
+    /// The least that confined workers must have around them; `hotcell doctor` says what this machine gives
+    #[arg(
+        long,
+        value_name = "full|unprivileged|insecure",
+        default_value = "full"
+    )]
+    tier: Tier,
+    /// Where hotcell-compiler and hotcell-runner are [default: beside hotcell, or in ../libexec/hotcell]
+    #[arg(long, value_name = "DIRECTORY")]
+    workers: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum IsolationName {
+    /// Compiler and kernel each in a confined process
+    Confined,
     /// Nothing: compiler and kernel share the command's process
     InProcess,
 }
@@ -27,23 +48,49 @@ enum IsolationName {
 impl HostArguments {
     /// The cell these arguments ask for.
     pub(crate) fn cell(&self) -> Result<Cell> {
-        let builder = match self.isolation {
-            IsolationName::InProcess => Cell::in_process(),
-        };
+        let builder = self.isolation.builder();
         let builder = if self.no_cache {
             builder
         } else {
             builder.cache(places()?)
         };
-        builder.build().map_err(|error| {
-            Exit::of(
-                OutcomeKind::HostFault,
-                anyhow::Error::new(error).context(
-                    "the cache of compiled kernels cannot be used; mend it, or run with --no-cache",
-                ),
-            )
-        })
+        build(builder)
     }
+}
+
+impl IsolationArguments {
+    /// A cell without a cache.
+    pub(crate) fn cell(&self) -> Result<Cell> {
+        build(self.builder())
+    }
+
+    fn builder(&self) -> CellBuilder {
+        match self.isolation {
+            IsolationName::InProcess => Cell::in_process(),
+            IsolationName::Confined => confined(self.workers.clone()).require_tier(self.tier),
+        }
+    }
+}
+
+/// A cell with confined workers.
+pub(crate) fn confined(workers: Option<PathBuf>) -> CellBuilder {
+    match workers {
+        Some(directory) => Cell::confined().workers(directory),
+        None => Cell::confined(),
+    }
+}
+
+/// Sets a cell up; what stands in the way is the host's fault, but for workers that are not there.
+pub(crate) fn build(builder: CellBuilder) -> Result<Cell> {
+    builder.build().map_err(|error| match error {
+        error @ hotcell::SetupError::Cache(_) => Exit::of(
+            OutcomeKind::HostFault,
+            anyhow::Error::new(error).context(
+                "the cache of compiled kernels cannot be used; mend it, or run with --no-cache",
+            ),
+        ),
+        error => Exit::of(OutcomeKind::Isolation, error),
+    })
 }
 
 /// Where this user's cache and keys are.

@@ -2,14 +2,15 @@
 
 use crate::arguments::GrantArguments;
 use crate::exit::Exit;
+use crate::host::IsolationArguments;
 use anyhow::Result;
 use clap::Args;
-use hotcell::description::{Description, Extent, Need, Refusal};
+use hotcell::description::{Description, Extent, Need};
 use hotcell::grant::Grants;
 use hotcell::limit::{Limit, Limits, Unit};
 use hotcell::manifest::{Kernel, Role, Weight};
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, Component, Request};
+use hotcell::{Component, Request};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -23,6 +24,8 @@ pub(crate) struct InspectCommand {
     json: bool,
     #[command(flatten)]
     grants: GrantArguments,
+    #[command(flatten)]
+    isolation: IsolationArguments,
 }
 
 /// What `--json` prints.
@@ -49,15 +52,11 @@ impl InspectCommand {
     pub(crate) fn execute(self) -> Result<()> {
         let component =
             Component::read(&self.kernel).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
-        let cell = Cell::in_process().build()?;
+        let cell = self.isolation.cell()?;
         let limits = ceilings();
-        let description = cell.describe(&component, &limits).map_err(|refusal| {
-            let kind = match refusal {
-                Refusal::Malformed(_) | Refusal::NoKernel(_) => OutcomeKind::InvalidComponent,
-                Refusal::TooMuch(_) => OutcomeKind::Limit,
-            };
-            Exit::of(kind, refusal)
-        })?;
+        let description = cell
+            .describe(&component, &limits)
+            .map_err(|outcome| Exit::of(outcome.kind, anyhow::anyhow!(outcome.message)))?;
         let grants = self.grants.apply(Request::new()).granted().clone();
         if self.json {
             let inspection = inspection(&component, &description, &grants);

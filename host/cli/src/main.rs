@@ -7,6 +7,7 @@ mod arguments;
 mod build;
 mod cache;
 mod compile;
+mod doctor;
 mod exit;
 mod host;
 mod inspect;
@@ -44,6 +45,8 @@ enum Command {
     New(new::NewCommand),
     /// Look at or clear the cache of compiled kernels
     Cache(cache::CacheCommand),
+    /// Try to break out of real workers, and say how strong the walls are on this machine
+    Doctor(doctor::DoctorCommand),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Build(command) => command.execute().map(|()| 0),
         Command::New(command) => command.execute().map(|()| 0),
         Command::Cache(command) => command.execute().map(|()| 0),
+        Command::Doctor(command) => command.execute(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -8,10 +8,21 @@ use wasmtime::Engine;
 /// Whether compilation may use all cores of the machine, or stays on the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parallelism {
-    /// One thread per core.
+    /// One thread per core; needs the feature `parallel`.
     AllCores,
     /// The calling thread alone: what a confined process can do.
     OneThread,
+}
+
+impl Parallelism {
+    #[cfg(feature = "parallel")]
+    fn apply(self, config: &mut wasmtime::Config) {
+        config.parallel_compilation(self == Self::AllCores);
+    }
+
+    /// Without the feature there is one thread.
+    #[cfg(not(feature = "parallel"))]
+    fn apply(self, _config: &mut wasmtime::Config) {}
 }
 
 /// Why a component could not be compiled.
@@ -40,7 +51,7 @@ impl Compiler {
     /// [`CompileError::Setup`] where Cranelift does not support the machine.
     pub fn new(metering: Metering, parallelism: Parallelism) -> Result<Self, CompileError> {
         let mut config = config(metering);
-        config.parallel_compilation(parallelism == Parallelism::AllCores);
+        parallelism.apply(&mut config);
         let engine =
             Engine::new(&config).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
         Ok(Self { engine })

@@ -2,9 +2,10 @@
 
 use crate::census::{Census, invalid, payloads};
 use hotcell_model::component::{Description, ENTRIES, Import, PACKAGE_VERSION, Refusal};
+use hotcell_model::frame::WireDescription;
 use hotcell_model::limit::Limits;
-use hotcell_model::manifest::{Manifest, ManifestError, SECTION};
-use std::error::Error as _;
+use hotcell_model::manifest::{Manifest, SECTION};
+use hotcell_model::text::chain;
 use wasmparser::{Encoding, Payload};
 
 /// Reads, counts and validates `bytes`, and nothing of them runs.
@@ -13,6 +14,24 @@ use wasmparser::{Encoding, Payload};
 /// [`Refusal::TooMuch`] for the first count that is over its limit, [`Refusal::Malformed`] and [`Refusal::NoKernel`] for anything
 /// that is no kernel component, with what to do about it.
 pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
+    let surface = read(bytes, limits)?;
+    let manifest = Manifest::decode(&surface.manifest);
+    Ok(Description {
+        manifest: manifest.map_err(|error| Refusal::NoKernel(chain(&error)))?,
+        imports: surface
+            .imports
+            .iter()
+            .map(|name| Import::classify(name))
+            .collect(),
+        counts: surface.counts,
+    })
+}
+
+/// As [`describe`], with the manifest as it stands in its section.
+///
+/// # Errors
+/// As [`describe`], but for a manifest that is none.
+pub fn read(bytes: &[u8], limits: &Limits) -> Result<WireDescription, Refusal> {
     check_preamble(bytes)?;
     let mut census = Census::new(bytes, limits)?;
     let mut surface = Surface::default();
@@ -28,7 +47,7 @@ pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
             _ => {}
         }
     }
-    Ok(Description {
+    Ok(WireDescription {
         manifest: surface.manifest()?,
         imports: surface.imports,
         counts: census.finish(),
@@ -56,7 +75,7 @@ fn check_preamble(bytes: &[u8]) -> Result<(), Refusal> {
 #[derive(Default)]
 struct Surface {
     sections: Vec<Vec<u8>>,
-    imports: Vec<Import>,
+    imports: Vec<String>,
     exports: Vec<String>,
 }
 
@@ -72,7 +91,7 @@ impl Surface {
             Payload::ComponentImportSection(section) => {
                 for import in section.clone() {
                     self.imports
-                        .push(Import::classify(import.map_err(invalid)?.name.name));
+                        .push(import.map_err(invalid)?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(section) => {
@@ -86,17 +105,15 @@ impl Surface {
         Ok(())
     }
 
-    fn manifest(&self) -> Result<Manifest, Refusal> {
+    fn manifest(&mut self) -> Result<Vec<u8>, Refusal> {
         let entries = format!("{ENTRIES}@{PACKAGE_VERSION}");
         if !self.exports.contains(&entries) {
             return Err(Refusal::NoKernel(format!(
                 "the component does not export `{entries}`, so it is no kernel for this host"
             )));
         }
-        match &self.sections[..] {
-            [section] => {
-                Manifest::decode(section).map_err(|error| Refusal::NoKernel(chain(&error)))
-            }
+        match &mut self.sections[..] {
+            [section] => Ok(std::mem::take(section)),
             [] => Err(Refusal::NoKernel(format!(
                 "the component has no `{SECTION}` section; `hotcell build --manifest kernel.toml` adds one"
             ))),
@@ -106,15 +123,4 @@ impl Surface {
             ))),
         }
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &ManifestError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

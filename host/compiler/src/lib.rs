@@ -10,7 +10,7 @@ mod compile;
 mod describe;
 
 pub use compile::{CompileError, Compiler, Parallelism};
-pub use describe::describe;
+pub use describe::{describe, read};
 
 #[cfg(test)]
 mod tests;

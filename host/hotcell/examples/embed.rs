@@ -1,14 +1,15 @@
 //! Embedding hotcell: load a kernel, launch it, read the report; and cancel one from another thread.
 //!
-//! `cargo xtask kernels && cargo run --release -p hotcell --example embed`
+//! `cargo xtask kernels && cargo xtask workers && cargo run --release -p hotcell --example embed`
 
 use hotcell::outcome::OutcomeKind;
 use hotcell::{Array, Cell, Component, Metering, Places, Request};
 use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The kernel shares this process: the Wasm sandbox is the only wall, and the report says so.
-    let cell = Cell::in_process()
+    // An installed program finds the workers by itself; this one lies elsewhere.
+    let cell = Cell::confined()
+        .workers("target/libexec/hotcell")
         .cache(Places::from_environment()?)
         .build()?;
     let kernels = std::env::args()

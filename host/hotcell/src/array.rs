@@ -102,6 +102,24 @@ impl Array {
         Ok(Self { ty, source })
     }
 
+    /// An array of `ty` in memory that workers map as it is: `fill` writes its bytes, zeros before, and
+    /// then nobody can change them any more. A launch copies it no more than once, into the guest.
+    ///
+    /// # Errors
+    /// There is no memory for it, or `fill` fails.
+    #[cfg(feature = "confined")]
+    pub fn shared(
+        ty: ArrayType,
+        fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>,
+    ) -> std::io::Result<Self> {
+        let source = match ty.size_bytes() {
+            // There is nothing to map.
+            0 => fill(&mut []).map(|()| Source::Memory(Bytes::new()))?,
+            len => crate::sealed::source(hotcell_sandbox::memory::SealedMemory::fill(len, fill)?)?,
+        };
+        Ok(Self { ty, source })
+    }
+
     /// An array of that shape with a copy of `elements`.
     ///
     /// # Errors
@@ -129,7 +147,7 @@ impl Array {
     /// The bytes, where they are in memory.
     pub fn bytes(&self) -> Option<&Bytes> {
         match &self.source {
-            Source::Memory(bytes) => Some(bytes),
+            Source::Memory(bytes) | Source::Sealed { bytes, .. } => Some(bytes),
             Source::File { .. } => None,
         }
     }

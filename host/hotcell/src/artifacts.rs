@@ -2,22 +2,30 @@
 //!
 //! 1. A launch asks for the artifact of a component under an engine profile, for a tenant. The three make
 //!    its *key*; the file's name carries the component's digest and the key.
-//! 2. No file of that name: a *miss*. The component is compiled, and the artifact written to a temporary
-//!    file beside its place and renamed there, so that nobody ever reads half of one.
-//! 3. A file: it is read once into memory that only this process has. A keyed BLAKE3 over everything in it,
-//!    under a key that only the host's user can read, is checked on those bytes; the very same bytes are
-//!    what gets loaded. A file that fails is removed, and its artifact compiled again.
+//! 2. No file of that name: a *miss*. The component is compiled, by a compile process that writes the artifact
+//!    into memory that it shares with the supervisor. The supervisor seals that memory against writing (if
+//!    it cannot, the process is hostile) and copies the artifact into sealed memory of its own, which holds
+//!    nothing else. For the disk it goes to a temporary file beside its place and is renamed there, so that
+//!    nobody ever reads half of one.
+//! 3. A file: its header is read, and the artifact straight into sealed memory, once. A keyed BLAKE3 over
+//!    both, under a key that only the host's user can read, is checked on that memory; the very same pages are
+//!    what a runner maps and makes executable. A file that fails is removed, and its artifact compiled again.
 //! 4. An artifact that loads in no engine of this host (another version made it) is removed as well.
 //! 5. After a write, the files used longest ago are removed until the cache is within its size.
+//! 6. A compilation that failed by the component's doing leaves no file: it is remembered for a while instead,
+//!    in memory, so that a compile bomb costs once.
 //!
 //! An artifact's signature says which host made it, never that it is harmless: it was made from code that
 //! nobody trusts.
+
+mod memory;
 
 use crate::places::{PlaceError, Places, own_directory, own_key};
 use hotcell_model::digest::Digest;
 use hotcell_model::limit::Limit;
 use hotcell_model::profile::EngineProfile;
 use hotcell_model::tenant::Tenant;
+use memory::ArtifactMemory;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -30,23 +38,22 @@ const SUFFIX: &str = "artifact";
 const HEADER_BYTES: usize = 4096;
 
 /// An artifact that this host's compiler made: returned by it just now, or read back and verified.
-pub(crate) struct VerifiedArtifact {
-    file: Vec<u8>,
-    /// Where the artifact begins in `file`.
-    start: usize,
-}
+pub(crate) struct VerifiedArtifact(ArtifactMemory);
 
 impl VerifiedArtifact {
     /// Bytes straight from this host's compiler.
-    pub(crate) fn fresh(artifact: Vec<u8>) -> Self {
-        Self {
-            file: artifact,
-            start: 0,
-        }
+    pub(crate) fn fresh(artifact: &[u8]) -> io::Result<Self> {
+        ArtifactMemory::copy_of(artifact).map(Self)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.file[self.start..]
+        self.0.bytes()
+    }
+
+    /// The same bytes, to hand to a runner.
+    #[cfg(feature = "confined")]
+    pub(crate) fn sealed(&self) -> &hotcell_sandbox::memory::SealedMemory {
+        self.0.sealed()
     }
 }
 
@@ -136,14 +143,14 @@ impl ArtifactCache {
     /// Looks an artifact up. A miss says why.
     pub(crate) fn find(&self, origin: &Origin) -> Result<VerifiedArtifact, String> {
         let path = self.path(origin).map_err(|error| error.to_string())?;
-        let file = match self.read(&path) {
+        let file = match ArtifactFile::read(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(self.why_absent(origin));
             }
             Err(error) => return Err(format!("its file cannot be read: {error}")),
         };
-        match self.verify(file, origin) {
+        match file.and_then(|file| self.verify(file, origin)) {
             Ok(artifact) => {
                 // For pruning by last use; a read-only cache still serves.
                 let _ = File::options()
@@ -261,50 +268,43 @@ impl ArtifactCache {
         Ok(self.directory.join(origin.file_name()?))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let maximum = Limit::ArtifactBytes.ceiling() + 2 * HEADER_BYTES as u64;
-        let file = File::open(path)?;
-        let len = file.metadata()?.len();
-        if len > maximum {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "larger than any artifact",
-            ));
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-        file.take(maximum).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn verify(&self, file: Vec<u8>, origin: &Origin) -> Result<VerifiedArtifact, &'static str> {
-        let parts = split(&file).ok_or("no artifact")?;
-        let signature = blake3::keyed_hash(&self.key, parts.signed);
+    fn verify(
+        &self,
+        file: ArtifactFile,
+        origin: &Origin,
+    ) -> Result<VerifiedArtifact, &'static str> {
         // `blake3::Hash` compares in constant time.
-        if signature != blake3::Hash::from_bytes(*parts.signature) {
+        if self.sign(&file.head.header, file.artifact.bytes())
+            != blake3::Hash::from_bytes(file.head.signature)
+        {
             return Err("not signed with this host's key, or changed since");
         }
         // The signature covers the header, so this can only fail for a file under another's name.
-        if parts.origin.as_ref() != Some(origin) {
+        if file.head.origin().as_ref() != Some(origin) {
             return Err("another component's, profile's or tenant's artifact");
         }
-        let start = parts.start;
-        Ok(VerifiedArtifact { file, start })
+        Ok(VerifiedArtifact(file.artifact))
+    }
+
+    fn sign(&self, header: &[u8], artifact: &[u8]) -> blake3::Hash {
+        let len = u32::try_from(header.len()).unwrap_or(u32::MAX);
+        let mut signer = blake3::Hasher::new_keyed(&self.key);
+        signer
+            .update(&len.to_le_bytes())
+            .update(header)
+            .update(artifact);
+        signer.finalize()
     }
 
     fn write(&self, path: &Path, origin: &Origin, artifact: &[u8]) -> io::Result<()> {
         let header = serde_json::to_vec(origin)?;
         let len = u32::try_from(header.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let mut signer = blake3::Hasher::new_keyed(&self.key);
-        signer
-            .update(&len.to_le_bytes())
-            .update(&header)
-            .update(artifact);
         let mut file = tempfile::Builder::new()
             .prefix(".new-")
             .tempfile_in(&self.directory)?;
         for part in [
             &MAGIC[..],
-            signer.finalize().as_bytes(),
+            self.sign(&header, artifact).as_bytes(),
             &len.to_le_bytes(),
             &header,
             artifact,
@@ -350,28 +350,78 @@ struct SizedFile {
     bytes: u64,
 }
 
-/// The parts of an artifact's file; nothing is verified yet.
-struct Parts<'a> {
-    signature: &'a [u8; 32],
-    signed: &'a [u8],
-    origin: Option<Origin>,
-    start: usize,
+/// An artifact's file; nothing is verified yet.
+struct ArtifactFile {
+    head: Head,
+    artifact: ArtifactMemory,
 }
 
-fn split(file: &[u8]) -> Option<Parts<'_>> {
-    let rest = file.strip_prefix(MAGIC)?;
-    let (signature, signed) = rest.split_first_chunk::<32>()?;
-    let (len, rest) = signed.split_first_chunk::<4>()?;
-    let len = usize::try_from(u32::from_le_bytes(*len))
-        .ok()
-        .filter(|len| *len <= HEADER_BYTES)?;
-    let header = rest.get(..len)?;
-    Some(Parts {
-        signature,
-        signed,
-        origin: serde_json::from_slice(header).ok(),
-        start: MAGIC.len() + 32 + 4 + len,
-    })
+impl ArtifactFile {
+    /// Reads a file, each byte once; `Err` inside says why it is none.
+    fn read(path: &Path) -> io::Result<Result<Self, &'static str>> {
+        let mut file = File::open(path)?;
+        let len = file.metadata()?.len();
+        let Some(head) = Head::read(&mut file)? else {
+            return Ok(Err("no artifact"));
+        };
+        let artifact_bytes = len.saturating_sub(head.bytes());
+        if artifact_bytes > Limit::ArtifactBytes.ceiling() {
+            return Ok(Err("larger than any artifact"));
+        }
+        let artifact = ArtifactMemory::read(&mut file, artifact_bytes)?;
+        Ok(Ok(Self { head, artifact }))
+    }
+}
+
+/// What stands before the artifact in its file.
+struct Head {
+    signature: [u8; 32],
+    header: Vec<u8>,
+}
+
+impl Head {
+    /// Bytes before the header: magic, signature, the header's length.
+    const FIXED_BYTES: usize = MAGIC.len() + 32 + 4;
+
+    /// Reads the head; `None` if it is none.
+    fn read(file: &mut impl Read) -> io::Result<Option<Self>> {
+        let mut fixed = [0; Self::FIXED_BYTES];
+        if !read_whole(file, &mut fixed)? {
+            return Ok(None);
+        }
+        let Some((signature, len)) = fixed
+            .strip_prefix(MAGIC)
+            .and_then(|rest| rest.split_first_chunk::<32>())
+        else {
+            return Ok(None);
+        };
+        let len = len.first_chunk::<4>().map(|len| u32::from_le_bytes(*len));
+        let len = len.and_then(|len| usize::try_from(len).ok());
+        let Some(len) = len.filter(|len| *len <= HEADER_BYTES) else {
+            return Ok(None);
+        };
+        let mut header = vec![0; len];
+        let signature = *signature;
+        Ok(read_whole(file, &mut header)?.then_some(Self { signature, header }))
+    }
+
+    /// The bytes it takes in the file.
+    fn bytes(&self) -> u64 {
+        (Self::FIXED_BYTES + self.header.len()) as u64
+    }
+
+    fn origin(&self) -> Option<Origin> {
+        serde_json::from_slice(&self.header).ok()
+    }
+}
+
+/// Fills `bytes`; false if the file ends before.
+fn read_whole(file: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a file says of itself.
@@ -379,13 +429,9 @@ fn describe_file(path: &Path) -> Option<CacheEntry> {
     if path.extension()? != SUFFIX {
         return None;
     }
-    let file = File::open(path).ok()?;
+    let mut file = File::open(path).ok()?;
     let found = file.metadata().ok()?;
-    let mut head = Vec::new();
-    file.take(2 * HEADER_BYTES as u64)
-        .read_to_end(&mut head)
-        .ok()?;
-    let origin = split(&head)?.origin?;
+    let origin = Head::read(&mut file).ok()??.origin()?;
     let since_1970 = found
         .modified()
         .ok()?

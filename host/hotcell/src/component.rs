@@ -6,12 +6,15 @@ use hotcell_model::limit::Limit;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A component as bytes, not yet looked at.
+/// A component as bytes, not yet looked at. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Component {
     bytes: Bytes,
     digest: Digest,
     path: Option<PathBuf>,
+    /// The same bytes where compile processes can map them, made when the first one needs them.
+    #[cfg(feature = "confined")]
+    sealed: std::sync::Arc<std::sync::OnceLock<hotcell_sandbox::memory::SealedMemory>>,
 }
 
 /// Why a component's file cannot be read.
@@ -44,6 +47,8 @@ impl Component {
             bytes,
             digest,
             path: None,
+            #[cfg(feature = "confined")]
+            sealed: Default::default(),
         }
     }
 
@@ -74,6 +79,17 @@ impl Component {
     /// The bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// The bytes in memory that compile processes can map and nobody can change.
+    #[cfg(feature = "confined")]
+    pub(crate) fn sealed(&self) -> std::io::Result<&hotcell_sandbox::memory::SealedMemory> {
+        if let Some(sealed) = self.sealed.get() {
+            return Ok(sealed);
+        }
+        let copy = hotcell_sandbox::memory::SealedMemory::copy_of(&self.bytes)?;
+        // Where two threads copy at once, one copy is kept.
+        Ok(self.sealed.get_or_init(|| copy))
     }
 
     /// The file it was read from.

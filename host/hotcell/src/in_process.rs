@@ -3,17 +3,19 @@
 //! The Wasm sandbox is the only wall. It is chosen explicitly and named in every report.
 
 use crate::artifacts::VerifiedArtifact;
-use crate::isolation::{Isolate, LoadFailure, Loaded};
+use crate::cell::LoadedKey;
+use crate::component::Component;
+use crate::isolation::{Evidence, Isolate, LoadFailure, Loaded, Order, Ran, Worked, not_run};
+use crate::permit::refused;
 use hotcell_compiler::{CompileError, Compiler, Parallelism};
-use hotcell_model::component::{Description, Refusal};
-use hotcell_model::grant::Grants;
-use hotcell_model::job::{Finished, Job, JobData, Observer};
+use hotcell_model::component::Description;
+use hotcell_model::job::{Finished, Job, JobArray, JobData, Observer, ResultArray, Source};
 use hotcell_model::limit::Limits;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::{EngineProfile, Isolation, Metering};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
-use hotcell_runner::{LoadError, LoadedKernel, Runner, RunnerConfig};
+use hotcell_runner::{LoadError, LoadedKernel, OutputBuffer, Runner, RunnerConfig};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -44,6 +46,26 @@ impl InProcess {
         runners.insert(key, Arc::clone(&runner));
         Ok(runner)
     }
+
+    fn artifact(
+        &self,
+        component: &[u8],
+        metering: Metering,
+        limits: &Limits,
+    ) -> Result<VerifiedArtifact, Outcome> {
+        let compiler = self.compilers[metering as usize].get_or_init(|| {
+            Compiler::new(metering, Parallelism::AllCores).map_err(|error| error.to_string())
+        });
+        let compiler = compiler.as_ref().map_err(host_fault)?;
+        let artifact = compiler
+            .compile(component, limits)
+            .map_err(|error| match error {
+                CompileError::TooMuch(breach) => Outcome::breached(breach),
+                CompileError::Refused(_) => misfit(&error),
+                CompileError::Setup(_) => host_fault(&error),
+            })?;
+        VerifiedArtifact::fresh(&artifact).map_err(|error| host_fault(&error))
+    }
 }
 
 impl Isolate for InProcess {
@@ -51,8 +73,10 @@ impl Isolate for InProcess {
         Isolation::InProcess
     }
 
-    fn describe(&self, component: &[u8], limits: &Limits) -> Result<Description, Refusal> {
-        hotcell_compiler::describe(component, limits)
+    fn describe(&self, component: &Component, order: Order<'_>) -> Worked<Description> {
+        hotcell_compiler::describe(component.bytes(), order.limits)
+            .map_err(|refusal| refused(&refusal))
+            .into()
     }
 
     fn profile(&self, metering: Metering) -> EngineProfile {
@@ -61,56 +85,37 @@ impl Isolate for InProcess {
 
     fn compile(
         &self,
-        component: &[u8],
+        component: &Component,
         metering: Metering,
-        limits: &Limits,
-    ) -> Result<Vec<u8>, Outcome> {
-        let compiler = self.compilers[metering as usize].get_or_init(|| {
-            Compiler::new(metering, Parallelism::AllCores).map_err(|error| error.to_string())
-        });
-        let compiler = compiler.as_ref().map_err(host_fault)?;
-        compiler
-            .compile(component, limits)
-            .map_err(|error| match error {
-                CompileError::TooMuch(breach) => Outcome::breached(breach),
-                CompileError::Refused(_) => {
-                    let message = hotcell_model::text::escape(&error.to_string(), 2048);
-                    Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, message)
-                }
-                CompileError::Setup(_) => host_fault(&error),
-            })
+        order: Order<'_>,
+    ) -> Worked<VerifiedArtifact> {
+        self.artifact(component.bytes(), metering, order.limits)
+            .into()
     }
 
     fn load(
         &self,
-        tenant: &Tenant,
-        metering: Metering,
-        artifact: &VerifiedArtifact,
-        grants: &Grants,
+        key: &LoadedKey,
+        artifact: &Arc<VerifiedArtifact>,
+        _order: Order<'_>,
     ) -> Result<Arc<dyn Loaded>, LoadFailure> {
-        let runner = self.runner(tenant, metering);
-        let runner = runner.map_err(|outcome| LoadFailure::Ended(Box::new(outcome)))?;
+        let ended = |outcome| LoadFailure::Ended(Box::new(outcome), Evidence::default());
+        let runner = self.runner(&key.tenant, key.metering).map_err(ended)?;
         // SAFETY: a `VerifiedArtifact` is what this host's compiler returned: either just now, or it was
         // read back and its keyed digest checked over the very bytes passed here.
-        let kernel = unsafe { runner.load(artifact.bytes(), grants) };
+        let kernel = unsafe { runner.load(artifact.bytes(), &key.grants) };
         let kernel = kernel.map_err(|error| match error {
             LoadError::Mismatch(why) => LoadFailure::Stale(why),
-            LoadError::Interfaces(_) => {
-                let message = hotcell_model::text::escape(&error.to_string(), 2048);
-                LoadFailure::Ended(Box::new(Outcome::failed(
-                    OutcomeKind::InvalidComponent,
-                    Blame::Guest,
-                    message,
-                )))
-            }
+            LoadError::Interfaces(_) => ended(misfit(&error)),
         })?;
+        let kernel = Arc::new(kernel);
         Ok(Arc::new(LoadedInProcess { runner, kernel }))
     }
 }
 
 struct LoadedInProcess {
     runner: Arc<Runner>,
-    kernel: LoadedKernel,
+    kernel: Arc<LoadedKernel>,
 }
 
 impl Loaded for LoadedInProcess {
@@ -120,9 +125,58 @@ impl Loaded for LoadedInProcess {
         data: &JobData,
         signal: &Arc<StopSignal>,
         observer: &Arc<dyn Observer>,
-    ) -> Finished {
-        self.runner.run(&self.kernel, job, data, signal, observer)
+    ) -> Ran {
+        let outputs = match outputs(job) {
+            Ok(outputs) => outputs,
+            Err(outcome) => return not_run(outcome).into(),
+        };
+        let data = JobData {
+            sources: data.sources.clone(),
+        };
+        let (signal, observer) = (Arc::clone(signal), Arc::clone(observer));
+        let job = Arc::new(job.clone());
+        let ran = self.runner.run(
+            &self.kernel,
+            Arc::clone(&job),
+            data,
+            outputs,
+            signal,
+            observer,
+        );
+        let written = job.arrays.iter().filter(|array| array.is_written);
+        let result = |(array, buffer): (&JobArray, OutputBuffer)| ResultArray {
+            name: array.name.clone(),
+            source: Source::Memory(buffer.into_bytes()),
+        };
+        let finished = Finished {
+            results: written.zip(ran.outputs).map(result).collect(),
+            outcome: ran.outcome,
+            usage: ran.usage,
+            timings: ran.timings,
+            log: ran.log,
+        };
+        finished.into()
     }
+}
+
+/// Zeroed memory for the arrays that are written.
+fn outputs(job: &Job) -> Result<Vec<OutputBuffer>, Outcome> {
+    let written = job.arrays.iter().filter(|array| array.is_written);
+    let buffer = |array: &JobArray| {
+        let len = usize::try_from(array.size_bytes).ok();
+        let buffer = len.and_then(|len| OutputBuffer::zeroed(len).ok());
+        buffer.ok_or_else(|| {
+            let (name, bytes) = (&array.name, array.size_bytes);
+            host_fault(&format!("no memory for output `{name}` of {bytes} bytes"))
+        })
+    };
+    written.map(buffer).collect()
+}
+
+/// What the compiler or the linker refuses, though the component was described.
+fn misfit(error: &impl ToString) -> Outcome {
+    let message = hotcell_model::text::escape(&error.to_string(), 2048);
+    Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, message)
 }
 
 fn host_fault(error: &impl ToString) -> Outcome {

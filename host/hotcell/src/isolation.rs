@@ -1,15 +1,19 @@
 //! The seam between the supervisor and what compiles and runs hostile code.
 //!
-//! In-process isolation implements it by calling; confined workers will implement it by sending. The
-//! supervisor's side of a launch knows nothing else of either.
+//! In-process isolation implements it by calling, confined workers by sending. The supervisor's side of a
+//! launch knows nothing else of either.
 
 use crate::artifacts::VerifiedArtifact;
-use hotcell_model::component::{Description, Refusal};
-use hotcell_model::grant::Grants;
+use crate::cell::LoadedKey;
+use crate::component::Component;
+use crate::diagnosis::Diagnosis;
+use hotcell_model::component::Description;
 use hotcell_model::job::{Finished, Job, JobData, Observer};
+use hotcell_model::layer::{LayerReport, Tier};
 use hotcell_model::limit::Limits;
-use hotcell_model::outcome::Outcome;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::{EngineProfile, Isolation, Metering};
+use hotcell_model::report::{Alert, Compilation, Walls};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
@@ -19,8 +23,13 @@ pub(crate) trait Isolate: Send + Sync {
     /// What it is called in reports.
     fn kind(&self) -> Isolation;
 
+    /// The least that the walls around its workers must be; `None` where there are no walls.
+    fn required_tier(&self) -> Option<Tier> {
+        None
+    }
+
     /// Reads a component without running it.
-    fn describe(&self, component: &[u8], limits: &Limits) -> Result<Description, Refusal>;
+    fn describe(&self, component: &Component, order: Order<'_>) -> Worked<Description>;
 
     /// What artifacts of this isolation depend on besides their component.
     fn profile(&self, metering: Metering) -> EngineProfile;
@@ -28,19 +37,107 @@ pub(crate) trait Isolate: Send + Sync {
     /// Compiles a component that was described.
     fn compile(
         &self,
-        component: &[u8],
+        component: &Component,
         metering: Metering,
-        limits: &Limits,
-    ) -> Result<Vec<u8>, Outcome>;
+        order: Order<'_>,
+    ) -> Worked<VerifiedArtifact>;
 
-    /// Makes an artifact runnable for a tenant.
+    /// Makes an artifact runnable for those who share `key`.
     fn load(
         &self,
-        tenant: &Tenant,
-        metering: Metering,
-        artifact: &VerifiedArtifact,
-        grants: &Grants,
+        key: &LoadedKey,
+        artifact: &Arc<VerifiedArtifact>,
+        order: Order<'_>,
     ) -> Result<Arc<dyn Loaded>, LoadFailure>;
+
+    /// Has real workers try what they must not be able to do.
+    fn diagnose(&self, _component: &Component) -> Result<Diagnosis, Outcome> {
+        let message = format!("{} isolation has no walls to look at", self.kind());
+        Err(Outcome::failed(
+            OutcomeKind::Isolation,
+            Blame::Request,
+            message,
+        ))
+    }
+}
+
+/// Work that is asked for: for whom, within which limits, and what stops it.
+#[derive(Clone, Copy)]
+pub(crate) struct Order<'a> {
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) limits: &'a Limits,
+    pub(crate) stop: &'a StopSignal,
+}
+
+/// What came of a compile process's work, with what it took.
+pub(crate) struct Worked<T> {
+    pub(crate) result: Result<T, Outcome>,
+    pub(crate) cost: Option<Compilation>,
+    /// Whether it failed a moment ago, and was not tried again.
+    pub(crate) is_remembered: bool,
+    pub(crate) evidence: Evidence,
+}
+
+impl<T> Worked<T> {
+    /// The same work, with its result taken further.
+    pub(crate) fn and_then<U>(self, further: impl FnOnce(T) -> Result<U, Outcome>) -> Worked<U> {
+        Worked {
+            result: self.result.and_then(further),
+            cost: self.cost,
+            is_remembered: self.is_remembered,
+            evidence: self.evidence,
+        }
+    }
+}
+
+impl<T> From<Result<T, Outcome>> for Worked<T> {
+    /// Work that no other process did.
+    fn from(result: Result<T, Outcome>) -> Self {
+        Self {
+            result,
+            cost: None,
+            is_remembered: false,
+            evidence: Evidence::default(),
+        }
+    }
+}
+
+/// What was seen of the workers that a launch needed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    /// The layers of the process that compiled or described.
+    pub(crate) compiler: Arc<[LayerReport]>,
+    /// The layers of the runner.
+    pub(crate) runner: Arc<[LayerReport]>,
+    /// What was odd.
+    pub(crate) alerts: Vec<Alert>,
+}
+
+impl Evidence {
+    /// Adds what was seen later.
+    pub(crate) fn add(&mut self, later: Self) {
+        if !later.compiler.is_empty() {
+            self.compiler = later.compiler;
+        }
+        if !later.runner.is_empty() {
+            self.runner = later.runner;
+        }
+        self.alerts.extend(later.alerts);
+    }
+
+    /// The walls that these layers make; `None` where no worker was needed.
+    pub(crate) fn walls(&self, required: Option<Tier>) -> Option<Walls> {
+        let tiers = [&self.compiler, &self.runner].map(|layers| match layers.is_empty() {
+            true => None,
+            false => Some(Tier::of(layers)),
+        });
+        Some(Walls {
+            tier: tiers.into_iter().flatten().min()?,
+            required: required?,
+            runner: self.runner.to_vec(),
+            compiler: self.compiler.to_vec(),
+        })
+    }
 }
 
 /// Why an artifact was not loaded.
@@ -48,7 +145,7 @@ pub(crate) enum LoadFailure {
     /// It is stale: made by another version or for another machine.
     Stale(String),
     /// The launch ends.
-    Ended(Box<Outcome>),
+    Ended(Box<Outcome>, Evidence),
 }
 
 /// A component that can be launched.
@@ -60,5 +157,62 @@ pub(crate) trait Loaded: Send + Sync {
         data: &JobData,
         signal: &Arc<StopSignal>,
         observer: &Arc<dyn Observer>,
-    ) -> Finished;
+    ) -> Ran;
+}
+
+/// A launch that ran, or did not get to.
+pub(crate) struct Ran {
+    pub(crate) finished: Finished,
+    pub(crate) evidence: Evidence,
+}
+
+impl From<Finished> for Ran {
+    fn from(finished: Finished) -> Self {
+        Self {
+            finished,
+            evidence: Evidence::default(),
+        }
+    }
+}
+
+/// A launch that did not get to run.
+pub(crate) fn not_run(outcome: Outcome) -> Finished {
+    Finished {
+        outcome,
+        results: Vec::new(),
+        usage: Default::default(),
+        timings: Default::default(),
+        log: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::layer::Layer;
+
+    #[test]
+    fn the_weaker_worker_makes_the_tier_and_none_makes_no_walls() {
+        let all = |missing: Option<Layer>| -> Arc<[LayerReport]> {
+            let report = |layer: Layer| match Some(layer) == missing {
+                true => LayerReport::absent(layer, "not here", "nothing"),
+                false => LayerReport::enforced(layer, ""),
+            };
+            Layer::ALL.into_iter().map(report).collect()
+        };
+        let mut evidence = Evidence::default();
+        assert_eq!(evidence.walls(Some(Tier::Full)), None);
+        evidence.add(Evidence {
+            runner: all(None),
+            ..Evidence::default()
+        });
+        let tier = |evidence: &Evidence| evidence.walls(Some(Tier::Full)).map(|walls| walls.tier);
+        assert_eq!(tier(&evidence), Some(Tier::Full));
+        evidence.add(Evidence {
+            compiler: all(Some(Layer::Landlock)),
+            ..Evidence::default()
+        });
+        assert_eq!(tier(&evidence), Some(Tier::Unprivileged));
+        assert_eq!(evidence.walls(None), None);
+    }
 }

@@ -6,25 +6,22 @@
 //! ```
 
 use crate::array::{Array, NamedArray};
-use crate::artifacts::{Origin, VerifiedArtifact};
 use crate::bind::Bound;
-use crate::cell::{Cell, LoadedKey, Prepared, new_run_id};
+use crate::cell::{Cell, new_run_id};
 use crate::component::Component;
-use crate::isolation::{LoadFailure, Loaded};
-use crate::permit::{About, Permit, check, refused, request_limits};
-use crate::request::{Digests, Request};
+use crate::isolation::{Evidence, Ran, not_run};
+use crate::permit::{About, Permit, check, request_limits};
+use crate::prepare::Preparation;
+use crate::request::Request;
+use crate::settle::{report, settle};
 use bytes::Bytes;
-use hotcell_model::array::ArrayType;
-use hotcell_model::digest::Digest;
-use hotcell_model::job::{Finished, Source};
-use hotcell_model::limit::{Amount, Breach, Limit, Limits};
+use hotcell_model::job::Finished;
+use hotcell_model::limit::Limits;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{
-    ArrayReport, CacheOutcome, ComponentReport, Count, OutcomeReport, Report, SCHEMA, Timings,
-};
+use hotcell_model::report::{CacheOutcome, ComponentReport, Report, Timings};
 use hotcell_model::stop::StopSignal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -57,8 +54,19 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// Asks the launch to stop, from any thread: a guest that polls `should-stop` has the request's grace
-    /// period to return what it has, any other is interrupted within a tick.
+    /// Asks the launch to stop, from any thread, in three steps:
+    ///
+    /// 1. *Ask*: a guest that polls `should-stop` is told, and has the request's
+    ///    [`stop_grace`](Request::stop_grace) (100 ms unless set) to return what it has.
+    /// 2. *Interrupt*: it traps at its next epoch check when the grace is over; one that has never polled,
+    ///    at once.
+    /// 3. *Kill*: a runner process that has not answered within the stop grace and the cell's
+    ///    [`kill_grace`](crate::CellBuilder::kill_grace) (500 ms unless set) after the cancel is killed. In-process
+    ///    isolation has no such step.
+    ///
+    /// A launch that waits, for a runner or for a compilation, stops waiting at once; a compilation that runs is
+    /// killed at once. A timeout goes the same way, with the first step before the deadline, the second at it
+    /// and the third a kill grace after it.
     pub fn cancel(&self) {
         self.signal.cancel();
     }
@@ -153,17 +161,22 @@ impl Cell {
     /// The launch ends here, with a report that says why.
     pub fn authorize(&self, component: &Component, request: Request) -> Result<Permit, Box<Ended>> {
         let mut about = self.about(component, &request);
-        let limits = request_limits(&request);
-        let described = limits.and_then(|limits| {
-            let described = self
-                .describe(component, &limits)
-                .map_err(|refusal| refused(&refusal));
-            about.limits = limits;
-            described
-        });
-        let description = match described {
-            Ok(description) => description,
+        about.limits = match request_limits(&request) {
+            Ok(limits) => limits,
             Err(outcome) => return Err(Box::new(self.refuse(about, outcome))),
+        };
+        let worked = self.described(component, about.order(&StopSignal::default()));
+        about.evidence.add(worked.evidence);
+        let description = match worked.result {
+            Ok(description) => description,
+            Err(outcome) => {
+                let cost = Timings {
+                    cache: worked.is_remembered.then_some(CacheOutcome::FailedBefore),
+                    compilation: worked.cost,
+                    ..Timings::default()
+                };
+                return Err(Box::new(self.refuse_after(about, outcome, cost)));
+            }
         };
         about.component.name = description.manifest.component().name.clone();
         match check(&description, &request, &mut about.limits) {
@@ -214,13 +227,15 @@ impl Cell {
         component: &Component,
         request: &Request,
     ) -> Result<Timings, Outcome> {
-        let limits = request_limits(request)?;
-        self.describe(component, &limits)
-            .map_err(|refusal| refused(&refusal))?;
-        let about = self.about(component, request);
-        let mut timings = Timings::default();
-        self.prepare(component, &About { limits, ..about }, &mut timings)?;
-        Ok(timings)
+        let about = About {
+            limits: request_limits(request)?,
+            ..self.about(component, request)
+        };
+        let stop = StopSignal::default();
+        self.described(component, about.order(&stop)).result?;
+        let mut taken = Preparation::default();
+        self.prepare(component, &about, &stop, &mut taken)?;
+        Ok(taken.timings)
     }
 
     fn about(&self, component: &Component, request: &Request) -> About {
@@ -239,135 +254,44 @@ impl Cell {
             limits: Limits::defaults(Default::default()),
             isolation: self.isolation(),
             digests: request.digests,
+            evidence: Evidence::default(),
         }
     }
 
     /// The path of a launch, from its permit on.
-    pub(crate) fn launch(&self, permit: Permit, signal: &Arc<StopSignal>) -> Ended {
+    pub(crate) fn launch(&self, mut permit: Permit, signal: &Arc<StopSignal>) -> Ended {
         if let Err(error) = self.inner.audit.begin(&permit) {
             let message = format!("no audit record could be made: {error}");
             let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Operator, message);
             return self.refuse(permit.about, outcome);
         }
-        let mut timings = Timings::default();
-        let finished = caught(|| {
-            let loaded = self.prepare(&permit.component, &permit.about, &mut timings)?;
+        let mut taken = Preparation::default();
+        let ran = caught(|| {
+            let loaded = self.prepare(&permit.component, &permit.about, signal, &mut taken)?;
             let Bound { job, data, .. } = &permit.bound;
             Ok(loaded.run(job, data, signal, &permit.observer))
         })
-        .unwrap_or_else(not_run);
-        let ended = settle(permit, finished, timings);
+        .unwrap_or_else(|outcome| Ran::from(not_run(outcome)));
+        permit.about.evidence.add(taken.evidence);
+        let required = self.inner.isolation.required_tier();
+        let ended = settle(permit, ran, taken.timings, required);
         self.inner.audit.finish(&ended.report);
         ended
     }
 
-    /// A loaded kernel: from memory, from disk, or compiled. Callers that want the same one at the same
-    /// time wait for the first.
-    fn prepare(
-        &self,
-        component: &Component,
-        about: &About,
-        timings: &mut Timings,
-    ) -> Result<Arc<dyn Loaded>, Outcome> {
-        let key = LoadedKey {
-            component: component.digest(),
-            tenant: about.tenant.clone(),
-            metering: about.metering,
-            grants: about.grants.clone(),
-        };
-        let place = self.inner.loaded.get_or_insert(&key, Default::default);
-        let mut held = place.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(prepared) = &*held {
-            check_artifact(prepared.artifact_bytes, &about.limits)?;
-            timings.cache = Some(CacheOutcome::HitMemory);
-            return Ok(Arc::clone(&prepared.loaded));
-        }
-        let prepared = self.prepare_fresh(component, about, timings)?;
-        let loaded = Arc::clone(&prepared.loaded);
-        *held = Some(prepared);
-        Ok(loaded)
-    }
-
-    fn prepare_fresh(
-        &self,
-        component: &Component,
-        about: &About,
-        timings: &mut Timings,
-    ) -> Result<Prepared, Outcome> {
-        let origin = Origin {
-            component: component.digest(),
-            profile: self.inner.isolation.profile(about.metering),
-            tenant: about.tenant.clone(),
-        };
-        let begin = Instant::now();
-        let cache = self.inner.cache.as_ref().map_err(Clone::clone);
-        let mut why = match cache.and_then(|cache| cache.find(&origin)) {
-            Ok(artifact) => match self.load(about, &artifact) {
-                Ok(loaded) => {
-                    let artifact_bytes = artifact.bytes().len() as u64;
-                    check_artifact(artifact_bytes, &about.limits)?;
-                    timings.cache = Some(CacheOutcome::Hit);
-                    timings.load_ns = nanoseconds(begin.elapsed());
-                    return Ok(Prepared {
-                        loaded,
-                        artifact_bytes,
-                    });
-                }
-                Err(LoadFailure::Ended(outcome)) => return Err(*outcome),
-                Err(LoadFailure::Stale(why)) => {
-                    self.inner
-                        .cache
-                        .iter()
-                        .for_each(|cache| cache.remove(&origin));
-                    why
-                }
-            },
-            Err(why) => why,
-        };
-        let begin = Instant::now();
-        let artifact =
-            self.inner
-                .isolation
-                .compile(component.bytes(), about.metering, &about.limits)?;
-        timings.compile_ns = nanoseconds(begin.elapsed());
-        if let Ok(cache) = &self.inner.cache
-            && let Err(error) = cache.store(&origin, &artifact)
-        {
-            // The launch does not depend on it; the report tells.
-            why = format!("{why}; it could not be kept: {error}");
-        }
-        timings.cache = Some(CacheOutcome::Miss(why));
-        let artifact_bytes = artifact.len() as u64;
-        let begin = Instant::now();
-        let loaded = self.load(about, &VerifiedArtifact::fresh(artifact));
-        timings.load_ns = nanoseconds(begin.elapsed());
-        let prepared = |loaded| Prepared {
-            loaded,
-            artifact_bytes,
-        };
-        loaded.map(prepared).map_err(|failure| match failure {
-            LoadFailure::Ended(outcome) => *outcome,
-            LoadFailure::Stale(why) => {
-                let message = format!("a fresh artifact does not load: {why}");
-                Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
-            }
-        })
-    }
-
-    fn load(
-        &self,
-        about: &About,
-        artifact: &VerifiedArtifact,
-    ) -> Result<Arc<dyn Loaded>, LoadFailure> {
-        self.inner
-            .isolation
-            .load(&about.tenant, about.metering, artifact, &about.grants)
-    }
-
     /// The end of a launch that did not begin.
     fn refuse(&self, about: About, outcome: Outcome) -> Ended {
+        self.refuse_after(about, outcome, Timings::default())
+    }
+
+    /// The end of a launch that did not begin, after work that took that.
+    fn refuse_after(&self, about: About, outcome: Outcome, timings: Timings) -> Ended {
+        let finished = Finished {
+            timings,
+            ..not_run(outcome.clone())
+        };
         let ended = Ended {
-            report: report(about, &not_run(outcome.clone())),
+            report: report(about, &finished, self.inner.isolation.required_tier()),
             outcome,
             results: Vec::new(),
         };
@@ -386,147 +310,6 @@ fn caught<T>(part: impl FnOnce() -> Result<T, Outcome>) -> Result<T, Outcome> {
             message,
         ))
     })
-}
-
-/// Holds an artifact that may have been made under other limits against these.
-fn check_artifact(requested: u64, limits: &Limits) -> Result<(), Outcome> {
-    let limit = Limit::ArtifactBytes;
-    let maximum = limits.get(limit);
-    if requested <= maximum {
-        return Ok(());
-    }
-    Err(Outcome::breached(Breach {
-        limit,
-        amount: Amount::Requested(requested),
-        maximum,
-    }))
-}
-
-fn not_run(outcome: Outcome) -> Finished {
-    Finished {
-        outcome,
-        results: Vec::new(),
-        usage: Default::default(),
-        timings: Timings::default(),
-        log: Vec::new(),
-    }
-}
-
-/// Puts together what was asked, what happened and what was used.
-fn settle(permit: Permit, mut finished: Finished, prepared: Timings) -> Ended {
-    let Permit { bound, about, .. } = permit;
-    let digests = about.digests;
-    finished.timings = Timings {
-        compile_ns: prepared.compile_ns,
-        cache: prepared.cache,
-        load_ns: prepared.load_ns,
-        ..finished.timings
-    };
-    let mut report = report(about, &finished);
-    report.dims = bound
-        .job
-        .dims
-        .iter()
-        .map(|(name, extent)| (name.clone(), Count(*extent)))
-        .collect();
-    report.scalars = bound.job.scalars.iter().cloned().collect();
-    let argument = |(name, array): &(String, Array)| ArrayReport {
-        name: name.clone(),
-        dtype: array.ty().dtype(),
-        shape: array.ty().shape().to_vec(),
-        blake3: digest(array.source(), digests),
-    };
-    report.arguments = bound.arguments.iter().map(argument).collect();
-    let results = name_results(&bound, std::mem::take(&mut finished.results));
-    report.results = results
-        .iter()
-        .map(|result| argument(&(result.name.clone(), result.array.clone())))
-        .collect();
-    Ended {
-        outcome: finished.outcome,
-        report,
-        results,
-    }
-}
-
-/// Gives the bytes that came out their types.
-fn name_results(bound: &Bound, results: Vec<hotcell_model::job::ResultArray>) -> Vec<NamedArray> {
-    let typed = |result: hotcell_model::job::ResultArray| {
-        let position = bound
-            .job
-            .arrays
-            .iter()
-            .position(|array| array.name == result.name)?;
-        let ty: &ArrayType = &bound.types[position];
-        let array = Array::new(ty.clone(), result.bytes).ok()?;
-        Some(NamedArray {
-            name: result.name,
-            array,
-        })
-    };
-    results.into_iter().filter_map(typed).collect()
-}
-
-fn report(about: About, finished: &Finished) -> Report {
-    Report {
-        schema: SCHEMA,
-        run_id: about.run_id,
-        host: concat!("hotcell ", env!("CARGO_PKG_VERSION")).to_owned(),
-        component: about.component,
-        arguments: Vec::new(),
-        scalars: Default::default(),
-        dims: Default::default(),
-        results: Vec::new(),
-        outcome: OutcomeReport::from(&finished.outcome),
-        usage: finished.usage.clone(),
-        timings: finished.timings.clone(),
-        limits: about.limits.to_report(),
-        grants: about.grants,
-        metering: about.metering,
-        seed: about.seed.map(Count),
-        isolation: about.isolation,
-        log: finished.log.clone(),
-    }
-}
-
-/// A source's digest; `None` where none is wanted, or a file can no longer be read.
-fn digest(source: &Source, digests: Digests) -> Option<Digest> {
-    if digests == Digests::None {
-        return None;
-    }
-    let hash = match source {
-        Source::Memory(bytes) => hash_memory(bytes),
-        Source::File {
-            file,
-            offset_bytes,
-            len_bytes,
-        } => hash_file(file, *offset_bytes, *len_bytes).ok()?,
-    };
-    Some(Digest::from_bytes(*hash.as_bytes()))
-}
-
-fn hash_memory(bytes: &Bytes) -> blake3::Hash {
-    blake3::hash(bytes)
-}
-
-fn hash_file(file: &std::fs::File, mut offset: u64, len: u64) -> std::io::Result<blake3::Hash> {
-    use std::os::unix::fs::FileExt;
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    let end = offset + len;
-    while offset < end {
-        let want = usize::try_from(end - offset)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        file.read_exact_at(&mut buffer[..want], offset)?;
-        hasher.update(&buffer[..want]);
-        offset += want as u64;
-    }
-    Ok(hasher.finalize())
-}
-
-fn nanoseconds(duration: Duration) -> Count {
-    Count(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }
 
 fn shown(text: &str) -> String {

@@ -3,9 +3,10 @@
 //! A [`Cell`] runs kernels under limits and reports on every launch:
 //!
 //! ```no_run
+//! # #[cfg(feature = "confined")] {
 //! use hotcell::{Array, Cell, Component, Request};
 //!
-//! let cell = Cell::in_process().build()?;
+//! let cell = Cell::confined().build()?;
 //! let saxpy = Component::read("saxpy.wasm")?;
 //! let request = Request::new()
 //!     .scalar("a", 2.5f32)
@@ -15,35 +16,62 @@
 //! println!("{}: fuel {:?}", ended.outcome.kind, ended.report.usage.fuel_used);
 //! let out: Vec<f32> = ended.array("out").expect("the launch was done").to_vec()?;
 //! assert_eq!(out, [3.5, 6.0, 8.5]);
+//! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`Cell::confined`] compiles each component in a confined process of its own and runs it in another: what
+//! breaks out of the Wasm sandbox finds itself in a process that can reach nothing. `Cell::in_process` has the
+//! Wasm sandbox alone, for platforms and programs that cannot have the processes. Every report says which it was
+//! and, for workers, which walls stood around them.
 //!
 //! [`Cell::start`] runs a launch on a thread of its own and returns a [`Launch`] that can be cancelled
 //! from anywhere. Nothing here returns a bare error for what a kernel did: refusals, traps and exhausted
 //! limits are outcomes, and every launch that began ends in a [`Report`](report::Report).
 //!
 //! The path of a launch is one function, in `launch`: authorize, `audit.begin`, prepare, launch, settle,
-//! `audit.finish`.
+//! `audit.finish`. `isolation` is the seam that both kinds of isolation implement.
+
+#[cfg(all(feature = "confined", not(target_os = "linux")))]
+compile_error!(
+    "confined isolation needs Linux: turn the default features off and choose `in-process`"
+);
 
 mod array;
 mod artifacts;
 mod audit;
+mod awaited;
+mod bell;
 mod bind;
+mod builder;
 mod cell;
 mod component;
+#[cfg(feature = "confined")]
+mod confined;
+mod diagnosis;
+mod failed;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod isolation;
+mod kept;
 mod launch;
 mod permit;
 mod places;
+mod prepare;
 mod request;
+#[cfg(feature = "confined")]
+mod sealed;
+mod settle;
 
 pub use array::{Array, ArrayError, Element, NamedArray};
 pub use artifacts::{ArtifactCache, CacheEntry, CacheError};
 pub use audit::{Audit, NoAudit};
-pub use cell::{Cell, CellBuilder, SetupError};
+pub use builder::CellBuilder;
+pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};
+#[cfg(feature = "confined")]
+pub use confined::ProgramError;
+pub use diagnosis::{Diagnosis, ProbeResult, Verdict, WorkerDiagnosis};
 pub use launch::{Ended, Launch};
 pub use permit::Permit;
 pub use places::{PlaceError, Places};
@@ -51,6 +79,16 @@ pub use request::{Digests, Request};
 
 pub use hotcell_model::array::ArrayType;
 pub use hotcell_model::job::{Observer, Source};
+pub use hotcell_model::layer::Tier;
 pub use hotcell_model::profile::{Isolation, Metering};
 pub use hotcell_model::tenant::Tenant;
-pub use hotcell_model::{component as description, grant, limit, manifest, outcome, report};
+pub use hotcell_model::{
+    component as description, grant, layer, limit, manifest, outcome, probe, report,
+};
+
+/// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.
+#[cfg(feature = "confined")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::confined::reading::*;
+}

@@ -4,6 +4,7 @@
 
 use crate::bind::{Bound, bind, choose};
 use crate::component::Component;
+use crate::isolation::{Evidence, Order};
 use crate::request::{Digests, Request};
 use hotcell_model::array::ArrayType;
 use hotcell_model::component::{Description, Import, Need, Refusal};
@@ -14,6 +15,7 @@ use hotcell_model::limit::{LimitSource, Limits};
 use hotcell_model::manifest::Kernel;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::{Isolation, Metering};
+use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
 
@@ -37,6 +39,18 @@ pub(crate) struct About {
     pub(crate) limits: Limits,
     pub(crate) isolation: Isolation,
     pub(crate) digests: Digests,
+    pub(crate) evidence: Evidence,
+}
+
+impl About {
+    /// The launch's part in work that is done for it.
+    pub(crate) fn order<'a>(&'a self, stop: &'a StopSignal) -> Order<'a> {
+        Order {
+            tenant: &self.tenant,
+            limits: &self.limits,
+            stop,
+        }
+    }
 }
 
 impl Permit {

@@ -3,7 +3,7 @@
 use crate::grant::Capability;
 use crate::limit::Breach;
 use hotcell_manifest::Manifest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The WIT package whose interfaces kernels import and export.
 pub const PACKAGE: &str = "hotcell:kernel";
@@ -67,7 +67,8 @@ impl Import {
 }
 
 /// What was counted in a component, over all that it contains.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Counts {
     /// Size of the whole component.
     pub component_bytes: u64,
@@ -100,7 +101,8 @@ pub struct Counts {
 }
 
 /// The declared size of a memory, in 64 KiB pages, or of a table, in elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Extent {
     /// At instantiation.
     pub initial: u64,

@@ -92,6 +92,13 @@ impl Split {
 pub enum Source {
     /// Memory that the host owns.
     Memory(Bytes),
+    /// Sealed memory that other processes can map: nobody can change it any more.
+    Sealed {
+        /// The memory as a file, of exactly the array's size.
+        file: Arc<File>,
+        /// The same memory, mapped.
+        bytes: Bytes,
+    },
     /// A range of an open file, read when the guest asks: for arrays larger than memory.
     File {
         /// The file; only positioned reads are made.
@@ -107,7 +114,7 @@ impl Source {
     /// The size in bytes.
     pub fn len_bytes(&self) -> u64 {
         match self {
-            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Memory(bytes) | Self::Sealed { bytes, .. } => bytes.len() as u64,
             Self::File { len_bytes, .. } => *len_bytes,
         }
     }
@@ -125,8 +132,8 @@ pub struct JobData {
 pub struct ResultArray {
     /// The parameter's name.
     pub name: String,
-    /// Its bytes.
-    pub bytes: Bytes,
+    /// Its bytes, in memory.
+    pub source: Source,
 }
 
 /// How a launch ended, and what it used.

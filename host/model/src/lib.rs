@@ -7,15 +7,20 @@
 //! * [`grant`]: capabilities and what grants them
 //! * [`job`]: one launch as a runner sees it
 //! * [`component`]: what is known of a component before it runs
+//! * [`frame`]: what the supervisor and its workers say to each other
+//! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
 //! * [`outcome`] and [`report`]: how it ended, and what an operator reads
 
 pub mod array;
 pub mod component;
 pub mod digest;
+pub mod frame;
 pub mod grant;
 pub mod job;
+pub mod layer;
 pub mod limit;
 pub mod outcome;
+pub mod probe;
 pub mod profile;
 pub mod report;
 pub mod stop;

@@ -156,6 +156,12 @@ limits! {
     Types = "types", Count, [5 * K, 5 * K, 5 * K], 50 * K;
     /// Imports, exports, core modules, instances, aliases and names, over all of the component.
     Items = "items", Count, [50 * K, 50 * K, 50 * K], 500 * K;
+    /// CPU time of one compilation. Confined isolation only, like the next two.
+    CompileCpu = "compile_cpu_ns", Ns, [20 * SECOND, 20 * SECOND, 20 * SECOND], 600 * SECOND;
+    /// Memory of the process that compiles.
+    CompileMemory = "compile_memory_bytes", Bytes, [GIB, GIB, GIB], 16 * GIB;
+    /// Wall-clock time of one compilation, waiting for its turn not included.
+    CompileWall = "compile_wall_ns", Ns, [20 * SECOND, 20 * SECOND, 20 * SECOND], 600 * SECOND;
     /// Size of the compiled artifact.
     ArtifactBytes = "artifact_bytes", Bytes, [128 * MIB, 128 * MIB, 128 * MIB], GIB;
 }

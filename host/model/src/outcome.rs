@@ -202,6 +202,7 @@ impl Outcome {
         let (kind, reproducible) = match breach.limit {
             Limit::Fuel => (OutcomeKind::OutOfFuel, true),
             Limit::Timeout | Limit::CpuTime => (OutcomeKind::Timeout, false),
+            Limit::CompileCpu | Limit::CompileWall => (OutcomeKind::Limit, false),
             Limit::Memory | Limit::TableElements => (OutcomeKind::MemoryLimit, true),
             _ => (OutcomeKind::Limit, true),
         };

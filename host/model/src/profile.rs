@@ -76,11 +76,14 @@ pub struct EngineProfile {
 pub enum Isolation {
     /// The kernel is compiled and run inside the caller's process: the Wasm sandbox is the only wall.
     InProcess,
+    /// The kernel is compiled in one confined process and run in another.
+    Confined,
 }
 
 impl fmt::Display for Isolation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Confined => f.pad("confined"),
             Self::InProcess => f.pad("in-process"),
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::digest::{Digest, RunId};
 use crate::grant::Grants;
+use crate::layer::{LayerReport, Tier};
 use crate::limit::{Amount, Breach, Limit, LimitSource, Limits};
 use crate::outcome::{Blame, Frame, Outcome, OutcomeKind};
 use crate::profile::{Isolation, Metering};
@@ -88,9 +89,54 @@ pub struct Report {
     pub seed: Option<Count>,
     /// What kept the launch apart from the host.
     pub isolation: Isolation,
+    /// The walls around the workers, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub walls: Option<Walls>,
+    /// What was odd about the launch.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub alerts: Vec<Alert>,
     /// The guest's log lines that were kept, escaped.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub log: Vec<LogLine>,
+}
+
+/// The walls around the workers of a launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Walls {
+    /// How strong they were.
+    pub tier: Tier,
+    /// The least that was asked for: below it nothing would have run.
+    pub required: Tier,
+    /// The layers of the runner, in order.
+    pub runner: Vec<LayerReport>,
+    /// The layers of the process that compiled, if this launch needed one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub compiler: Vec<LayerReport>,
+}
+
+/// Something odd about a launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alert {
+    /// What kind of thing.
+    pub kind: AlertKind,
+    /// What was seen, with the numbers.
+    pub message: String,
+}
+
+/// Kinds of odd things.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlertKind {
+    /// A worker's figure does not agree with what the supervisor measured.
+    ClaimMismatch,
+    /// A worker broke the protocol, or a rule of the memory it shares.
+    HostileWorker,
+    /// A worker died.
+    WorkerDied,
+    /// A worker had to be killed.
+    WorkerKilled,
 }
 
 /// What was run.
@@ -220,6 +266,9 @@ pub struct Usage {
     pub log_lines_dropped: Count,
     /// Fresh instances that ran: one per chunk.
     pub instances: Count,
+    /// The figures among these that only the worker knows: claims, which nothing here could check.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub claimed: Vec<String>,
 }
 
 /// Whether a compiled artifact was found.
@@ -232,6 +281,8 @@ pub enum CacheOutcome {
     Hit,
     /// It was compiled, and why.
     Miss(String),
+    /// Its compilation failed a moment ago, and was not tried again.
+    FailedBefore,
 }
 
 /// Where the time of a launch went.
@@ -243,6 +294,9 @@ pub struct Timings {
     /// Whether that was needed; absent if the launch ended before.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cache: Option<CacheOutcome>,
+    /// Of that, by phase, as the compile process says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub compilation: Option<Compilation>,
     /// Verifying and mapping the artifact.
     pub load_ns: Count,
     /// Instantiating, over all chunks.
@@ -251,6 +305,22 @@ pub struct Timings {
     pub call_ns: Count,
     /// Of that, between the last read and the first write: the kernel's body, over all chunks.
     pub body_ns: Count,
+}
+
+/// What a compilation took: phases as its process says, totals as the supervisor measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compilation {
+    /// Counting and validating (claimed).
+    pub describe_ns: Count,
+    /// Setting Cranelift up (claimed).
+    pub setup_ns: Count,
+    /// Cranelift's work (claimed).
+    pub compile_ns: Count,
+    /// CPU time of the process (measured).
+    pub cpu_ns: Count,
+    /// The most memory that the process had (measured).
+    pub peak_memory_bytes: Count,
 }
 
 /// A limit in force.

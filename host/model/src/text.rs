@@ -6,11 +6,31 @@
 /// `\n`, `\u{202e}` and the like; a backslash becomes `\\`, so that an escape cannot be forged. A cut
 /// text ends in `…`.
 pub fn escape(text: &str, max_bytes: usize) -> String {
+    rewrite(text, max_bytes, "\\\\")
+}
+
+/// As [`escape`], for text that claims to be escaped already: backslashes stay as they are.
+pub fn clean(text: &str, max_bytes: usize) -> String {
+    rewrite(text, max_bytes, "\\")
+}
+
+/// An error and its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+fn rewrite(text: &str, max_bytes: usize, backslash: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
         let before = escaped.len();
         match character {
-            '\\' => escaped.push_str("\\\\"),
+            '\\' => escaped.push_str(backslash),
             hidden if is_deceptive(hidden) => escaped.extend(hidden.escape_default()),
             plain => escaped.push(plain),
         }

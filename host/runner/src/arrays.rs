@@ -5,7 +5,7 @@
 
 use crate::meter::{Denied, Meter};
 use crate::stop::Stop;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hotcell_model::job::Source;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A part of a source, without a copy. `start + len` must be within its size.
 pub(crate) fn part(source: &Source, start: u64, len: u64) -> Source {
     match source {
-        Source::Memory(bytes) => {
+        Source::Memory(bytes) | Source::Sealed { bytes, .. } => {
             let (start, end) = (as_index(start), as_index(start + len));
             Source::Memory(bytes.slice(start..end))
         }
@@ -37,7 +37,7 @@ pub(crate) fn read(
     meter: &Arc<Meter>,
 ) -> Result<Bytes, Stop> {
     match source {
-        Source::Memory(bytes) => {
+        Source::Memory(bytes) | Source::Sealed { bytes, .. } => {
             let start = as_index(offset);
             Ok(bytes.slice(start..start + len as usize))
         }
@@ -94,17 +94,6 @@ pub(crate) fn check_range(verb: &str, offset: u64, len: u64, size: u64) -> Resul
             "the kernel tried to {verb} {len} bytes at offset {offset} of an array of {size} bytes"
         ))),
     }
-}
-
-/// Zeroed bytes for an output; the pages come untouched from the operating system.
-///
-/// # Errors
-/// The memory is not to be had.
-pub(crate) fn zeroed(size_bytes: u64) -> Result<BytesMut, std::collections::TryReserveError> {
-    let len = as_index(size_bytes);
-    // `zeroed` aborts when memory is short, so ask first, where failing is possible.
-    Vec::<u8>::new().try_reserve_exact(len)?;
-    Ok(BytesMut::zeroed(len))
 }
 
 /// A size or offset within memory as an index. Sizes are checked against what memory can hold when a

@@ -6,11 +6,11 @@ use crate::engine::LoadedKernel;
 use crate::entries::{
     ChunkRange, DestinationArgument, Dimension, KernelError, Request, Scalar, SourceArgument,
 };
-use crate::guest::{BodyClock, Guest, Random};
+use crate::guest::{BodyClock, Guest, Random, RandomSource};
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter, Spent};
+use crate::output::OutputBuffer;
 use crate::stop::Stop;
-use bytes::BytesMut;
 use hotcell_model::job::Source;
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -21,12 +21,12 @@ use wasmtime::component::{ResourceTable, WasmStr};
 use wasmtime::{AsContext, Engine, Error, PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 /// What every chunk of a launch has in common.
-pub(crate) struct Plan<'a> {
-    pub(crate) engine: &'a Engine,
-    pub(crate) kernel: &'a LoadedKernel,
-    pub(crate) meter: &'a Arc<Meter>,
+pub(crate) struct Plan {
+    pub(crate) engine: Engine,
+    pub(crate) kernel: Arc<LoadedKernel>,
+    pub(crate) meter: Arc<Meter>,
     pub(crate) has_fuel: bool,
-    pub(crate) seed: Option<u64>,
+    pub(crate) random: RandomSource,
     pub(crate) entry: Arc<str>,
     pub(crate) scalars: Vec<Scalar>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Part {
     pub(crate) range: ChunkRange,
     pub(crate) dims: Vec<Dimension>,
     pub(crate) sources: Vec<(Arc<str>, Source)>,
-    pub(crate) outputs: Vec<(Arc<str>, BytesMut)>,
+    pub(crate) outputs: Vec<(Arc<str>, OutputBuffer)>,
     /// Lines that an earlier run of this chunk has logged.
     pub(crate) lines_seen: u64,
     /// Whether other chunks of the launch may be alive beside it.
@@ -48,7 +48,7 @@ pub(crate) struct Part {
 pub(crate) struct ChunkEnd {
     pub(crate) result: Result<(), Failure>,
     /// The outputs' bytes, in the order they were given.
-    pub(crate) outputs: Vec<BytesMut>,
+    pub(crate) outputs: Vec<OutputBuffer>,
     pub(crate) fuel_used: u64,
     pub(crate) instantiate: Duration,
     pub(crate) call: Duration,
@@ -68,16 +68,16 @@ pub(crate) enum Failure {
 /// Runs one chunk.
 ///
 /// A chunk that runs beside others may end as [`Failure::Contended`], one that runs alone never does.
-pub(crate) fn run(plan: &Plan<'_>, part: Part) -> ChunkEnd {
+pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
     let (names, outputs): (Vec<_>, Vec<_>) = part.outputs.into_iter().unzip();
     let mut timings = Timings::default();
     let guest = Guest {
         chunk: part.index,
-        meter: Arc::clone(plan.meter),
-        limiter: Limiter::new(Arc::clone(plan.meter)),
+        meter: Arc::clone(&plan.meter),
+        limiter: Limiter::new(Arc::clone(&plan.meter)),
         handles: ResourceTable::new(),
         outputs,
-        random: Random::new(plan.seed, part.index),
+        random: Random::new(plan.random, part.index),
         explanation: None,
         body: BodyClock::default(),
         cpu: CpuClock::start(),
@@ -97,7 +97,7 @@ pub(crate) fn run(plan: &Plan<'_>, part: Part) -> ChunkEnd {
         result.map_err(|failure| classify(plan, failure, &mut store, fuel_used, part.is_shared));
     let outputs = std::mem::take(&mut store.data_mut().outputs);
     let (meter, mut cpu) = (
-        plan.meter,
+        &plan.meter,
         std::mem::replace(&mut store.data_mut().cpu, CpuClock::start()),
     );
     // Resetting the slot is this launch's doing, so its time is charged too.
@@ -137,10 +137,10 @@ enum CallFailure {
     Declined(String),
 }
 
-fn store(plan: &Plan<'_>, guest: Guest) -> Store<Guest> {
+fn store(plan: &Plan, guest: Guest) -> Store<Guest> {
     let limits = &plan.meter.limits;
     let count = |limit: Limit| usize::try_from(limits.get(limit)).unwrap_or(usize::MAX);
-    let mut store = Store::new(plan.engine, guest);
+    let mut store = Store::new(&plan.engine, guest);
     store.limiter(|guest| &mut guest.limiter);
     store
         .data_mut()
@@ -162,7 +162,7 @@ fn store(plan: &Plan<'_>, guest: Guest) -> Store<Guest> {
 }
 
 fn call(
-    plan: &Plan<'_>,
+    plan: &Plan,
     store: &mut Store<Guest>,
     arguments: Arguments,
     timings: &mut Timings,
@@ -195,11 +195,7 @@ fn call(
 }
 
 /// The request as the guest gets it, with handles made for its arrays.
-fn request(
-    plan: &Plan<'_>,
-    store: &mut Store<Guest>,
-    arguments: Arguments,
-) -> Result<Request, Error> {
+fn request(plan: &Plan, store: &mut Store<Guest>, arguments: Arguments) -> Result<Request, Error> {
     let handles = &mut store.data_mut().handles;
     let (requested, maximum) = (
         (arguments.sources.len() + arguments.destinations.len()) as u64,
@@ -258,7 +254,7 @@ fn words(error: &KernelError, store: &Store<Guest>) -> Result<String, Error> {
     })
 }
 
-fn fuel_used(plan: &Plan<'_>, store: &Store<Guest>) -> u64 {
+fn fuel_used(plan: &Plan, store: &Store<Guest>) -> u64 {
     if !plan.has_fuel {
         return 0;
     }
@@ -267,7 +263,7 @@ fn fuel_used(plan: &Plan<'_>, store: &Store<Guest>) -> u64 {
 }
 
 fn classify(
-    plan: &Plan<'_>,
+    plan: &Plan,
     failure: CallFailure,
     store: &mut Store<Guest>,
     fuel_used: u64,

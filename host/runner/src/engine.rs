@@ -1,15 +1,29 @@
 //! An engine with its pool of slots, and artifacts made runnable in it.
 
-use crate::guest::Guest;
+use crate::crew::{Crew, prepare_thread};
+use crate::guest::{Guest, draw_secret};
 use crate::imports;
 use crate::ticker::Ticker;
 use hotcell_engine::config;
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION};
 use hotcell_model::grant::Grants;
+use hotcell_model::job::Split;
 use hotcell_model::limit::Limit;
 use hotcell_model::profile::Metering;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
-use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{
+    Config, CustomCodeMemory, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+};
+
+/// Opens what is needed to find the pages that a launch has touched, where the machine has it. To be called
+/// while a process can still open files.
+pub fn open_pagemap() {
+    let _ = PoolingAllocationConfig::is_pagemap_scan_available();
+}
 
 /// How a runner keeps its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +34,9 @@ pub struct RunnerConfig {
     /// Bytes of a slot's memory that stay mapped when it is reset, so that the next launch finds warm
     /// pages. Default 64 MiB. Resetting overwrites what the last launch touched, with zeros.
     pub keep_resident_bytes: usize,
+    /// Threads that run chunks, over all launches, the callers' own included. Default the number of cores, at
+    /// most [`Split::MAX_CHUNKS`].
+    pub threads: usize,
 }
 
 impl Default for RunnerConfig {
@@ -27,6 +44,7 @@ impl Default for RunnerConfig {
         Self {
             slots: 16,
             keep_resident_bytes: 64 << 20,
+            threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }
     }
 }
@@ -36,6 +54,11 @@ pub struct Runner {
     pub(crate) engine: Engine,
     pub(crate) metering: Metering,
     pub(crate) ticker: Ticker,
+    pub(crate) crew: Crew,
+    /// What random bytes come from where there is no seed.
+    pub(crate) secret: [u8; 32],
+    /// Counts launches whose random bytes come from the secret.
+    pub(crate) launches: AtomicU64,
 }
 
 /// The engine cannot be set up.
@@ -66,16 +89,50 @@ impl Runner {
     /// # Errors
     /// The machine does not give the address space, or the thread that ticks.
     pub fn new(metering: Metering, runner: RunnerConfig) -> Result<Self, SetupError> {
+        Self::set_up(config(metering), metering, runner)
+    }
+
+    /// As [`Runner::new`], for one artifact whose code `memory` makes executable; every thread is started
+    /// now and prepared, so that launches need no system call that running a guest does not need.
+    ///
+    /// # Errors
+    /// As [`Runner::new`].
+    pub fn with_code_memory(
+        metering: Metering,
+        runner: RunnerConfig,
+        memory: Arc<dyn CustomCodeMemory>,
+    ) -> Result<Self, SetupError> {
         let mut config = config(metering);
+        config.with_custom_code_memory(Some(memory));
+        let runner = Self::set_up(config, metering, runner)?;
+        let started = runner.crew.start_all();
+        started.map_err(|error| SetupError(error.to_string()))?;
+        prepare_thread();
+        Ok(runner)
+    }
+
+    fn set_up(
+        mut config: Config,
+        metering: Metering,
+        runner: RunnerConfig,
+    ) -> Result<Self, SetupError> {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(runner)));
         let engine = Engine::new(&config).map_err(|error| SetupError(format!("{error:#}")))?;
-        let ticker =
-            Ticker::start(engine.clone()).map_err(|error| SetupError(error.to_string()))?;
+        let io = |error: std::io::Error| SetupError(error.to_string());
+        let most = usize::try_from(Split::MAX_CHUNKS).unwrap_or(usize::MAX);
         Ok(Self {
+            ticker: Ticker::start(engine.clone()).map_err(io)?,
+            crew: Crew::new(runner.threads.clamp(1, most) - 1),
+            secret: draw_secret().map_err(io)?,
+            launches: AtomicU64::new(0),
             engine,
             metering,
-            ticker,
         })
+    }
+
+    /// Looks at the epoch's guests now: whoever is to be stopped stops, without waiting for the next tick.
+    pub fn interrupt(&self) {
+        self.engine.increment_epoch();
     }
 
     /// Makes an artifact runnable with what `grants` allow.
@@ -88,8 +145,33 @@ impl Runner {
     /// compiler returned, unchanged; the caller answers for that.
     pub unsafe fn load(&self, artifact: &[u8], grants: &Grants) -> Result<LoadedKernel, LoadError> {
         // SAFETY: the caller vouches for the bytes, as this function's contract demands.
-        let component = unsafe { Component::deserialize(&self.engine, artifact) }
-            .map_err(|error| LoadError::Mismatch(format!("{error:#}")))?;
+        let component = unsafe { Component::deserialize(&self.engine, artifact) };
+        self.link(component, grants)
+    }
+
+    /// As [`Runner::load`], from memory that becomes the code itself.
+    ///
+    /// # Errors
+    /// As [`Runner::load`].
+    ///
+    /// # Safety
+    /// As [`Runner::load`]; and the memory stays as it is for as long as the process lives.
+    pub unsafe fn load_in_place(
+        &self,
+        artifact: NonNull<[u8]>,
+        grants: &Grants,
+    ) -> Result<LoadedKernel, LoadError> {
+        // SAFETY: the caller vouches for the bytes and for the memory's life.
+        let component = unsafe { Component::deserialize_raw(&self.engine, artifact) };
+        self.link(component, grants)
+    }
+
+    fn link(
+        &self,
+        component: wasmtime::Result<Component>,
+        grants: &Grants,
+    ) -> Result<LoadedKernel, LoadError> {
+        let component = component.map_err(|error| LoadError::Mismatch(format!("{error:#}")))?;
         let interfaces = |error: wasmtime::Error| LoadError::Interfaces(format!("{error:#}"));
         let linker = imports::linker(&self.engine, grants).map_err(interfaces)?;
         let pre = linker.instantiate_pre(&component).map_err(interfaces)?;

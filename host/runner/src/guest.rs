@@ -2,8 +2,8 @@
 
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, Meter, Spent};
+use crate::output::OutputBuffer;
 use crate::stop::Stop;
-use bytes::BytesMut;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
@@ -15,7 +15,7 @@ pub(crate) struct Guest {
     pub(crate) limiter: Limiter,
     pub(crate) handles: ResourceTable,
     /// The bytes of each output, by the position that its handle names.
-    pub(crate) outputs: Vec<BytesMut>,
+    pub(crate) outputs: Vec<OutputBuffer>,
     pub(crate) random: Random,
     /// The guest's own words about why it is about to trap, escaped.
     pub(crate) explanation: Option<String>,
@@ -79,60 +79,84 @@ impl BodyClock {
     }
 }
 
-/// The instance's random bytes.
-pub(crate) enum Random {
-    /// A stream that is a function of the seed and the chunk.
-    Seeded(Box<blake3::OutputReader>),
-    /// The operating system's.
-    System,
+/// Where the random bytes of instances come from: the request's seed, or a secret of this process.
+#[derive(Clone, Copy)]
+pub(crate) enum RandomSource {
+    /// The streams are a function of the seed and the chunk.
+    Seeded(u64),
+    /// The streams are a function of a secret, the launch and the chunk. The secret is drawn once, since a
+    /// confined runner cannot ask the operating system for more.
+    Secret { secret: [u8; 32], launch: u64 },
 }
 
+/// An instance's random bytes: BLAKE3 in its extendable-output mode.
+pub(crate) struct Random(Box<blake3::OutputReader>);
+
 impl Random {
-    /// The stream of a chunk: BLAKE3 in its extendable-output mode over seed and chunk.
-    pub(crate) fn new(seed: Option<u64>, chunk: usize) -> Self {
-        match seed {
-            None => Self::System,
-            Some(seed) => {
+    /// The stream of a chunk.
+    pub(crate) fn new(source: RandomSource, chunk: usize) -> Self {
+        let mut hasher = match source {
+            RandomSource::Seeded(seed) => {
                 let mut hasher = blake3::Hasher::new_derive_key("hotcell 2026 guest random stream");
                 hasher.update(&seed.to_le_bytes());
-                hasher.update(&(chunk as u64).to_le_bytes());
-                Self::Seeded(Box::new(hasher.finalize_xof()))
+                hasher
             }
-        }
+            RandomSource::Secret { secret, launch } => {
+                let mut hasher = blake3::Hasher::new_keyed(&secret);
+                hasher.update(&launch.to_le_bytes());
+                hasher
+            }
+        };
+        hasher.update(&(chunk as u64).to_le_bytes());
+        Self(Box::new(hasher.finalize_xof()))
     }
 
-    /// Fills `buffer`; fails only where the operating system gives no random bytes.
-    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> std::io::Result<()> {
-        match self {
-            Self::Seeded(stream) => stream.fill(buffer),
-            Self::System => {
-                let mut rest = buffer;
-                while !rest.is_empty() {
-                    let flags = rustix::rand::GetRandomFlags::empty();
-                    let filled = rustix::rand::getrandom(&mut *rest, flags)?;
-                    rest = &mut rest[filled..];
-                }
-            }
-        }
-        Ok(())
+    /// Fills `buffer`.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) {
+        self.0.fill(buffer);
     }
+}
+
+/// A fresh secret of the operating system's.
+///
+/// # Errors
+/// It gives no random bytes.
+pub(crate) fn draw_secret() -> std::io::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    let mut rest = &mut secret[..];
+    while !rest.is_empty() {
+        let flags = rustix::rand::GetRandomFlags::empty();
+        let filled = rustix::rand::getrandom(&mut *rest, flags)?;
+        rest = &mut rest[filled..];
+    }
+    Ok(secret)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bytes(seed: Option<u64>, chunk: usize) -> [u8; 32] {
+    fn bytes(source: RandomSource, chunk: usize) -> [u8; 32] {
         let mut buffer = [0; 32];
-        Random::new(seed, chunk).fill(&mut buffer).unwrap();
+        Random::new(source, chunk).fill(&mut buffer);
         buffer
     }
 
     #[test]
     fn seeded_streams_depend_on_seed_and_chunk_alone() {
-        assert_eq!(bytes(Some(1), 0), bytes(Some(1), 0));
-        assert_ne!(bytes(Some(1), 0), bytes(Some(1), 1));
-        assert_ne!(bytes(Some(1), 0), bytes(Some(2), 0));
-        assert_ne!(bytes(None, 0), bytes(None, 0));
+        let seeded = RandomSource::Seeded;
+        assert_eq!(bytes(seeded(1), 0), bytes(seeded(1), 0));
+        assert_ne!(bytes(seeded(1), 0), bytes(seeded(1), 1));
+        assert_ne!(bytes(seeded(1), 0), bytes(seeded(2), 0));
+    }
+
+    #[test]
+    fn streams_without_a_seed_differ_by_process_launch_and_chunk() {
+        let secret = draw_secret().unwrap();
+        let source = |secret, launch| RandomSource::Secret { secret, launch };
+        let first = bytes(source(secret, 0), 0);
+        assert_ne!(first, bytes(source(secret, 1), 0));
+        assert_ne!(first, bytes(source(secret, 0), 1));
+        assert_ne!(first, bytes(source(draw_secret().unwrap(), 0), 0));
     }
 }

@@ -4,56 +4,104 @@
 //! counts is that of the first chunk in order, and a chunk that finds the memory taken by others runs
 //! again alone.
 
-use crate::arrays::{as_index, part, zeroed};
+use crate::arrays::{as_index, part};
 use crate::chunk::{self, ChunkEnd, Failure, Part, Plan};
+use crate::crew::Work;
 use crate::engine::{LoadedKernel, Runner};
 use crate::entries::{ChunkRange, Dimension, Scalar};
+use crate::guest::RandomSource;
 use crate::meter::{Meter, nanoseconds};
-use bytes::BytesMut;
-use hotcell_model::job::{Finished, Job, JobArray, JobData, Observer, ResultArray, Source};
+use crate::output::OutputBuffer;
+use hotcell_model::job::{Job, JobData, Observer, Source};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Count, Timings, Usage};
+use hotcell_model::report::{Count, LogLine, Timings, Usage};
 use hotcell_model::stop::StopSignal;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Stack of the threads that run chunks: the guest's, and room for the host's calls on top.
-const THREAD_STACK_BYTES: usize = 2 << 20;
+/// How a launch ended, what it used, and its outputs.
+pub struct Ran {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The outputs that were given; empty unless the outcome keeps them.
+    pub outputs: Vec<OutputBuffer>,
+    /// What it used.
+    pub usage: Usage,
+    /// Where the time went, as far as the runner knows.
+    pub timings: Timings,
+    /// The guest's log lines.
+    pub log: Vec<LogLine>,
+}
 
 impl Runner {
     /// Runs a launch to its end on the calling thread and up to `job.threads - 1` others.
     ///
-    /// `data` has one source for each array that is read, of that array's size.
+    /// `data` has one source for each array that is read, of that array's size, and `outputs` a zeroed buffer
+    /// for each that is written.
     pub fn run(
         &self,
-        kernel: &LoadedKernel,
-        job: &Job,
-        data: &JobData,
-        signal: &Arc<StopSignal>,
-        observer: &Arc<dyn Observer>,
-    ) -> Finished {
+        kernel: &Arc<LoadedKernel>,
+        job: Arc<Job>,
+        data: JobData,
+        outputs: Vec<OutputBuffer>,
+        signal: Arc<StopSignal>,
+        observer: Arc<dyn Observer>,
+    ) -> Ran {
         let _ticking = self.ticker.keep_ticking();
         let chunks = job.split.as_ref().map_or(1, |split| split.chunks());
-        let (signal, observer) = (Arc::clone(signal), Arc::clone(observer));
         let meter = Meter::new(job.limits.clone(), job.stop_grace, signal, observer, chunks);
-        let meter = Arc::new(meter);
+        let random = match job.seed {
+            Some(seed) => RandomSource::Seeded(seed),
+            None => RandomSource::Secret {
+                secret: self.secret,
+                launch: self.launches.fetch_add(1, Ordering::Relaxed),
+            },
+        };
         let plan = Plan {
-            engine: &self.engine,
-            kernel,
-            meter: &meter,
+            engine: self.engine.clone(),
+            kernel: Arc::clone(kernel),
+            meter: Arc::new(meter),
             has_fuel: self.metering.has_fuel(),
-            seed: job.seed,
+            random,
             entry: job.entry.as_str().into(),
-            scalars: scalars(job),
+            scalars: scalars(&job),
         };
-        let launch = match Launch::prepare(job, data, chunks) {
-            Ok(launch) => launch,
-            Err(outcome) => return finish(&plan, outcome, Vec::new(), Sums::default()),
-        };
-        launch.run(&plan)
+        if let Err(outcome) = check_sizes(&job, &data, &outputs) {
+            return finish(&plan, outcome, Vec::new(), Sums::default());
+        }
+        let helpers = job.threads.min(chunks).saturating_sub(1);
+        let launch = Arc::new(Launch::new(plan, job, data, outputs, chunks));
+        self.crew.work(helpers, &launch);
+        launch.run_contended();
+        match Arc::try_unwrap(launch) {
+            Ok(launch) => launch.join(),
+            // The crew gives its handles back before `work` returns.
+            Err(launch) => finish(&launch.plan, not_run(), Vec::new(), Sums::default()),
+        }
     }
+}
+
+/// Whether the arrays have the sizes that the job speaks of.
+fn check_sizes(job: &Job, data: &JobData, outputs: &[OutputBuffer]) -> Result<(), Outcome> {
+    let read = job.arrays.iter().filter(|array| array.is_read);
+    let written = job.arrays.iter().filter(|array| array.is_written);
+    let fits = read
+        .map(|array| array.size_bytes)
+        .eq(data.sources.iter().map(Source::len_bytes))
+        && written
+            .map(|array| array.size_bytes)
+            .eq(outputs.iter().map(|output| output.len() as u64));
+    if fits {
+        return Ok(());
+    }
+    let message = "the arrays do not have the sizes that the launch was checked for";
+    Err(Outcome::failed(
+        OutcomeKind::HostFault,
+        Blame::Host,
+        message,
+    ))
 }
 
 fn scalars(job: &Job) -> Vec<Scalar> {
@@ -65,11 +113,13 @@ fn scalars(job: &Job) -> Vec<Scalar> {
 }
 
 /// The parts of a launch, and what became of them.
-struct Launch<'a> {
-    job: &'a Job,
+struct Launch {
+    plan: Plan,
+    job: Arc<Job>,
     names: Vec<Arc<str>>,
     dims: Vec<Arc<str>>,
-    sources: Vec<(usize, &'a Source)>,
+    /// The arrays that are read: their position in the job, and their bytes.
+    sources: Vec<(usize, Source)>,
     /// The outputs of each chunk, taken when it runs and put back when it ends.
     slots: Vec<Mutex<Slot>>,
     next: AtomicUsize,
@@ -78,7 +128,7 @@ struct Launch<'a> {
 /// One chunk's outputs and end.
 #[derive(Default)]
 struct Slot {
-    outputs: Vec<BytesMut>,
+    outputs: Vec<OutputBuffer>,
     end: Option<ChunkEnd>,
 }
 
@@ -91,81 +141,53 @@ struct Sums {
     body: Duration,
 }
 
-impl<'a> Launch<'a> {
-    fn prepare(job: &'a Job, data: &'a JobData, chunks: usize) -> Result<Self, Outcome> {
-        let reads = job
-            .arrays
-            .iter()
-            .enumerate()
-            .filter(|(_, array)| array.is_read);
-        let sources: Vec<_> = reads
-            .map(|(position, _)| position)
-            .zip(&data.sources)
-            .collect();
-        let fits = |(position, source): &(usize, &Source)| {
-            source.len_bytes() == job.arrays[*position].size_bytes
-        };
-        if sources.len() != data.sources.len() || !sources.iter().all(fits) {
-            let message = "the inputs do not have the sizes that the launch was checked for";
-            return Err(Outcome::failed(
-                OutcomeKind::HostFault,
-                Blame::Host,
-                message,
-            ));
-        }
-        Ok(Self {
-            names: job
-                .arrays
-                .iter()
-                .map(|array| array.name.as_str().into())
-                .collect(),
-            dims: job
-                .dims
-                .iter()
-                .map(|(name, _)| name.as_str().into())
-                .collect(),
-            sources,
-            slots: make_slots(job, chunks)?,
-            next: AtomicUsize::new(0),
-            job,
-        })
-    }
-
-    fn run(self, plan: &Plan<'_>) -> Finished {
-        let helpers = self.job.threads.min(self.slots.len()).saturating_sub(1);
-        std::thread::scope(|scope| {
-            for _ in 0..helpers {
-                let builder = std::thread::Builder::new()
-                    .name("hotcell-chunk".to_owned())
-                    .stack_size(THREAD_STACK_BYTES);
-                // Without the thread there is less speed, and nothing else.
-                if builder.spawn_scoped(scope, || self.work(plan)).is_err() {
-                    break;
-                }
-            }
-            self.work(plan);
-        });
-        // Chunks that found the memory taken run alone now.
-        for index in 0..self.slots.len() {
-            if self.is_contended(index) {
-                self.run_chunk(plan, index, false);
-            }
-        }
-        self.join(plan)
-    }
-
+impl Work for Launch {
     /// Runs chunks until none is left.
-    fn work(&self, plan: &Plan<'_>) {
+    fn work(&self) {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.slots.len() || plan.meter.is_superseded(index) {
+            if index >= self.slots.len() || self.plan.meter.is_superseded(index) {
                 return;
             }
-            self.run_chunk(plan, index, self.slots.len() > 1);
+            self.run_chunk(index, self.slots.len() > 1);
+        }
+    }
+}
+
+impl Launch {
+    fn new(
+        plan: Plan,
+        job: Arc<Job>,
+        data: JobData,
+        outputs: Vec<OutputBuffer>,
+        chunks: usize,
+    ) -> Self {
+        let arrays = job.arrays.iter().enumerate();
+        let reads = arrays.filter(|(_, array)| array.is_read);
+        let positions = reads.map(|(position, _)| position);
+        let shared = |name: &String| Arc::from(name.as_str());
+        Self {
+            names: job.arrays.iter().map(|array| shared(&array.name)).collect(),
+            dims: job.dims.iter().map(|(name, _)| shared(name)).collect(),
+            sources: positions.zip(data.sources).collect(),
+            slots: make_slots(&job, outputs, chunks),
+            next: AtomicUsize::new(0),
+            plan,
+            job,
         }
     }
 
-    fn run_chunk(&self, plan: &Plan<'_>, index: usize, is_shared: bool) {
+    /// Runs the chunks again, alone, that found the memory taken.
+    fn run_contended(&self) {
+        for index in 0..self.slots.len() {
+            if self.is_contended(index) {
+                self.run_chunk(index, false);
+            }
+        }
+    }
+
+    fn run_chunk(&self, index: usize, is_shared: bool) {
+        let plan = &self.plan;
         let taken = std::mem::take(&mut *self.slot(index));
         let lines_seen = match taken.end.map(|end| end.result) {
             Some(Err(Failure::Contended(lines))) => lines,
@@ -175,7 +197,9 @@ impl<'a> Launch<'a> {
         let mut outputs = std::mem::take(&mut end.outputs);
         match &end.result {
             Err(Failure::Ended(_)) => plan.meter.note_failure(index),
-            Err(Failure::Contended(_)) => outputs.iter_mut().for_each(|bytes| bytes.fill(0)),
+            Err(Failure::Contended(_)) => outputs
+                .iter_mut()
+                .for_each(|output| output.as_mut_slice().fill(0)),
             Ok(()) | Err(Failure::Superseded) => {}
         }
         *self.slot(index) = Slot {
@@ -196,8 +220,14 @@ impl<'a> Launch<'a> {
     }
 
     /// What the chunk of that index gets.
-    fn part(&self, index: usize, outputs: Vec<BytesMut>, lines_seen: u64, is_shared: bool) -> Part {
-        let range = range(self.job, index);
+    fn part(
+        &self,
+        index: usize,
+        outputs: Vec<OutputBuffer>,
+        lines_seen: u64,
+        is_shared: bool,
+    ) -> Part {
+        let range = range(&self.job, index);
         let dim = |(position, name): (usize, &Arc<str>)| {
             let is_split = self
                 .job
@@ -213,10 +243,10 @@ impl<'a> Launch<'a> {
                 },
             }
         };
-        let source = |(position, source): &(usize, &Source)| {
+        let source = |(position, source): &(usize, Source)| {
             let part = match self.job.arrays[*position].split_stride_bytes {
                 Some(stride) => part(source, range.start * stride, range.len * stride),
-                None => (*source).clone(),
+                None => source.clone(),
             };
             (Arc::clone(&self.names[*position]), part)
         };
@@ -241,10 +271,11 @@ impl<'a> Launch<'a> {
     }
 
     /// Puts the chunks' ends together.
-    fn join(self, plan: &Plan<'_>) -> Finished {
+    fn join(self) -> Ran {
+        let plan = &self.plan;
         let mut sums = Sums::default();
         let mut outcome = None;
-        let mut whole: Vec<BytesMut> = Vec::new();
+        let mut whole: Vec<OutputBuffer> = Vec::new();
         for slot in self.slots {
             let slot = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
             let result = match slot.end {
@@ -261,17 +292,11 @@ impl<'a> Launch<'a> {
             append(&mut whole, slot.outputs);
         }
         let outcome = outcome.unwrap_or_else(|| completed(plan, &sums));
-        let written = self.job.arrays.iter().filter(|array| array.is_written);
-        let results = written.zip(whole).map(|(array, bytes)| ResultArray {
-            name: array.name.clone(),
-            bytes: bytes.freeze(),
-        });
-        let results = if outcome.keeps_outputs() {
-            results.collect()
-        } else {
-            Vec::new()
+        let outputs = match outcome.keeps_outputs() {
+            true => whole,
+            false => Vec::new(),
         };
-        finish(plan, outcome, results, sums)
+        finish(plan, outcome, outputs, sums)
     }
 }
 
@@ -281,20 +306,18 @@ fn failure_of(result: Result<(), Failure>) -> Option<Outcome> {
         Ok(()) => None,
         Err(Failure::Ended(outcome)) => Some(*outcome),
         // Neither can be the first failure; to call it done would be a lie.
-        Err(Failure::Contended(_) | Failure::Superseded) => {
-            let message = "a chunk of the launch was not run to its end";
-            Some(Outcome::failed(
-                OutcomeKind::HostFault,
-                Blame::Host,
-                message,
-            ))
-        }
+        Err(Failure::Contended(_) | Failure::Superseded) => Some(not_run()),
     }
 }
 
+fn not_run() -> Outcome {
+    let message = "a chunk of the launch was not run to its end";
+    Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
+}
+
 /// The outcome of a launch of which no chunk failed.
-fn completed(plan: &Plan<'_>, sums: &Sums) -> Outcome {
-    let meter = plan.meter;
+fn completed(plan: &Plan, sums: &Sums) -> Outcome {
+    let meter = &plan.meter;
     let maximum = meter.limits.get(Limit::Fuel);
     if plan.has_fuel && sums.fuel > maximum {
         let amount = Amount::Used(sums.fuel);
@@ -326,13 +349,13 @@ fn completed(plan: &Plan<'_>, sums: &Sums) -> Outcome {
     }
 }
 
-fn finish(plan: &Plan<'_>, outcome: Outcome, results: Vec<ResultArray>, sums: Sums) -> Finished {
-    let meter = plan.meter;
+fn finish(plan: &Plan, outcome: Outcome, outputs: Vec<OutputBuffer>, sums: Sums) -> Ran {
+    let meter = &plan.meter;
     let (totals, log) = (meter.totals(), meter.take_log());
     let duration = |duration: Duration| Count(nanoseconds(duration));
-    Finished {
+    Ran {
         outcome,
-        results,
+        outputs,
         usage: Usage {
             fuel_used: plan.has_fuel.then_some(Count(sums.fuel)),
             wall_ns: duration(meter.deadline.started.elapsed()),
@@ -344,6 +367,7 @@ fn finish(plan: &Plan<'_>, outcome: Outcome, results: Vec<ResultArray>, sums: Su
             log_bytes: Count(log.seen_bytes),
             log_lines_dropped: Count(log.dropped),
             instances: Count(sums.instances),
+            claimed: Vec::new(),
         },
         timings: Timings {
             instantiate_ns: duration(sums.instantiate),
@@ -385,11 +409,11 @@ fn range(job: &Job, index: usize) -> ChunkRange {
     }
 }
 
-/// Zeroed outputs, cut for the chunks.
-fn make_slots(job: &Job, chunks: usize) -> Result<Vec<Mutex<Slot>>, Outcome> {
-    let mut slots: Vec<Vec<BytesMut>> = (0..chunks).map(|_| Vec::new()).collect();
-    for array in job.arrays.iter().filter(|array| array.is_written) {
-        let mut rest = zeroed(array.size_bytes).map_err(|_| no_memory(array))?;
+/// The outputs, cut for the chunks.
+fn make_slots(job: &Job, outputs: Vec<OutputBuffer>, chunks: usize) -> Vec<Mutex<Slot>> {
+    let mut slots: Vec<Vec<OutputBuffer>> = (0..chunks).map(|_| Vec::new()).collect();
+    let written = job.arrays.iter().filter(|array| array.is_written);
+    for (array, mut rest) in written.zip(outputs) {
         for (index, slot) in slots.iter_mut().enumerate() {
             let len = range(job, index).len * array.split_stride_bytes.unwrap_or(0);
             let is_last = index + 1 == chunks;
@@ -401,19 +425,11 @@ fn make_slots(job: &Job, chunks: usize) -> Result<Vec<Mutex<Slot>>, Outcome> {
         }
     }
     let slot = |outputs| Mutex::new(Slot { outputs, end: None });
-    Ok(slots.into_iter().map(slot).collect())
-}
-
-fn no_memory(array: &JobArray) -> Outcome {
-    let message = format!(
-        "no memory for output `{}` of {} bytes",
-        array.name, array.size_bytes
-    );
-    Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
+    slots.into_iter().map(slot).collect()
 }
 
 /// Joins a chunk's outputs to those before it; they lie side by side, so nothing is copied.
-fn append(whole: &mut Vec<BytesMut>, outputs: Vec<BytesMut>) {
+fn append(whole: &mut Vec<OutputBuffer>, outputs: Vec<OutputBuffer>) {
     if whole.is_empty() {
         *whole = outputs;
         return;

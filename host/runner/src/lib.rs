@@ -10,6 +10,7 @@
 
 mod arrays;
 mod chunk;
+mod crew;
 mod end;
 mod engine;
 mod entries;
@@ -18,7 +19,10 @@ mod imports;
 mod launch;
 mod limiter;
 mod meter;
+mod output;
 mod stop;
 mod ticker;
 
-pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError};
+pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError, open_pagemap};
+pub use launch::Ran;
+pub use output::OutputBuffer;

@@ -2,7 +2,7 @@
 //! while launches run, and sleeps when none has run for a while.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use wasmtime::Engine;
@@ -11,6 +11,9 @@ use wasmtime::Engine;
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a launch before the thread sleeps: waking it costs a launch some microseconds.
 const IDLE_TICKS: u32 = 100;
+
+/// Stack of the thread; it runs no guest.
+const STACK_BYTES: usize = 256 << 10;
 
 /// Ticks an engine's epoch.
 pub(crate) struct Ticker {
@@ -36,9 +39,17 @@ impl Ticker {
     pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let ticking = Arc::clone(&shared);
+        // A thread that is still coming up makes system calls that may be forbidden soon.
+        let up = Arc::new(Barrier::new(2));
+        let ready = Arc::clone(&up);
         let thread = std::thread::Builder::new()
             .name("hotcell-ticker".to_owned())
-            .spawn(move || ticking.tick(&engine))?;
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                ready.wait();
+                ticking.tick(&engine);
+            })?;
+        up.wait();
         Ok(Self {
             shared,
             thread: Some(thread),

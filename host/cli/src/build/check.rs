@@ -10,7 +10,6 @@ use crate::sdk;
 use anyhow::{Context as _, Result, bail, ensure};
 use hotcell::description::Refusal;
 use hotcell::limit::Limits;
-use hotcell::{Cell, Component};
 use hotcell_manifest::{Manifest, SECTION, Weight};
 use wasmparser::Parser;
 use wit_component::DecodedWasm;
@@ -36,9 +35,8 @@ pub(crate) fn check(component: &[u8]) -> Result<Checked> {
     );
     // The host's own reading, under its default limits, before anything else parses these bytes. Whether
     // they are a kernel is said below, with what an author can do about it.
-    let cell = Cell::in_process().build()?;
     let limits = Limits::defaults(Weight::Normal);
-    match cell.describe(&Component::new(component.to_vec()), &limits) {
+    match hotcell_compiler::describe(component, &limits) {
         Err(refusal @ (Refusal::Malformed(_) | Refusal::TooMuch(_))) => {
             return Err(refusal).context("it would not pass the host's validation");
         }

@@ -1,0 +1,55 @@
+//! `hotcell-compiler`: one confined process per component.
+//!
+//! It locks itself before it has seen a byte of anybody's, says which layers it has put on, serves one
+//! request, and ends. It has one thread, no files and no engine that could run what it makes; its memory,
+//! CPU and wall time are bounded from outside, to what the request allows: what it sets itself are the ceilings.
+
+mod memory;
+mod serve;
+
+use hotcell_model::frame::{Hello, WorkerKind};
+use hotcell_model::limit::Limit;
+use hotcell_sandbox::BUILD_ID;
+use hotcell_sandbox::channel::Channel;
+use hotcell_sandbox::lockdown::{Birth, ResourceLimits};
+use serve::{Server, send};
+use std::process::ExitCode;
+
+#[global_allocator]
+static MEMORY: memory::Counted = memory::Counted;
+
+/// Exit code of a process that could not lock itself, or was started by hand.
+const EXIT_SETUP: u8 = 70;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error goes nowhere under a supervisor; a person sees it.
+            eprintln!("hotcell-compiler: {error}");
+            ExitCode::from(EXIT_SETUP)
+        }
+    }
+}
+
+fn start() -> Result<(), Box<dyn std::error::Error>> {
+    let birth = Birth::begin(WorkerKind::Compiler)?;
+    let channel = Channel::from_standard_input()?;
+    let limits = ResourceLimits {
+        data_bytes: Limit::CompileMemory.ceiling(),
+        address_space_bytes: None,
+        cpu_seconds: Some(Limit::CompileCpu.ceiling() / 1_000_000_000),
+    };
+    let walled = birth.wall(&limits)?;
+    let mut layers = walled.layers().to_vec();
+    let confined = walled.lock()?;
+    layers.extend_from_slice(confined.layers());
+    let hello = Hello {
+        build: BUILD_ID,
+        kind: WorkerKind::Compiler,
+        layers,
+    };
+    send(&channel, &hello)?;
+    Server::new(confined, channel).serve()?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Setting a cell up: its isolation, its cache, who is told.
+
+use crate::artifacts::ArtifactCache;
+use crate::audit::{Audit, NoAudit};
+use crate::cell::{Cell, Inner, SetupError};
+#[cfg(feature = "confined")]
+use crate::confined::{Confined, Settings};
+use crate::isolation::Isolate;
+use crate::places::Places;
+use std::sync::Arc;
+
+/// Sets up a [`Cell`].
+pub struct CellBuilder {
+    isolation: Choice,
+    places: Option<Places>,
+    cache_bytes: u64,
+    audit: Arc<dyn Audit>,
+}
+
+/// The isolation that was chosen, with its settings.
+enum Choice {
+    #[cfg(feature = "in-process")]
+    InProcess(hotcell_runner::RunnerConfig),
+    #[cfg(feature = "confined")]
+    Confined(Settings),
+}
+
+#[cfg(feature = "confined")]
+impl Cell {
+    /// Begins a cell that compiles each component in a confined process of its own, and runs kernels in
+    /// others, which no two tenants share.
+    ///
+    /// Defaults: workers beside this program or in `../libexec/hotcell`, tier
+    /// [`full`](hotcell_model::layer::Tier::Full) required, two runners for each core, as many threads in each
+    /// as there are cores, 1024 launches waiting, as many compilations at once as there are cores and one
+    /// fewer for any tenant, 500 ms from the interrupt to the kill, spare workers; no cache on disk, no audit.
+    pub fn confined() -> CellBuilder {
+        CellBuilder::new(Choice::Confined(Settings::default()))
+    }
+}
+
+#[cfg(feature = "in-process")]
+impl Cell {
+    /// Begins a cell that compiles and runs kernels inside this process. The Wasm sandbox is the only wall:
+    /// a bug in the compiler or the runtime is a bug in the caller.
+    ///
+    /// Defaults: 16 slots, 64 MiB kept resident in each, no cache on disk, no audit.
+    pub fn in_process() -> CellBuilder {
+        CellBuilder::new(Choice::InProcess(hotcell_runner::RunnerConfig::default()))
+    }
+
+    /// As [`Cell::in_process`], with the number of chunks that can be alive at once, and the bytes of each
+    /// slot's memory that stay mapped between launches.
+    pub fn in_process_with_slots(slots: u32, keep_resident_bytes: usize) -> CellBuilder {
+        CellBuilder::new(Choice::InProcess(hotcell_runner::RunnerConfig {
+            slots,
+            keep_resident_bytes,
+            ..Default::default()
+        }))
+    }
+}
+
+impl CellBuilder {
+    fn new(isolation: Choice) -> Self {
+        Self {
+            isolation,
+            places: None,
+            cache_bytes: ArtifactCache::DEFAULT_MAX_BYTES,
+            audit: Arc::new(NoAudit),
+        }
+    }
+
+    /// Keeps artifacts on disk in those places.
+    #[must_use]
+    pub fn cache(mut self, places: Places) -> Self {
+        self.places = Some(places);
+        self
+    }
+
+    /// The size that the cache on disk is pruned to. Default 1 GiB.
+    #[must_use]
+    pub fn cache_bytes(mut self, max_bytes: u64) -> Self {
+        self.cache_bytes = max_bytes;
+        self
+    }
+
+    /// Who is told of every launch.
+    #[must_use]
+    pub fn audit(mut self, audit: Arc<dyn Audit>) -> Self {
+        self.audit = audit;
+        self
+    }
+
+    /// Sets the cell up.
+    ///
+    /// # Errors
+    /// The cache's directory or key is not the user's own, or cannot be made; or the worker programs are not
+    /// to be found, or not to be trusted.
+    pub fn build(self) -> Result<Cell, SetupError> {
+        let cache = match &self.places {
+            Some(places) => Ok(ArtifactCache::open(places, self.cache_bytes)?),
+            None => Err("the cache on disk is off".to_owned()),
+        };
+        let isolation: Box<dyn Isolate> = match self.isolation {
+            #[cfg(feature = "in-process")]
+            Choice::InProcess(config) => Box::new(crate::in_process::InProcess::new(config)),
+            #[cfg(feature = "confined")]
+            Choice::Confined(settings) => Box::new(Confined::start(settings)?),
+        };
+        Ok(Cell {
+            inner: Arc::new(Inner::new(isolation, cache, self.audit)),
+        })
+    }
+}
+
+/// Settings of confined isolation. In-process isolation has none of these, and does not heed them.
+#[cfg(feature = "confined")]
+impl CellBuilder {
+    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        match &mut self.isolation {
+            Choice::Confined(settings) => set(settings),
+            #[cfg(feature = "in-process")]
+            Choice::InProcess(_) => {}
+        }
+        self
+    }
+
+    /// The directory of the worker programs `hotcell-compiler` and `hotcell-runner`. Default: that of the
+    /// current executable, else `../libexec/hotcell` from there.
+    #[must_use]
+    pub fn workers(self, directory: impl Into<std::path::PathBuf>) -> Self {
+        self.set(|settings| settings.workers = Some(directory.into()))
+    }
+
+    /// The least that the walls must be: below it nothing starts. Default
+    /// [`full`](hotcell_model::layer::Tier::Full).
+    #[must_use]
+    pub fn require_tier(self, tier: hotcell_model::layer::Tier) -> Self {
+        self.set(|settings| settings.required = tier)
+    }
+
+    /// The most runners at once, at least 1. Each serves one launch at a time. Default: two for each core.
+    #[must_use]
+    pub fn max_runners(self, runners: usize) -> Self {
+        self.set(|settings| settings.max_runners = runners.max(1))
+    }
+
+    /// Threads in each runner, and the most chunks of one launch that run at once: 1 to 16. Default: the
+    /// number of cores.
+    #[must_use]
+    pub fn runner_threads(self, threads: usize) -> Self {
+        self.set(|settings| settings.runner_threads = threads.clamp(1, Settings::MAX_THREADS))
+    }
+
+    /// The most launches that wait for a runner, and the most compilations that wait for their turn. Beyond
+    /// it they end as `budget`. Default 1024.
+    #[must_use]
+    pub fn queue(self, waiting: usize) -> Self {
+        self.set(|settings| settings.queue = waiting)
+    }
+
+    /// The most compile processes at once, over all tenants and for one; at least 1 each. Default: the number
+    /// of cores, and one fewer for one tenant, so that a tenant whose compilations never end leaves others a
+    /// core.
+    #[must_use]
+    pub fn compilers(self, in_all: usize, for_one_tenant: usize) -> Self {
+        self.set(|settings| {
+            settings.compilers = in_all.max(1);
+            settings.compilers_per_tenant = for_one_tenant.clamp(1, settings.compilers);
+        })
+    }
+
+    /// The time from the moment at which a runner should have stopped a launch to the moment at which it is
+    /// killed. Default 500 ms.
+    #[must_use]
+    pub fn kill_grace(self, grace: std::time::Duration) -> Self {
+        self.set(|settings| settings.kill_grace = grace)
+    }
+
+    /// Whether one compile process and one runner wait, started beforehand, so that work rarely pays for a
+    /// start. Default yes.
+    #[must_use]
+    pub fn spares(self, spares: bool) -> Self {
+        self.set(|settings| settings.spares = spares)
+    }
+}

@@ -1,0 +1,121 @@
+//! Confined isolation: each component compiled in a process of its own, and run in others, none of which can
+//! reach anything but its supervisor's socket.
+//!
+//! The supervisor's side of `docs/threat-model.md`: it starts workers ([`workers`]), looks at their walls before
+//! they see a hostile byte ([`worker`]), bounds and watches them from outside ([`compile`], [`runner`]), hands
+//! arrays over as sealed memory ([`parcel`]), believes nothing ([`reading`], [`claims`]), and kills what does not
+//! stop. A runner belongs to one tenant and one component and is used again ([`pool`]) unless it gave reason for
+//! an alert.
+
+mod claims;
+mod compile;
+mod doctor;
+mod keeper;
+mod kernel;
+mod parcel;
+mod pool;
+mod programs;
+pub(crate) mod reading;
+mod runner;
+mod settings;
+mod settle;
+mod supervisor;
+mod turns;
+mod worker;
+mod workers;
+
+pub use programs::ProgramError;
+pub(crate) use settings::Settings;
+
+use crate::artifacts::VerifiedArtifact;
+use crate::cell::LoadedKey;
+use crate::component::Component;
+use crate::diagnosis::Diagnosis;
+use crate::isolation::{Isolate, LoadFailure, Loaded, Order, Worked};
+use crate::permit::refused;
+use hotcell_model::component::Description;
+use hotcell_model::frame::{WireDescription, WorkerKind};
+use hotcell_model::layer::Tier;
+use hotcell_model::outcome::Outcome;
+use hotcell_model::profile::{EngineProfile, Isolation, Metering};
+use kernel::ConfinedKernel;
+use programs::Programs;
+use reading::{Asked, Violation};
+use std::sync::Arc;
+use supervisor::Supervisor;
+use worker::Fault;
+
+/// Compile processes and runners of one cell.
+pub(crate) struct Confined(Arc<Supervisor>);
+
+impl Confined {
+    /// Looks for the worker programs, and has spares started in the background.
+    pub(crate) fn start(settings: Settings) -> Result<Self, ProgramError> {
+        let programs = Programs::find(settings.workers.as_deref())?;
+        Ok(Self(Supervisor::start(programs, settings)))
+    }
+}
+
+impl Isolate for Confined {
+    fn kind(&self) -> Isolation {
+        Isolation::Confined
+    }
+
+    fn required_tier(&self) -> Option<Tier> {
+        Some(self.0.settings.required)
+    }
+
+    fn describe(&self, component: &Component, order: Order<'_>) -> Worked<Description> {
+        let metering = Metering::default();
+        let worked = self.0.compile(component, Asked::Describe, metering, order);
+        let mut alert = None;
+        let mut described =
+            worked.and_then(|written| match WireDescription::read(written.bytes()) {
+                Ok(described) => described.map_err(|refusal| refused(&refusal)),
+                // The process claimed that it is a description.
+                Err(error) => {
+                    let fault = Fault::Hostile(WorkerKind::Compiler, Violation::Frame(error));
+                    alert = fault.alert();
+                    Err(fault.outcome())
+                }
+            });
+        described.evidence.alerts.extend(alert);
+        described
+    }
+
+    fn profile(&self, metering: Metering) -> EngineProfile {
+        hotcell_engine::profile(metering)
+    }
+
+    fn compile(
+        &self,
+        component: &Component,
+        metering: Metering,
+        order: Order<'_>,
+    ) -> Worked<VerifiedArtifact> {
+        let worked = self.0.compile(component, Asked::Compile, metering, order);
+        // A copy, so that the memory that runners get holds the artifact and nothing else.
+        worked.and_then(|written| {
+            VerifiedArtifact::fresh(written.bytes()).map_err(|error| Fault::Here(error).outcome())
+        })
+    }
+
+    fn load(
+        &self,
+        key: &LoadedKey,
+        artifact: &Arc<VerifiedArtifact>,
+        order: Order<'_>,
+    ) -> Result<Arc<dyn Loaded>, LoadFailure> {
+        let kernel = ConfinedKernel {
+            supervisor: Arc::clone(&self.0),
+            key: key.clone(),
+            artifact: Arc::clone(artifact),
+        };
+        kernel.load(order)?;
+        Ok(Arc::new(kernel))
+    }
+
+    fn diagnose(&self, component: &Component) -> Result<Diagnosis, Outcome> {
+        doctor::diagnose(&self.0, component)
+    }
+}

@@ -1,0 +1,318 @@
+//! What a runner claims of a launch, held against what the supervisor knows.
+//!
+//! A runner counts for itself what nobody else can see: fuel, host calls, bytes copied. What can be seen
+//! from outside, and what an honest count cannot be, is checked here, one rule a line.
+
+use hotcell_model::job::Job;
+use hotcell_model::limit::{Amount, Breach, Limit};
+use hotcell_model::outcome::{Outcome, OutcomeKind};
+use hotcell_model::report::{Alert, AlertKind, Usage};
+use std::time::Duration;
+
+/// What the supervisor knows.
+pub(crate) struct Facts<'a> {
+    pub(crate) job: &'a Job,
+    /// Whether fuel is counted.
+    pub(crate) has_fuel: bool,
+    /// From the request to the answer.
+    pub(crate) wall: Duration,
+    /// The process's CPU time meanwhile.
+    pub(crate) cpu: Option<Duration>,
+    /// Whether the launch was cancelled.
+    pub(crate) was_cancelled: bool,
+}
+
+/// What the runner says.
+pub(crate) struct Claim<'a> {
+    pub(crate) outcome: &'a Outcome,
+    pub(crate) usage: &'a Usage,
+}
+
+/// The figures of [`Usage`] that only a runner knows.
+pub(crate) const CLAIMED: [&str; 8] = [
+    "fuel_used",
+    "peak_memory_bytes",
+    "bytes_in",
+    "bytes_out",
+    "host_calls",
+    "log_bytes",
+    "log_lines_dropped",
+    "instances",
+];
+
+/// CPU time that a runner may use besides its guests: this, and a part of what it used.
+const OWN_CPU: Duration = Duration::from_millis(5);
+/// Clocks are read at different moments.
+const CLOCK_SLACK: Duration = Duration::from_millis(2);
+/// CPU time beyond the limit before a check sees it, on each thread.
+const LATE_CPU: Duration = Duration::from_millis(100);
+
+/// A rule: what is wrong, in words, if anything is.
+type Rule = fn(&Facts<'_>, &Claim<'_>) -> Option<String>;
+
+const RULES: [Rule; 10] = [
+    too_little_cpu,
+    too_much_wall,
+    cpu_beyond_its_limit,
+    fuel_beyond_its_limit,
+    fuel_in_another_mode,
+    counts_beyond_their_limits,
+    nothing_ran,
+    cancelled_by_nobody,
+    early_timeout,
+    breach_of_another_limit,
+];
+
+/// The alerts that a claim gives reason for.
+pub(crate) fn check(facts: &Facts<'_>, claim: &Claim<'_>) -> Vec<Alert> {
+    let broken = RULES.iter().filter_map(|rule| rule(facts, claim));
+    let alert = |message| Alert {
+        kind: AlertKind::ClaimMismatch,
+        message,
+    };
+    broken.map(alert).collect()
+}
+
+fn too_little_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let measured = facts.cpu?;
+    // Mapping and unmapping shared arrays is the runner's own work: some 4 GB a second.
+    let arrays = facts.job.arrays.iter().map(|array| array.size_bytes);
+    let mapping = Duration::from_nanos(arrays.fold(0, u64::saturating_add) / 4);
+    let least = (measured / 5 * 4).saturating_sub(OWN_CPU + mapping);
+    let claimed = Duration::from_nanos(claim.usage.cpu_ns.0);
+    (claimed < least).then(|| {
+        format!("the runner claims {claimed:?} of CPU time, and {measured:?} were measured")
+    })
+}
+
+fn too_much_wall(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let claimed = Duration::from_nanos(claim.usage.wall_ns.0);
+    let measured = facts.wall;
+    (claimed > measured + CLOCK_SLACK)
+        .then(|| format!("the runner claims to have run {claimed:?}, and only {measured:?} passed"))
+}
+
+fn cpu_beyond_its_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let (measured, limit) = (facts.cpu?, facts.job.limits.duration(Limit::CpuTime));
+    let threads = u32::try_from(facts.job.threads.clamp(1, 64)).unwrap_or(1);
+    let most = limit + limit / 4 + LATE_CPU * threads;
+    let is_told = claim.outcome.kind == OutcomeKind::Timeout;
+    (measured > most && !is_told).then(|| {
+        format!("{measured:?} of CPU time were measured, {limit:?} allowed, and the runner went on")
+    })
+}
+
+fn fuel_beyond_its_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let (used, limit) = (claim.usage.fuel_used?.0, facts.job.limits.get(Limit::Fuel));
+    (used > limit && claim.outcome.keeps_outputs())
+        .then(|| format!("the runner claims {used} units of fuel, {limit} allowed, and went on"))
+}
+
+fn fuel_in_another_mode(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    (claim.usage.fuel_used.is_some() && !facts.has_fuel)
+        .then(|| "the runner claims fuel, which this metering mode does not count".to_owned())
+}
+
+fn counts_beyond_their_limits(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let usage = claim.usage;
+    let counts = [
+        (Limit::Memory, usage.peak_memory_bytes),
+        (Limit::BytesIn, usage.bytes_in),
+        (Limit::BytesOut, usage.bytes_out),
+        (Limit::HostCalls, usage.host_calls),
+    ];
+    let beyond = |(limit, count): &(Limit, hotcell_model::report::Count)| {
+        claim.outcome.keeps_outputs() && count.0 > facts.job.limits.get(*limit)
+    };
+    let (limit, count) = counts.into_iter().find(beyond)?;
+    let breach = Breach {
+        limit,
+        amount: Amount::Used(count.0),
+        maximum: facts.job.limits.get(limit),
+    };
+    Some(format!("the runner claims, and went on: {breach}"))
+}
+
+fn nothing_ran(_: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    (claim.outcome.keeps_outputs() && claim.usage.instances.0 == 0)
+        .then(|| "the runner claims results of a launch in which nothing ran".to_owned())
+}
+
+fn cancelled_by_nobody(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    (claim.outcome.kind == OutcomeKind::Cancelled && !facts.was_cancelled)
+        .then(|| "the runner claims that the launch was cancelled, and nobody did".to_owned())
+}
+
+fn early_timeout(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let is_cpu = claim.outcome.limit.map(|breach| breach.limit) == Some(Limit::CpuTime);
+    let (spent, what, limit) = match is_cpu {
+        true => (facts.cpu?, "CPU time", Limit::CpuTime),
+        false => (facts.wall, "time", Limit::Timeout),
+    };
+    // A guest that is asked to stop may return from half of its timeout on.
+    let least = facts.job.limits.duration(limit) / 2;
+    (claim.outcome.kind == OutcomeKind::Timeout && spent + CLOCK_SLACK < least).then(|| {
+        format!("the runner claims a timeout after {spent:?} of {what}, long before its limit")
+    })
+}
+
+fn breach_of_another_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let breach = claim.outcome.limit?;
+    (breach.maximum != facts.job.limits.get(breach.limit))
+        .then(|| format!("the runner claims a limit that is not in force: {breach}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::grant::Grants;
+    use hotcell_model::job::JobArray;
+    use hotcell_model::limit::Limits;
+    use hotcell_model::outcome::Blame;
+    use hotcell_model::report::Count;
+
+    fn job() -> Job {
+        Job {
+            entry: "k".into(),
+            dims: Vec::new(),
+            scalars: Vec::new(),
+            arrays: Vec::new(),
+            split: None,
+            limits: Limits::defaults(Default::default()),
+            grants: Grants::none(),
+            seed: None,
+            threads: 2,
+            stop_grace: Duration::ZERO,
+        }
+    }
+
+    fn honest() -> Usage {
+        Usage {
+            fuel_used: Some(Count(100)),
+            wall_ns: Count(90_000_000),
+            cpu_ns: Count(95_000_000),
+            instances: Count(1),
+            ..Usage::default()
+        }
+    }
+
+    fn alerts(
+        job: &Job,
+        outcome: &Outcome,
+        usage: &Usage,
+        change: fn(&mut Facts<'_>),
+    ) -> Vec<String> {
+        let mut facts = Facts {
+            job,
+            has_fuel: true,
+            wall: Duration::from_millis(100),
+            cpu: Some(Duration::from_millis(100)),
+            was_cancelled: false,
+        };
+        change(&mut facts);
+        let claim = Claim { outcome, usage };
+        let alerts = check(&facts, &claim);
+        alerts.into_iter().map(|alert| alert.message).collect()
+    }
+
+    #[test]
+    fn an_honest_claim_gives_no_reason_for_an_alert() {
+        let none = |outcome: &Outcome| alerts(&job(), outcome, &honest(), |_| {}).is_empty();
+        assert!(none(&Outcome::done()));
+        assert!(none(&Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x")));
+    }
+
+    #[test]
+    fn every_rule_finds_its_lie() {
+        let job = job();
+        let done = Outcome::done();
+        let usage = |change: fn(&mut Usage)| {
+            let mut usage = honest();
+            change(&mut usage);
+            usage
+        };
+        let breached = |limit, maximum| {
+            let amount = Amount::Used(maximum + 1);
+            Outcome::breached(Breach {
+                limit,
+                amount,
+                maximum,
+            })
+        };
+        let timeout = breached(Limit::Timeout, job.limits.get(Limit::Timeout));
+        let cancelled = Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "x");
+        let foreign = breached(Limit::HostCalls, 3);
+        let nothing: fn(&mut Facts<'_>) = |_| {};
+        for (outcome, usage, change, words) in [
+            (
+                &done,
+                usage(|usage| usage.cpu_ns = Count(1)),
+                nothing,
+                "of CPU time, and",
+            ),
+            (
+                &done,
+                usage(|usage| usage.wall_ns = Count(1 << 40)),
+                nothing,
+                "only",
+            ),
+            (
+                &done,
+                usage(|usage| usage.cpu_ns = Count(100_000_000_000)),
+                |facts| facts.cpu = Some(Duration::from_secs(100)),
+                "allowed, and the runner went on",
+            ),
+            (
+                &done,
+                usage(|usage| usage.fuel_used = Some(Count(1 << 60))),
+                nothing,
+                "units of fuel",
+            ),
+            (
+                &done,
+                honest(),
+                |facts| facts.has_fuel = false,
+                "does not count",
+            ),
+            (
+                &done,
+                usage(|usage| usage.bytes_out = Count(1 << 60)),
+                nothing,
+                "bytes_out",
+            ),
+            (
+                &done,
+                usage(|usage| usage.instances = Count(0)),
+                nothing,
+                "nothing ran",
+            ),
+            (&cancelled, honest(), nothing, "nobody did"),
+            (&timeout, honest(), nothing, "long before"),
+            (&foreign, honest(), nothing, "not in force"),
+        ] {
+            let found = alerts(&job, outcome, &usage, change);
+            assert!(
+                found.len() == 1 && found[0].contains(words),
+                "{words}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn mapping_large_arrays_is_the_runners_own_work() {
+        let mut job = job();
+        let little = Usage {
+            cpu_ns: Count(1_000_000),
+            ..honest()
+        };
+        assert_eq!(alerts(&job, &Outcome::done(), &little, |_| {}).len(), 1);
+        job.arrays = vec![JobArray {
+            name: "x".into(),
+            is_read: true,
+            is_written: false,
+            size_bytes: 400_000_000,
+            split_stride_bytes: None,
+        }];
+        assert!(alerts(&job, &Outcome::done(), &little, |_| {}).is_empty());
+    }
+}

@@ -1,0 +1,323 @@
+//! One compile process, one request: describe a component or compile it, watched from outside.
+//!
+//! The process is bounded before it sees a byte of the component: memory by the operating system, CPU and
+//! wall time from here, by its clock and ours. Whatever comes of it, it is killed and reaped in the end, and
+//! what it took is on record.
+
+use super::reading::{Asked, CompileAnswer, Violation, read_compiled};
+use super::worker::{Arrived, Fault, Process};
+use crate::bell::OnCancel;
+use crate::component::Component;
+use crate::isolation::Order;
+use crate::permit::refused;
+use crate::prepare::cancelled;
+use crate::settle::nanoseconds;
+use hotcell_model::frame::{CompileRequest, Phases, ToCompiler, WireDescription, WireLimits};
+use hotcell_model::limit::{Amount, Breach, Limit, Limits};
+use hotcell_model::outcome::Outcome;
+use hotcell_model::profile::Metering;
+use hotcell_model::report::{Alert, Compilation, Count};
+use hotcell_sandbox::channel::Wake;
+use hotcell_sandbox::memory::{Mapped, OutputMemory};
+use hotcell_sandbox::process::{Exit, ExitKind, Signal};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Exit code of a compile process that has run out of memory.
+const EXIT_MEMORY: i32 = 77;
+/// The program itself, which its memory includes.
+const PROGRAM_BYTES: u64 = 16 << 20;
+/// The least that is left for the work: below it not even an answer is to be had.
+const LEAST_BYTES: u64 = 8 << 20;
+/// Address space besides memory: the program, its stack, what allocators reserve.
+const RESERVED_BYTES: u64 = 128 << 20;
+/// How often the CPU clock is looked at, at least.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What a compile process wrote: the memory, which nobody can change any more, and how much of it counts.
+pub(crate) struct Written {
+    memory: Mapped,
+    bytes: usize,
+}
+
+impl Written {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // The length was held against the memory's when it was claimed.
+        self.memory.get(..self.bytes).unwrap_or_default()
+    }
+}
+
+/// What came of the work, and what it took.
+pub(crate) struct Compiled {
+    pub(crate) result: Result<Written, Outcome>,
+    pub(crate) cost: Compilation,
+    pub(crate) alert: Option<Alert>,
+}
+
+/// A compile process at work.
+pub(crate) struct Compiling<'a> {
+    process: Process,
+    order: Order<'a>,
+    asked: Asked,
+    /// The size of the memory for the answer.
+    room: u64,
+    started: Instant,
+    phases: Phases,
+    peak_bytes: Option<u64>,
+}
+
+/// Why there is no answer.
+enum Ended {
+    Fault(Fault),
+    Breach(Breach),
+    Cancelled,
+    /// The component is not accepted.
+    Refused(Outcome),
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl<'a> Compiling<'a> {
+    pub(crate) fn new(process: Process, asked: Asked, order: Order<'a>) -> Self {
+        let room = match asked {
+            Asked::Describe => WireDescription::MAX_BYTES,
+            Asked::Compile => order.limits.get(Limit::ArtifactBytes),
+        };
+        Self {
+            process,
+            order,
+            asked,
+            room,
+            started: Instant::now(),
+            phases: Phases::default(),
+            peak_bytes: None,
+        }
+    }
+
+    /// Asks, waits, and ends the process.
+    pub(crate) fn run(mut self, component: &Component, metering: Metering) -> Compiled {
+        let result = self.exchange(component, metering);
+        self.look_at_memory();
+        let limits = self.order.limits;
+        let (phases, peak_bytes) = (self.phases, self.peak_bytes);
+        let exit = self.process.bury();
+        let cost = cost(phases, peak_bytes, exit, limits);
+        let failed = |outcome| (Err(outcome), None);
+        let (result, alert) = match result {
+            Ok(written) => (Ok(written), None),
+            Err(Ended::Refused(outcome)) => failed(outcome),
+            Err(Ended::Cancelled) => failed(cancelled("it was compiled")),
+            Err(Ended::Breach(breach)) => failed(Outcome::breached(breach)),
+            Err(Ended::Fault(fault)) => match breach_of(&fault, &cost, limits) {
+                Some(breach) => failed(Outcome::breached(breach)),
+                None => (Err(fault.outcome()), fault.alert()),
+            },
+        };
+        Compiled {
+            result,
+            cost,
+            alert,
+        }
+    }
+
+    fn exchange(&mut self, component: &Component, metering: Metering) -> Result<Written, Ended> {
+        let input = component.sealed().map_err(Fault::Here)?;
+        let output = OutputMemory::create(self.room).map_err(Fault::Here)?;
+        self.bound(input.len())?;
+        let request = CompileRequest {
+            metering,
+            limits: WireLimits::from(self.order.limits),
+            component_bytes: input.len(),
+            output_bytes: self.room,
+        };
+        let request = match self.asked {
+            Asked::Describe => ToCompiler::Describe(request),
+            Asked::Compile => ToCompiler::Compile(request),
+        };
+        let wake = Arc::new(Wake::new().map_err(Fault::Here)?);
+        let waker = Arc::clone(&wake);
+        let _waking = OnCancel::call(self.order.stop, move || waker.wake());
+        self.started = Instant::now();
+        self.process
+            .send(&request, &[input.as_fd(), output.as_fd()])?;
+        self.wait(&wake)?;
+        self.answer(output)
+    }
+
+    /// Bounds the process before it sees anything hostile.
+    fn bound(&self, component_bytes: u64) -> Result<(), Fault> {
+        let maximum = self.order.limits.get(Limit::CompileMemory);
+        let own = maximum
+            .saturating_sub(PROGRAM_BYTES)
+            .saturating_sub(component_bytes)
+            .max(LEAST_BYTES);
+        let all = maximum
+            .saturating_add(component_bytes)
+            .saturating_add(self.room)
+            .saturating_add(RESERVED_BYTES);
+        let worker = self.process.worker();
+        let cpu = self.order.limits.duration(Limit::CompileCpu);
+        let bounded = worker
+            .limit_memory(own, Some(all))
+            .and_then(|()| worker.limit_cpu_seconds(cpu.as_secs() + 2));
+        bounded.map_err(|error| Fault::Start(self.process.kind(), error))
+    }
+
+    /// Waits for the answer within the limits on CPU and wall time.
+    fn wait(&mut self, wake: &Wake) -> Result<(), Ended> {
+        let before = self.process.worker().cpu_time().unwrap_or_default();
+        let deadline = self.started + self.order.limits.duration(Limit::CompileWall);
+        loop {
+            let now = Instant::now();
+            if now >= deadline {
+                let used = now - self.started;
+                return Err(Ended::Breach(spent(
+                    Limit::CompileWall,
+                    used,
+                    self.order.limits,
+                )));
+            }
+            let cpu = self.process.worker().cpu_time().unwrap_or(before) - before;
+            let cpu_left = self
+                .order
+                .limits
+                .duration(Limit::CompileCpu)
+                .checked_sub(cpu);
+            let Some(cpu_left) = cpu_left.filter(|left| !left.is_zero()) else {
+                return Err(Ended::Breach(spent(
+                    Limit::CompileCpu,
+                    cpu,
+                    self.order.limits,
+                )));
+            };
+            // It has one thread, so that it cannot spend what is left any sooner.
+            let look = now + cpu_left.clamp(Duration::from_millis(1), LOOK_EVERY);
+            match self.process.receive(look.min(deadline), Some(wake))? {
+                Arrived::Frame => return Ok(()),
+                Arrived::TimedOut => self.look_at_memory(),
+                Arrived::Woken => wake.clear(),
+            }
+            if self.order.stop.cancelled_at().is_some() {
+                return Err(Ended::Cancelled);
+            }
+        }
+    }
+
+    /// Notes the most memory that the process has had: exact, but to be seen only while it lives.
+    fn look_at_memory(&mut self) {
+        let seen = self.process.worker().peak_resident_bytes();
+        self.peak_bytes = self.peak_bytes.max(seen);
+    }
+
+    /// Reads the answer, and makes sure that it stays what it is.
+    fn answer(&mut self, output: OutputMemory) -> Result<Written, Ended> {
+        // It ends itself after its answer.
+        self.look_at_memory();
+        let kind = self.process.kind();
+        let hostile = |violation| Ended::Fault(Fault::Hostile(kind, violation));
+        let (frame, descriptors) = self.process.frame();
+        let limits = self.order.limits;
+        let answer = read_compiled(frame, descriptors, self.asked, self.room, limits);
+        match answer.map_err(hostile)? {
+            CompileAnswer::Written { bytes, phases } => {
+                self.phases = phases;
+                let sealed = output.seal();
+                let sealed =
+                    sealed.map_err(|error| hostile(Violation::Memory(error.to_string())))?;
+                Ok(Written {
+                    memory: sealed.map().map_err(Fault::Here)?,
+                    bytes: usize::try_from(bytes)
+                        .map_err(|error| Fault::Here(io::Error::other(error)))?,
+                })
+            }
+            CompileAnswer::Refused(refusal) => Err(Ended::Refused(refused(&refusal))),
+            CompileAnswer::Failed(why) => Err(Ended::Fault(Fault::Failed(kind, why))),
+        }
+    }
+}
+
+/// What the work took: phases as the process says, totals as they were measured.
+fn cost(
+    phases: Phases,
+    peak_bytes: Option<u64>,
+    exit: Option<Exit>,
+    limits: &Limits,
+) -> Compilation {
+    // Of a process that died unseen two bounds are known: what the operating system counted, which may be the
+    // supervisor's own peak, and what it could have.
+    let at_most = exit.map_or(0, |exit| exit.peak_resident_bytes);
+    let at_most = at_most.min(limits.get(Limit::CompileMemory));
+    Compilation {
+        describe_ns: Count(phases.describe_ns),
+        setup_ns: Count(phases.setup_ns),
+        compile_ns: Count(phases.compile_ns),
+        cpu_ns: exit.map_or(Count(0), |exit| nanoseconds(exit.cpu)),
+        peak_memory_bytes: Count(peak_bytes.unwrap_or(at_most)),
+    }
+}
+
+/// The limit that a process died of, if its death says so.
+fn breach_of(fault: &Fault, cost: &Compilation, limits: &Limits) -> Option<Breach> {
+    let (limit, used) = match *fault {
+        // What was refused came on top of what it had.
+        Fault::Died(_, ExitKind::Code(EXIT_MEMORY)) => {
+            (Limit::CompileMemory, cost.peak_memory_bytes.0)
+        }
+        Fault::Died(_, ExitKind::Signal(number)) if number == Signal::XCPU.as_raw() => {
+            (Limit::CompileCpu, cost.cpu_ns.0)
+        }
+        _ => return None,
+    };
+    let maximum = limits.get(limit);
+    let amount = Amount::Used(used.max(maximum));
+    Some(Breach {
+        limit,
+        amount,
+        maximum,
+    })
+}
+
+fn spent(limit: Limit, used: Duration, limits: &Limits) -> Breach {
+    Breach {
+        limit,
+        amount: Amount::Used(nanoseconds(used).0),
+        maximum: limits.get(limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::frame::WorkerKind;
+    use hotcell_model::outcome::OutcomeKind;
+
+    #[test]
+    fn deaths_by_a_limit_are_told_from_others() {
+        let limits = Limits::defaults(Default::default());
+        let exit = |status| Exit {
+            status,
+            cpu: Duration::from_secs(21),
+            peak_resident_bytes: 5 << 30,
+        };
+        let breach = |status| {
+            let fault = Fault::Died(WorkerKind::Compiler, status);
+            let cost = cost(Phases::default(), None, Some(exit(status)), &limits);
+            breach_of(&fault, &cost, &limits)
+        };
+        let memory = breach(ExitKind::Code(EXIT_MEMORY)).unwrap();
+        assert_eq!(memory.limit, Limit::CompileMemory);
+        // Not the supervisor's own peak.
+        assert_eq!(memory.amount, Amount::Used(memory.maximum));
+        let cpu = breach(ExitKind::Signal(Signal::XCPU.as_raw())).unwrap();
+        assert_eq!(cpu.amount, Amount::Used(21_000_000_000));
+        assert_eq!(Outcome::breached(cpu).kind, OutcomeKind::Limit);
+        assert_eq!(breach(ExitKind::Signal(Signal::SEGV.as_raw())), None);
+        assert_eq!(breach(ExitKind::Code(0)), None);
+    }
+}

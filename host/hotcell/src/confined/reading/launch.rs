@@ -1,0 +1,353 @@
+//! A runner's word during one launch: log lines and progress, then one end.
+
+use super::{Violation, check_descriptors, words};
+use bytes::Bytes;
+use hotcell_model::frame::{FromRunner, LINE_BYTES, WireLine, WireUsed, decode};
+use hotcell_model::limit::{Limit, Limits};
+use hotcell_model::outcome::Outcome;
+use hotcell_model::report::{LogLevel, LogLine, Timings, Usage};
+use hotcell_model::text;
+
+/// What a line that was cut ends in, beyond the limit on bytes.
+const CUT: &str = "…";
+
+/// What is known of a launch before its runner says a word.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The launch's number.
+    pub id: u64,
+    /// The sizes of the outputs that are due inside the last frame, in their order.
+    pub inline: Vec<usize>,
+    /// The limits in force.
+    pub limits: Limits,
+}
+
+/// What one frame said.
+#[derive(Debug, PartialEq)]
+pub enum Heard {
+    /// A part of something.
+    Nothing,
+    /// The guest logged that.
+    Line(LogLine),
+    /// The guest says how far it is.
+    Progress {
+        /// So much is done,
+        done: u64,
+        /// of so much.
+        total: u64,
+    },
+    /// The launch ended.
+    Finished(Box<RunnerEnd>),
+    /// The runner failed, and ends itself.
+    Failed(String),
+}
+
+/// How a launch ended, as its runner says; checked for sense, and not for truth.
+#[derive(Debug, PartialEq)]
+pub struct RunnerEnd {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it used.
+    pub usage: Usage,
+    /// Where the time went.
+    pub timings: Timings,
+    /// The outputs that came in the frame.
+    pub inline: Vec<Bytes>,
+}
+
+/// Reads the frames of one launch, in order.
+#[derive(Debug)]
+pub struct LaunchReading {
+    expected: Expected,
+    /// Bytes of log lines that may still come.
+    log_bytes_left: u64,
+    /// Log lines that may still begin.
+    log_lines_left: u64,
+    /// Progress that may still come.
+    progress_left: u64,
+    /// The line that is under way.
+    partial: Option<(LogLevel, String)>,
+    has_ended: bool,
+}
+
+impl LaunchReading {
+    /// For a launch whose request was sent.
+    pub fn new(expected: Expected) -> Self {
+        let limits = &expected.limits;
+        Self {
+            log_bytes_left: limits.get(Limit::LogBytes).saturating_add(CUT.len() as u64),
+            log_lines_left: limits.get(Limit::LogLines),
+            // Each is a host call, and a chunk whose memory others held runs twice.
+            progress_left: limits.get(Limit::HostCalls).saturating_mul(2),
+            partial: None,
+            has_ended: false,
+            expected,
+        }
+    }
+
+    /// Reads one frame with so many descriptors beside it.
+    ///
+    /// # Errors
+    /// A runner that kept the protocol would not have sent it. Nothing more is to be read.
+    pub fn read(&mut self, frame: &[u8], descriptors: usize) -> Result<Heard, Violation> {
+        check_descriptors(descriptors)?;
+        if self.has_ended {
+            return Err(Violation::OutOfOrder("a word after the end"));
+        }
+        match decode(frame)? {
+            FromRunner::Log(line) => self.line(line),
+            FromRunner::Progress { id, done, total } => {
+                self.check_id(id)?;
+                let left = self.progress_left.checked_sub(1);
+                self.progress_left = left.ok_or(Violation::Flood)?;
+                Ok(Heard::Progress { done, total })
+            }
+            FromRunner::Finished(used) => self.finished(*used),
+            FromRunner::Failed(why) => {
+                self.has_ended = true;
+                Ok(Heard::Failed(words(&why)))
+            }
+            FromRunner::Ready(_) | FromRunner::Stale(_) | FromRunner::Misfit(_) => {
+                Err(Violation::OutOfOrder("word of an artifact"))
+            }
+            FromRunner::Attempted(_) => Err(Violation::OutOfOrder("word of an attempt")),
+        }
+    }
+
+    fn check_id(&self, found: u64) -> Result<(), Violation> {
+        let expected = self.expected.id;
+        match found == expected {
+            true => Ok(()),
+            false => Err(Violation::OtherLaunch { expected, found }),
+        }
+    }
+
+    fn line(&mut self, line: WireLine) -> Result<Heard, Violation> {
+        self.check_id(line.id)?;
+        let bytes = line.text.len();
+        let left = self.log_bytes_left.checked_sub(bytes as u64);
+        self.log_bytes_left = left.ok_or(Violation::Log)?;
+        // A piece of nothing is a line of its own or a flood.
+        let is_piece = !line.is_end || self.partial.is_some();
+        if bytes > LINE_BYTES || (bytes == 0 && is_piece) {
+            return Err(Violation::Log);
+        }
+        let mut message = match self.partial.take() {
+            Some((level, message)) if level == line.level => message,
+            Some(_) => return Err(Violation::OutOfOrder("another line inside a line")),
+            None => {
+                let left = self.log_lines_left.checked_sub(1);
+                self.log_lines_left = left.ok_or(Violation::Log)?;
+                String::new()
+            }
+        };
+        message.push_str(&line.text);
+        if !line.is_end {
+            self.partial = Some((line.level, message));
+            return Ok(Heard::Nothing);
+        }
+        let most = self.expected.limits.get(Limit::LogBytes);
+        let message = text::clean(&message, usize::try_from(most).unwrap_or(usize::MAX));
+        let level = line.level;
+        Ok(Heard::Line(LogLine { level, message }))
+    }
+
+    fn finished(&mut self, used: WireUsed) -> Result<Heard, Violation> {
+        self.check_id(used.id)?;
+        if self.partial.is_some() {
+            return Err(Violation::OutOfOrder("the end inside a line"));
+        }
+        let outcome = used.outcome.to_outcome().ok_or(Violation::Outcome)?;
+        let due: &[usize] = match outcome.keeps_outputs() {
+            true => &self.expected.inline,
+            false => &[],
+        };
+        let sizes = used.inline.iter().map(|bytes| bytes.len());
+        if !sizes.eq(due.iter().copied()) {
+            return Err(Violation::Outputs);
+        }
+        self.has_ended = true;
+        Ok(Heard::Finished(Box::new(RunnerEnd {
+            outcome,
+            usage: used.usage.into(),
+            timings: used.timings.into(),
+            inline: used
+                .inline
+                .into_iter()
+                .map(|bytes| Bytes::from(bytes.into_vec()))
+                .collect(),
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::frame::{WireOutcome, WireTimings, WireUsage, encode};
+    use hotcell_model::limit::LimitSource;
+    use hotcell_model::outcome::{Blame, OutcomeKind};
+    use serde_bytes::ByteBuf;
+
+    const ID: u64 = 5;
+
+    fn reading(inline: &[usize], limits: &[(Limit, u64)]) -> LaunchReading {
+        let mut in_force = Limits::defaults(Default::default());
+        for (limit, value) in limits {
+            in_force
+                .try_set(*limit, *value, LimitSource::Request)
+                .unwrap();
+        }
+        LaunchReading::new(Expected {
+            id: ID,
+            inline: inline.to_vec(),
+            limits: in_force,
+        })
+    }
+
+    fn frame(value: &FromRunner) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        encode(value, &mut buffer).unwrap();
+        buffer
+    }
+
+    fn read(reading: &mut LaunchReading, value: &FromRunner) -> Result<Heard, Violation> {
+        reading.read(&frame(value), 0)
+    }
+
+    fn piece(text: &str, is_end: bool) -> FromRunner {
+        FromRunner::Log(WireLine {
+            id: ID,
+            level: LogLevel::Info,
+            text: text.into(),
+            is_end,
+        })
+    }
+
+    fn finished(outcome: &Outcome, inline: &[&[u8]]) -> WireUsed {
+        WireUsed {
+            id: ID,
+            outcome: WireOutcome::from(outcome),
+            usage: WireUsage::default(),
+            timings: WireTimings::default(),
+            inline: inline.iter().map(|bytes| ByteBuf::from(*bytes)).collect(),
+        }
+    }
+
+    fn end(outcome: &Outcome, inline: &[&[u8]]) -> FromRunner {
+        FromRunner::Finished(Box::new(finished(outcome, inline)))
+    }
+
+    #[test]
+    fn a_line_in_pieces_is_put_together_and_escaped() {
+        let mut reading = reading(&[], &[]);
+        assert_eq!(
+            read(&mut reading, &piece("one ", false)),
+            Ok(Heard::Nothing)
+        );
+        let Ok(Heard::Line(line)) = read(&mut reading, &piece("two\x1b", true)) else {
+            panic!("the line ends");
+        };
+        assert_eq!(line.message, "one two\\u{1b}");
+        assert!(matches!(
+            read(&mut reading, &end(&Outcome::done(), &[])),
+            Ok(Heard::Finished(_))
+        ));
+        assert!(matches!(
+            read(&mut reading, &piece("late", true)),
+            Err(Violation::OutOfOrder(_))
+        ));
+    }
+
+    #[test]
+    fn log_beyond_its_limits_is_a_violation() {
+        let limits = [(Limit::LogBytes, 4), (Limit::LogLines, 2)];
+        let mut long = reading(&[], &limits);
+        // The runner's own cut is within.
+        assert!(read(&mut long, &piece("abcd…", true)).is_ok());
+        assert_eq!(read(&mut long, &piece("e", true)), Err(Violation::Log));
+        let mut many = reading(&[], &limits);
+        assert!(read(&mut many, &piece("", true)).is_ok());
+        assert!(read(&mut many, &piece("", true)).is_ok());
+        assert_eq!(read(&mut many, &piece("", true)), Err(Violation::Log));
+        let mut empty = reading(&[], &limits);
+        assert_eq!(read(&mut empty, &piece("", false)), Err(Violation::Log));
+    }
+
+    #[test]
+    fn progress_without_end_is_a_flood() {
+        let mut reading = reading(&[], &[(Limit::HostCalls, 3)]);
+        let progress = |id| FromRunner::Progress {
+            id,
+            done: 1,
+            total: 2,
+        };
+        for _ in 0..6 {
+            assert!(read(&mut reading, &progress(ID)).is_ok());
+        }
+        assert_eq!(read(&mut reading, &progress(ID)), Err(Violation::Flood));
+        assert_eq!(
+            read(&mut reading, &progress(ID + 1)),
+            Err(Violation::OtherLaunch {
+                expected: ID,
+                found: ID + 1
+            })
+        );
+    }
+
+    #[test]
+    fn outputs_are_those_that_were_asked_for_and_only_where_they_are_kept() {
+        let trapped = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
+        let done = Outcome::done();
+        for (outcome, inline, is_fine) in [
+            (&done, &[&b"ab"[..], b""][..], true),
+            (&done, &[b"ab"], false),
+            (&done, &[b"abc", b""], false),
+            (&done, &[b"ab", b"", b""], false),
+            (&trapped, &[b"ab", b""], false),
+            (&trapped, &[], true),
+        ] {
+            let mut reading = reading(&[2, 0], &[]);
+            let heard = read(&mut reading, &end(outcome, inline));
+            assert_eq!(heard.is_ok(), is_fine, "{outcome:?} {inline:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_only_the_supervisor_can_say_is_a_violation() {
+        let denied = Outcome::failed(OutcomeKind::Denied, Blame::Operator, "x");
+        assert_eq!(
+            read(&mut reading(&[], &[]), &end(&denied, &[])),
+            Err(Violation::Outcome)
+        );
+        let other = WireUsed {
+            id: 0,
+            ..finished(&Outcome::done(), &[])
+        };
+        assert!(matches!(
+            read(
+                &mut reading(&[], &[]),
+                &FromRunner::Finished(Box::new(other))
+            ),
+            Err(Violation::OtherLaunch { .. })
+        ));
+        let mut inside = reading(&[], &[]);
+        assert!(read(&mut inside, &piece("half", false)).is_ok());
+        assert!(matches!(
+            read(&mut inside, &end(&Outcome::done(), &[])),
+            Err(Violation::OutOfOrder(_))
+        ));
+    }
+
+    #[test]
+    fn words_of_another_phase_and_descriptors_are_violations() {
+        let bytes = frame(&FromRunner::Ready(Vec::new()));
+        assert!(matches!(
+            reading(&[], &[]).read(&bytes, 0),
+            Err(Violation::OutOfOrder(_))
+        ));
+        assert_eq!(
+            reading(&[], &[]).read(&bytes, 1),
+            Err(Violation::Descriptors(1))
+        );
+    }
+}

@@ -1,0 +1,310 @@
+//! One runner: a confined process with one artifact loaded, and one launch at a time.
+
+use super::reading::{Expected, Heard, LaunchReading, LoadAnswer, RunnerEnd, read_loaded};
+use super::worker::{Arrived, Fault, Process, check_tier};
+use crate::bell::OnCancel;
+use hotcell_model::frame::{Cancel, LoadRequest, ToRunner, WorkerKind, encode};
+use hotcell_model::grant::Grants;
+use hotcell_model::job::{Job, Observer};
+use hotcell_model::layer::{Layer, LayerReport, Tier};
+use hotcell_model::limit::Limit;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::LogLine;
+use hotcell_model::stop::StopSignal;
+use hotcell_sandbox::channel::Wake;
+use hotcell_sandbox::memory::SealedMemory;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a runner may take to load an artifact and lock.
+const LOADING_WITHIN: Duration = Duration::from_secs(60);
+
+/// A loaded and locked runner. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    process: Process,
+    layers: Arc<[LayerReport]>,
+    wake: Arc<Wake>,
+    /// The most memory that a guest can have in it.
+    guest_bytes: u64,
+    /// Counts launches: their ids.
+    launches: u64,
+}
+
+/// What a runner is to load.
+pub(crate) struct Load<'a> {
+    pub(crate) artifact: &'a SealedMemory,
+    pub(crate) grants: &'a Grants,
+    /// The most memory that a guest may have, and that the process may have with it.
+    pub(crate) guest_bytes: u64,
+    pub(crate) data_bytes: u64,
+    pub(crate) required: Tier,
+    pub(crate) stop: &'a StopSignal,
+}
+
+/// Why a runner has not loaded an artifact.
+pub(crate) enum NotLoaded {
+    /// The artifact is another engine's.
+    Stale(String),
+    /// The component does not fit this host's interfaces.
+    Misfit(String),
+    /// The walls are too low.
+    Tier(Outcome),
+    /// The launch was cancelled.
+    Cancelled,
+    /// The runner failed.
+    Fault(Fault),
+}
+
+impl From<Fault> for NotLoaded {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// How a launch ended here, with what was measured from outside.
+pub(crate) struct Launched {
+    pub(crate) end: Result<RunnerEnd, Stopped>,
+    pub(crate) lines: Vec<LogLine>,
+    pub(crate) wall: Duration,
+    pub(crate) cpu: Option<Duration>,
+}
+
+/// Why a launch has no end of its runner's.
+pub(crate) enum Stopped {
+    /// The runner failed.
+    Fault(Fault),
+    /// The deadline and its grace passed.
+    TimedOut(Duration),
+    /// The grace after a cancel passed.
+    Cancelled,
+}
+
+impl Runner {
+    /// Has a fresh runner load an artifact and lock. Nothing hostile reaches it before its walls were looked at.
+    pub(crate) fn load(mut process: Process, load: &Load<'_>) -> Result<Self, NotLoaded> {
+        let kind = WorkerKind::Runner;
+        check_tier(process.layers(), Some(Layer::Filter), load.required, kind)
+            .map_err(NotLoaded::Tier)?;
+        let bounded = process.worker().limit_memory(load.data_bytes, None);
+        bounded.map_err(|error| Fault::Start(kind, error))?;
+        let wake = Arc::new(Wake::new().map_err(Fault::Here)?);
+        let waker = Arc::clone(&wake);
+        let waking = OnCancel::call(load.stop, move || waker.wake());
+        let request = ToRunner::Load(LoadRequest {
+            artifact_bytes: load.artifact.len(),
+            grants: load.grants.clone(),
+        });
+        process.send(&request, &[load.artifact.as_fd()])?;
+        let later = Self::wait_loaded(&mut process, &wake, load.stop)?;
+        drop(waking);
+        wake.clear();
+        process.add_layers(later);
+        check_tier(process.layers(), None, load.required, kind).map_err(NotLoaded::Tier)?;
+        Ok(Self {
+            layers: process.layers().into(),
+            process,
+            wake,
+            guest_bytes: load.guest_bytes,
+            launches: 0,
+        })
+    }
+
+    fn wait_loaded(
+        process: &mut Process,
+        wake: &Wake,
+        stop: &StopSignal,
+    ) -> Result<Vec<LayerReport>, NotLoaded> {
+        let kind = WorkerKind::Runner;
+        let deadline = Instant::now() + LOADING_WITHIN;
+        loop {
+            match process.receive(deadline, Some(wake))? {
+                Arrived::Frame => break,
+                Arrived::TimedOut => return Err(Fault::Silent(kind, LOADING_WITHIN).into()),
+                Arrived::Woken if stop.cancelled_at().is_some() => {
+                    return Err(NotLoaded::Cancelled);
+                }
+                Arrived::Woken => wake.clear(),
+            }
+        }
+        let (frame, descriptors) = process.frame();
+        match read_loaded(frame, descriptors) {
+            Ok(LoadAnswer::Ready(layers)) => Ok(layers),
+            Ok(LoadAnswer::Stale(why)) => Err(NotLoaded::Stale(why)),
+            Ok(LoadAnswer::Misfit(why)) => Err(NotLoaded::Misfit(why)),
+            Ok(LoadAnswer::Failed(why)) => Err(Fault::Failed(kind, why).into()),
+            Err(violation) => Err(Fault::Hostile(kind, violation).into()),
+        }
+    }
+
+    /// Whether it waits, alive and silent, and can give a guest that much memory.
+    pub(crate) fn serves(&mut self, guest_bytes: u64) -> bool {
+        guest_bytes <= self.guest_bytes && self.process.is_quiet()
+    }
+
+    /// Its layers, in order.
+    pub(crate) fn layers(&self) -> &Arc<[LayerReport]> {
+        &self.layers
+    }
+
+    /// The process, locked.
+    pub(crate) fn into_process(self) -> Process {
+        self.process
+    }
+
+    /// The number of the next launch.
+    pub(crate) fn next_id(&mut self) -> u64 {
+        self.launches += 1;
+        self.launches
+    }
+
+    /// Where the request of a launch is written.
+    pub(crate) fn outgoing(&mut self) -> &mut Vec<u8> {
+        self.process.outgoing()
+    }
+
+    /// Sends the request that was written, and stays with the launch to its end.
+    pub(crate) fn launch(
+        &mut self,
+        descriptors: &[BorrowedFd<'_>],
+        expected: Expected,
+        job: &Job,
+        kill_grace: Duration,
+        stop: &StopSignal,
+        observer: &dyn Observer,
+    ) -> Launched {
+        let before = self.process.worker().cpu_time();
+        let waker = Arc::clone(&self.wake);
+        let waking = OnCancel::call(stop, move || waker.wake());
+        let started = Instant::now();
+        let mut watch = Watch {
+            id: expected.id,
+            reading: LaunchReading::new(expected),
+            deadline: started + job.limits.duration(Limit::Timeout) + kill_grace,
+            cancel_grace: job.stop_grace + kill_grace,
+            is_cancelled: false,
+            started,
+            stop,
+            observer,
+            lines: Vec::new(),
+        };
+        let sent = self.process.send_encoded(descriptors);
+        let end = match sent {
+            Ok(()) => watch.wait(&mut self.process, &self.wake),
+            Err(fault) => Err(Stopped::Fault(fault)),
+        };
+        let wall = started.elapsed();
+        drop(waking);
+        let after = self.process.worker().cpu_time();
+        let after = after.or_else(|| self.process.exit().map(|exit| exit.cpu));
+        let cpu = before.zip(after);
+        Launched {
+            end,
+            lines: watch.lines,
+            wall,
+            cpu: cpu.map(|(before, after)| after.saturating_sub(before)),
+        }
+    }
+}
+
+/// The supervisor's place beside a running launch.
+struct Watch<'a> {
+    id: u64,
+    reading: LaunchReading,
+    /// When the runner is killed.
+    deadline: Instant,
+    /// From a cancel to the kill.
+    cancel_grace: Duration,
+    is_cancelled: bool,
+    started: Instant,
+    stop: &'a StopSignal,
+    observer: &'a dyn Observer,
+    lines: Vec<LogLine>,
+}
+
+impl Watch<'_> {
+    fn wait(&mut self, process: &mut Process, wake: &Wake) -> Result<RunnerEnd, Stopped> {
+        loop {
+            // Looked at after every frame, so that no flood of them holds off the end.
+            let now = Instant::now();
+            if now >= self.deadline {
+                return Err(match self.is_cancelled {
+                    true => Stopped::Cancelled,
+                    false => Stopped::TimedOut(now - self.started),
+                });
+            }
+            match process.receive(self.deadline, Some(wake)) {
+                Ok(Arrived::Frame) => {
+                    if let Some(end) = self.read(process)? {
+                        return Ok(end);
+                    }
+                }
+                Ok(Arrived::TimedOut) => {}
+                Ok(Arrived::Woken) => wake.clear(),
+                Err(fault) => return Err(Stopped::Fault(fault)),
+            }
+            if self.stop.cancelled_at().is_some() && !self.is_cancelled {
+                self.cancel(process);
+            }
+        }
+    }
+
+    /// Reads a frame; the end, if it is one.
+    fn read(&mut self, process: &Process) -> Result<Option<RunnerEnd>, Stopped> {
+        let kind = WorkerKind::Runner;
+        let (frame, descriptors) = process.frame();
+        let heard = self.reading.read(frame, descriptors);
+        match heard.map_err(|violation| Stopped::Fault(Fault::Hostile(kind, violation)))? {
+            Heard::Nothing => {}
+            Heard::Line(line) => {
+                self.observer.log(&line);
+                self.lines.push(line);
+            }
+            Heard::Progress { done, total } => self.observer.progress(done, total),
+            Heard::Finished(end) => return Ok(Some(*end)),
+            Heard::Failed(why) => return Err(Stopped::Fault(Fault::Failed(kind, why))),
+        }
+        Ok(None)
+    }
+
+    /// Asks the runner to stop, and gives it the grace period.
+    fn cancel(&mut self, process: &Process) {
+        self.is_cancelled = true;
+        let mut frame = Vec::new();
+        if encode(&Cancel { id: self.id }, &mut frame).is_ok() {
+            // A runner that does not take it is killed when the grace is over.
+            let _ = process.worker().control.try_send(&frame, &[]);
+        }
+        self.deadline = self.deadline.min(Instant::now() + self.cancel_grace);
+    }
+}
+
+impl Stopped {
+    /// The end of a launch that its runner did not tell.
+    pub(crate) fn outcome(&self, job: &Job) -> Outcome {
+        use hotcell_model::limit::{Amount, Breach};
+        match self {
+            Self::Fault(fault) => fault.outcome(),
+            Self::Cancelled => Outcome {
+                reproducible: false,
+                ..Outcome::failed(
+                    OutcomeKind::Cancelled,
+                    Blame::Request,
+                    "cancelled; the runner did not answer and was killed",
+                )
+            },
+            Self::TimedOut(used) => {
+                let breach = Breach {
+                    limit: Limit::Timeout,
+                    amount: Amount::Used(crate::settle::nanoseconds(*used).0),
+                    maximum: job.limits.get(Limit::Timeout),
+                };
+                Outcome {
+                    message: format!("{breach}; the runner did not answer and was killed"),
+                    ..Outcome::breached(breach)
+                }
+            }
+        }
+    }
+}

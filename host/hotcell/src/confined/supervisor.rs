@@ -1,0 +1,263 @@
+//! What compilations and launches of one cell share: turns, the pool, spares, and what ends them.
+
+use super::compile::{Compiling, Written};
+use super::keeper::Keeper;
+use super::pool::{Lease, Pool};
+use super::programs::Programs;
+use super::reading::Asked;
+use super::runner::{Load, NotLoaded, Runner};
+use super::settings::Settings;
+use super::turns::{NoTurn, Turns};
+use super::worker::{Fault, Process, check_tier};
+use super::workers::{Role, Spare, Workers};
+use crate::artifacts::VerifiedArtifact;
+use crate::cell::LoadedKey;
+use crate::component::Component;
+use crate::isolation::{Evidence, LoadFailure, Order, Worked};
+use crate::prepare::cancelled;
+use hotcell_model::frame::WorkerKind;
+use hotcell_model::limit::Limit;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::profile::Metering;
+use hotcell_model::stop::StopSignal;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// How long a runner stays idle before it is ended.
+const IDLE_FOR: Duration = Duration::from_secs(60);
+
+/// What compilations and launches of one cell share.
+pub(crate) struct Supervisor {
+    pub(crate) settings: Settings,
+    pub(crate) workers: Workers,
+    compilers: Turns,
+    pool: Pool<LoadedKey, Runner>,
+    spare_compiler: Spare,
+    spare_runner: Spare,
+    keeper: Keeper,
+}
+
+impl Supervisor {
+    /// Has spares started in the background.
+    pub(crate) fn start(programs: Programs, settings: Settings) -> Arc<Self> {
+        let supervisor = Arc::new_cyclic(|weak: &Weak<Self>| {
+            let own = weak.clone();
+            let look = move || {
+                if let Some(supervisor) = own.upgrade() {
+                    supervisor.expire();
+                }
+            };
+            let compilers = (settings.compilers, settings.compilers_per_tenant);
+            Self {
+                workers: Workers::new(programs, &settings),
+                compilers: Turns::new(compilers.0, compilers.1, settings.queue),
+                pool: Pool::new(settings.max_runners, settings.queue),
+                spare_compiler: Spare::default(),
+                spare_runner: Spare::default(),
+                keeper: Keeper::start(look),
+                settings,
+            }
+        });
+        supervisor.refill(Role::Compiler);
+        supervisor.refill(Role::Runner(Metering::default()));
+        supervisor
+    }
+
+    /// One compile process's work.
+    pub(crate) fn compile(
+        self: &Arc<Self>,
+        component: &Component,
+        asked: Asked,
+        metering: Metering,
+        order: Order<'_>,
+    ) -> Worked<Written> {
+        let turn = match self.compilers.take(order.tenant, order.stop) {
+            Ok(turn) => turn,
+            Err(no_turn) => return Err(no_turn.outcome("a compile process")).into(),
+        };
+        let process = match self.worker(Role::Compiler) {
+            Ok(process) => process,
+            Err(fault) => {
+                return Worked {
+                    evidence: Evidence::of(&fault),
+                    ..Err(fault.outcome()).into()
+                };
+            }
+        };
+        let mut evidence = Evidence {
+            compiler: process.layers().into(),
+            ..Evidence::default()
+        };
+        let required = self.settings.required;
+        let walls = check_tier(&evidence.compiler, None, required, WorkerKind::Compiler);
+        if let Err(outcome) = walls {
+            return Worked {
+                evidence,
+                ..Err(outcome).into()
+            };
+        }
+        let compiled = Compiling::new(process, asked, order).run(component, metering);
+        drop(turn);
+        evidence.alerts.extend(compiled.alert);
+        Worked {
+            cost: Some(compiled.cost),
+            evidence,
+            ..compiled.result.into()
+        }
+    }
+
+    /// A fresh worker: the spare one, or one that is started now.
+    fn worker(self: &Arc<Self>, role: Role) -> Result<Process, Fault> {
+        let (spare, other) = self.spare(role).take(role);
+        if let Some(other) = other {
+            self.keeper.run(move || drop(other));
+        }
+        let process = match spare {
+            Some(process) => Ok(process),
+            None => self.workers.start(role),
+        };
+        if process.is_ok() {
+            self.refill(role);
+        }
+        process
+    }
+
+    fn spare(&self, role: Role) -> &Spare {
+        match role {
+            Role::Compiler => &self.spare_compiler,
+            Role::Runner(_) => &self.spare_runner,
+        }
+    }
+
+    /// Has a spare of that role started in the background, where none is.
+    fn refill(self: &Arc<Self>, role: Role) {
+        if !self.settings.spares || !self.spare(role).begin() {
+            return;
+        }
+        let own = Arc::downgrade(self);
+        self.keeper.run(move || {
+            if let Some(supervisor) = own.upgrade() {
+                // A fault shows when the next worker is started for somebody.
+                let started = supervisor.workers.start(role).ok();
+                supervisor.spare(role).set(role, started);
+            }
+        });
+    }
+
+    /// A place in the pool.
+    pub(crate) fn lease(
+        &self,
+        key: &LoadedKey,
+        stop: &StopSignal,
+    ) -> Result<Lease<'_, LoadedKey, Runner>, LoadFailure> {
+        self.pool
+            .take(key, stop)
+            .map_err(|no_turn| no_turn.outcome("a runner").into())
+    }
+
+    /// A runner with the artifact loaded, for a place in the pool.
+    pub(crate) fn runner(
+        self: &Arc<Self>,
+        lease: &mut Lease<'_, LoadedKey, Runner>,
+        key: &LoadedKey,
+        artifact: &VerifiedArtifact,
+        order: Order<'_>,
+    ) -> Result<Runner, LoadFailure> {
+        if let Some(evicted) = lease.take_evicted() {
+            self.bury(evicted);
+        }
+        let guest_bytes = order.limits.get(Limit::Memory);
+        if let Some(mut runner) = lease.take_item() {
+            if runner.serves(guest_bytes) {
+                return Ok(runner);
+            }
+            self.bury(runner);
+        }
+        let load = Load {
+            artifact: artifact.sealed(),
+            grants: &key.grants,
+            guest_bytes,
+            data_bytes: self.workers.runner_data_bytes(guest_bytes) + artifact.sealed().len(),
+            required: self.settings.required,
+            stop: order.stop,
+        };
+        let process = self.worker(Role::Runner(key.metering))?;
+        let layers = process.layers().into();
+        Runner::load(process, &load).map_err(|failure| match failure.into() {
+            LoadFailure::Ended(outcome, evidence) => {
+                let runner = layers;
+                LoadFailure::Ended(outcome, Evidence { runner, ..evidence })
+            }
+            stale @ LoadFailure::Stale(_) => stale,
+        })
+    }
+
+    /// Gives a runner back for others.
+    pub(crate) fn give_back(&self, lease: Lease<'_, LoadedKey, Runner>, runner: Runner) {
+        if let Some(evicted) = lease.give_back(runner) {
+            self.bury(evicted);
+        }
+    }
+
+    /// Ends a runner where nobody waits for it.
+    fn bury(&self, runner: Runner) {
+        self.keeper.run(move || drop(runner));
+    }
+
+    /// Ends runners that have been idle for long.
+    fn expire(&self) {
+        drop(self.pool.expire(Instant::now(), IDLE_FOR));
+    }
+}
+
+impl Evidence {
+    /// What is left of a worker that failed before it did anything.
+    fn of(fault: &Fault) -> Self {
+        Self {
+            alerts: fault.alert().into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Outcome> for LoadFailure {
+    fn from(outcome: Outcome) -> Self {
+        Self::Ended(Box::new(outcome), Evidence::default())
+    }
+}
+
+impl From<Fault> for LoadFailure {
+    fn from(fault: Fault) -> Self {
+        Self::Ended(Box::new(fault.outcome()), Evidence::of(&fault))
+    }
+}
+
+impl From<NotLoaded> for LoadFailure {
+    fn from(failure: NotLoaded) -> Self {
+        match failure {
+            NotLoaded::Stale(why) => Self::Stale(why),
+            NotLoaded::Misfit(why) => {
+                Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, why).into()
+            }
+            NotLoaded::Tier(outcome) => outcome.into(),
+            NotLoaded::Cancelled => cancelled("its artifact was loaded").into(),
+            NotLoaded::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl NoTurn {
+    /// The end of a launch that got no turn at `what`.
+    fn outcome(self, what: &str) -> Outcome {
+        match self {
+            Self::Cancelled => cancelled(&format!("it waited for {what}")),
+            Self::Full(waiting) => {
+                let message = format!("{waiting} launches wait for {what} already; retry later");
+                Outcome {
+                    reproducible: false,
+                    ..Outcome::failed(OutcomeKind::Budget, Blame::Operator, message)
+                }
+            }
+        }
+    }
+}

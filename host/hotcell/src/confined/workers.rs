@@ -1,0 +1,219 @@
+//! Starting workers, and keeping one of each kind waiting so that work rarely pays for a start.
+
+use super::programs::Programs;
+use super::settings::Settings;
+use super::worker::{Fault, Process};
+use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::limit::Limit;
+use hotcell_model::profile::Metering;
+use hotcell_sandbox::cgroup::{Cgroup, CgroupLimits, Hierarchy};
+use hotcell_sandbox::process::WorkerCommand;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Bytes of each slot's memory that a runner keeps mapped between launches, as in-process isolation does.
+const KEEP_RESIDENT_BYTES: u64 = 64 << 20;
+/// Memory of a runner besides guests': stacks, tables, the engine, the artifact's metadata.
+const RUNNER_BYTES: u64 = 256 << 20;
+/// The most threads that a worker's cgroup holds: chunks, and those that wait for words and ticks.
+const TASKS: u64 = 32;
+
+/// Starts workers.
+pub(crate) struct Workers {
+    programs: Programs,
+    threads: usize,
+    cgroups: Result<Hierarchy, LayerReport>,
+}
+
+/// What a worker is started as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Compiler,
+    Runner(Metering),
+}
+
+impl Role {
+    pub(crate) fn kind(self) -> WorkerKind {
+        match self {
+            Self::Compiler => WorkerKind::Compiler,
+            Self::Runner(_) => WorkerKind::Runner,
+        }
+    }
+}
+
+impl Workers {
+    pub(crate) fn new(programs: Programs, settings: &Settings) -> Self {
+        Self {
+            programs,
+            threads: settings.runner_threads,
+            cgroups: Hierarchy::delegated(),
+        }
+    }
+
+    /// Starts a worker and waits for its greeting. It has seen nothing of anybody's yet.
+    pub(crate) fn start(&self, role: Role) -> Result<Process, Fault> {
+        let kind = role.kind();
+        let command = self.command(role);
+        let worker = command.spawn().map_err(|error| Fault::Start(kind, error))?;
+        let cgroup = self.cgroup(worker.pid());
+        Process::greet(worker, kind, cgroup)
+    }
+
+    /// The bound on a runner's private memory for guests that may have that much.
+    pub(crate) fn runner_data_bytes(&self, guest_bytes: u64) -> u64 {
+        RUNNER_BYTES + self.threads as u64 * KEEP_RESIDENT_BYTES + guest_bytes
+    }
+
+    fn command(&self, role: Role) -> WorkerCommand {
+        let (program, settings) = match role {
+            Role::Compiler => (&self.programs.compiler, Vec::new()),
+            Role::Runner(metering) => {
+                let threads = self.threads.to_string();
+                let data_bytes = self.runner_data_bytes(Limit::Memory.ceiling());
+                let settings = vec![
+                    ("--metering", metering.name().to_owned()),
+                    ("--slots", threads.clone()),
+                    ("--threads", threads),
+                    ("--keep-resident-bytes", KEEP_RESIDENT_BYTES.to_string()),
+                    ("--data-bytes", data_bytes.to_string()),
+                ];
+                (&self.programs.runner, settings)
+            }
+        };
+        let pair = |(name, value): (&str, String)| [name.into(), value.into()];
+        WorkerCommand {
+            program: program.clone(),
+            arguments: settings.into_iter().flat_map(pair).collect(),
+        }
+    }
+
+    fn cgroup(&self, pid: u32) -> Result<Cgroup, LayerReport> {
+        let hierarchy = self.cgroups.as_ref().map_err(Clone::clone)?;
+        let limits = CgroupLimits {
+            tasks: Some(TASKS),
+            ..CgroupLimits::default()
+        };
+        let entered = hierarchy
+            .create(&limits)
+            .and_then(|cgroup| cgroup.enter(pid).map(|()| cgroup));
+        entered.map_err(|error| {
+            let why = format!("the delegated hierarchy cannot be used: {error}");
+            LayerReport::absent(
+                Layer::Cgroup,
+                why,
+                "a delegated cgroup without inner processes",
+            )
+        })
+    }
+}
+
+/// A place for one worker that waits.
+pub(crate) struct Spare {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+enum State {
+    /// None, and none is coming.
+    Empty,
+    /// One is being started.
+    Coming,
+    /// One waits.
+    Ready(Role, Box<Process>),
+}
+
+impl Default for Spare {
+    fn default() -> Self {
+        Self {
+            state: Mutex::new(State::Empty),
+            changed: Condvar::new(),
+        }
+    }
+}
+
+impl Spare {
+    /// The one that waits, if it is of that role and well; waits itself for one that is coming. What has to
+    /// go instead is the second.
+    pub(crate) fn take(&self, role: Role) -> (Option<Process>, Option<Process>) {
+        let coming = |state: &mut State| matches!(state, State::Coming);
+        let waited = self.changed.wait_while(self.lock(), coming);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *state, State::Empty) {
+            State::Ready(found, mut process) => match found == role && process.is_quiet() {
+                true => (Some(*process), None),
+                false => (None, Some(*process)),
+            },
+            State::Empty | State::Coming => (None, None),
+        }
+    }
+
+    /// Whether one has to be started now; if so, the caller does, and says what came of it.
+    pub(crate) fn begin(&self) -> bool {
+        let mut state = self.lock();
+        let is_empty = matches!(*state, State::Empty);
+        if is_empty {
+            *state = State::Coming;
+        }
+        is_empty
+    }
+
+    /// What came of starting one.
+    pub(crate) fn set(&self, role: Role, started: Option<Process>) {
+        *self.lock() = match started {
+            Some(process) => State::Ready(role, Box::new(process)),
+            None => State::Empty,
+        };
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn workers() -> Workers {
+        let programs = Programs {
+            compiler: PathBuf::from("/nowhere/hotcell-compiler"),
+            runner: PathBuf::from("/nowhere/hotcell-runner"),
+        };
+        Workers::new(programs, &Settings::default())
+    }
+
+    #[test]
+    fn a_runner_is_told_every_setting_and_a_compiler_none() {
+        let workers = workers();
+        assert!(workers.command(Role::Compiler).arguments.is_empty());
+        let runner = workers.command(Role::Runner(Metering::Fast)).arguments;
+        assert_eq!(runner.len(), 10);
+        assert_eq!(runner[..2], ["--metering", "fast"]);
+        assert!(runner.iter().all(|argument| !argument.is_empty()));
+    }
+
+    #[test]
+    fn a_program_that_is_gone_is_a_fault_with_words() {
+        let fault = workers().start(Role::Compiler).unwrap_err();
+        let outcome = fault.outcome();
+        assert!(
+            outcome.message.contains("could not be started"),
+            "{}",
+            outcome.message
+        );
+    }
+
+    #[test]
+    fn a_spare_is_started_once_and_one_that_fails_leaves_the_place_free() {
+        let spare = Spare::default();
+        assert!(spare.begin() && !spare.begin());
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| spare.take(Role::Compiler).0.is_none());
+            spare.set(Role::Compiler, None);
+            assert!(waiter.join().unwrap());
+        });
+        assert!(spare.begin());
+    }
+}

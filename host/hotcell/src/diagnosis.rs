@@ -1,0 +1,123 @@
+//! What real workers could and could not do when they were asked to try.
+
+use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::{LayerReport, Tier};
+use hotcell_model::probe::Probe;
+use serde::Serialize;
+use std::fmt;
+
+/// The walls of this machine, tried by real workers of each kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// The tier that the weakest worker has; `insecure` if any worker could do what it must not.
+    pub tier: Tier,
+    /// Each kind of worker.
+    pub workers: Vec<WorkerDiagnosis>,
+}
+
+/// One kind of worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WorkerDiagnosis {
+    /// The kind.
+    pub kind: WorkerKind,
+    /// The build that supervisor and worker share, in hexadecimal.
+    pub build: String,
+    /// The layers, as the worker reported them, in order.
+    pub layers: Vec<LayerReport>,
+    /// How many system calls the locked worker is allowed.
+    pub allowed_calls: usize,
+    /// What was tried, in the order of [`Probe::ALL`].
+    pub probes: Vec<ProbeResult>,
+}
+
+/// One thing that a locked worker tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProbeResult {
+    /// What it tried.
+    pub probe: Probe,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// What came of trying.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The call was refused, with that error number.
+    Refused(i32),
+    /// The worker died of it, in that way.
+    Died(String),
+    /// It worked: the walls have a hole. The call returned that.
+    Succeeded(i64),
+}
+
+impl Verdict {
+    /// Whether the walls held.
+    pub fn held(&self) -> bool {
+        !matches!(self, Self::Succeeded(_))
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(number) => write!(f, "refused (error {number})"),
+            Self::Died(how) => write!(f, "killed ({how})"),
+            Self::Succeeded(_) => f.write_str("SUCCEEDED"),
+        }
+    }
+}
+
+#[cfg(feature = "confined")]
+impl Diagnosis {
+    /// The diagnosis of those workers.
+    pub(crate) fn new(workers: Vec<WorkerDiagnosis>) -> Self {
+        let tier_of = |worker: &WorkerDiagnosis| {
+            let has_held = worker.probes.iter().all(|result| result.verdict.held());
+            match has_held {
+                true => Tier::of(&worker.layers),
+                false => Tier::Insecure,
+            }
+        };
+        let tier = workers.iter().map(tier_of).min().unwrap_or(Tier::Insecure);
+        Self { tier, workers }
+    }
+}
+
+#[cfg(all(test, feature = "confined"))]
+mod tests {
+    use super::*;
+    use hotcell_model::layer::Layer;
+
+    fn worker(verdict: Verdict) -> WorkerDiagnosis {
+        let layers = Layer::ALL.map(|layer| LayerReport::enforced(layer, ""));
+        WorkerDiagnosis {
+            kind: WorkerKind::Runner,
+            build: String::new(),
+            layers: layers.to_vec(),
+            allowed_calls: 15,
+            probes: vec![ProbeResult {
+                probe: Probe::Fork,
+                verdict,
+            }],
+        }
+    }
+
+    #[test]
+    fn one_hole_makes_the_whole_insecure() {
+        let refused = || worker(Verdict::Refused(1));
+        let died = worker(Verdict::Died("SIGSYS".into()));
+        assert_eq!(Diagnosis::new(vec![refused(), died]).tier, Tier::Full);
+        let hole = worker(Verdict::Succeeded(7));
+        assert_eq!(Diagnosis::new(vec![refused(), hole]).tier, Tier::Insecure);
+        assert_eq!(Diagnosis::new(Vec::new()).tier, Tier::Insecure);
+    }
+
+    #[test]
+    fn a_diagnosis_is_json_that_a_program_can_read() {
+        let json = serde_json::to_value(Diagnosis::new(vec![worker(Verdict::Refused(13))]));
+        let json = json.unwrap();
+        assert_eq!(json["workers"][0]["probes"][0]["verdict"]["refused"], 13);
+        assert_eq!(json["workers"][0]["kind"], "runner");
+    }
+}

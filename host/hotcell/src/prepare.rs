@@ -1,0 +1,195 @@
+//! Preparing: a component becomes something that can be launched, from memory, from disk, or compiled.
+
+use crate::artifacts::{Origin, VerifiedArtifact};
+use crate::awaited::Entry;
+use crate::cell::{Cell, LoadedKey, Prepared};
+use crate::component::Component;
+use crate::failed::Tried;
+use crate::isolation::{Evidence, LoadFailure, Loaded, Order};
+use crate::permit::About;
+use crate::settle::nanoseconds;
+use hotcell_model::limit::{Amount, Breach, Limit, Limits};
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::{CacheOutcome, Timings};
+use hotcell_model::stop::StopSignal;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What preparing took and showed, filled in on the way, so that a failure has it too.
+#[derive(Default)]
+pub(crate) struct Preparation {
+    pub(crate) timings: Timings,
+    pub(crate) evidence: Evidence,
+}
+
+impl Cell {
+    /// A loaded kernel. Callers that want the same one at the same time wait for the first.
+    pub(crate) fn prepare(
+        &self,
+        component: &Component,
+        about: &About,
+        stop: &StopSignal,
+        taken: &mut Preparation,
+    ) -> Result<Arc<dyn Loaded>, Outcome> {
+        let key = LoadedKey {
+            component: component.digest(),
+            tenant: about.tenant.clone(),
+            metering: about.metering,
+            grants: about.grants.clone(),
+        };
+        let place = self.inner.loaded.get_or_insert(&key, Default::default);
+        let making = match place.enter(stop) {
+            Entry::Made(prepared) => {
+                check_artifact(prepared.artifact_bytes, &about.limits)?;
+                taken.timings.cache = Some(CacheOutcome::HitMemory);
+                return Ok(prepared.loaded);
+            }
+            Entry::Cancelled => return Err(cancelled("it waited for a compilation")),
+            Entry::Make(making) => making,
+        };
+        let preparing = Preparing {
+            cell: self,
+            component,
+            key: &key,
+            order: about.order(stop),
+        };
+        let prepared = preparing.prepare(taken)?;
+        making.done(prepared.clone());
+        Ok(prepared.loaded)
+    }
+}
+
+/// One kernel on its way from a component to something that runs.
+struct Preparing<'a> {
+    cell: &'a Cell,
+    component: &'a Component,
+    key: &'a LoadedKey,
+    order: Order<'a>,
+}
+
+impl Preparing<'_> {
+    fn prepare(&self, taken: &mut Preparation) -> Result<Prepared, Outcome> {
+        let inner = &self.cell.inner;
+        let origin = Origin {
+            component: self.key.component,
+            profile: inner.isolation.profile(self.key.metering),
+            tenant: self.key.tenant.clone(),
+        };
+        let cache = inner.cache.as_ref().map_err(Clone::clone);
+        let why = match cache.and_then(|cache| cache.find(&origin)) {
+            Ok(artifact) => match self.load_found(artifact, taken)? {
+                Ok(prepared) => return Ok(prepared),
+                Err(stale) => {
+                    inner.cache.iter().for_each(|cache| cache.remove(&origin));
+                    stale
+                }
+            },
+            Err(why) => why,
+        };
+        let artifact = self.compile(taken)?;
+        let why = self.keep(&origin, &artifact, why);
+        taken.timings.cache = Some(CacheOutcome::Miss(why));
+        self.load(artifact, taken)?.map_err(|why| {
+            let message = format!("a fresh artifact does not load: {why}");
+            Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
+        })
+    }
+
+    /// Loads an artifact from the cache; `Err` inside if it is stale.
+    fn load_found(
+        &self,
+        artifact: VerifiedArtifact,
+        taken: &mut Preparation,
+    ) -> Result<Result<Prepared, String>, Outcome> {
+        let artifact_bytes = artifact.bytes().len() as u64;
+        let loaded = self.load(artifact, taken)?;
+        if loaded.is_ok() {
+            check_artifact(artifact_bytes, self.order.limits)?;
+            taken.timings.cache = Some(CacheOutcome::Hit);
+        }
+        Ok(loaded)
+    }
+
+    fn load(
+        &self,
+        artifact: VerifiedArtifact,
+        taken: &mut Preparation,
+    ) -> Result<Result<Prepared, String>, Outcome> {
+        let begin = Instant::now();
+        let artifact = Arc::new(artifact);
+        let isolation = &self.cell.inner.isolation;
+        let loaded = isolation.load(self.key, &artifact, self.order);
+        taken.timings.load_ns = nanoseconds(begin.elapsed());
+        match loaded {
+            Ok(loaded) => Ok(Ok(Prepared {
+                loaded,
+                artifact_bytes: artifact.bytes().len() as u64,
+            })),
+            Err(LoadFailure::Stale(why)) => Ok(Err(why)),
+            Err(LoadFailure::Ended(outcome, evidence)) => {
+                taken.evidence.add(evidence);
+                Err(*outcome)
+            }
+        }
+    }
+
+    fn compile(&self, taken: &mut Preparation) -> Result<VerifiedArtifact, Outcome> {
+        let inner = &self.cell.inner;
+        let (component, metering) = (self.key.component, self.key.metering);
+        let Order { tenant, limits, .. } = self.order;
+        let tried = Tried::new(component, tenant, Some(metering), limits);
+        if let Some(outcome) = inner.failed.find(&tried, Instant::now()) {
+            taken.timings.cache = Some(CacheOutcome::FailedBefore);
+            return Err(outcome);
+        }
+        if self.order.stop.cancelled_at().is_some() {
+            return Err(cancelled("it was prepared"));
+        }
+        let begin = Instant::now();
+        let worked = inner
+            .isolation
+            .compile(self.component, metering, self.order);
+        taken.timings.compile_ns = nanoseconds(begin.elapsed());
+        taken.timings.compilation = worked.cost;
+        taken.evidence.add(worked.evidence);
+        if let Err(outcome) = &worked.result {
+            inner.failed.note(tried, outcome, Instant::now());
+        }
+        worked.result
+    }
+
+    /// Keeps a fresh artifact on disk; returns why it was compiled, and why it is not kept.
+    fn keep(&self, origin: &Origin, artifact: &VerifiedArtifact, why: String) -> String {
+        let Ok(cache) = &self.cell.inner.cache else {
+            return why;
+        };
+        match cache.store(origin, artifact.bytes()) {
+            Ok(()) => why,
+            // The launch does not depend on it; the report tells.
+            Err(error) => format!("{why}; it could not be kept: {error}"),
+        }
+    }
+}
+
+/// The end of a launch that was cancelled before it ran.
+pub(crate) fn cancelled(meanwhile: &str) -> Outcome {
+    let message = format!("cancelled while {meanwhile}");
+    Outcome {
+        reproducible: false,
+        ..Outcome::failed(OutcomeKind::Cancelled, Blame::Request, message)
+    }
+}
+
+/// Holds an artifact that may have been made under other limits against these.
+fn check_artifact(requested: u64, limits: &Limits) -> Result<(), Outcome> {
+    let limit = Limit::ArtifactBytes;
+    let maximum = limits.get(limit);
+    if requested <= maximum {
+        return Ok(());
+    }
+    Err(Outcome::breached(Breach {
+        limit,
+        amount: Amount::Requested(requested),
+        maximum,
+    }))
+}

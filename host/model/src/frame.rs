@@ -1,0 +1,180 @@
+//! Frames between the supervisor and its workers.
+//!
+//! A frame is one message of a sequenced-packet socket: a `postcard` value of at most [`MAX_BYTES`], with
+//! descriptors beside it. What a worker says is a claim: types are not recursive, lengths are capped
+//! before anything is allocated, what follows the value is an error, and nothing that arrives is unwrapped.
+//! What is larger than a frame travels in memory that both sides map.
+
+mod compiler;
+mod runner;
+mod words;
+
+pub use compiler::{CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription};
+pub use runner::{
+    Cancel, FromRunner, InputPlace, LaunchRequest, LoadRequest, OutputPlace, ToRunner, WireJob,
+    WireLine, WireTimings, WireUsage, WireUsed,
+};
+pub use words::{WireBreach, WireLimits, WireOutcome, WireRefusal, WireScalar};
+
+use crate::layer::LayerReport;
+use serde::{Deserialize, Serialize};
+
+/// The largest frame in bytes.
+pub const MAX_BYTES: usize = 64 << 10;
+/// The most descriptors beside a frame: the operating system's kernel passes 253.
+pub const MAX_DESCRIPTORS: usize = 250;
+/// The most bytes of arrays that travel inside a frame, each way.
+pub const INLINE_BYTES: usize = 32 << 10;
+/// The largest piece of a log line in one frame.
+pub const LINE_BYTES: usize = 16 << 10;
+
+/// What a build of hotcell is told apart by: supervisor and workers must have the same.
+pub type BuildId = [u8; 16];
+
+/// The kinds of worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkerKind {
+    /// Reads, checks and compiles one component.
+    Compiler,
+    /// Runs one tenant's launches of one component.
+    Runner,
+}
+
+impl WorkerKind {
+    /// The file name of its program.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Compiler => "hotcell-compiler",
+            Self::Runner => "hotcell-runner",
+        }
+    }
+}
+
+/// The first frame of every worker, sent before it has seen a hostile byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The build that the worker is of.
+    pub build: BuildId,
+    /// What it is.
+    pub kind: WorkerKind,
+    /// The layers it has put on so far.
+    pub layers: Vec<LayerReport>,
+}
+
+/// A frame that is not one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// It is longer than a frame may be.
+    #[error("a frame of {requested} bytes; at most {maximum} are allowed")]
+    TooLong {
+        /// Its length.
+        requested: usize,
+        /// [`MAX_BYTES`].
+        maximum: usize,
+    },
+    /// Its bytes are no value of the expected type.
+    #[error("a frame that is none: {0}")]
+    Malformed(postcard::Error),
+    /// There are bytes after the value.
+    #[error("a frame with {0} bytes too many")]
+    Trailing(usize),
+}
+
+/// Writes a frame into `buffer`, in place of what is there.
+///
+/// # Errors
+/// The value takes more than [`MAX_BYTES`].
+pub fn encode<T: Serialize>(value: &T, buffer: &mut Vec<u8>) -> Result<(), FrameError> {
+    encode_long(value, buffer)?;
+    check_len(buffer.len())
+}
+
+/// As [`encode`], for values in mapped memory: the reader caps their length.
+///
+/// # Errors
+/// The value cannot be written as `postcard`.
+pub fn encode_long<T: Serialize>(value: &T, buffer: &mut Vec<u8>) -> Result<(), FrameError> {
+    buffer.clear();
+    *buffer = postcard::to_extend(value, std::mem::take(buffer)).map_err(FrameError::Malformed)?;
+    Ok(())
+}
+
+/// Reads a frame.
+///
+/// # Errors
+/// The bytes are too many, no value of that type, or more than one.
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FrameError> {
+    check_len(bytes.len())?;
+    decode_long(bytes)
+}
+
+/// As [`decode`], for values in mapped memory: the caller has capped their length.
+///
+/// # Errors
+/// The bytes are no value of that type, or more than one.
+pub fn decode_long<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FrameError> {
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(FrameError::Malformed)?;
+    match rest.len() {
+        0 => Ok(value),
+        more => Err(FrameError::Trailing(more)),
+    }
+}
+
+fn check_len(requested: usize) -> Result<(), FrameError> {
+    let maximum = MAX_BYTES;
+    if requested > maximum {
+        return Err(FrameError::TooLong { requested, maximum });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{Attempt, Probe};
+
+    #[test]
+    fn a_frame_crosses_and_a_mutilated_one_is_refused() {
+        let mut buffer = Vec::new();
+        let frame = ToRunner::Attempt(Attempt::Probe(Probe::Mount));
+        encode(&frame, &mut buffer).unwrap();
+        assert_eq!(decode::<ToRunner>(&buffer), Ok(frame));
+        assert!(matches!(
+            decode::<ToRunner>(&buffer[..1]),
+            Err(FrameError::Malformed(_))
+        ));
+        buffer.push(0);
+        assert_eq!(decode::<ToRunner>(&buffer), Err(FrameError::Trailing(1)));
+    }
+
+    #[test]
+    fn a_long_frame_is_refused_before_it_is_read_and_before_it_is_sent() {
+        let too_long = vec![0; MAX_BYTES + 1];
+        assert!(matches!(
+            decode::<ToRunner>(&too_long),
+            Err(FrameError::TooLong { .. })
+        ));
+        let mut buffer = Vec::new();
+        let frame = FromRunner::Log(WireLine {
+            id: 0,
+            level: crate::report::LogLevel::Info,
+            text: "x".repeat(MAX_BYTES),
+            is_end: true,
+        });
+        assert!(matches!(
+            encode(&frame, &mut buffer),
+            Err(FrameError::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn a_length_that_lies_allocates_nothing() {
+        // A list that says it has 2^60 entries, and has none.
+        let mut bytes = vec![1];
+        bytes.extend([0xff; 8]);
+        bytes.push(0x0f);
+        assert!(decode::<WireOutcome>(&bytes).is_err());
+        assert!(decode::<Vec<String>>(&bytes[1..]).is_err());
+    }
+}

@@ -1,0 +1,249 @@
+//! The layers around a worker, what a worker says of each, and the tier that follows.
+//!
+//! A worker reports its layers before it has seen a hostile byte, so the report can be believed then; no
+//! later one is. A layer that the machine lacks is a named absence, with what would bring it.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// One layer around a worker, in the order in which they are put on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// No mapping ever becomes executable that was not, and none is both writable and executable (MDWE).
+    WriteXorExecute,
+    /// No environment variable is left.
+    Environment,
+    /// No descriptor is open but the named ones.
+    Descriptors,
+    /// The worker is killed when its supervisor dies.
+    ParentDeath,
+    /// Limits of the operating system on memory, CPU time, files, processes and core dumps.
+    ResourceLimits,
+    /// A cgroup of its own, whose counters the worker cannot touch.
+    Cgroup,
+    /// User, mount, network, IPC, UTS and cgroup namespaces of its own, and an empty root directory.
+    Namespaces,
+    /// No program can raise privileges.
+    NoNewPrivileges,
+    /// No capability, in any set.
+    Capabilities,
+    /// No file, no TCP port, no signal or abstract socket outside.
+    Landlock,
+    /// No core dump, and no tracing by processes of the same user.
+    Undumpable,
+    /// System calls by allow-list, while hostile bytes are loaded.
+    LoadFilter,
+    /// System calls by allow-list, from before the first guest instruction on.
+    Filter,
+}
+
+impl Layer {
+    /// Every layer, in order.
+    pub const ALL: [Self; 13] = [
+        Self::WriteXorExecute,
+        Self::Environment,
+        Self::Descriptors,
+        Self::ParentDeath,
+        Self::ResourceLimits,
+        Self::Cgroup,
+        Self::Namespaces,
+        Self::NoNewPrivileges,
+        Self::Capabilities,
+        Self::Landlock,
+        Self::Undumpable,
+        Self::LoadFilter,
+        Self::Filter,
+    ];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WriteXorExecute => "write-xor-execute",
+            Self::Environment => "environment",
+            Self::Descriptors => "descriptors",
+            Self::ParentDeath => "parent-death",
+            Self::ResourceLimits => "resource-limits",
+            Self::Cgroup => "cgroup",
+            Self::Namespaces => "namespaces",
+            Self::NoNewPrivileges => "no-new-privileges",
+            Self::Capabilities => "capabilities",
+            Self::Landlock => "landlock",
+            Self::Undumpable => "undumpable",
+            Self::LoadFilter => "load-filter",
+            Self::Filter => "filter",
+        }
+    }
+
+    /// The best tier that can be had without the layer.
+    fn tier_without(self) -> Tier {
+        match self {
+            // A last line under limits that are enforced elsewhere too.
+            Self::Cgroup => Tier::Full,
+            Self::Namespaces | Self::Landlock => Tier::Unprivileged,
+            _ => Tier::Insecure,
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Whether a layer is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LayerState {
+    /// It is, in these words.
+    Enforced(String),
+    /// It is not.
+    Absent {
+        /// Why.
+        why: String,
+        /// What would bring it.
+        remedy: String,
+    },
+}
+
+/// What a worker says of one of its layers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerReport {
+    /// The layer.
+    pub layer: Layer,
+    /// Whether it is in force.
+    pub state: LayerState,
+}
+
+impl LayerReport {
+    /// A layer in force.
+    pub fn enforced(layer: Layer, detail: impl Into<String>) -> Self {
+        let state = LayerState::Enforced(detail.into());
+        Self { layer, state }
+    }
+
+    /// A layer that the machine lacks.
+    pub fn absent(layer: Layer, why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let (why, remedy) = (why.into(), remedy.into());
+        let state = LayerState::Absent { why, remedy };
+        Self { layer, state }
+    }
+
+    /// Whether it is in force.
+    pub fn is_enforced(&self) -> bool {
+        matches!(self.state, LayerState::Enforced(_))
+    }
+}
+
+/// How strong the walls around a worker are, weakest first.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// A layer is missing that the walls rest on: a worker that is taken over can act.
+    Insecure,
+    /// The system-call filter and what it rests on; namespaces or Landlock are missing.
+    Unprivileged,
+    /// Every layer but the cgroup, which is a last line under limits that are enforced elsewhere too.
+    #[default]
+    Full,
+}
+
+impl Tier {
+    /// Every tier, weakest first.
+    pub const ALL: [Self; 3] = [Self::Insecure, Self::Unprivileged, Self::Full];
+
+    /// The tier that those layers make. A layer that is not spoken of is absent.
+    pub fn of(layers: &[LayerReport]) -> Self {
+        let is_enforced = |layer: Layer| {
+            let mut of_layer = layers.iter().filter(|report| report.layer == layer);
+            let first = of_layer.next().is_some_and(LayerReport::is_enforced);
+            first && of_layer.all(LayerReport::is_enforced)
+        };
+        Layer::ALL
+            .into_iter()
+            .filter(|layer| !is_enforced(*layer))
+            .map(Layer::tier_without)
+            .min()
+            .unwrap_or(Self::Full)
+    }
+
+    /// The name on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Insecure => "insecure",
+            Self::Unprivileged => "unprivileged",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Tier {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|tier| tier.name() == text)
+            .ok_or_else(|| format!("`{text}` is no isolation tier (full, unprivileged, insecure)"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_but(missing: &[Layer]) -> Vec<LayerReport> {
+        let report = |layer: Layer| match missing.contains(&layer) {
+            true => LayerReport::absent(layer, "not here", "nothing"),
+            false => LayerReport::enforced(layer, ""),
+        };
+        Layer::ALL.into_iter().map(report).collect()
+    }
+
+    #[test]
+    fn the_weakest_absence_makes_the_tier() {
+        for (missing, tier) in [
+            (&[][..], Tier::Full),
+            (&[Layer::Cgroup], Tier::Full),
+            (&[Layer::Cgroup, Layer::Landlock], Tier::Unprivileged),
+            (&[Layer::Namespaces], Tier::Unprivileged),
+            (&[Layer::Landlock, Layer::Filter], Tier::Insecure),
+            (&[Layer::WriteXorExecute], Tier::Insecure),
+        ] {
+            assert_eq!(Tier::of(&all_but(missing)), tier, "{missing:?}");
+        }
+    }
+
+    #[test]
+    fn a_layer_that_is_not_spoken_of_is_absent() {
+        assert_eq!(Tier::of(&[]), Tier::Insecure);
+        let mut layers = all_but(&[]);
+        layers.retain(|report| report.layer != Layer::Filter);
+        assert_eq!(Tier::of(&layers), Tier::Insecure);
+    }
+
+    #[test]
+    fn names_are_those_of_the_json() {
+        for layer in Layer::ALL {
+            assert_eq!(
+                serde_json::to_string(&layer).unwrap(),
+                format!("\"{layer}\"")
+            );
+        }
+        for tier in Tier::ALL {
+            assert_eq!(tier.name().parse(), Ok(tier));
+            assert_eq!(serde_json::to_string(&tier).unwrap(), format!("\"{tier}\""));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Serving launches, one after the other.
+
+use crate::arrays::Arrays;
+use crate::stop::Stopper;
+use crate::{send, words};
+use hotcell_model::frame::{
+    self, FromRunner, LINE_BYTES, LaunchRequest, OutputPlace, ToRunner, WireLine, WireOutcome,
+    WireTimings, WireUsage, WireUsed,
+};
+use hotcell_model::grant::Grants;
+use hotcell_model::job::Observer;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::LogLine;
+use hotcell_runner::{LoadedKernel, OutputBuffer, Ran, Runner};
+use hotcell_sandbox::channel::{Channel, Received};
+use hotcell_sandbox::lockdown::Confined;
+use serde_bytes::ByteBuf;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often a guest's progress is passed on at most.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A locked runner. Only a [`Confined`] process can make one.
+pub(crate) struct Server {
+    pub(crate) confined: Confined,
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) runner: Arc<Runner>,
+    pub(crate) stopper: Arc<Stopper>,
+    pub(crate) kernel: Arc<LoadedKernel>,
+    pub(crate) grants: Grants,
+}
+
+impl Server {
+    /// Runs launches until the supervisor is gone.
+    pub(crate) fn serve(self) -> io::Result<()> {
+        let (mut buffer, mut descriptors) = (Vec::new(), Vec::new());
+        loop {
+            match self.channel.receive(&mut buffer, &mut descriptors)? {
+                Received::Frame => {}
+                _ => return Ok(()),
+            }
+            let request = frame::decode(&buffer).map_err(io::Error::other)?;
+            let descriptors = std::mem::take(&mut descriptors);
+            let answer = match request {
+                ToRunner::Launch(request) => {
+                    FromRunner::Finished(Box::new(self.launch(*request, descriptors)))
+                }
+                ToRunner::Attempt(attempt) => FromRunner::Attempted(self.confined.attempt(attempt)),
+                ToRunner::Load(_) => return Err(io::Error::other("an artifact is loaded already")),
+            };
+            send(&self.channel, &answer)?;
+        }
+    }
+
+    fn launch(&self, request: LaunchRequest, descriptors: Vec<OwnedFd>) -> WireUsed {
+        let LaunchRequest {
+            id,
+            job,
+            inputs,
+            outputs,
+        } = request;
+        let Some(job) = job.to_job(self.grants.clone()) else {
+            return failed(id, &"limits of another build");
+        };
+        let arrays = match Arrays::new(&job, inputs, &outputs, descriptors) {
+            Ok(arrays) => arrays,
+            Err(error) => return failed(id, &error),
+        };
+        let signal = self.stopper.begin(id);
+        let channel = Arc::clone(&self.channel);
+        let observer = Arc::new(Reporter {
+            id,
+            channel,
+            progress: Mutex::default(),
+        });
+        let Arrays {
+            data,
+            outputs: buffers,
+        } = arrays;
+        let ran = self
+            .runner
+            .run(&self.kernel, Arc::new(job), data, buffers, signal, observer);
+        self.stopper.end();
+        finished(id, ran, &outputs)
+    }
+}
+
+/// The end of a launch as it crosses. Its outputs are unmapped when this returns: the supervisor will seal them.
+fn finished(id: u64, ran: Ran, places: &[OutputPlace]) -> WireUsed {
+    let is_inline = |(_, place): &(OutputBuffer, &OutputPlace)| **place == OutputPlace::Inline;
+    let inline = ran.outputs.into_iter().zip(places).filter(is_inline);
+    WireUsed {
+        id,
+        outcome: WireOutcome::from(&ran.outcome),
+        usage: WireUsage::from(&ran.usage),
+        timings: WireTimings::from(&ran.timings),
+        inline: inline
+            .map(|(buffer, _)| ByteBuf::from(buffer.as_ref()))
+            .collect(),
+    }
+}
+
+/// The end of a launch that this process could not begin.
+fn failed(id: u64, error: &impl ToString) -> WireUsed {
+    let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Host, words(error));
+    WireUsed {
+        id,
+        outcome: WireOutcome::from(&outcome),
+        usage: WireUsage::default(),
+        timings: WireTimings::default(),
+        inline: Vec::new(),
+    }
+}
+
+/// Passes on at once what a launch's user may want to see.
+struct Reporter {
+    id: u64,
+    channel: Arc<Channel>,
+    /// When progress was last passed on.
+    progress: Mutex<Option<Instant>>,
+}
+
+impl Observer for Reporter {
+    fn log(&self, line: &LogLine) {
+        let mut rest = line.message.as_str();
+        loop {
+            let (piece, behind) = rest.split_at(rest.floor_char_boundary(LINE_BYTES));
+            let piece = WireLine {
+                id: self.id,
+                level: line.level,
+                text: piece.to_owned(),
+                is_end: behind.is_empty(),
+            };
+            let is_end = piece.is_end;
+            // A supervisor that is gone ends this process elsewhere.
+            let _ = send(&self.channel, &FromRunner::Log(piece));
+            if is_end {
+                return;
+            }
+            rest = behind;
+        }
+    }
+
+    fn progress(&self, done: u64, total: u64) {
+        let mut last = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let is_due = last.is_none_or(|last| now - last >= PROGRESS_INTERVAL);
+        if is_due {
+            *last = Some(now);
+            let id = self.id;
+            let _ = send(&self.channel, &FromRunner::Progress { id, done, total });
+        }
+    }
+}

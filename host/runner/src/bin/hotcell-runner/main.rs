@@ -1,0 +1,168 @@
+//! `hotcell-runner`: one tenant's launches of one component, in a confined process without a compiler.
+//!
+//! 1. Put on every layer that does not depend on the artifact, while nothing hostile has been seen.
+//! 2. Start the threads that will run guests, and say which layers are on.
+//! 3. Load the artifact under the load-phase filter: it may be malicious machine code.
+//! 4. Lock every thread. From here on nothing new becomes executable, and no signal handler changes.
+//! 5. Run launches, one after the other, until the supervisor is gone.
+
+mod arguments;
+mod arrays;
+mod code;
+mod launch;
+mod stop;
+
+use arguments::Arguments;
+use code::Code;
+use hotcell_model::frame::{self, FromRunner, Hello, LoadRequest, ToRunner, WorkerKind};
+use hotcell_model::grant::Grants;
+use hotcell_model::text;
+use hotcell_runner::{LoadError, LoadedKernel, Runner, open_pagemap};
+use hotcell_sandbox::BUILD_ID;
+use hotcell_sandbox::channel::{Channel, Received};
+use hotcell_sandbox::lockdown::{Birth, ResourceLimits, Walled};
+use hotcell_sandbox::memory::SealedMemory;
+use launch::Server;
+use std::error::Error;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use stop::Stopper;
+
+/// Exit code of a process that could not lock itself, or was started by hand.
+const EXIT_SETUP: u8 = 70;
+/// Exit code after a panic.
+const EXIT_PANIC: i32 = 101;
+/// The longest words about a failure.
+const WORDS_BYTES: usize = 2048;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error goes nowhere under a supervisor; a person sees it.
+            eprintln!("hotcell-runner: {error}");
+            ExitCode::from(EXIT_SETUP)
+        }
+    }
+}
+
+fn start() -> Result<(), Box<dyn Error>> {
+    let birth = Birth::begin(WorkerKind::Runner)?;
+    let (channel, control) = (
+        Channel::from_standard_input()?,
+        Channel::from_standard_output()?,
+    );
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    // What is looked up once and kept: after the walls it cannot be asked for any more.
+    open_pagemap();
+    let _ = rustix::param::page_size();
+    let limits = ResourceLimits {
+        data_bytes: arguments.data_bytes,
+        address_space_bytes: None,
+        cpu_seconds: None,
+    };
+    let walled = birth.wall(&limits)?;
+    let channel = Arc::new(channel);
+    end_on_panic(&channel);
+
+    let code = Arc::new(Code::default());
+    let memory = Arc::clone(&code) as Arc<dyn wasmtime::CustomCodeMemory>;
+    let runner = Runner::with_code_memory(arguments.metering, arguments.runner(), memory)?;
+    let runner = Arc::new(runner);
+    let stopper = Stopper::start(control, Arc::clone(&runner))?;
+    let hello = Hello {
+        build: BUILD_ID,
+        kind: WorkerKind::Runner,
+        layers: walled.layers().to_vec(),
+    };
+    send(&channel, &hello)?;
+
+    let Some((request, descriptors)) = receive_load(&channel)? else {
+        return Ok(());
+    };
+    let grants = request.grants.clone();
+    let kernel = match load(&runner, &code, &request, descriptors) {
+        Ok(kernel) => kernel,
+        Err(refusal) => return Ok(send(&channel, &refusal)?),
+    };
+    serve(walled, channel, runner, stopper, kernel, grants)
+}
+
+/// Locks, says so, and runs launches.
+fn serve(
+    walled: Walled,
+    channel: Arc<Channel>,
+    runner: Arc<Runner>,
+    stopper: Arc<Stopper>,
+    kernel: LoadedKernel,
+    grants: Grants,
+) -> Result<(), Box<dyn Error>> {
+    let confined = walled.lock()?;
+    send(&channel, &FromRunner::Ready(confined.layers().to_vec()))?;
+    let server = Server {
+        confined,
+        channel,
+        runner,
+        stopper,
+        kernel: Arc::new(kernel),
+        grants,
+    };
+    Ok(server.serve()?)
+}
+
+/// The first request, which must be for loading; `None` if the supervisor is gone.
+fn receive_load(channel: &Channel) -> io::Result<Option<(LoadRequest, Vec<OwnedFd>)>> {
+    let (mut buffer, mut descriptors) = (Vec::new(), Vec::new());
+    match channel.receive(&mut buffer, &mut descriptors)? {
+        Received::Frame => {}
+        _ => return Ok(None),
+    }
+    match frame::decode(&buffer).map_err(io::Error::other)? {
+        ToRunner::Load(request) => Ok(Some((request, descriptors))),
+        _ => Err(io::Error::other("the first request must be to load")),
+    }
+}
+
+fn load(
+    runner: &Runner,
+    code: &Code,
+    request: &LoadRequest,
+    descriptors: Vec<OwnedFd>,
+) -> Result<LoadedKernel, FromRunner> {
+    let failed = |error: io::Error| FromRunner::Failed(words(&error));
+    let Ok([artifact]) = <[OwnedFd; 1]>::try_from(descriptors) else {
+        return Err(FromRunner::Failed("no artifact came to load".to_owned()));
+    };
+    let artifact = SealedMemory::adopt(artifact, request.artifact_bytes).map_err(failed)?;
+    let image = code.map(artifact).map_err(failed)?;
+    // SAFETY: the supervisor's compiler made the artifact, and the supervisor checked it on these sealed bytes;
+    // that it may be malicious all the same is what the walls are for. `code` keeps the mapping for the life
+    // of the process.
+    let kernel = unsafe { runner.load_in_place(image, &request.grants) };
+    kernel.map_err(|error| match error {
+        LoadError::Mismatch(_) => FromRunner::Stale(words(&error)),
+        LoadError::Interfaces(_) => FromRunner::Misfit(words(&error)),
+    })
+}
+
+/// A panic must not unwind into half a launch, and the default message needs calls that are forbidden.
+fn end_on_panic(channel: &Arc<Channel>) {
+    let channel = Arc::clone(channel);
+    std::panic::set_hook(Box::new(move |panic| {
+        let _ = send(&channel, &FromRunner::Failed(words(&panic)));
+        hotcell_sandbox::end::end_now(EXIT_PANIC);
+    }));
+}
+
+/// Sends a frame without descriptors.
+fn send<T: serde::Serialize>(channel: &Channel, value: &T) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    frame::encode(value, &mut buffer).map_err(io::Error::other)?;
+    channel.send(&buffer, &[])
+}
+
+fn words(error: &impl ToString) -> String {
+    text::escape(&error.to_string(), WORDS_BYTES)
+}

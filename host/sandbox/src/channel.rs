@@ -1,0 +1,265 @@
+//! Frames with descriptors, over a sequenced-packet socket, and what interrupts waiting for one.
+//!
+//! A message arrives whole or not at all, so that a peer cannot feed one byte at a time, and one that is
+//! longer than a frame may be is an error and never a part of the next. Descriptors are close-on-exec from the
+//! moment they arrive; those of a refused message are closed.
+
+use hotcell_model::frame::{MAX_BYTES, MAX_DESCRIPTORS};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
+    sendmsg, socketpair, sockopt,
+};
+use rustix::time::Timespec;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::{Duration, Instant};
+
+const ANCILLARY_BYTES: usize = rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS));
+
+/// One end of a connection between the supervisor and a worker.
+#[derive(Debug)]
+pub struct Channel(OwnedFd);
+
+/// What came of waiting for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A frame is in the buffer.
+    Frame,
+    /// The peer is gone.
+    Closed,
+    /// The deadline passed.
+    TimedOut,
+    /// Somebody woke the receiver.
+    Woken,
+}
+
+impl Channel {
+    /// Two connected ends.
+    ///
+    /// # Errors
+    /// The operating system has no descriptors left.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (one, other) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        Ok((Self(one), Self(other)))
+    }
+
+    /// The end that a worker was given as its standard input. To be called once.
+    ///
+    /// # Errors
+    /// It is no sequenced-packet socket.
+    pub fn from_standard_input() -> io::Result<Self> {
+        Self::from_inherited(libc::STDIN_FILENO)
+    }
+
+    /// The end that a worker was given as its standard output. To be called once.
+    ///
+    /// # Errors
+    /// It is no sequenced-packet socket.
+    pub fn from_standard_output() -> io::Result<Self> {
+        Self::from_inherited(libc::STDOUT_FILENO)
+    }
+
+    fn from_inherited(number: RawFd) -> io::Result<Self> {
+        // SAFETY: the standard descriptors are open from the start of a Rust program on, and nothing else
+        // in a worker uses them, let alone closes them.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        if sockopt::socket_type(borrowed)? != SocketType::SEQPACKET {
+            return Err(invalid("a standard descriptor that is no channel"));
+        }
+        // SAFETY: as above, and each is taken over once.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+
+    /// Sends a frame, and waits while the peer's queue is full.
+    ///
+    /// # Errors
+    /// The peer is gone (`BrokenPipe`), or the frame is empty, too long or has too many descriptors.
+    pub fn send(&self, frame: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(frame, descriptors, SendFlags::NOSIGNAL)
+    }
+
+    /// Sends a frame if the peer's queue has room, and fails with `WouldBlock` if it has none.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn try_send(&self, frame: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(
+            frame,
+            descriptors,
+            SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+        )
+    }
+
+    fn send_with(
+        &self,
+        frame: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+        flags: SendFlags,
+    ) -> io::Result<()> {
+        // An empty message cannot be told from the end of the connection.
+        if frame.is_empty() || frame.len() > MAX_BYTES || descriptors.len() > MAX_DESCRIPTORS {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a frame beyond what frames may be",
+            ));
+        }
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_BYTES];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
+        }
+        rustix::io::retry_on_intr(|| {
+            sendmsg(&self.0, &[IoSlice::new(frame)], &mut ancillary, flags)
+        })?;
+        Ok(())
+    }
+
+    /// Waits for a frame, and puts it in place of what is in `buffer` and `descriptors`.
+    ///
+    /// # Errors
+    /// The message is longer than a frame may be, or had more descriptors than fit (`InvalidData`).
+    pub fn receive(
+        &self,
+        buffer: &mut Vec<u8>,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> io::Result<Received> {
+        descriptors.clear();
+        buffer.resize(MAX_BYTES, 0);
+        let mut space = [MaybeUninit::uninit(); ANCILLARY_BYTES];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = rustix::io::retry_on_intr(|| {
+            let mut pieces = [IoSliceMut::new(buffer)];
+            recvmsg(
+                &self.0,
+                &mut pieces,
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )
+        });
+        let message = match received {
+            Ok(message) => message,
+            // The peer died with something of ours unread.
+            Err(Errno::CONNRESET) => return Ok(Received::Closed),
+            Err(error) => return Err(error.into()),
+        };
+        buffer.truncate(message.bytes);
+        for received in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(rights) = received {
+                descriptors.extend(rights);
+            }
+        }
+        if message
+            .flags
+            .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
+        {
+            descriptors.clear();
+            return Err(invalid("a message longer than a frame may be"));
+        }
+        Ok(if message.bytes == 0 {
+            Received::Closed
+        } else {
+            Received::Frame
+        })
+    }
+
+    /// As [`Self::receive`], until a deadline, or until somebody wakes the receiver. A frame that is there
+    /// comes before both.
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    pub fn receive_until(
+        &self,
+        buffer: &mut Vec<u8>,
+        descriptors: &mut Vec<OwnedFd>,
+        deadline: Option<Instant>,
+        wake: Option<&Wake>,
+    ) -> io::Result<Received> {
+        loop {
+            let channel = PollFd::new(&self.0, PollFlags::IN);
+            // Where nobody can wake, the channel stands twice.
+            let waker = PollFd::from_borrowed_fd(
+                wake.map_or(self.0.as_fd(), |wake| wake.0.as_fd()),
+                PollFlags::IN,
+            );
+            let mut sources = [channel, waker];
+            let timeout = deadline
+                .map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
+            match poll(&mut sources, timeout.as_ref()) {
+                Ok(0) => return Ok(Received::TimedOut),
+                Ok(_) if !sources[0].revents().is_empty() => {
+                    return self.receive(buffer, descriptors);
+                }
+                Ok(_) => return Ok(Received::Woken),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Channel {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Ends a [`Channel::receive_until`] early, from any thread.
+#[derive(Debug)]
+pub struct Wake(OwnedFd);
+
+impl Wake {
+    /// One that nobody has woken yet.
+    ///
+    /// # Errors
+    /// The operating system has no descriptors left.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(eventfd(
+            0,
+            EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
+        )?))
+    }
+
+    /// Wakes the receiver, now or when it next waits.
+    pub fn wake(&self) {
+        // It fails where the count is full: the receiver has been woken then.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Forgets every wake so far.
+    pub fn clear(&self) {
+        // It fails where the count is zero: there is nothing to forget.
+        let _ = rustix::io::read(&self.0, &mut [0_u8; 8]);
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}
+
+fn invalid(message: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+impl From<Channel> for OwnedFd {
+    fn from(channel: Channel) -> Self {
+        channel.0
+    }
+}

@@ -1,0 +1,243 @@
+//! System calls by allow-list: the tables, and what compiles and installs them.
+//!
+//! A filter is a table of [`Rule`]s: a call, what its arguments must be, what is answered, and the call site
+//! that needs it. What stands in no rule kills the process. The kernel takes the strictest answer of all the filters
+//! that a thread has, so that a runner's final filter narrows the one it loaded under.
+
+mod program;
+mod tables;
+
+pub use program::{IS_TRAP_REPORT, Installed, TRAP_EXIT_CODE, TRAP_PREFIX, trapped_call};
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// One line of a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    symbol: &'static str,
+    /// The system call's number.
+    pub number: i64,
+    /// What its arguments must be, all of it; none: any.
+    pub conditions: &'static [Condition],
+    /// What then happens.
+    pub action: Action,
+    /// The call site that needs it.
+    pub site: &'static str,
+}
+
+/// What one argument must be. The lower 32 bits are compared: no rule needs more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Which argument, from 0.
+    pub argument: u8,
+    /// What it must be.
+    pub test: Test,
+}
+
+/// A test of an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// It is that.
+    Is(u32),
+    /// It is no more than that.
+    AtMost(u32),
+    /// It is no less than that.
+    AtLeast(u32),
+}
+
+/// What happens to a call that a rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It is made.
+    Allow,
+    /// It is answered with "no such call", since a library that tries it lives without.
+    Refuse,
+}
+
+/// The allow-list of a worker in one phase of its life.
+#[derive(Clone, Copy, Debug)]
+pub struct Filter {
+    rules: &'static [Rule],
+}
+
+impl Rule {
+    /// The system call's name.
+    pub fn name(&self) -> &'static str {
+        self.symbol.strip_prefix("SYS_").unwrap_or(self.symbol)
+    }
+}
+
+impl Filter {
+    /// A compile process, from before its first request on.
+    pub fn compiler() -> Self {
+        Self {
+            rules: tables::COMPILER,
+        }
+    }
+
+    /// A runner while it loads its artifact.
+    pub fn runner_load() -> Self {
+        Self {
+            rules: tables::RUNNER_LOAD,
+        }
+    }
+
+    /// A runner from before the first guest instruction on.
+    pub fn runner() -> Self {
+        Self {
+            rules: tables::RUNNER,
+        }
+    }
+
+    /// How many calls are let through, whatever their arguments must be.
+    pub fn allowed_calls(&self) -> usize {
+        self.calls(Action::Allow)
+    }
+
+    /// How many calls are answered with "no such call".
+    pub fn refused_calls(&self) -> usize {
+        self.calls(Action::Refuse)
+    }
+
+    fn calls(&self, action: Action) -> usize {
+        let of_action = self.rules().filter(|rule| rule.action == action);
+        of_action
+            .map(|rule| rule.number)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+
+    /// The rules, for people and for tests.
+    pub fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+        self.rules.iter()
+    }
+}
+
+impl Rule {
+    /// Whether a call with those arguments is under this rule.
+    pub fn matches(&self, number: i64, arguments: &[u64; 6]) -> bool {
+        self.number == number
+            && self
+                .conditions
+                .iter()
+                .all(|condition| condition.matches(arguments))
+    }
+}
+
+impl Condition {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the lower half is what is compared"
+    )]
+    fn matches(&self, arguments: &[u64; 6]) -> bool {
+        let argument = arguments[usize::from(self.argument)] as u32;
+        match self.test {
+            Test::Is(value) => argument == value,
+            Test::AtMost(value) => argument <= value,
+            Test::AtLeast(value) => argument >= value,
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "argument {} ", self.argument)?;
+        match self.test {
+            Test::Is(value) => write!(f, "= {value:#x}"),
+            Test::AtMost(value) => write!(f, "≤ {value:#x}"),
+            Test::AtLeast(value) => write!(f, "≥ {value:#x}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls with so many uses that a bare allow would be none.
+    const NEVER_BARE: [i64; 10] = [
+        libc::SYS_mmap,
+        libc::SYS_mprotect,
+        libc::SYS_mremap,
+        libc::SYS_madvise,
+        libc::SYS_clone,
+        libc::SYS_ioctl,
+        libc::SYS_fcntl,
+        libc::SYS_prctl,
+        libc::SYS_futex,
+        libc::SYS_seccomp,
+    ];
+
+    fn all() -> [Filter; 3] {
+        [Filter::compiler(), Filter::runner_load(), Filter::runner()]
+    }
+
+    #[test]
+    fn filters_are_as_small_as_promised() {
+        assert!(Filter::compiler().allowed_calls() <= 25);
+        assert!(Filter::runner().allowed_calls() <= 15);
+    }
+
+    #[test]
+    fn calls_with_many_uses_have_argument_rules() {
+        for rule in all().iter().flat_map(Filter::rules) {
+            let is_bare = rule.action == Action::Allow && rule.conditions.is_empty();
+            assert!(
+                !is_bare || !NEVER_BARE.contains(&rule.number),
+                "{}",
+                rule.name()
+            );
+        }
+    }
+
+    #[test]
+    fn no_rule_is_redundant() {
+        for filter in all() {
+            let rules: Vec<_> = filter.rules().collect();
+            for (at, rule) in rules.iter().enumerate() {
+                let mut others = rules.iter().enumerate().filter(|(other, _)| *other != at);
+                assert!(
+                    others.all(|(_, other)| other.number != rule.number
+                        || (other.conditions != rule.conditions
+                            && !other.conditions.is_empty()
+                            && !rule.conditions.is_empty())),
+                    "{}",
+                    rule.name()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn handlers_are_never_answered_with_an_error() {
+        // A fault whose handler could not be installed would repeat for ever.
+        let is_sigaction = |rule: &&Rule| rule.number == libc::SYS_rt_sigaction;
+        assert_eq!(Filter::runner().rules().find(is_sigaction), None);
+        assert_eq!(Filter::compiler().rules().find(is_sigaction), None);
+        assert!(
+            Filter::runner_load()
+                .rules()
+                .filter(is_sigaction)
+                .all(|rule| rule.action == Action::Allow)
+        );
+    }
+
+    #[test]
+    fn what_a_locked_runner_may_do_it_may_do_while_loading() {
+        // Filters add up, so that a rule of the final one that the earlier one lacks would do nothing.
+        let load: Vec<_> = Filter::runner_load().rules().collect();
+        for rule in Filter::runner().rules() {
+            let covers = |wider: &&&Rule| {
+                wider.number == rule.number
+                    && (wider.conditions.is_empty() || wider.conditions == rule.conditions)
+            };
+            let action = load.iter().find(covers).map(|wider| wider.action);
+            assert!(
+                action == Some(Action::Allow) || action == Some(rule.action),
+                "{}",
+                rule.name()
+            );
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Filters as the operating system's kernel takes them.
+//!
+//! A filter becomes two programs, since one has one action for what its rules match: the first answers the
+//! calls that are refused with an error, the second lets through those and the allowed ones and kills the rest. The
+//! kernel takes the strictest answer of both.
+
+use super::{Action, Condition, Filter, Rule, Test, tables};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
+};
+use std::collections::BTreeMap;
+use std::io;
+
+/// Whether refused calls are reported before the worker ends: then the filter does not count as a layer.
+pub const IS_TRAP_REPORT: bool = cfg!(feature = "trap-report");
+
+/// What the message about a refused call begins with; no frame begins so. The number follows.
+pub const TRAP_PREFIX: &[u8] = b"\xffrefused system call ";
+/// What a worker ends with after that message.
+pub const TRAP_EXIT_CODE: i32 = 159;
+
+/// The refused call that a message of a worker with the feature `trap-report` is about.
+pub fn trapped_call(message: &[u8]) -> Option<u32> {
+    std::str::from_utf8(message.strip_prefix(TRAP_PREFIX)?)
+        .ok()?
+        .parse()
+        .ok()
+}
+
+/// What the kernel was told, for the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// Calls that are let through.
+    pub allowed_calls: usize,
+    /// Calls that are answered with an error.
+    pub refused_calls: usize,
+}
+
+impl Filter {
+    /// Whether there are filters for this architecture.
+    pub fn is_supported() -> bool {
+        cfg!(target_arch = "x86_64")
+    }
+
+    /// Puts the filter on every thread of this process, for ever.
+    pub(crate) fn install(&self) -> io::Result<Installed> {
+        for program in self.compile().map_err(io::Error::other)? {
+            apply(&program)?;
+        }
+        Ok(Installed {
+            allowed_calls: self.allowed_calls(),
+            refused_calls: self.refused_calls(),
+        })
+    }
+
+    /// The two programs, in the order in which they must be installed: the second takes away the right to
+    /// install more.
+    fn compile(&self) -> Result<[BpfProgram; 2], BackendError> {
+        let refused = self.rules().filter(|rule| rule.action == Action::Refuse);
+        let refuse = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
+        let kill = match IS_TRAP_REPORT {
+            true => SeccompAction::Trap,
+            false => SeccompAction::KillProcess,
+        };
+        Ok([
+            build(refused, SeccompAction::Allow, refuse)?,
+            build(self.rules(), kill, SeccompAction::Allow)?,
+        ])
+    }
+}
+
+fn build(
+    rules: impl Iterator<Item = &'static Rule>,
+    otherwise: SeccompAction,
+    matching: SeccompAction,
+) -> Result<BpfProgram, BackendError> {
+    let mut chains: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for rule in rules {
+        let chain = chains.entry(rule.number).or_default();
+        // A chain without conditions matches whatever the arguments are.
+        if !rule.conditions.is_empty() {
+            let conditions = rule
+                .conditions
+                .iter()
+                .map(condition)
+                .collect::<Result<_, _>>()?;
+            chain.push(SeccompRule::new(conditions)?);
+        }
+    }
+    let target = TargetArch::try_from(std::env::consts::ARCH)?;
+    SeccompFilter::new(chains, otherwise, matching, target)?.try_into()
+}
+
+fn condition(condition: &Condition) -> Result<SeccompCondition, BackendError> {
+    let (operator, value) = match condition.test {
+        Test::Is(value) => (SeccompCmpOp::Eq, value),
+        Test::AtMost(value) => (SeccompCmpOp::Le, value),
+        Test::AtLeast(value) => (SeccompCmpOp::Ge, value),
+    };
+    SeccompCondition::new(
+        condition.argument,
+        SeccompCmpArgLen::Dword,
+        operator,
+        value.into(),
+    )
+}
+
+fn apply(program: &BpfProgram) -> io::Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let filter = program.as_ptr().cast_mut().cast();
+    let description = libc::sock_fprog { len, filter };
+    // SAFETY: the kernel reads the description and its program, both of which outlive the call. The program's
+    // instructions have the layout of the kernel's.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            tables::FILTER_FLAGS,
+            &raw const description,
+        )
+    };
+    match result {
+        0 => Ok(()),
+        // With TSYNC, the number of a thread that has a filter of its own.
+        1.. => Err(io::Error::other("a thread has a filter of its own")),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,32 @@
+//! Confinement of worker processes on Linux, and what crosses between them and their supervisor.
+//!
+//! The only crate of the host that talks to the operating system's kernel directly. Both sides use it: the
+//! supervisor spawns ([`process`]), watches and kills; a worker locks itself in ([`lockdown`]) before it sees a
+//! hostile byte, and proves on request that it cannot get out ([`probe`]). Frames go through a
+//! [`channel`], bulk data through sealed [`memory`], machine code through an [`image`].
+//!
+//! Nothing here parses what a worker sends beyond its length: that is `hotcell_model::frame`.
+
+#![cfg(target_os = "linux")]
+
+pub mod cgroup;
+pub mod channel;
+pub mod end;
+pub mod filter;
+pub mod image;
+pub mod lockdown;
+pub mod memory;
+pub mod probe;
+pub mod process;
+
+use hotcell_model::frame::BuildId;
+
+/// What this build is told apart by: a hash over the sources of both sides and the locked dependencies.
+pub const BUILD_ID: BuildId = build_id(env!("HOTCELL_BUILD_ID")).to_le_bytes();
+
+const fn build_id(text: &str) -> u128 {
+    match u128::from_str_radix(text, 10) {
+        Ok(id) => id,
+        Err(_) => panic!("the build script writes a number"),
+    }
+}

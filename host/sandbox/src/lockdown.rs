@@ -1,0 +1,197 @@
+//! How a worker locks itself in, step by step; each step only takes away.
+//!
+//! ```text
+//! Birth::begin   nothing becomes executable, no environment, no descriptor but 0–2, dies with its parent
+//!   wall         limits, namespaces and an empty root, no privileges, Landlock, undumpable, load-phase filter
+//!     lock       final filter on every thread
+//! ```
+//!
+//! Only the last step makes a [`Confined`], which whatever works on hostile bytes takes as its proof. What the
+//! machine lacks is reported absent, with its remedy; what half-failed is an error, and the worker ends.
+
+mod inherited;
+mod landlock;
+mod limits;
+mod namespaces;
+mod privileges;
+#[cfg(feature = "trap-report")]
+mod trap;
+
+pub(crate) use inherited::supervisor;
+pub use limits::ResourceLimits;
+
+use crate::filter::{Filter, IS_TRAP_REPORT, Installed};
+use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::probe::{Attempt, Attempted};
+use std::io;
+
+/// A worker that could not be locked in. It must end.
+#[derive(Debug, thiserror::Error)]
+pub enum LockdownError {
+    /// A step failed that this machine should allow.
+    #[error("{layer}: could not {step}")]
+    Step {
+        /// The layer.
+        layer: Layer,
+        /// What was tried.
+        step: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The supervisor died before the worker could ask to die with it.
+    #[error("the supervisor is gone")]
+    Orphaned,
+    /// Other threads run: they would keep what this one gives up.
+    #[error("more than one thread runs before lockdown")]
+    Threads,
+}
+
+/// Names the layer and the step of a failure.
+trait Step<T> {
+    fn step(self, layer: Layer, step: &'static str) -> Result<T, LockdownError>;
+}
+
+impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
+    fn step(self, layer: Layer, step: &'static str) -> Result<T, LockdownError> {
+        self.map_err(|error| LockdownError::Step {
+            layer,
+            step,
+            source: error.into(),
+        })
+    }
+}
+
+/// A worker that has given up what it got from its parent.
+#[derive(Debug)]
+pub struct Birth {
+    kind: WorkerKind,
+    layers: Vec<LayerReport>,
+}
+
+/// A worker with nothing of the machine in reach but its channels. A runner may load hostile bytes.
+#[derive(Debug)]
+pub struct Walled {
+    kind: WorkerKind,
+    layers: Vec<LayerReport>,
+}
+
+/// The proof that this process is locked in. Only [`Walled::lock`] makes one.
+#[derive(Debug)]
+pub struct Confined {
+    layers: Vec<LayerReport>,
+}
+
+impl Birth {
+    /// Gives up what a process gets from its parent. The first thing in a worker's `main`, since descriptors
+    /// that the worker opens itself would be closed too.
+    ///
+    /// # Errors
+    /// A step fails, the supervisor is gone, or other threads run.
+    pub fn begin(kind: WorkerKind) -> Result<Self, LockdownError> {
+        inherited::check_single_thread()?;
+        inherited::forget_fault_handlers()?;
+        let layers = vec![
+            inherited::refuse_execution_gain()?,
+            inherited::wipe_environment()?,
+            inherited::close_descriptors()?,
+            inherited::die_with_parent()?,
+        ];
+        Ok(Self { kind, layers })
+    }
+
+    /// Puts walls around the process. What it needs from outside it must hold by now, and it still has one
+    /// thread; afterwards a runner may start more.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn wall(self, limits: &ResourceLimits) -> Result<Walled, LockdownError> {
+        let Self { kind, mut layers } = self;
+        inherited::check_single_thread()?;
+        layers.push(limits::apply(kind, limits)?);
+        privileges::leave_root()?;
+        layers.push(namespaces::enter(kind)?);
+        layers.push(privileges::refuse_new()?);
+        layers.push(privileges::drop_capabilities()?);
+        layers.push(landlock::restrict()?);
+        layers.push(privileges::make_undumpable()?);
+        // A change of user or capabilities makes the kernel forget it.
+        inherited::die_with_parent()?;
+        #[cfg(feature = "trap-report")]
+        trap::install()?;
+        if kind == WorkerKind::Runner {
+            layers.push(filter(Layer::LoadFilter, &Filter::runner_load())?);
+        }
+        Ok(Walled { kind, layers })
+    }
+}
+
+impl Walled {
+    /// The layers so far.
+    pub fn layers(&self) -> &[LayerReport] {
+        &self.layers
+    }
+
+    /// Puts the final filter on every thread. All that a runner will have must be up and waiting: what a
+    /// thread does to start is over once this returns.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn lock(self) -> Result<Confined, LockdownError> {
+        let layers = match self.kind {
+            // It has read nothing yet: one filter serves.
+            WorkerKind::Compiler => {
+                let report = filter(Layer::Filter, &Filter::compiler())?;
+                vec![
+                    LayerReport {
+                        layer: Layer::LoadFilter,
+                        ..report.clone()
+                    },
+                    report,
+                ]
+            }
+            WorkerKind::Runner => vec![filter(Layer::Filter, &Filter::runner())?],
+        };
+        Ok(Confined { layers })
+    }
+}
+
+impl Confined {
+    /// The layers that the lock added.
+    pub fn layers(&self) -> &[LayerReport] {
+        &self.layers
+    }
+
+    /// Tries something that must not work, with nothing but the system call in question. The worker may not
+    /// survive it.
+    pub fn attempt(&self, attempt: Attempt) -> Attempted {
+        crate::probe::attempt(attempt)
+    }
+}
+
+fn filter(layer: Layer, filter: &Filter) -> Result<LayerReport, LockdownError> {
+    if !Filter::is_supported() {
+        let why = format!(
+            "there is no list of system calls for {}",
+            std::env::consts::ARCH
+        );
+        return Ok(LayerReport::absent(layer, why, "run on x86-64"));
+    }
+    let Installed {
+        allowed_calls,
+        refused_calls,
+    } = filter.install().step(layer, "install the filter")?;
+    if IS_TRAP_REPORT {
+        let remedy = "build the workers without the feature `trap-report`";
+        return Ok(LayerReport::absent(
+            layer,
+            "refused calls are reported, not punished",
+            remedy,
+        ));
+    }
+    let words = format!(
+        "{allowed_calls} calls allowed, {refused_calls} answered with an error, others kill"
+    );
+    Ok(LayerReport::enforced(layer, words))
+}

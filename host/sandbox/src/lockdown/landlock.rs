@@ -1,0 +1,87 @@
+//! Landlock: no file, no TCP port, no signal or abstract socket outside, as far as the kernel goes.
+
+use super::{LockdownError, Step};
+use hotcell_model::layer::{Layer, LayerReport};
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+};
+use std::io;
+
+/// Files and TCP ports: with less than that it does not count as a layer.
+const LEAST: ABI = ABI::V4;
+/// From here on, signals and abstract sockets too.
+const SCOPES: ABI = ABI::V6;
+
+const REMEDY: &str =
+    "Linux 6.7 or later, with `landlock` among its security modules (6.12 for signals)";
+
+/// Handles every right that the kernel knows, and grants none.
+pub(super) fn restrict() -> Result<LayerReport, LockdownError> {
+    const LAYER: Layer = Layer::Landlock;
+    let abi = match kernel_abi() {
+        Ok(abi) => ABI::from(abi),
+        Err(error) => {
+            return Ok(LayerReport::absent(
+                LAYER,
+                format!("no Landlock: {error}"),
+                REMEDY,
+            ));
+        }
+    };
+    let status = enforce(abi)
+        .map_err(io::Error::other)
+        .step(LAYER, "enforce the empty ruleset")?;
+    if status != RulesetStatus::FullyEnforced {
+        return Err(io::Error::other("it was enforced in part"))
+            .step(LAYER, "enforce the empty ruleset");
+    }
+    Ok(if abi < LEAST {
+        LayerReport::absent(LAYER, format!("ABI {abi} covers files only"), REMEDY)
+    } else if abi < SCOPES {
+        LayerReport::enforced(
+            LAYER,
+            format!("ABI {abi}: no file, no TCP; signals are not covered"),
+        )
+    } else {
+        LayerReport::enforced(
+            LAYER,
+            format!("ABI {abi}: no file, no TCP, no signal or socket outside"),
+        )
+    })
+}
+
+fn enforce(abi: ABI) -> Result<RulesetStatus, RulesetError> {
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(abi))?;
+    if abi >= LEAST {
+        ruleset = ruleset.handle_access(AccessNet::from_all(abi))?;
+    }
+    if abi >= SCOPES {
+        ruleset = ruleset.scope(Scope::from_all(abi))?;
+    }
+    Ok(ruleset
+        .create()?
+        .no_new_privs(false)
+        .restrict_self()?
+        .ruleset)
+}
+
+/// What the kernel offers.
+fn kernel_abi() -> io::Result<i32> {
+    const VERSION: u32 = 1;
+    // SAFETY: with this flag the call takes no attributes and answers with a number.
+    let abi = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<()>(),
+            0_usize,
+            VERSION,
+        )
+    };
+    match i32::try_from(abi) {
+        Ok(abi @ 1..) => Ok(abi),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -1,0 +1,217 @@
+//! The supervisor's side of a worker: spawning, measuring, limiting, killing and reaping it.
+//!
+//! Every figure here is measured from outside, so that no worker can colour it. A [`Worker`] owns its process:
+//! dropping it kills and reaps, so that no zombie and no orphan is left whatever path the supervisor takes.
+//! If the supervisor itself dies, its workers are killed by the operating system, which is why all of them are
+//! spawned by one thread that lives as long as the process: "parent" means the parent *thread*.
+
+mod exit;
+mod spawner;
+
+pub use exit::{Exit, ExitKind};
+pub use rustix::process::Signal;
+
+use crate::channel::Channel;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Resource, Rlimit, pidfd_send_signal, prlimit};
+use rustix::time::Timespec;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A worker's program, and the trusted settings it starts with.
+#[derive(Clone, Debug)]
+pub struct WorkerCommand {
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+impl WorkerCommand {
+    /// Starts a worker: two channels as its standard input and output, an empty environment, nothing else.
+    ///
+    /// # Errors
+    /// The program cannot be started, or the operating system has no descriptors or processes left.
+    pub fn spawn(&self) -> io::Result<Worker> {
+        let (channel, input) = Channel::pair()?;
+        let (control, output) = Channel::pair()?;
+        let (pid, pidfd) = spawner::spawn(self.clone(), input, output)?;
+        Ok(Worker {
+            channel,
+            control,
+            pid,
+            pidfd,
+            exit: None,
+        })
+    }
+}
+
+/// A worker process. Dropping it kills it.
+#[derive(Debug)]
+pub struct Worker {
+    /// Requests and answers.
+    pub channel: Channel,
+    /// What interrupts a request.
+    pub control: Channel,
+    pid: Pid,
+    pidfd: OwnedFd,
+    exit: Option<Exit>,
+}
+
+impl Worker {
+    /// The process id. It is the worker's until the worker is reaped.
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// The CPU time it has used, over all threads.
+    pub fn cpu_time(&self) -> Option<Duration> {
+        let mut clock = 0;
+        // SAFETY: the pointer is valid for the call.
+        let found =
+            unsafe { libc::clock_getcpuclockid(self.pid.as_raw_nonzero().get(), &mut clock) };
+        if found != 0 {
+            return None;
+        }
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the pointer is valid for the call.
+        let read = unsafe { libc::clock_gettime(clock, &mut time) };
+        let seconds = u64::try_from(time.tv_sec).ok().filter(|_| read == 0)?;
+        Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
+    }
+
+    /// The memory that it has in use now.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).ok()?;
+        let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+        pages.checked_mul(rustix::param::page_size() as u64)
+    }
+
+    /// The most memory that it has had in use. It has to be read while the process lives.
+    pub fn peak_resident_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        kibibytes.checked_mul(1024)
+    }
+
+    /// Bounds its private writable memory, and all of its address space where that is given.
+    ///
+    /// # Errors
+    /// The process is gone, or the bounds are above those it has.
+    pub fn limit_memory(
+        &self,
+        data_bytes: u64,
+        address_space_bytes: Option<u64>,
+    ) -> io::Result<()> {
+        self.limit(Resource::Data, data_bytes)?;
+        address_space_bytes.map_or(Ok(()), |bytes| self.limit(Resource::As, bytes))
+    }
+
+    /// Bounds its CPU time, over its whole life.
+    ///
+    /// # Errors
+    /// As [`Self::limit_memory`].
+    pub fn limit_cpu_seconds(&self, seconds: u64) -> io::Result<()> {
+        self.limit(Resource::Cpu, seconds)
+    }
+
+    fn limit(&self, resource: Resource, value: u64) -> io::Result<()> {
+        prlimit(
+            Some(self.pid),
+            resource,
+            Rlimit {
+                current: Some(value),
+                maximum: Some(value),
+            },
+        )?;
+        Ok(())
+    }
+
+    /// Kills it. One that is dead already is no error.
+    pub fn kill(&self) {
+        // The one failure is that there is nobody to kill.
+        let _ = self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// It is dead.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(pidfd_send_signal(&self.pidfd, signal)?)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// Somebody else has reaped it.
+    pub fn wait(mut self) -> io::Result<Exit> {
+        self.reap(0)?
+            .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn try_wait(&mut self) -> io::Result<Option<Exit>> {
+        self.reap(libc::WNOHANG)
+    }
+
+    /// Waits for its end until a deadline.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    pub fn wait_deadline(&mut self, deadline: Instant) -> io::Result<Option<Exit>> {
+        loop {
+            if let Some(exit) = self.try_wait()? {
+                return Ok(Some(exit));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let timeout = Timespec::try_from(left).map_err(|_| io::ErrorKind::InvalidInput)?;
+            match poll(
+                &mut [PollFd::new(&self.pidfd, PollFlags::IN)],
+                Some(&timeout),
+            ) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn reap(&mut self, options: i32) -> io::Result<Option<Exit>> {
+        if self.exit.is_none() {
+            self.exit = exit::wait(self.pid, options)?;
+        }
+        Ok(self.exit)
+    }
+}
+
+impl AsFd for Worker {
+    /// The handle on the process, readable once it has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.exit.is_none() {
+            self.kill();
+            // It fails where somebody else has reaped the process: there is nothing left to do.
+            let _ = self.reap(0);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `cargo xtask workers`: the confined processes, each built on its own.
+//!
+//! Cargo unifies features over what is built together, and would put a compiler into the runner. The programs
+//! are static: they start faster, and there is no loader left in a process whose code must never change.
+
+use crate::process::{cargo, root, run, target};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+
+/// Code at fixed addresses and without a loader: the program is in memory sooner.
+const RUSTFLAGS: &str = "-C target-feature=+crt-static -C relocation-model=static";
+/// A triple of its own keeps these flags away from build scripts and macros.
+#[cfg(target_arch = "aarch64")]
+const TRIPLE: &str = "aarch64-unknown-linux-gnu";
+#[cfg(not(target_arch = "aarch64"))]
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// The programs, with the packages they are in.
+const PROGRAMS: [(&str, &str); 2] = [
+    ("hotcell-compiler", "hotcell-compiler"),
+    ("hotcell-runner", "hotcell-runner"),
+];
+
+/// Where the command finds them: `../libexec/hotcell` from its own directory.
+pub(crate) fn directory() -> PathBuf {
+    target().join("libexec/hotcell")
+}
+
+/// Builds both, checks the runner, and puts them where the command looks.
+pub(crate) fn build_all() -> Result<()> {
+    let directory = directory();
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    for (package, program) in PROGRAMS {
+        let built = build(package, program)?;
+        if program == "hotcell-runner" {
+            check_no_compiler(&built)?;
+        }
+        install(&built, &directory.join(program))?;
+    }
+    Ok(())
+}
+
+fn build(package: &str, program: &str) -> Result<PathBuf> {
+    let target = target().join("workers");
+    let mut build = cargo();
+    build
+        .env("RUSTFLAGS", RUSTFLAGS)
+        .args([
+            "build",
+            "--profile",
+            "worker",
+            "--locked",
+            "--features",
+            "worker",
+        ])
+        .args(["--package", package, "--bin", program, "--target", TRIPLE])
+        .arg("--target-dir")
+        .arg(&target);
+    run(&mut build)?;
+    Ok(target.join(TRIPLE).join("worker").join(program))
+}
+
+/// The runner executes what a compiler made, and must not hold one: not a symbol of it, not a path in it.
+fn check_no_compiler(program: &Path) -> Result<()> {
+    let bytes =
+        std::fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let holds = |word: &str| {
+        bytes
+            .windows(word.len())
+            .any(|window| window == word.as_bytes())
+    };
+    // The check itself must be able to see a symbol.
+    if !holds("hotcell_runner") {
+        bail!("{} has no symbols to check", program.display());
+    }
+    for word in [
+        "cranelift_codegen",
+        "cranelift_frontend",
+        "wasmparser",
+        "regalloc2",
+    ] {
+        if holds(word) {
+            bail!(
+                "{} holds `{word}`: it must be built without a compiler",
+                program.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Puts a program in its place at once, so that nobody starts half of one.
+fn install(built: &Path, place: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let new = place.with_extension("new");
+    std::fs::copy(built, &new)
+        .and_then(|_| std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)))
+        .and_then(|()| std::fs::rename(&new, place))
+        .with_context(|| format!("cannot put {} at {}", built.display(), place.display()))?;
+    let shown = place.strip_prefix(root()).unwrap_or(place);
+    eprintln!("{}", shown.display());
+    Ok(())
+}
