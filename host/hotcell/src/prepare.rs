@@ -86,13 +86,16 @@ impl Preparing<'_> {
             },
             Err(why) => why,
         };
-        let artifact = self.compile(taken)?;
-        let why = self.keep(&origin, &artifact, why);
-        taken.timings.cache = Some(CacheOutcome::Miss(why));
-        self.load(artifact, taken)?.map_err(|why| {
+        let artifact = Arc::new(self.compile(taken)?);
+        taken.timings.cache = Some(CacheOutcome::Miss(why.clone()));
+        let prepared = self.load(&artifact, taken)?.map_err(|why| {
             let message = format!("a fresh artifact does not load: {why}");
             Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
-        })
+        })?;
+        // Only now: a compiler that makes noise must not have made it for every later launch too.
+        let why = self.keep(&origin, &artifact, why);
+        taken.timings.cache = Some(CacheOutcome::Miss(why));
+        Ok(prepared)
     }
 
     /// Loads an artifact from the cache; `Err` inside if it is stale.
@@ -102,7 +105,7 @@ impl Preparing<'_> {
         taken: &mut Preparation,
     ) -> Result<Result<Prepared, String>, Outcome> {
         let artifact_bytes = artifact.bytes().len() as u64;
-        let loaded = self.load(artifact, taken)?;
+        let loaded = self.load(&Arc::new(artifact), taken)?;
         if loaded.is_ok() {
             check_artifact(artifact_bytes, self.order.limits)?;
             taken.timings.cache = Some(CacheOutcome::Hit);
@@ -112,13 +115,12 @@ impl Preparing<'_> {
 
     fn load(
         &self,
-        artifact: VerifiedArtifact,
+        artifact: &Arc<VerifiedArtifact>,
         taken: &mut Preparation,
     ) -> Result<Result<Prepared, String>, Outcome> {
         let begin = Instant::now();
-        let artifact = Arc::new(artifact);
         let isolation = &self.cell.inner.isolation;
-        let loaded = isolation.load(self.key, &artifact, self.order);
+        let loaded = isolation.load(self.key, artifact, self.order);
         taken.timings.load_ns = nanoseconds(begin.elapsed());
         match loaded {
             Ok(loaded) => Ok(Ok(Prepared {

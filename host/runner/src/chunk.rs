@@ -170,6 +170,7 @@ fn call(
     let guest = store.data_mut();
     let checked = guest.meter.check(guest.chunk, &mut guest.cpu);
     checked.map_err(|stop| CallFailure::Failed(stop.into()))?;
+    check_initial_memory(plan)?;
     let begin = Instant::now();
     let instance = plan
         .kernel
@@ -191,6 +192,19 @@ fn call(
         (Err(error),) => Err(CallFailure::Declined(
             words(&error, store).map_err(CallFailure::Failed)?,
         )),
+    }
+}
+
+/// Refuses a component whose memory is over the limit from its start. wasmtime's limiter would say the same, but
+/// only after the memory was asked of the operating system, which may have a limit of its own by then.
+fn check_initial_memory(plan: &Plan) -> Result<(), CallFailure> {
+    let breach = plan
+        .meter
+        .memory
+        .breach(0, plan.kernel.initial_memory_bytes);
+    match breach {
+        Some(breach) => Err(CallFailure::Failed(Stop::Limit(breach).into())),
+        None => Ok(()),
     }
 }
 

@@ -50,7 +50,25 @@ pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances<'_>) -> Ou
     if let Some(breach) = too_many(error, circumstances.limits) {
         return Outcome::breached(breach);
     }
+    if trap.is_none() && is_out_of_memory(error) {
+        let message = "the operating system refused memory that the kernel asked for: the runner's own limit is reached";
+        return Outcome {
+            reproducible: false,
+            ..Outcome::failed(OutcomeKind::MemoryLimit, Blame::Guest, message)
+        };
+    }
     trapped(error, trap, circumstances)
+}
+
+/// Whether the operating system refused memory.
+fn is_out_of_memory(error: &Error) -> bool {
+    let refused = |cause: &(dyn std::error::Error + 'static)| {
+        let is_io = cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory);
+        is_io || cause.downcast_ref::<rustix::io::Errno>() == Some(&rustix::io::Errno::NOMEM)
+    };
+    error.chain().any(refused)
 }
 
 /// Instances, memories or tables above their limit. wasmtime says so in words only, so the words are read;

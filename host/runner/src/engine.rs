@@ -25,6 +25,9 @@ pub fn open_pagemap() {
     let _ = PoolingAllocationConfig::is_pagemap_scan_available();
 }
 
+/// The unit of a linear memory's size.
+const WASM_PAGE_BYTES: u64 = 64 << 10;
+
 /// How a runner keeps its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunnerConfig {
@@ -81,6 +84,8 @@ pub enum LoadError {
 pub struct LoadedKernel {
     pub(crate) pre: InstancePre<Guest>,
     pub(crate) launch: ComponentExportIndex,
+    /// The largest memory that an instance has from its start.
+    pub(crate) initial_memory_bytes: u64,
 }
 
 impl Runner {
@@ -182,7 +187,15 @@ impl Runner {
         })?;
         // The first instantiation would otherwise make the copy-on-write images.
         let _ = component.initialize_copy_on_write_image();
-        Ok(LoadedKernel { pre, launch })
+        let pages = component
+            .resources_required()
+            .and_then(|required| required.max_initial_memory_size)
+            .unwrap_or(0);
+        Ok(LoadedKernel {
+            pre,
+            launch,
+            initial_memory_bytes: pages.saturating_mul(WASM_PAGE_BYTES),
+        })
     }
 }
 

@@ -69,7 +69,9 @@ impl Workers {
             Role::Compiler => (&self.programs.compiler, Vec::new()),
             Role::Runner(metering) => {
                 let threads = self.threads.to_string();
-                let data_bytes = self.runner_data_bytes(Limit::Memory.ceiling());
+                // What any load can ask for: a limit can be lowered from outside, and not raised.
+                let data_bytes = self.runner_data_bytes(Limit::Memory.ceiling())
+                    + Limit::ArtifactBytes.ceiling();
                 let settings = vec![
                     ("--metering", metering.name().to_owned()),
                     ("--slots", threads.clone()),

@@ -37,7 +37,13 @@ pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
             io::Error::from(error)
         )));
     }
-    map_identifiers(user, group).step(LAYER, "map the user and group")?;
+    match map_identifiers(user, group) {
+        // Where namespaces of unprivileged users come without capabilities, their maps cannot be written.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            return Ok(absent("the kernel gives them no capabilities"));
+        }
+        mapped => mapped.step(LAYER, "map the user and group")?,
+    }
     match mount_change(
         "/",
         MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
@@ -47,7 +53,10 @@ pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
         changed => changed.step(LAYER, "part from the mounts outside")?,
     }
     refuse_more();
-    empty_root().step(LAYER, "enter an empty root directory")?;
+    match empty_root() {
+        Err(Errno::PERM | Errno::ACCESS) => return Ok(absent("mounts are refused in them")),
+        entered => entered.step(LAYER, "enter an empty root directory")?,
+    }
     Ok(LayerReport::enforced(
         LAYER,
         match kind {

@@ -56,6 +56,8 @@ impl Server {
             };
             send(&self.channel, &answer)?;
             if is_last {
+                // The supervisor looks at what the process has used, and then ends it.
+                let _ = self.channel.receive(&mut buffer, &mut Vec::new());
                 return Ok(());
             }
         }
