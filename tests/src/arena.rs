@@ -3,7 +3,8 @@
 use crate::guest::Guest;
 use hotcell::limit::{Amount, Limit};
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell::{Array, Cell, Component, Ended, Request};
+use hotcell::{Array, Cell, CellBuilder, Component, Ended, Isolation, Request, Tier};
+use std::path::PathBuf;
 
 /// How many bytes the honest request carries.
 const BYTES: u64 = 4096;
@@ -15,20 +16,64 @@ pub struct Arena {
     honest: Component,
 }
 
-impl Default for Arena {
-    fn default() -> Self {
-        Self::new()
+/// An [`Arena`] of the isolation that the calling module is a test of: a module whose path has `confined` in it
+/// gets confined workers. So one file of tests serves for both.
+#[macro_export]
+macro_rules! arena {
+    () => {
+        $crate::Arena::of($crate::isolation!())
+    };
+}
+
+/// The isolation that the calling module is a test of.
+#[macro_export]
+macro_rules! isolation {
+    () => {
+        $crate::isolation_of(module_path!())
+    };
+}
+
+/// The isolation that the module of that path is a test of.
+pub fn isolation_of(module_path: &str) -> Isolation {
+    match module_path.contains("confined") {
+        true => Isolation::Confined,
+        false => Isolation::InProcess,
+    }
+}
+
+/// Begins a cell of that isolation.
+pub fn cell(isolation: Isolation) -> CellBuilder {
+    match isolation {
+        Isolation::InProcess => Cell::in_process(),
+        Isolation::Confined => Cell::confined().workers(workers()).require_tier(tier()),
+    }
+}
+
+/// Where the worker programs are that were built with this test.
+///
+/// # Panics
+/// They were not built.
+pub fn workers() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows its executable");
+    test.ancestors()
+        .map(|folder| folder.join("libexec/hotcell"))
+        .find(|folder| folder.join("hotcell-runner").is_file())
+        .expect("build the workers first: cargo xtask workers")
+}
+
+/// The tier that tests ask for: where nothing may be skipped, the full one.
+pub fn tier() -> Tier {
+    match crate::skip::is_forbidden() {
+        true => Tier::Full,
+        false => Tier::Insecure,
     }
 }
 
 impl Arena {
     /// A cell of its own, without a cache on disk.
-    pub fn new() -> Self {
-        Self::with(
-            Cell::in_process()
-                .build()
-                .expect("a cell without a cache is always to be had"),
-        )
+    pub fn of(isolation: Isolation) -> Self {
+        let cell = cell(isolation).build();
+        Self::with(cell.expect("a cell without a cache is always to be had"))
     }
 
     /// Uses that cell.

@@ -1,9 +1,17 @@
 //! Tests that cross crates and processes.
 
+mod attack;
+mod bombs;
 mod cli {
     mod build;
 }
 mod command;
+mod escapes;
 mod fuzz;
+/// What hostile kernels try, with the Wasm sandbox as the only wall.
+#[path = "guest_code/mod.rs"]
 mod guest_code;
+/// The same in confined workers.
+#[path = "guest_code/mod.rs"]
+mod guest_code_confined;
 mod kernels;

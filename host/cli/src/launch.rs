@@ -10,6 +10,7 @@ use hotcell::{Array, Cell, Component, Ended, Permit, Request, Source};
 use hotcell_formats::{
     Durability, Locator, ReadLimits, Sink, check_distinct, commit_all, open, prepare,
 };
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -159,6 +160,11 @@ pub(crate) fn write_report(report: &Report, place: &str) -> Result<()> {
             .context("the report cannot be printed");
     }
     let path = Path::new(place);
+    // A device or a pipe is written into; put in its place, the report would end it.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let write = || File::options().write(true).open(path)?.write_all(&json);
+        return write().with_context(|| format!("the report {place} cannot be written"));
+    }
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -106,7 +106,7 @@ impl Isolate for InProcess {
         let kernel = unsafe { runner.load(artifact.bytes(), &key.grants) };
         let kernel = kernel.map_err(|error| match error {
             LoadError::Mismatch(why) => LoadFailure::Stale(why),
-            LoadError::Interfaces(_) => ended(misfit(&error)),
+            LoadError::TooLarge(_) | LoadError::Interfaces(_) => ended(misfit(&error)),
         })?;
         let kernel = Arc::new(kernel);
         Ok(Arc::new(LoadedInProcess { runner, kernel }))

@@ -10,7 +10,7 @@ use crate::permit::About;
 use crate::settle::nanoseconds;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{CacheOutcome, Timings};
+use hotcell_model::report::{CacheOutcome, Compilation, Timings};
 use hotcell_model::stop::StopSignal;
 use std::sync::Arc;
 use std::time::Instant;
@@ -154,7 +154,9 @@ impl Preparing<'_> {
         taken.timings.compile_ns = nanoseconds(begin.elapsed());
         taken.timings.compilation = worked.cost;
         taken.evidence.add(worked.evidence);
-        if let Err(outcome) = &worked.result {
+        if let Err(outcome) = &worked.result
+            && !was_kept_waiting(outcome, taken.timings.compilation.as_ref())
+        {
             inner.failed.note(tried, outcome, Instant::now());
         }
         worked.result
@@ -194,4 +196,15 @@ fn check_artifact(requested: u64, limits: &Limits) -> Result<(), Outcome> {
         amount: Amount::Requested(requested),
         maximum,
     }))
+}
+
+/// Whether a compilation ran out of time that it did not have a processor for: on a quieter machine it may end well.
+fn was_kept_waiting(outcome: &Outcome, cost: Option<&Compilation>) -> bool {
+    let breach = outcome
+        .limit
+        .filter(|breach| breach.limit == Limit::CompileWall);
+    match (breach, cost) {
+        (Some(breach), Some(cost)) => cost.cpu_ns.0 < breach.maximum / 2,
+        _ => false,
+    }
 }

@@ -75,6 +75,9 @@ pub enum LoadError {
     /// It was made for another engine: compile the component again.
     #[error("the artifact does not fit this engine: {0}")]
     Mismatch(String),
+    /// The component holds more of something than a slot of this engine has room for.
+    #[error("the component is larger than this host's runners: {0}")]
+    TooLarge(String),
     /// The component's imports or exports do not have the types they should.
     #[error("the component does not fit this host's interfaces: {0}")]
     Interfaces(String),
@@ -176,7 +179,7 @@ impl Runner {
         component: wasmtime::Result<Component>,
         grants: &Grants,
     ) -> Result<LoadedKernel, LoadError> {
-        let component = component.map_err(|error| LoadError::Mismatch(format!("{error:#}")))?;
+        let component = component.map_err(|error| unloadable(&error))?;
         let interfaces = |error: wasmtime::Error| LoadError::Interfaces(format!("{error:#}"));
         let linker = imports::linker(&self.engine, grants).map_err(interfaces)?;
         let pre = linker.instantiate_pre(&component).map_err(interfaces)?;
@@ -196,6 +199,16 @@ impl Runner {
             launch,
             initial_memory_bytes: pages.saturating_mul(WASM_PAGE_BYTES),
         })
+    }
+}
+
+/// Why wasmtime does not take an artifact. What is too large for a slot it says in words only, so the words are
+/// read; a test fails should a new version change them.
+fn unloadable(error: &wasmtime::Error) -> LoadError {
+    let words = format!("{error:#}");
+    match words.contains("exceeds the") {
+        true => LoadError::TooLarge(words),
+        false => LoadError::Mismatch(words),
     }
 }
 

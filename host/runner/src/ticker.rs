@@ -1,6 +1,8 @@
 //! The clock behind epoch interrupts: a thread that increments an engine's epoch every millisecond
 //! while launches run, and sleeps when none has run for a while.
 
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -85,6 +87,18 @@ impl Drop for Ticking<'_> {
     }
 }
 
+/// Sleeps until an instant, not for a while: a sleep for a while that a stop signal interrupts is taken up again by
+/// a system call of its own, which a confined process is not allowed.
+fn sleep(duration: Duration) {
+    let clock = ClockId::Monotonic;
+    let now = clock_gettime(clock);
+    let until = Timespec::try_from(duration)
+        .ok()
+        .and_then(|more| now.checked_add(more));
+    // A sleep that ends early is a tick that comes early.
+    let _ = clock_nanosleep_absolute(clock, &until.unwrap_or(now));
+}
+
 impl Shared {
     fn wake(&self) {
         let _held = self
@@ -97,7 +111,7 @@ impl Shared {
     fn tick(&self, engine: &Engine) {
         let mut idle = 0;
         while !self.closing.load(Ordering::SeqCst) {
-            std::thread::sleep(TICK);
+            sleep(TICK);
             engine.increment_epoch();
             idle = if self.is_needed() { 0 } else { idle + 1 };
             if idle > IDLE_TICKS {

@@ -13,6 +13,7 @@ use rustix::net::{
     sendmsg, socketpair, sockopt,
 };
 use rustix::time::Timespec;
+use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -35,6 +36,11 @@ pub enum Received {
     TimedOut,
     /// Somebody woke the receiver.
     Woken,
+}
+
+thread_local! {
+    /// Where messages arrive: room for the longest, made once, since most are short.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_BYTES].into());
 }
 
 impl Channel {
@@ -132,12 +138,21 @@ impl Channel {
         buffer: &mut Vec<u8>,
         descriptors: &mut Vec<OwnedFd>,
     ) -> io::Result<Received> {
+        SCRATCH.with_borrow_mut(|scratch| self.receive_into(scratch, buffer, descriptors))
+    }
+
+    fn receive_into(
+        &self,
+        scratch: &mut [u8],
+        buffer: &mut Vec<u8>,
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> io::Result<Received> {
+        buffer.clear();
         descriptors.clear();
-        buffer.resize(MAX_BYTES, 0);
         let mut space = [MaybeUninit::uninit(); ANCILLARY_BYTES];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::io::retry_on_intr(|| {
-            let mut pieces = [IoSliceMut::new(buffer)];
+            let mut pieces = [IoSliceMut::new(scratch)];
             recvmsg(
                 &self.0,
                 &mut pieces,
@@ -151,7 +166,7 @@ impl Channel {
             Err(Errno::CONNRESET) => return Ok(Received::Closed),
             Err(error) => return Err(error.into()),
         };
-        buffer.truncate(message.bytes);
+        buffer.extend_from_slice(&scratch[..message.bytes]);
         for received in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(rights) = received {
                 descriptors.extend(rights);

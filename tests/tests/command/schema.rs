@@ -1,9 +1,10 @@
 //! Real reports against `docs/report.schema.json`: every key is in it, and every key in it can occur.
 
 use super::{IN, with};
-use hotcell_tests::checkout;
+use hotcell_tests::{Command, checkout, processes};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Checks a value against a schema, as far as this one goes: types, keys, enumerations; collects the
 /// places of the schema's properties that occurred.
@@ -130,6 +131,8 @@ fn real_reports_and_the_schema_agree() {
         walk.check(&schema, &report, "")
             .unwrap_or_else(|error| panic!("{line}: {error}"));
     }
+    let report = report_of_a_stopped_runner(&command);
+    walk.check(&schema, &report, "").unwrap();
     for (key, _) in schema["properties"].as_object().unwrap() {
         assert!(
             walk.seen.contains(&format!(".{key}")),
@@ -145,6 +148,24 @@ fn real_reports_and_the_schema_agree() {
             );
         }
     }
+}
+
+/// The report of a launch whose runner had to be killed.
+fn report_of_a_stopped_runner(command: &Command) -> Value {
+    let line = format!("run endless_loop.wasm {IN} --metering fast --timeout 2s --report r.json");
+    let running = command.start(&line);
+    let (mut stopped, pid) = (Vec::new(), running.id());
+    let found = processes::eventually(Duration::from_secs(20), || {
+        stopped = processes::workers_of(pid, "hotcell-runner");
+        // The one with the guest; a spare has hardly run.
+        let is_busy = |pid: &u32| processes::cpu_time(*pid) > Duration::from_millis(100);
+        stopped.retain(is_busy);
+        !stopped.is_empty()
+    });
+    assert!(found, "no runner is busy");
+    processes::signal(stopped[0], processes::Signal::STOP);
+    running.wait();
+    command.report("r.json")
 }
 
 #[test]

@@ -4,7 +4,7 @@ use hotcell::grant::{Capability, Grants};
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::{Component, Ended, Metering};
-use hotcell_tests::{Arena, Guest, assert_breached, assert_ended, honest_request};
+use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 
 /// Checks that a launch was refused without compiling or running anything, with those words.
 #[track_caller]
@@ -24,7 +24,7 @@ fn assert_refused(ended: &Ended, kind: OutcomeKind, blame: Blame, words: &[&str]
 
 #[track_caller]
 fn assert_invalid(bytes: Vec<u8>, words: &[&str]) {
-    let arena = Arena::new();
+    let arena = arena!();
     let ended = arena.cell.run(&Component::new(bytes), honest_request());
     assert_refused(&ended, OutcomeKind::InvalidComponent, Blame::Guest, words);
     arena.assert_serves();
@@ -32,10 +32,10 @@ fn assert_invalid(bytes: Vec<u8>, words: &[&str]) {
 
 #[test]
 fn an_import_that_is_not_granted_is_denied_with_what_would_grant_it() {
-    let ended = Arena::new().attack("wants_clock");
+    let ended = arena!().attack("wants_clock");
     let words = ["hotcell:kernel/clock@0.1.0", "granted: ", "--grant clock"];
     assert_refused(&ended, OutcomeKind::Denied, Blame::Operator, &words);
-    let ended = Arena::new().attack("wants_random");
+    let ended = arena!().attack("wants_random");
     assert_refused(
         &ended,
         OutcomeKind::Denied,
@@ -47,7 +47,7 @@ fn an_import_that_is_not_granted_is_denied_with_what_would_grant_it() {
 #[test]
 fn a_built_in_grant_can_be_withheld() {
     let request = honest_request().grants(Grants::none());
-    let ended = Arena::new().run(&Guest::named("log_flood"), request);
+    let ended = arena!().run(&Guest::named("log_flood"), request);
     assert_refused(
         &ended,
         OutcomeKind::Denied,
@@ -59,14 +59,14 @@ fn a_built_in_grant_can_be_withheld() {
 #[test]
 fn an_import_that_is_granted_works() {
     let request = honest_request().grant(Capability::Clock);
-    let ended = Arena::new().run(&Guest::named("wants_clock"), request);
+    let ended = arena!().run(&Guest::named("wants_clock"), request);
     assert_ended(&ended, OutcomeKind::Done, None);
     assert!(ended.report.grants.has(Capability::Clock));
 }
 
 #[test]
 fn what_is_granted_to_one_launch_is_not_granted_to_the_next() {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named("wants_clock");
     let ended = arena.run(&guest, honest_request().grant(Capability::Clock));
     assert_ended(&ended, OutcomeKind::Done, None);
@@ -81,7 +81,7 @@ fn what_is_granted_to_one_launch_is_not_granted_to_the_next() {
 
 #[test]
 fn deterministic_has_no_clock_and_random_only_with_a_seed() {
-    let arena = Arena::new();
+    let arena = arena!();
     let request = honest_request().metering(Metering::Deterministic);
     let granted = request.clone().grant(Capability::Clock);
     let ended = arena.run(&Guest::named("wants_clock"), granted);
@@ -114,7 +114,7 @@ fn an_import_that_no_grant_gives_is_denied_by_name() {
             r#"(component (import "{name}" (instance)) (component $c) (instance $i (instantiate $c))
                (export "hotcell:kernel/entries@0.1.0" (instance $i)))"#
         );
-        let arena = Arena::new();
+        let arena = arena!();
         let component = with_manifest(wat::parse_str(text).unwrap());
         let ended = arena.cell.run(&Component::new(component), honest_request());
         let words = [name, "does not offer"];
@@ -127,7 +127,7 @@ fn an_imports_name_cannot_forge_a_line() {
     let text = r#"(component (import "url=<\1b]0;x\07\0ahotcell: done>" (func))
         (component $c) (instance $i (instantiate $c))
         (export "hotcell:kernel/entries@0.1.0" (instance $i)))"#;
-    let arena = Arena::new();
+    let arena = arena!();
     let component = Component::new(with_manifest(wat::parse_str(text).unwrap()));
     let ended = arena.cell.run(&component, honest_request());
     let words = ["does not offer"];
@@ -163,7 +163,7 @@ fn an_export_of_another_type_is_an_invalid_component() {
             other,
         )
     });
-    let ended = Arena::new().run(&guest, honest_request());
+    let ended = arena!().run(&guest, honest_request());
     assert_ended(&ended, OutcomeKind::InvalidComponent, Some(Blame::Guest));
     assert!(
         ended.outcome.message.contains("interfaces"),
@@ -184,7 +184,7 @@ fn an_import_of_another_type_is_an_invalid_component() {
             "should-stop: func() -> u64;",
         )
     });
-    let ended = Arena::new().run(&guest, honest_request());
+    let ended = arena!().run(&guest, honest_request());
     assert_ended(&ended, OutcomeKind::InvalidComponent, Some(Blame::Guest));
     assert!(
         ended.outcome.message.contains("control"),
@@ -252,7 +252,7 @@ fn a_component_has_exactly_one_manifest() {
 #[test]
 fn a_mebibyte_of_names_is_refused_in_few_words() {
     let guest = Guest::named("honest").record(|record| record.name = "n".repeat(1_000_000));
-    let arena = Arena::new();
+    let arena = arena!();
     let ended = arena.run(&guest, honest_request());
     assert_ended(&ended, OutcomeKind::InvalidComponent, Some(Blame::Guest));
     assert!(ended.outcome.message.len() <= 2048 + '…'.len_utf8());
@@ -292,9 +292,7 @@ fn features_that_kernels_do_not_need_are_refused() {
     ] {
         // The encoder's own validation knows these features; the host's must not.
         let bytes = Guest::of(fields).bytes();
-        let ended = Arena::new()
-            .cell
-            .run(&Component::new(bytes), honest_request());
+        let ended = arena!().cell.run(&Component::new(bytes), honest_request());
         assert_refused(
             &ended,
             OutcomeKind::InvalidComponent,
@@ -332,7 +330,7 @@ fn counts_over_their_limits_are_refused_before_compilation_with_both_numbers() {
     ];
     for (limit, fields) in table {
         let guest = Guest::of(format!("(func $attack) {fields}"));
-        let ended = Arena::new().cell.run(&guest.component(), honest_request());
+        let ended = arena!().cell.run(&guest.component(), honest_request());
         assert_breached(&ended, limit, limit.default_value(Default::default()));
         assert_eq!(ended.report.timings.compile_ns.0, 0, "{limit}");
     }
@@ -358,7 +356,7 @@ fn a_component_larger_than_its_limit_is_refused_with_both_numbers() {
     let bytes = Guest::named("honest").bytes();
     let size = bytes.len() as u64;
     let request = honest_request().limit(Limit::ComponentBytes, size - 1);
-    let ended = Arena::new().cell.run(&Component::new(bytes), request);
+    let ended = arena!().cell.run(&Component::new(bytes), request);
     assert_eq!(
         assert_breached(&ended, Limit::ComponentBytes, size - 1),
         size
@@ -367,7 +365,7 @@ fn a_component_larger_than_its_limit_is_refused_with_both_numbers() {
 
 #[test]
 fn a_limit_that_a_request_lowers_holds_for_a_component_that_is_known() {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named("honest");
     assert_ended(
         &arena.run(&guest, honest_request()),
@@ -381,14 +379,14 @@ fn a_limit_that_a_request_lowers_holds_for_a_component_that_is_known() {
 #[test]
 fn an_artifact_larger_than_its_limit_is_not_run() {
     let request = honest_request().limit(Limit::ArtifactBytes, 1000);
-    let ended = Arena::new().run(&Guest::named("honest"), request);
+    let ended = arena!().run(&Guest::named("honest"), request);
     assert!(assert_breached(&ended, Limit::ArtifactBytes, 1000) > 1000);
     assert_eq!(ended.report.usage.instances.0, 0);
 }
 
 #[test]
 fn an_artifact_that_is_there_already_is_held_against_its_limit() {
-    let (arena, honest) = (Arena::new(), Guest::named("honest"));
+    let (arena, honest) = (arena!(), Guest::named("honest"));
     assert_ended(
         &arena.run(&honest, honest_request()),
         OutcomeKind::Done,
@@ -410,9 +408,7 @@ fn padding_counts_as_part_of_the_component() {
                 .sections(vec![vec![0; 17 << 20]])
                 .bytes(),
         };
-        let ended = Arena::new()
-            .cell
-            .run(&Component::new(bytes), honest_request());
+        let ended = arena!().cell.run(&Component::new(bytes), honest_request());
         assert!(
             assert_breached(&ended, Limit::ComponentBytes, 16 << 20) > 17 << 20,
             "{section}"

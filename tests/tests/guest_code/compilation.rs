@@ -2,8 +2,8 @@
 
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::CacheOutcome;
-use hotcell::{Cell, Metering, Places, Request};
-use hotcell_tests::{Arena, Guest, assert_ended, honest_request};
+use hotcell::{Metering, Places, Request};
+use hotcell_tests::{Arena, Guest, assert_ended, cell, honest_request, isolation};
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 
@@ -16,7 +16,7 @@ fn places(base: &Path) -> Places {
 
 /// Runs the honest guest in a fresh cell over the cache at `base`; says where the artifact came from.
 fn run(base: &Path, request: Request) -> CacheOutcome {
-    let cell = Cell::in_process().cache(places(base)).build().unwrap();
+    let cell = cell(isolation!()).cache(places(base)).build().unwrap();
     let ended = cell.run(&Guest::named("honest").component(), request);
     assert_ended(&ended, OutcomeKind::Done, None);
     let timings = ended.report.timings;
@@ -129,7 +129,7 @@ fn a_cache_that_others_can_write_to_is_refused() {
     for place in ["state", "cache", "cache/artifacts"] {
         let path = base.path().join(place);
         std::fs::set_permissions(&path, mode(0o777)).unwrap();
-        let error = Cell::in_process()
+        let error = cell(isolation!())
             .cache(places(base.path()))
             .build()
             .err()
@@ -144,7 +144,7 @@ fn a_cache_that_others_can_write_to_is_refused() {
 fn many_distinct_components_do_not_pass_the_caches_size() {
     let base = tempfile::tempdir().unwrap();
     let maximum = 100_000;
-    let cell = Cell::in_process()
+    let cell = cell(isolation!())
         .cache(places(base.path()))
         .cache_bytes(maximum)
         .build()
@@ -173,7 +173,7 @@ fn many_distinct_components_do_not_pass_the_caches_size() {
 #[test]
 fn the_same_component_many_times_at_once_is_compiled_once() {
     let base = tempfile::tempdir().unwrap();
-    let cell = Cell::in_process()
+    let cell = cell(isolation!())
         .cache(places(base.path()))
         .build()
         .unwrap();

@@ -3,12 +3,12 @@
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::{Ended, Metering};
-use hotcell_tests::{Arena, Guest, assert_breached, assert_ended, honest_request};
+use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 
 /// Runs an attack that must end as a trap; gives its end.
 #[track_caller]
 fn trapped(name: &str) -> Ended {
-    let ended = Arena::new().attack(name);
+    let ended = arena!().attack(name);
     assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
     ended
 }
@@ -58,13 +58,13 @@ fn hostile_allocators_are_traps() {
 #[test]
 fn an_allocator_that_never_answers_spends_the_guests_fuel() {
     let request = honest_request().limit(Limit::Fuel, 1_000_000);
-    let ended = Arena::new().run(&Guest::named("realloc_loops"), request);
+    let ended = arena!().run(&Guest::named("realloc_loops"), request);
     assert_breached(&ended, Limit::Fuel, 1_000_000);
 }
 
 #[test]
 fn an_allocator_that_overlaps_harms_nobody_but_the_guest() {
-    let ended = Arena::new().attack("realloc_overlaps");
+    let ended = arena!().attack("realloc_overlaps");
     assert_ended(&ended, OutcomeKind::Done, None);
 }
 
@@ -73,12 +73,12 @@ fn start_functions_are_under_the_same_limits() {
     let ended = trapped("start_traps");
     assert_eq!(ended.report.usage.host_calls.0, 0);
     let request = honest_request().limit(Limit::Fuel, 1_000_000);
-    let ended = Arena::new().run(&Guest::named("start_loops"), request);
+    let ended = arena!().run(&Guest::named("start_loops"), request);
     assert_breached(&ended, Limit::Fuel, 1_000_000);
     let request = honest_request()
         .metering(Metering::Fast)
         .timeout(std::time::Duration::from_millis(50));
-    let ended = Arena::new().run(&Guest::named("start_loops"), request);
+    let ended = arena!().run(&Guest::named("start_loops"), request);
     assert_breached(&ended, Limit::Timeout, 50_000_000);
 }
 
@@ -125,7 +125,7 @@ fn breaking_a_rule_of_the_interface_would_happen_again() {
 
 #[test]
 fn bytes_that_are_never_written_are_zero() {
-    let arena = Arena::new();
+    let arena = arena!();
     let out = |ended: &Ended| ended.array("out").unwrap().to_vec::<u8>().unwrap();
     let ended = arena.attack("writes_nothing");
     assert_ended(&ended, OutcomeKind::Done, None);
@@ -142,7 +142,7 @@ fn nan_payloads_pass_as_the_bytes_they_are() {
         }
     });
     let x = hotcell::Array::from_slice(&[0f32; 1024], [1024]).unwrap();
-    let ended = Arena::new().run(&guest, hotcell::Request::new().input("x", x));
+    let ended = arena!().run(&guest, hotcell::Request::new().input("x", x));
     assert_ended(&ended, OutcomeKind::Done, None);
     let bytes = ended.array("out").unwrap().bytes().unwrap().clone();
     assert_eq!(&bytes[..4], 0x7fa5_a5a5u32.to_le_bytes());
@@ -158,7 +158,7 @@ fn results_of_no_kind_or_nowhere_are_traps() {
 #[test]
 fn random_bytes_come_in_bounded_pieces() {
     let request = honest_request().grant(hotcell::grant::Capability::Random);
-    let ended = Arena::new().run(&Guest::named("random_giant"), request);
+    let ended = arena!().run(&Guest::named("random_giant"), request);
     assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
     assert!(
         ended.outcome.message.contains("at most 1048576"),

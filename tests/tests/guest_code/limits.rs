@@ -3,7 +3,7 @@
 use hotcell::limit::{Amount, Limit};
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::{Metering, Request};
-use hotcell_tests::{Arena, Guest, assert_breached, assert_ended, honest_request};
+use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 use std::time::{Duration, Instant};
 
 const FUEL: u64 = 1_000_000;
@@ -12,7 +12,7 @@ const FUEL: u64 = 1_000_000;
 fn an_endless_loop_spends_its_fuel() {
     for metering in [Metering::Strict, Metering::Deterministic] {
         let request = honest_request().metering(metering).limit(Limit::Fuel, FUEL);
-        let ended = Arena::new().run(&Guest::named("endless_loop"), request);
+        let ended = arena!().run(&Guest::named("endless_loop"), request);
         let used = assert_breached(&ended, Limit::Fuel, FUEL);
         assert_eq!(ended.report.usage.fuel_used.map(|fuel| fuel.0), Some(used));
         assert!(ended.outcome.reproducible);
@@ -24,7 +24,7 @@ fn an_endless_loop_ends_at_its_timeout_in_every_mode() {
     let timeout = Duration::from_millis(150);
     for metering in Metering::ALL {
         let request = honest_request().metering(metering).timeout(timeout);
-        let arena = Arena::new();
+        let arena = arena!();
         let begin = Instant::now();
         let ended = arena.run(&Guest::named("endless_loop"), request);
         let elapsed = begin.elapsed();
@@ -42,14 +42,14 @@ fn an_endless_loop_ends_at_its_timeout_in_every_mode() {
 #[test]
 fn cpu_time_is_a_limit_of_its_own() {
     let request = honest_request().limit(Limit::CpuTime, 50_000_000);
-    let ended = Arena::new().run(&Guest::named("endless_loop"), request);
+    let ended = arena!().run(&Guest::named("endless_loop"), request);
     let used = assert_breached(&ended, Limit::CpuTime, 50_000_000);
     assert!(ended.report.usage.cpu_ns.0 >= used);
 }
 
 #[test]
 fn endless_recursion_is_a_stack_trap_that_another_machine_need_not_repeat() {
-    let ended = Arena::new().attack("endless_recursion");
+    let ended = arena!().attack("endless_recursion");
     assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
     assert!(
         ended.outcome.message.contains("stack"),
@@ -66,7 +66,7 @@ fn endless_recursion_is_a_stack_trap_that_another_machine_need_not_repeat() {
 #[test]
 fn a_host_call_flood_ends_at_the_limit_on_host_calls() {
     let request = honest_request().limit(Limit::HostCalls, 1000);
-    let ended = Arena::new().run(&Guest::named("host_call_flood"), request);
+    let ended = arena!().run(&Guest::named("host_call_flood"), request);
     assert_eq!(assert_breached(&ended, Limit::HostCalls, 1000), 1001);
     assert_eq!(
         ended.report.usage.host_calls.0, 1000,
@@ -77,7 +77,7 @@ fn a_host_call_flood_ends_at_the_limit_on_host_calls() {
 
 #[test]
 fn bytes_are_charged_before_they_cross() {
-    let arena = Arena::new();
+    let arena = arena!();
     let request = honest_request().limit(Limit::BytesIn, 6000);
     let ended = arena.run(&Guest::named("reads_twice"), request);
     assert_eq!(assert_breached(&ended, Limit::BytesIn, 6000), 8192);
@@ -92,14 +92,14 @@ fn bytes_are_charged_before_they_cross() {
 fn random_bytes_count_as_bytes_in() {
     let request = honest_request().grant(hotcell::grant::Capability::Random);
     let request = request.limit(Limit::BytesIn, 4095);
-    let ended = Arena::new().run(&Guest::named("wants_random"), request);
+    let ended = arena!().run(&Guest::named("wants_random"), request);
     assert_eq!(assert_breached(&ended, Limit::BytesIn, 4095), 4096);
 }
 
 #[test]
 fn outputs_larger_than_their_limit_are_the_requests_blame_and_run_nothing() {
     let request = honest_request().limit(Limit::BytesOut, 4095);
-    let ended = Arena::new().run(&Guest::named("honest"), request);
+    let ended = arena!().run(&Guest::named("honest"), request);
     assert_ended(&ended, OutcomeKind::Limit, Some(Blame::Request));
     let breach = ended.outcome.limit.expect("a limit");
     assert_eq!((breach.limit, breach.maximum), (Limit::BytesOut, 4095));
@@ -109,7 +109,7 @@ fn outputs_larger_than_their_limit_are_the_requests_blame_and_run_nothing() {
 
 #[test]
 fn no_limit_goes_above_its_ceiling() {
-    let arena = Arena::new();
+    let arena = arena!();
     for limit in Limit::ALL {
         let request = Request::new().limit(*limit, limit.ceiling() + 1);
         let ended = arena.run(&Guest::named("honest"), request);
@@ -127,7 +127,7 @@ fn a_manifest_that_wants_more_than_a_ceiling_is_denied() {
     let guest = Guest::named("honest").record(|record| {
         record.limits.memory = Some("64GiB".to_owned());
     });
-    let ended = Arena::new().run(&guest, honest_request());
+    let ended = arena!().run(&guest, honest_request());
     assert_ended(&ended, OutcomeKind::Denied, Some(Blame::Guest));
     assert!(ended.outcome.message.contains("64GiB") && ended.outcome.message.contains("4GiB"));
 }

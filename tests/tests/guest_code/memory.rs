@@ -2,7 +2,7 @@
 
 use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind;
-use hotcell_tests::{Arena, Guest, assert_breached, assert_ended, honest_request};
+use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 
 const PAGE: u64 = 65536;
 const CAP: u64 = 256 * PAGE;
@@ -11,7 +11,7 @@ const CAP: u64 = 256 * PAGE;
 #[track_caller]
 fn refused(name: &str) -> u64 {
     let request = honest_request().limit(Limit::Memory, CAP);
-    let ended = Arena::new().run(&Guest::named(name), request);
+    let ended = arena!().run(&Guest::named(name), request);
     assert!(ended.report.usage.peak_memory_bytes.0 <= CAP);
     assert!(ended.outcome.reproducible);
     assert_breached(&ended, Limit::Memory, CAP)
@@ -29,7 +29,7 @@ fn memory_in_many_steps_is_refused_at_the_cap() {
 
 #[test]
 fn growth_beyond_a_declared_maximum_takes_nothing_from_the_cap() {
-    let ended = Arena::new().run(&Guest::named("grows_past_its_maximum"), honest_request());
+    let ended = arena!().run(&Guest::named("grows_past_its_maximum"), honest_request());
     assert_ended(&ended, OutcomeKind::Done, None);
     assert_eq!(ended.report.usage.peak_memory_bytes.0, 2 * PAGE);
 }
@@ -52,7 +52,7 @@ fn an_allocator_cannot_pass_the_cap() {
 #[test]
 fn all_of_the_allowed_memory_may_be_used() {
     let request = honest_request().limit(Limit::Memory, CAP);
-    let ended = Arena::new().run(&Guest::named("memory_fill"), request);
+    let ended = arena!().run(&Guest::named("memory_fill"), request);
     assert_ended(&ended, OutcomeKind::Done, None);
     assert_eq!(ended.report.usage.peak_memory_bytes.0, CAP);
 }
@@ -66,7 +66,7 @@ fn a_read_larger_than_the_memory_cap_makes_no_buffer() {
     let request = hotcell::Request::new()
         .input("x", x)
         .limit(Limit::Memory, PAGE);
-    let ended = Arena::new().run(&guest, request);
+    let ended = arena!().run(&guest, request);
     assert_eq!(assert_breached(&ended, Limit::Memory, PAGE), 131_072);
     assert_eq!(ended.report.usage.bytes_in.0, 0);
 }
@@ -74,7 +74,7 @@ fn a_read_larger_than_the_memory_cap_makes_no_buffer() {
 #[test]
 fn tables_have_one_cap_too() {
     for name in ["table_growth", "table_growth_over_several"] {
-        let ended = Arena::new().attack(name);
+        let ended = arena!().attack(name);
         let maximum = 10_000;
         assert!(
             assert_breached(&ended, Limit::TableElements, maximum) > maximum,
@@ -85,13 +85,13 @@ fn tables_have_one_cap_too() {
 
 #[test]
 fn more_memories_than_allowed_are_a_limit_with_both_numbers() {
-    let ended = Arena::new().attack("many_memories");
+    let ended = arena!().attack("many_memories");
     assert_eq!(assert_breached(&ended, Limit::Memories, 4), 5);
 }
 
 #[test]
 fn more_tables_than_allowed_are_a_limit_with_both_numbers() {
-    let ended = Arena::new().attack("many_tables");
+    let ended = arena!().attack("many_tables");
     assert!(assert_breached(&ended, Limit::Tables, 8) >= 9);
 }
 
@@ -99,20 +99,20 @@ fn more_tables_than_allowed_are_a_limit_with_both_numbers() {
 fn more_instances_than_allowed_are_a_limit_with_both_numbers() {
     // The honest guest has an instance of its own, and those of the adapter around it.
     let request = honest_request().limit(Limit::Instances, 1);
-    let ended = Arena::new().run(&Guest::named("honest"), request);
+    let ended = arena!().run(&Guest::named("honest"), request);
     assert!(assert_breached(&ended, Limit::Instances, 1) >= 2);
 }
 
 #[test]
 fn more_arrays_than_handles_are_a_limit_with_both_numbers() {
     let request = honest_request().limit(Limit::Handles, 1);
-    let ended = Arena::new().run(&Guest::named("honest"), request);
+    let ended = arena!().run(&Guest::named("honest"), request);
     assert_eq!(assert_breached(&ended, Limit::Handles, 1), 2);
 }
 
 #[test]
 fn memory_given_up_by_one_launch_is_there_for_the_next() {
-    let arena = Arena::new();
+    let arena = arena!();
     for _ in 0..20 {
         let request = honest_request().limit(Limit::Memory, CAP);
         let ended = arena.run(&Guest::named("memory_fill"), request);

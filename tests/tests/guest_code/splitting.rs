@@ -4,7 +4,7 @@ use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::{Array, Cell, Ended, Metering, Request};
-use hotcell_tests::{Arena, Guest, assert_breached, assert_ended};
+use hotcell_tests::{Arena, Guest, arena, assert_breached, assert_ended};
 
 /// Sixteen indices, and so sixteen chunks of one byte each.
 fn request(threads: usize) -> Request {
@@ -24,7 +24,7 @@ fn out(ended: &Ended) -> Vec<u8> {
 
 #[test]
 fn bytes_fuel_and_counts_are_the_same_with_any_number_of_threads() {
-    let arena = Arena::new();
+    let arena = arena!();
     for metering in [Metering::Strict, Metering::Deterministic] {
         let run = |threads| {
             let guest = Guest::named("honest").split();
@@ -50,7 +50,7 @@ fn bytes_fuel_and_counts_are_the_same_with_any_number_of_threads() {
 
 #[test]
 fn the_first_failing_chunk_in_order_is_the_launchs_end() {
-    let arena = Arena::new();
+    let arena = arena!();
     for threads in [1, 2, 8] {
         let ended = arena.run(&Guest::named("fails_by_chunk").split(), request(threads));
         assert_ended(&ended, OutcomeKind::KernelError, Some(Blame::Guest));
@@ -68,7 +68,7 @@ fn a_launch_with_more_threads_than_slots_is_done_all_the_same() {
 
 #[test]
 fn chunks_that_cannot_fit_together_run_one_after_another() {
-    let arena = Arena::new();
+    let arena = arena!();
     let run = |threads| {
         let request = request(threads).limit(Limit::Memory, 16 << 20);
         let ended = arena.run(&Guest::named("wants_most_memory").split(), request);
@@ -96,7 +96,7 @@ fn chunks_that_cannot_fit_together_run_one_after_another() {
 
 #[test]
 fn seeded_random_bytes_depend_on_seed_and_chunk_alone() {
-    let arena = Arena::new();
+    let arena = arena!();
     let run = |threads, seed| {
         let request = request(threads).grant(Capability::Random).seed(seed);
         let request = request.metering(Metering::Deterministic);
@@ -110,7 +110,7 @@ fn seeded_random_bytes_depend_on_seed_and_chunk_alone() {
 
 #[test]
 fn fuel_is_one_account_over_all_chunks() {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named("honest").split();
     let whole = arena
         .run(&guest, request(1))
@@ -127,7 +127,7 @@ fn fuel_is_one_account_over_all_chunks() {
 
 #[test]
 fn host_calls_are_one_account_over_all_chunks() {
-    let ended = Arena::new().run(
+    let ended = arena!().run(
         &Guest::named("honest").split(),
         request(2).limit(Limit::HostCalls, 47),
     );
@@ -139,7 +139,7 @@ fn a_timeout_ends_every_chunk() {
     let request = request(2)
         .metering(Metering::Fast)
         .timeout(std::time::Duration::from_millis(100));
-    let ended = Arena::new().run(&Guest::named("endless_loop").split(), request);
+    let ended = arena!().run(&Guest::named("endless_loop").split(), request);
     assert_breached(&ended, Limit::Timeout, 100_000_000);
 }
 
@@ -147,7 +147,7 @@ fn a_timeout_ends_every_chunk() {
 fn an_empty_axis_is_one_empty_chunk() {
     let empty = Array::from_slice::<u8>(&[], [0]).unwrap();
     let guest = Guest::named("honest").split();
-    let ended = Arena::new().run(&guest, Request::new().input("x", empty));
+    let ended = arena!().run(&guest, Request::new().input("x", empty));
     assert_ended(&ended, OutcomeKind::Done, None);
     assert!(out(&ended).is_empty());
     assert_eq!(ended.report.usage.instances.0, 1);

@@ -3,12 +3,12 @@
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::{Ended, Metering, Request};
-use hotcell_tests::{Arena, Guest, assert_breached, assert_ended, honest_request};
+use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 use std::time::{Duration, Instant};
 
 /// Starts a guest, cancels it a little later, and gives its end and how long that took to come.
 fn cancelled(name: &str, request: Request) -> (Ended, Duration) {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named(name);
     let launch = arena
         .cell
@@ -38,7 +38,7 @@ fn a_guest_that_listens_to_the_clock_keeps_partial_results() {
         .limit(Limit::HostCalls, 1_000_000_000)
         .timeout(Duration::from_millis(2000))
         .stop_grace(Duration::from_millis(1000));
-    let ended = Arena::new().run(&Guest::named("polls"), request);
+    let ended = arena!().run(&Guest::named("polls"), request);
     assert_ended(&ended, OutcomeKind::Timeout, Some(Blame::Guest));
     assert!(ended.outcome.partial && !ended.outcome.reproducible);
     assert_eq!(ended.results.len(), 1);
@@ -77,14 +77,14 @@ fn a_guest_that_hears_of_its_timeout_and_goes_on_is_interrupted_at_it() {
     let request = honest_request()
         .limit(Limit::HostCalls, 1_000_000_000)
         .timeout(Duration::from_millis(100));
-    let ended = Arena::new().run(&Guest::named("polls_and_ignores"), request);
+    let ended = arena!().run(&Guest::named("polls_and_ignores"), request);
     assert_breached(&ended, Limit::Timeout, 100_000_000);
     assert!(!ended.outcome.partial);
 }
 
 #[test]
 fn a_cancel_that_comes_before_the_guest_runs_counts() {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named("endless_loop").component();
     let launch = arena
         .cell
@@ -96,7 +96,7 @@ fn a_cancel_that_comes_before_the_guest_runs_counts() {
 
 #[test]
 fn a_launch_that_is_dropped_does_not_go_on() {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named("endless_loop").component();
     let begin = Instant::now();
     drop(
@@ -114,7 +114,7 @@ fn a_launch_that_is_dropped_does_not_go_on() {
 
 #[test]
 fn a_canceller_outlives_its_launch() {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named("honest").component();
     let launch = arena
         .cell

@@ -3,7 +3,7 @@
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::CacheOutcome::{HitMemory, Miss};
 use hotcell::{Cell, Metering};
-use hotcell_tests::{Arena, Guest, assert_ended, honest_request};
+use hotcell_tests::{Arena, Guest, arena, assert_ended, honest_request};
 
 #[test]
 fn a_slot_that_is_used_again_has_nothing_of_the_launch_before() {
@@ -60,7 +60,7 @@ fn more_launches_than_slots_are_refused_for_now_and_not_for_ever() {
 
 #[test]
 fn what_was_read_from_one_tenant_is_not_loaded_for_another() {
-    let arena = Arena::new();
+    let arena = arena!();
     let guest = Guest::named("honest");
     let cache = |tenant: &str| {
         let request = honest_request().tenant(tenant.parse().unwrap());

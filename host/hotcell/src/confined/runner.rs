@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a runner may take to load an artifact and lock.
-const LOADING_WITHIN: Duration = Duration::from_secs(60);
+const LOADING_WITHIN: Duration = Duration::from_secs(10);
 
 /// A loaded and locked runner. Dropping it kills it.
 #[derive(Debug)]

@@ -143,7 +143,7 @@ fn load(
     let kernel = unsafe { runner.load_in_place(image, &request.grants) };
     kernel.map_err(|error| match error {
         LoadError::Mismatch(_) => FromRunner::Stale(words(&error)),
-        LoadError::Interfaces(_) => FromRunner::Misfit(words(&error)),
+        LoadError::TooLarge(_) | LoadError::Interfaces(_) => FromRunner::Misfit(words(&error)),
     })
 }
 

@@ -1,0 +1,256 @@
+//! A runner that breaks the rules. Where nothing else is said, it answers every launch with sevens.
+
+use crate::peer::Peer;
+use hotcell_model::frame::{
+    FromRunner, InputPlace, LaunchRequest, OutputPlace, ToRunner, WireLine, WireOutcome,
+    WireTimings, WireUsage, WireUsed,
+};
+use hotcell_model::grant::Grants;
+use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::LogLevel;
+use hotcell_sandbox::memory::OutputMemory;
+use rustix::time::{ClockId, clock_gettime};
+use serde_bytes::ByteBuf;
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+/// What its outputs consist of.
+const SEVEN: u8 = 7;
+
+pub(crate) fn serve(peer: &Peer) {
+    if peer.is("ready-before-asked") {
+        peer.send(&FromRunner::Ready(vec![LayerReport::enforced(
+            Layer::Filter,
+            "so it says",
+        )]));
+    }
+    let (_, _artifact) = peer.receive::<ToRunner>();
+    peer.stage("load");
+    match () {
+        () if peer.is("stale") => {
+            peer.send(&FromRunner::Stale("\x1b[2J\nof another engine".into()))
+        }
+        () if peer.is("misfit") => peer.send(&FromRunner::Misfit("\x1b[2J\nno such import".into())),
+        () if peer.is("failed") => peer.send(&FromRunner::Failed("\x1b[2J\nno reason".into())),
+        () if peer.is("progress-for-ready") => peer.send(&progress(0)),
+        () if peer.is("ready-with-other-layers") => {
+            peer.send(&FromRunner::Ready(vec![LayerReport::enforced(
+                Layer::Landlock,
+                "",
+            )]));
+        }
+        () if peer.is("ready-without-lock") => peer.send(&FromRunner::Ready(Vec::new())),
+        () => peer.send(&FromRunner::Ready(vec![LayerReport::enforced(
+            Layer::Filter,
+            "so it says",
+        )])),
+    }
+    peer.stage("ready");
+    if peer.is("answers-before-asked") {
+        // Of a launch that is still to come.
+        peer.send(&FromRunner::Finished(Box::new(used(
+            2,
+            &Outcome::done(),
+            vec![SEVEN; 4096],
+        ))));
+    }
+    loop {
+        let (ToRunner::Launch(request), descriptors) = peer.receive::<ToRunner>() else {
+            panic!("only launches come after an artifact");
+        };
+        launch(peer, *request, descriptors);
+        peer.stage("answered");
+    }
+}
+
+fn launch(peer: &Peer, request: LaunchRequest, descriptors: Vec<OwnedFd>) {
+    let id = request.id;
+    peer.stage("launch");
+    let inputs = request
+        .inputs
+        .iter()
+        .filter(|place| !matches!(place, InputPlace::Inline(_)));
+    let memories = descriptors.into_iter().skip(inputs.count());
+    let job = request
+        .job
+        .to_job(Grants::built_in())
+        .expect("limits of this build");
+    let written: Vec<_> = job.arrays.iter().filter(|array| array.is_written).collect();
+    let sizes = written.iter().map(|array| array.size_bytes);
+    let places: Vec<_> = sizes.zip(request.outputs).collect();
+
+    let inline = places
+        .iter()
+        .filter(|(_, place)| *place == OutputPlace::Inline);
+    let inline: Vec<Vec<u8>> = inline.map(|(size, _)| sevens(*size)).collect();
+    let shared = places
+        .iter()
+        .filter(|(_, place)| *place == OutputPlace::Memory);
+    let outputs: Vec<(u64, OwnedFd)> = shared.map(|(size, _)| *size).zip(memories).collect();
+    let kept = write(peer, &outputs);
+
+    let mut used = WireUsed {
+        inline: inline.into_iter().map(ByteBuf::from).collect(),
+        ..used(id, &Outcome::done(), Vec::new())
+    };
+    before_the_answer(peer, id);
+    change(peer, &mut used);
+    let answer = FromRunner::Finished(Box::new(used));
+    match () {
+        () if peer.is("answer-with-descriptors") => peer.smuggle(&peer.encoded(&answer), 5),
+        () if peer.is("answer-cut") => {
+            let bytes = peer.encoded(&answer);
+            peer.send_raw(&bytes[..bytes.len() / 2]);
+        }
+        () if peer.is("answer-and-more") => {
+            peer.send_raw(&[peer.encoded(&answer), vec![0]].concat())
+        }
+        () => peer.send(&answer),
+    }
+    after_the_answer(peer, &answer, outputs);
+    drop(kept);
+}
+
+/// Fills the outputs that are memory; what is returned is still mapped.
+fn write(peer: &Peer, outputs: &[(u64, OwnedFd)]) -> Vec<hotcell_sandbox::memory::Writable> {
+    let mut kept = Vec::new();
+    for (len, file) in outputs {
+        let file = file.as_fd().try_clone_to_owned().expect("a descriptor");
+        let memory = OutputMemory::adopt(file, *len).expect("memory of a fixed size");
+        let mut mapped = memory.map().expect("address space");
+        mapped.as_mut().fill(SEVEN);
+        if peer.is("keeps-memory-mapped") {
+            kept.push(mapped);
+        }
+    }
+    kept
+}
+
+fn before_the_answer(peer: &Peer, id: u64) {
+    match () {
+        () if peer.is("floods-log") => loop {
+            peer.send(&line(id, &"x".repeat(1000)));
+        },
+        () if peer.is("floods-lines") => loop {
+            peer.send(&line(id, ""));
+        },
+        () if peer.is("forges-log") => {
+            peer.send(&line(
+                id,
+                "fine\n2026-01-01 ERROR hotcell: forged\r\x1b[2J\u{202e}",
+            ));
+        }
+        () if peer.is("logs-for-another") => peer.send(&line(id + 1, "of another launch")),
+        () if peer.is("floods-progress") => loop {
+            peer.send(&progress(id));
+        },
+        () if peer.is("burns-and-denies") => {
+            // CPU time, since others may have the processor meanwhile.
+            while clock_gettime(ClockId::ProcessCPUTime).tv_nsec < 200_000_000 {
+                std::hint::spin_loop();
+            }
+        }
+        () => {}
+    }
+}
+
+/// Turns an honest answer into the one that was wanted.
+fn change(peer: &Peer, used: &mut WireUsed) {
+    let outcome = |outcome: Outcome| WireOutcome::from(&outcome);
+    let failed = |kind| outcome(Outcome::failed(kind, Blame::Guest, "\x1b[2J\nso it says"));
+    match () {
+        () if peer.is("answers-for-another") => used.id += 1,
+        () if peer.is("too-many-outputs") => used.inline.push(ByteBuf::from(vec![SEVEN])),
+        () if peer.is("too-few-outputs") => used.inline.clear(),
+        () if peer.is("short-output") => used.inline.iter_mut().for_each(|bytes| bytes.truncate(1)),
+        () if peer.is("long-output") => used.inline.iter_mut().for_each(|bytes| bytes.push(SEVEN)),
+        () if peer.is("trap-with-outputs") => used.outcome = failed(OutcomeKind::Trap),
+        () if peer.is("done-with-blame") => {
+            used.outcome = outcome(Outcome {
+                blame: Some(Blame::Guest),
+                ..Outcome::done()
+            });
+        }
+        () if peer.is("partial-and-done") => {
+            used.outcome = outcome(Outcome {
+                partial: true,
+                ..Outcome::done()
+            });
+        }
+        () if peer.is("denied") => used.outcome = failed(OutcomeKind::Denied),
+        () if peer.is("isolation") => used.outcome = failed(OutcomeKind::Isolation),
+        () if peer.is("traps") => {
+            used.outcome = failed(OutcomeKind::Trap);
+            used.inline.clear();
+        }
+        () if peer.is("claims-the-most") => {
+            used.usage = WireUsage {
+                fuel_used: Some(u64::MAX),
+                wall_ns: u64::MAX,
+                cpu_ns: u64::MAX,
+                peak_memory_bytes: u64::MAX,
+                bytes_in: u64::MAX,
+                bytes_out: u64::MAX,
+                host_calls: u64::MAX,
+                log_bytes: u64::MAX,
+                log_lines_dropped: u64::MAX,
+                instances: u64::MAX,
+            };
+        }
+        () => {}
+    }
+}
+
+fn after_the_answer(peer: &Peer, answer: &FromRunner, outputs: Vec<(u64, OwnedFd)>) {
+    if peer.is("answers-twice") {
+        peer.send(answer);
+    }
+    if peer.is("writes-afterwards") {
+        // Until the seal forbids it, and a while longer.
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(100) {
+            for (_, file) in &outputs {
+                let file = File::from(file.as_fd().try_clone_to_owned().expect("a descriptor"));
+                let _ = file.write_at(&[8; 64], 0);
+            }
+        }
+    }
+}
+
+fn used(id: u64, outcome: &Outcome, inline: Vec<u8>) -> WireUsed {
+    WireUsed {
+        id,
+        outcome: WireOutcome::from(outcome),
+        usage: WireUsage {
+            instances: 1,
+            ..WireUsage::default()
+        },
+        timings: WireTimings::default(),
+        inline: vec![ByteBuf::from(inline)],
+    }
+}
+
+fn line(id: u64, text: &str) -> FromRunner {
+    let text = text.to_owned();
+    FromRunner::Log(WireLine {
+        id,
+        level: LogLevel::Error,
+        text,
+        is_end: true,
+    })
+}
+
+fn progress(id: u64) -> FromRunner {
+    FromRunner::Progress {
+        id,
+        done: 1,
+        total: 2,
+    }
+}
+
+fn sevens(len: u64) -> Vec<u8> {
+    vec![SEVEN; usize::try_from(len).expect("a small output")]
+}
