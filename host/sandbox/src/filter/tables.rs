@@ -47,8 +47,8 @@ const CONTROL: i32 = 1;
 const FIRST_OTHER: i32 = 3;
 /// Every protection but executable.
 const NOT_EXECUTABLE: i32 = libc::PROT_READ | libc::PROT_WRITE;
-/// Clocks of the machine, of this process and of this thread; those of others have numbers above.
-const OWN_CLOCKS: i32 = libc::CLOCK_TAI;
+/// Two clocks of the machine, that of this process and that of this thread.
+const OWN_CLOCKS: i32 = libc::CLOCK_THREAD_CPUTIME_ID;
 /// What `pthread_create` asks of `clone`, to the bit.
 const THREAD: i32 = libc::CLONE_VM
     | libc::CLONE_FS
@@ -64,8 +64,6 @@ const PAGEMAP_SCAN: i32 = 0xc060_6610_u32.cast_signed();
 const WAIT: i32 = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
 const WAKE: i32 = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
 const WAIT_BITSET: i32 = libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG;
-const WAIT_BITSET_REALTIME: i32 = WAIT_BITSET | libc::FUTEX_CLOCK_REALTIME;
-const REQUEUE: i32 = libc::FUTEX_CMP_REQUEUE | libc::FUTEX_PRIVATE_FLAG;
 
 /// One thread, no signal handlers, no descriptors but those that come with the request.
 pub(super) const COMPILER: &[Rule] = rules! {
@@ -75,19 +73,14 @@ pub(super) const COMPILER: &[Rule] = rules! {
     Allow SYS_fcntl [is(1, libc::F_GET_SEALS)] "the seals of handed-over memory";
     Allow SYS_close "handed-over memory; channels at the end";
     Allow SYS_mmap [at_most(2, NOT_EXECUTABLE)] "the allocator; handed-over memory";
-    Allow SYS_mprotect [at_most(2, NOT_EXECUTABLE)] "the allocator's arenas";
     Allow SYS_mremap [is(3, libc::MREMAP_MAYMOVE)] "the allocator: large vectors that grow";
     Allow SYS_munmap "the allocator; handed-over memory";
-    Allow SYS_madvise [is(2, libc::MADV_DONTNEED)] "the allocator gives memory back";
     Allow SYS_madvise [is(2, libc::MADV_HUGEPAGE)] "the artifact's memory";
     Allow SYS_brk "the allocator";
-    Allow SYS_futex [is(1, WAKE)] "locks, whose waiters never are";
-    Allow SYS_clock_gettime [at_most(0, OWN_CLOCKS)] "phases: CPU clocks, and all where the vDSO has none";
+    Allow SYS_clock_gettime [is(0, libc::CLOCK_MONOTONIC)] "phases, where the vDSO has no clock";
     Allow SYS_getrandom "hash maps";
     Allow SYS_exit_group "the end";
-    Refuse SYS_sched_getaffinity "the allocator counts processors";
     Refuse SYS_sigaltstack "the standard library's clean-up at the end of `main`";
-    Refuse SYS_gettid "the default panic hook";
     Refuse SYS_fcntl [is(1, libc::F_GETFD)] "debug builds look at what they close";
 };
 
@@ -110,28 +103,27 @@ pub(super) const RUNNER_LOAD: &[Rule] = rules! {
         at_least(4, FIRST_OTHER)
     ] "machine code from sealed memory";
     Allow SYS_mprotect [at_most(2, NOT_EXECUTABLE)] "pool slots, the allocator's arenas, stacks";
-    Allow SYS_mremap [is(3, libc::MREMAP_MAYMOVE)] "the allocator: large vectors that grow";
     Allow SYS_munmap "the allocator, pool slots, handed-over memory, stacks";
     Allow SYS_madvise [is(2, libc::MADV_DONTNEED)] "pool slots, the allocator, stacks";
     Allow SYS_madvise [is(2, libc::MADV_HUGEPAGE)] "outputs' memory";
     Allow SYS_brk "the allocator";
-    Allow SYS_futex [is(1, WAIT)] "locks, threads that wait for work";
+    Allow SYS_futex [is(1, WAIT)] "the allocator's locks";
     Allow SYS_futex [is(1, WAKE)] "locks, threads that are given work";
-    Allow SYS_futex [is(1, WAIT_BITSET)] "locks, waiting with a deadline";
-    Allow SYS_futex [is(1, WAIT_BITSET_REALTIME)] "waiting with a deadline";
-    Allow SYS_futex [is(1, REQUEUE)] "condition variables";
+    Allow SYS_futex [is(1, WAIT_BITSET)] "locks, threads that wait for work";
     Allow SYS_clock_gettime [at_most(0, OWN_CLOCKS)] "CPU clocks, and all where the vDSO has none";
-    Allow SYS_clock_nanosleep [at_most(0, libc::CLOCK_MONOTONIC)] "the ticker of epochs";
+    Allow SYS_clock_nanosleep [
+        is(0, libc::CLOCK_MONOTONIC),
+        is(1, libc::TIMER_ABSTIME)
+    ] "the ticker of epochs";
     Allow SYS_ioctl [is(1, PAGEMAP_SCAN)] "which pages of a slot were written";
     Allow SYS_getrandom "hash maps";
     Allow SYS_clone [is(0, THREAD)] "launch threads";
     Allow SYS_set_robust_list "a thread's start";
     Allow SYS_rseq "a thread's start";
-    Allow SYS_sched_getaffinity "a thread's stack bounds; the allocator counts processors";
-    Allow SYS_rt_sigprocmask "a thread's start and end";
+    Allow SYS_sched_getaffinity "the engine and the allocator count processors";
+    Allow SYS_rt_sigprocmask "a thread's start";
     Allow SYS_sigaltstack "a thread's stack for handlers";
     Allow SYS_prctl [is(0, libc::PR_SET_NAME)] "a thread's name";
-    Allow SYS_exit "a thread's end";
     Allow SYS_rt_sigaction "the engine's trap handlers";
     Allow SYS_rt_sigreturn "traps";
     Allow SYS_seccomp [
@@ -140,9 +132,9 @@ pub(super) const RUNNER_LOAD: &[Rule] = rules! {
     ] "the final filter";
     Allow SYS_exit_group "the end";
     Refuse SYS_clone3 "threads: its arguments cannot be looked at, and `clone` serves in its place";
+    Refuse SYS_mremap [is(3, libc::MREMAP_MAYMOVE)] "the allocator copies in place of it";
     Refuse SYS_openat "the engine looks at control groups to count processors";
-    Refuse SYS_sched_yield "locks, before they wait";
-    Refuse SYS_gettid "the default panic hook";
+    Refuse SYS_gettid "a thread's number, for the message when its stack overflows";
     Refuse SYS_fcntl [is(1, libc::F_GETFD)] "debug builds look at what they close";
 };
 
@@ -159,21 +151,20 @@ pub(super) const RUNNER: &[Rule] = rules! {
     Allow SYS_madvise [is(2, libc::MADV_DONTNEED)] "pool slots between launches, the allocator";
     Allow SYS_madvise [is(2, libc::MADV_HUGEPAGE)] "outputs' memory";
     Allow SYS_brk "the allocator";
-    Allow SYS_futex [is(1, WAIT)] "locks, threads that wait for work";
+    Allow SYS_futex [is(1, WAIT)] "the allocator's locks";
     Allow SYS_futex [is(1, WAKE)] "locks, threads that are given work";
-    Allow SYS_futex [is(1, WAIT_BITSET)] "locks, waiting with a deadline";
-    Allow SYS_futex [is(1, WAIT_BITSET_REALTIME)] "waiting with a deadline";
-    Allow SYS_futex [is(1, REQUEUE)] "condition variables";
+    Allow SYS_futex [is(1, WAIT_BITSET)] "locks, threads that wait for work";
     Allow SYS_clock_gettime [at_most(0, OWN_CLOCKS)] "CPU clocks, and all where the vDSO has none";
-    Allow SYS_clock_nanosleep [at_most(0, libc::CLOCK_MONOTONIC)] "the ticker of epochs";
+    Allow SYS_clock_nanosleep [
+        is(0, libc::CLOCK_MONOTONIC),
+        is(1, libc::TIMER_ABSTIME)
+    ] "the ticker of epochs";
     Allow SYS_ioctl [is(1, PAGEMAP_SCAN)] "which pages of a slot were written";
     Allow SYS_rt_sigreturn "traps";
     Allow SYS_exit_group "the end";
     Refuse SYS_mremap [is(3, libc::MREMAP_MAYMOVE)] "the allocator copies in place of it";
     Refuse SYS_sched_getaffinity "the allocator counts processors";
-    Refuse SYS_sched_yield "locks, before they wait";
     Refuse SYS_sigaltstack "the standard library's clean-up at the end of `main`";
-    Refuse SYS_gettid "the default panic hook";
     Refuse SYS_fcntl [is(1, libc::F_GETFD)] "debug builds look at what they close";
 };
 

@@ -111,7 +111,8 @@ fn launch(peer: &Peer, request: LaunchRequest, descriptors: Vec<OwnedFd>) {
         () => peer.send(&answer),
     }
     after_the_answer(peer, &answer, outputs);
-    drop(kept);
+    // What is kept stays mapped for as long as this process lives.
+    kept.into_iter().for_each(std::mem::forget);
 }
 
 /// Fills the outputs that are memory; what is returned is still mapped.
