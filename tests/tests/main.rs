@@ -1,5 +1,10 @@
 //! Tests that cross crates and processes.
 
+#![expect(
+    clippy::duplicate_mod,
+    reason = "the guests' tests run in process and in confined workers"
+)]
+
 mod attack;
 mod bombs;
 mod cli {

@@ -13,6 +13,9 @@ pub(crate) fn check() -> Result<()> {
         "--release",
         "--workspace",
         "--all-targets",
+        // The programs of the workers too.
+        "--features",
+        "hotcell-compiler/worker,hotcell-runner/worker",
         "--locked",
         "--",
         "-D",
