@@ -29,7 +29,7 @@ pub(crate) struct Inner {
     pub(crate) isolation: Box<dyn Isolate>,
     pub(crate) cache: Result<ArtifactCache, String>,
     pub(crate) audit: Arc<dyn Audit>,
-    descriptions: Kept<Digest, Description>,
+    pub(crate) descriptions: Kept<Digest, Description>,
     pub(crate) loaded: Kept<LoadedKey, Awaited<Prepared>>,
     pub(crate) failed: FailedBefore,
 }

@@ -41,6 +41,7 @@ mod array;
 mod artifacts;
 mod audit;
 mod awaited;
+mod baseline;
 mod bell;
 mod bind;
 mod builder;

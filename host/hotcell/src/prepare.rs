@@ -2,6 +2,7 @@
 
 use crate::artifacts::{Origin, VerifiedArtifact};
 use crate::awaited::Entry;
+use crate::baseline;
 use crate::cell::{Cell, LoadedKey, Prepared};
 use crate::component::Component;
 use crate::failed::Tried;
@@ -10,7 +11,7 @@ use crate::permit::About;
 use crate::settle::nanoseconds;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{CacheOutcome, Compilation, Timings};
+use hotcell_model::report::{Alert, CacheOutcome, Compilation, Timings};
 use hotcell_model::stop::StopSignal;
 use std::sync::Arc;
 use std::time::Instant;
@@ -68,6 +69,12 @@ struct Preparing<'a> {
 }
 
 impl Preparing<'_> {
+    /// An alert for a compilation that cost far more than usual.
+    fn far_off(&self, cost: Option<&Compilation>) -> Option<Alert> {
+        let description = self.cell.inner.descriptions.get(&self.key.component)?;
+        baseline::check(&description.counts, cost?)
+    }
+
     fn prepare(&self, taken: &mut Preparation) -> Result<Prepared, Outcome> {
         let inner = &self.cell.inner;
         let origin = Origin {
@@ -154,6 +161,10 @@ impl Preparing<'_> {
         taken.timings.compile_ns = nanoseconds(begin.elapsed());
         taken.timings.compilation = worked.cost;
         taken.evidence.add(worked.evidence);
+        taken
+            .evidence
+            .alerts
+            .extend(self.far_off(taken.timings.compilation.as_ref()));
         if let Err(outcome) = &worked.result
             && !was_kept_waiting(outcome, taken.timings.compilation.as_ref())
         {

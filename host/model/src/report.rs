@@ -137,6 +137,8 @@ pub enum AlertKind {
     WorkerDied,
     /// A worker had to be killed.
     WorkerKilled,
+    /// A compilation cost far more than code of its size usually does.
+    CompilationCost,
 }
 
 /// What was run.
