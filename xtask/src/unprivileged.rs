@@ -36,6 +36,8 @@ impl UnprivilegedChore {
                 .args(if is_of_sandbox { &[][..] } else { &filters })
                 .env("HOME", &home)
                 .env("TMPDIR", &home)
+                // What only root can see of a process was tested as root; here it is a visible skip.
+                .env_remove("HOTCELL_REQUIRE_ALL_TESTS")
                 .env_remove("XDG_CACHE_HOME")
                 .env_remove("XDG_STATE_HOME");
             run(&mut tests)?;
