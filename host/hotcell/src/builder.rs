@@ -174,7 +174,7 @@ impl CellBuilder {
     /// killed. Default 500 ms.
     #[must_use]
     pub fn kill_grace(self, grace: std::time::Duration) -> Self {
-        self.set(|settings| settings.kill_grace = grace)
+        self.set(|settings| settings.kill_grace = grace.min(crate::request::LONGEST_GRACE))
     }
 
     /// Whether one compile process and one runner wait, started beforehand, so that work rarely pays for a

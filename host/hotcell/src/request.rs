@@ -53,6 +53,9 @@ impl Default for Request {
     }
 }
 
+/// The longest grace period: the ceiling of timeouts.
+pub(crate) const LONGEST_GRACE: Duration = Duration::from_secs(3600);
+
 impl Request {
     /// The time a guest that polls `should-stop` has before it is interrupted.
     pub const DEFAULT_STOP_GRACE: Duration = Duration::from_millis(100);
@@ -171,7 +174,7 @@ impl Request {
     /// How long a guest that polls `should-stop` has to return what it has.
     #[must_use]
     pub fn stop_grace(mut self, grace: Duration) -> Self {
-        self.stop_grace = grace;
+        self.stop_grace = grace.min(LONGEST_GRACE);
         self
     }
 

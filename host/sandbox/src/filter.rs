@@ -44,6 +44,8 @@ pub enum Test {
     AtMost(u32),
     /// It is no less than that.
     AtLeast(u32),
+    /// Of the bits in the first, it has those in the second.
+    Masked(u32, u32),
 }
 
 /// What happens to a call that a rule matches.
@@ -136,6 +138,7 @@ impl Condition {
             Test::Is(value) => argument == value,
             Test::AtMost(value) => argument <= value,
             Test::AtLeast(value) => argument >= value,
+            Test::Masked(mask, value) => argument & mask == value,
         }
     }
 }
@@ -147,6 +150,7 @@ impl fmt::Display for Condition {
             Test::Is(value) => write!(f, "= {value:#x}"),
             Test::AtMost(value) => write!(f, "≤ {value:#x}"),
             Test::AtLeast(value) => write!(f, "≥ {value:#x}"),
+            Test::Masked(mask, value) => write!(f, "& {mask:#x} = {value:#x}"),
         }
     }
 }

@@ -101,6 +101,14 @@ impl Birth {
         Ok(Self { kind, layers })
     }
 
+    /// Does something without capabilities: what is opened meanwhile does not remember any.
+    ///
+    /// # Errors
+    /// The capabilities cannot be put down, or not be taken up again.
+    pub fn without_capabilities<T>(&self, action: impl FnOnce() -> T) -> Result<T, LockdownError> {
+        privileges::without(action)
+    }
+
     /// Puts walls around the process. What it needs from outside it must hold by now, and it still has one
     /// thread; afterwards a runner may start more.
     ///
@@ -111,7 +119,11 @@ impl Birth {
         inherited::check_single_thread()?;
         layers.push(limits::apply(kind, limits)?);
         privileges::leave_root()?;
-        layers.push(namespaces::enter(kind)?);
+        let namespaces = namespaces::enter(kind)?;
+        if kind == WorkerKind::Runner && namespaces.is_enforced() {
+            limits::bound_tasks()?;
+        }
+        layers.push(namespaces);
         layers.push(privileges::refuse_new()?);
         layers.push(privileges::drop_capabilities()?);
         layers.push(landlock::restrict()?);

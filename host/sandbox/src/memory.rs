@@ -42,6 +42,9 @@ pub enum SealError {
     /// Somebody has it mapped for writing.
     #[error("the memory is still mapped for writing")]
     StillMapped,
+    /// Somebody has sealed it against seals, so that this one cannot be put on.
+    #[error("the memory was sealed against the seal")]
+    Forestalled,
     /// The operating system refused for another reason.
     #[error("the memory could not be sealed")]
     Io(#[source] io::Error),
@@ -104,6 +107,7 @@ impl OutputMemory {
                 len: self.len,
             }),
             Err(Errno::BUSY) => Err(SealError::StillMapped),
+            Err(Errno::PERM) => Err(SealError::Forestalled),
             Err(error) => Err(SealError::Io(error.into())),
         }
     }
@@ -220,7 +224,9 @@ impl From<SealError> for io::Error {
     fn from(error: SealError) -> Self {
         match error {
             SealError::Io(error) => error,
-            SealError::StillMapped => Self::new(io::ErrorKind::ResourceBusy, error),
+            SealError::StillMapped | SealError::Forestalled => {
+                Self::new(io::ErrorKind::ResourceBusy, error)
+            }
         }
     }
 }

@@ -67,8 +67,14 @@ impl Worker {
         self.pid.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// The CPU time it has used, over all threads.
+    /// Whether its number is still its own: once it is reaped, another process may have it.
+    fn check_own(&self) -> Option<()> {
+        self.exit.is_none().then_some(())
+    }
+
+    /// The CPU time it has used, over all threads. Nothing once it is reaped, as of the next two.
     pub fn cpu_time(&self) -> Option<Duration> {
+        self.check_own()?;
         let mut clock = 0;
         // SAFETY: the pointer is valid for the call.
         let found =
@@ -88,6 +94,7 @@ impl Worker {
 
     /// The memory that it has in use now.
     pub fn resident_bytes(&self) -> Option<u64> {
+        self.check_own()?;
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid())).ok()?;
         let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
         pages.checked_mul(rustix::param::page_size() as u64)
@@ -95,6 +102,7 @@ impl Worker {
 
     /// The most memory that it has had in use. It has to be read while the process lives.
     pub fn peak_resident_bytes(&self) -> Option<u64> {
+        self.check_own()?;
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let line = status
             .lines()

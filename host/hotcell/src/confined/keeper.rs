@@ -1,7 +1,7 @@
 //! A thread for what nobody should wait for: starting spares, burying runners, looking for idle ones.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often idle runners are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -37,11 +37,17 @@ impl Keeper {
 }
 
 fn work(chores: &Receiver<Chore>, look: impl Fn()) {
+    let mut next_look = Instant::now() + LOOK_EVERY;
     loop {
-        match chores.recv_timeout(LOOK_EVERY) {
+        match chores.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
             Ok(chore) => chore(),
-            Err(RecvTimeoutError::Timeout) => look(),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // However many chores there are.
+        if Instant::now() >= next_look {
+            look();
+            next_look = Instant::now() + LOOK_EVERY;
         }
     }
 }

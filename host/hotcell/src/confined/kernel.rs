@@ -89,12 +89,14 @@ impl ConfinedKernel {
         let descriptors = parcel.descriptors();
         let launched = runner.launch(&descriptors, expected, job, kill_grace, signal, observer);
         drop(descriptors);
+        // Whose end was not read may still be at the launch.
+        let has_ended = launched.end.is_ok();
         let was_cancelled = signal.cancelled_at().is_some();
         let has_fuel = self.key.metering.has_fuel();
         let mut ran = settle(launched, parcel.outputs, job, has_fuel, was_cancelled);
         ran.finished.timings.load_ns = load_ns;
         ran.evidence.runner = Arc::clone(runner.layers());
-        match ran.evidence.alerts.is_empty() {
+        match has_ended && ran.evidence.alerts.is_empty() {
             true => supervisor.give_back(lease, runner),
             // Killed at once, whatever it is doing.
             false => drop(runner),

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How long a runner may take to load an artifact and lock.
 const LOADING_WITHIN: Duration = Duration::from_secs(10);
+/// CPU time that a runner may spend between launches: its ticker goes on for a tenth of a second.
+const IDLE_CPU: Duration = Duration::from_millis(50);
 
 /// A loaded and locked runner. Dropping it kills it.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Runner {
     wake: Arc<Wake>,
     /// The most memory that a guest can have in it.
     guest_bytes: u64,
+    /// Its CPU time when it last had nothing to do.
+    rested_at: Option<Duration>,
     /// Counts launches: their ids.
     launches: u64,
 }
@@ -104,8 +108,9 @@ impl Runner {
         check_tier(process.layers(), None, load.required, kind).map_err(NotLoaded::Tier)?;
         Ok(Self {
             layers: process.layers().into(),
-            process,
             wake,
+            rested_at: process.worker().cpu_time(),
+            process,
             guest_bytes: load.guest_bytes,
             launches: 0,
         })
@@ -140,7 +145,17 @@ impl Runner {
 
     /// Whether it waits, alive and silent, and can give a guest that much memory.
     pub(crate) fn serves(&mut self, guest_bytes: u64) -> bool {
-        guest_bytes <= self.guest_bytes && self.process.is_quiet()
+        guest_bytes <= self.guest_bytes && self.is_idle() && self.process.is_quiet()
+    }
+
+    /// Whether it has done next to nothing since its last launch. What it did would be charged to nobody.
+    fn is_idle(&self) -> bool {
+        let now = self.process.worker().cpu_time();
+        let spent = self
+            .rested_at
+            .zip(now)
+            .map(|(then, now)| now.saturating_sub(then));
+        spent.is_none_or(|spent| spent <= IDLE_CPU)
     }
 
     /// Its layers, in order.
@@ -199,6 +214,7 @@ impl Runner {
         let after = self.process.worker().cpu_time();
         let after = after.or_else(|| self.process.exit().map(|exit| exit.cpu));
         let cpu = before.zip(after);
+        self.rested_at = after;
         Launched {
             end,
             lines: watch.lines,

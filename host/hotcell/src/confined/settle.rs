@@ -124,6 +124,10 @@ fn not_sealed(error: SealError) -> Stopped {
             WorkerKind::Runner,
             Violation::Memory("an output is still mapped for writing after the end".to_owned()),
         ),
+        SealError::Forestalled => Fault::Hostile(
+            WorkerKind::Runner,
+            Violation::Memory("an output was sealed against the supervisor's seal".to_owned()),
+        ),
         SealError::Io(error) => Fault::Here(error),
     })
 }

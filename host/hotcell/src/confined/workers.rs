@@ -10,6 +10,7 @@ use hotcell_model::profile::Metering;
 use hotcell_sandbox::cgroup::{Cgroup, CgroupLimits, Hierarchy};
 use hotcell_sandbox::process::WorkerCommand;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Bytes of each slot's memory that a runner keeps mapped between launches, as in-process isolation does.
 const KEEP_RESIDENT_BYTES: u64 = 64 << 20;
@@ -115,6 +116,9 @@ pub(crate) struct Spare {
     changed: Condvar,
 }
 
+/// How long a launch waits for a spare that is being started, which takes some milliseconds.
+const COMING_WITHIN: Duration = Duration::from_millis(100);
+
 enum State {
     /// None, and none is coming.
     Empty,
@@ -134,12 +138,18 @@ impl Default for Spare {
 }
 
 impl Spare {
-    /// The one that waits, if it is of that role and well; waits itself for one that is coming. What has to
+    /// The one that waits, if it is of that role and well; waits a little for one that is coming. What has to
     /// go instead is the second.
     pub(crate) fn take(&self, role: Role) -> (Option<Process>, Option<Process>) {
         let coming = |state: &mut State| matches!(state, State::Coming);
-        let waited = self.changed.wait_while(self.lock(), coming);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), COMING_WITHIN, coming);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        // It comes later, for somebody else: whoever needs one now starts one.
+        if matches!(*state, State::Coming) {
+            return (None, None);
+        }
         match std::mem::replace(&mut *state, State::Empty) {
             State::Ready(found, mut process) => match found == role && process.is_quiet() {
                 true => (Some(*process), None),

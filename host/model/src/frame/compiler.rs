@@ -2,6 +2,7 @@
 
 use super::{FrameError, WireLimits, WireRefusal, decode_long};
 use crate::component::{Counts, Description, Import, Refusal};
+use crate::limit::Limit;
 use crate::probe::{Attempt, Attempted};
 use crate::profile::Metering;
 use hotcell_manifest::Manifest;
@@ -82,8 +83,8 @@ pub struct WireDescription {
 }
 
 impl WireDescription {
-    /// The most bytes that a description takes: an import's name has at least two bytes in the component.
-    pub const MAX_BYTES: u64 = 64 << 20;
+    /// The most bytes that a description takes: the largest manifest, and as many names as there may be items.
+    pub const MAX_BYTES: u64 = 16 << 20;
 
     /// Reads a description, and checks what it says as if it were the component itself.
     ///
@@ -91,6 +92,18 @@ impl WireDescription {
     /// The bytes are no description, or its manifest is none.
     pub fn read(bytes: &[u8]) -> Result<Result<Description, Refusal>, FrameError> {
         let wire: Self = decode_long(bytes)?;
+        // An entry of a list takes one byte there and many times that here.
+        let most = usize::try_from(Limit::Items.ceiling()).unwrap_or(usize::MAX);
+        let lists = [
+            wire.imports.len(),
+            wire.counts.memories.len(),
+            wire.counts.tables.len(),
+        ];
+        if lists.iter().any(|len| *len > most) {
+            return Err(FrameError::Malformed(
+                postcard::Error::DeserializeBadEncoding,
+            ));
+        }
         let manifest = match Manifest::decode(&wire.manifest) {
             Ok(manifest) => manifest,
             Err(error) => return Ok(Err(Refusal::NoKernel(crate::text::chain(&error)))),

@@ -97,6 +97,7 @@ fn condition(condition: &Condition) -> Result<SeccompCondition, BackendError> {
         Test::Is(value) => (SeccompCmpOp::Eq, value),
         Test::AtMost(value) => (SeccompCmpOp::Le, value),
         Test::AtLeast(value) => (SeccompCmpOp::Ge, value),
+        Test::Masked(mask, value) => (SeccompCmpOp::MaskedEq(mask.into()), value),
     };
     SeccompCondition::new(
         condition.argument,

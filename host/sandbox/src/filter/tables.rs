@@ -39,12 +39,22 @@ const fn at_least(argument: u8, value: i32) -> Condition {
     }
 }
 
+const fn masked(argument: u8, mask: i32, value: i32) -> Condition {
+    Condition {
+        argument,
+        test: Test::Masked(mask.cast_unsigned(), value.cast_unsigned()),
+    }
+}
+
 /// The channel of requests and answers.
 const CHANNEL: i32 = 0;
 /// The channel of interruptions.
 const CONTROL: i32 = 1;
 /// What was handed over or made since: not a standard descriptor.
 const FIRST_OTHER: i32 = 3;
+/// What decides whether a mapping counts as private memory, which a limit bounds: shared anonymous memory does not,
+/// and memory that grows down counts as stack.
+const ACCOUNTED: i32 = libc::MAP_TYPE | libc::MAP_GROWSDOWN | libc::MAP_HUGETLB | libc::MAP_LOCKED;
 /// Every protection but executable.
 const NOT_EXECUTABLE: i32 = libc::PROT_READ | libc::PROT_WRITE;
 /// Two clocks of the machine, that of this process and that of this thread.
@@ -96,7 +106,15 @@ pub(super) const RUNNER_LOAD: &[Rule] = rules! {
     Allow SYS_write [at_least(0, FIRST_OTHER)] "copy-on-write images";
     Allow SYS_pread64 "inputs in files";
     Allow SYS_close "handed-over memory";
-    Allow SYS_mmap [at_most(2, NOT_EXECUTABLE)] "the allocator, pool slots, handed-over memory, stacks";
+    Allow SYS_mmap [
+        at_most(2, NOT_EXECUTABLE),
+        masked(3, ACCOUNTED, libc::MAP_PRIVATE)
+    ] "the allocator, pool slots, the artifact, stacks";
+    Allow SYS_mmap [
+        at_most(2, NOT_EXECUTABLE),
+        is(3, libc::MAP_SHARED),
+        at_least(4, FIRST_OTHER)
+    ] "outputs, once it is locked";
     Allow SYS_mmap [
         is(2, libc::PROT_READ | libc::PROT_EXEC),
         is(3, libc::MAP_PRIVATE | libc::MAP_FIXED),
@@ -145,7 +163,15 @@ pub(super) const RUNNER: &[Rule] = rules! {
     Allow SYS_sendmsg [is(0, CHANNEL)] "answers, log lines";
     Allow SYS_pread64 "inputs in files";
     Allow SYS_close "handed-over memory";
-    Allow SYS_mmap [at_most(2, NOT_EXECUTABLE)] "pool slots, handed-over memory, the allocator";
+    Allow SYS_mmap [
+        at_most(2, NOT_EXECUTABLE),
+        masked(3, ACCOUNTED, libc::MAP_PRIVATE)
+    ] "pool slots, inputs, the allocator";
+    Allow SYS_mmap [
+        at_most(2, NOT_EXECUTABLE),
+        is(3, libc::MAP_SHARED),
+        at_least(4, FIRST_OTHER)
+    ] "outputs";
     Allow SYS_mprotect [at_most(2, NOT_EXECUTABLE)] "memory that grows";
     Allow SYS_munmap "handed-over memory, the allocator";
     Allow SYS_madvise [is(2, libc::MADV_DONTNEED)] "pool slots between launches, the allocator";

@@ -58,6 +58,15 @@ pub(super) fn apply(
     Ok(LayerReport::enforced(Layer::ResourceLimits, words))
 }
 
+/// Threads of a runner: chunks, and those that wait for words and ticks.
+const TASKS: u64 = 64;
+
+/// Bounds the tasks of a worker in a user namespace of its own, where those of nobody else count.
+pub(super) fn bound_tasks() -> Result<(), LockdownError> {
+    lower(Resource::Nproc, TASKS).step(Layer::ResourceLimits, "bound the tasks")?;
+    Ok(())
+}
+
 /// Lowers a limit for good; one that is lower already stays.
 fn lower(resource: Resource, value: u64) -> rustix::io::Result<u64> {
     let value = getrlimit(resource)

@@ -54,6 +54,20 @@ pub(super) fn leave_root() -> Result<(), LockdownError> {
     set_dumpable_behavior(DumpableBehavior::Dumpable).step(LAYER, "get `/proc/self` back")
 }
 
+/// Puts the capabilities down, does something, and takes them up again.
+pub(super) fn without<T>(action: impl FnOnce() -> T) -> Result<T, LockdownError> {
+    const LAYER: Layer = Layer::Capabilities;
+    let sets = capabilities(None).step(LAYER, "read the capabilities")?;
+    let down = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        ..sets
+    };
+    set_capabilities(None, down).step(LAYER, "put the capabilities down")?;
+    let done = action();
+    set_capabilities(None, sets).step(LAYER, "take the capabilities up")?;
+    Ok(done)
+}
+
 /// No program can raise privileges: what a filter without privileges rests on.
 pub(super) fn refuse_new() -> Result<LayerReport, LockdownError> {
     const LAYER: Layer = Layer::NoNewPrivileges;

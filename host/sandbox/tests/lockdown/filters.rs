@@ -216,7 +216,7 @@ fn satisfying(rule: &Rule) -> [u64; 6] {
     let mut arguments = [NOTHING, 0, 0, 0, 0, 0];
     for Condition { argument, test } in rule.conditions {
         arguments[usize::from(*argument)] = match *test {
-            Test::Is(value) | Test::AtMost(value) => value.into(),
+            Test::Is(value) | Test::AtMost(value) | Test::Masked(_, value) => value.into(),
             Test::AtLeast(value) => NOTHING.max(value.into()),
         };
     }
@@ -232,6 +232,11 @@ fn violating(filter: &Filter, rule: &Rule) -> Vec<[u64; 6]> {
             Test::Is(value) => vec![value ^ 1, value ^ 2, value ^ 0x40, value | 0x8000_0000],
             Test::AtMost(value) => vec![value + 1, value | 0x10, u32::MAX],
             Test::AtLeast(value) => vec![value - 1, 0],
+            // One bit of the mask more, each.
+            Test::Masked(mask, value) => (0..32)
+                .map(|bit| value | 1 << bit)
+                .filter(|more| more & mask != value)
+                .collect(),
         };
         let broken = values.into_iter().map(|value| {
             let mut arguments = satisfying(rule);

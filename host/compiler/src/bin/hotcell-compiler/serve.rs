@@ -4,7 +4,7 @@ use crate::memory::take_peak;
 use hotcell_compiler::{CompileError, Compiler, Parallelism, describe, read};
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{
-    self, CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireRefusal,
+    self, CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription, WireRefusal,
 };
 use hotcell_model::limit::Limits;
 use hotcell_model::text;
@@ -117,6 +117,10 @@ fn answer_describe(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answe
     };
     let mut bytes = Vec::new();
     frame::encode_long(&description, &mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > WireDescription::MAX_BYTES {
+        let why = "its manifest and the names of its imports are longer than a description may be";
+        return Err(refused(&Refusal::Malformed(why.to_owned())));
+    }
     let bytes = material.write(&bytes)?;
     Ok(FromCompiler::Described(Described { bytes, phases }))
 }

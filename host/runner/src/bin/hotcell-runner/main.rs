@@ -56,7 +56,8 @@ fn start() -> Result<(), Box<dyn Error>> {
     );
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     // What is looked up once and kept: after the walls it cannot be asked for any more.
-    open_pagemap();
+    // The operating system asks about physical addresses whoever opened the page map, and not who reads it.
+    birth.without_capabilities(open_pagemap)?;
     let _ = rustix::param::page_size();
     let limits = ResourceLimits {
         data_bytes: arguments.data_bytes,
