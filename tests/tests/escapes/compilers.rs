@@ -122,7 +122,7 @@ fn a_compiler_that_never_answers_ends_at_the_limit_on_wall_time() {
             .run(&Guest::named("honest").component(), request);
         assert_breached(&ended, Limit::CompileWall, 300_000_000);
         assert!(
-            begin.elapsed() < Duration::from_millis(800),
+            begin.elapsed() < Duration::from_secs(5),
             "{behaviour}: {:?}",
             begin.elapsed()
         );
@@ -141,7 +141,7 @@ fn a_compilation_that_hangs_can_be_cancelled() {
     launch.cancel();
     assert_ended(&launch.wait(), OutcomeKind::Cancelled, Some(Blame::Request));
     assert!(
-        asked.elapsed() < Duration::from_millis(200),
+        asked.elapsed() < Duration::from_secs(2),
         "{:?}",
         asked.elapsed()
     );

@@ -403,7 +403,7 @@ fn a_runner_that_never_loads_can_be_cancelled() {
         launch.cancel();
         assert_ended(&launch.wait(), OutcomeKind::Cancelled, Some(Blame::Request));
         assert!(
-            asked.elapsed() < Duration::from_millis(500),
+            asked.elapsed() < Duration::from_secs(3),
             "{behaviour}: {:?}",
             asked.elapsed()
         );
