@@ -119,3 +119,31 @@ impl WireDescription {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::encode_long;
+
+    #[test]
+    fn a_description_with_more_entries_than_a_component_may_have_is_refused() {
+        let description = |imports: u64| {
+            let count = usize::try_from(imports).unwrap();
+            let mut bytes = Vec::new();
+            let wire = WireDescription {
+                manifest: Vec::new(),
+                imports: vec![String::new(); count],
+                counts: Counts::default(),
+            };
+            encode_long(&wire, &mut bytes).unwrap();
+            WireDescription::read(&bytes)
+        };
+        let most = Limit::Items.ceiling();
+        // Few enough to be looked at: what is wrong then is the manifest.
+        assert!(matches!(description(most), Ok(Err(Refusal::NoKernel(_)))));
+        assert!(matches!(
+            description(most + 1),
+            Err(FrameError::Malformed(_))
+        ));
+    }
+}
