@@ -102,10 +102,11 @@ fn a_compiler_killed_at_any_moment_fails_that_launch_at_most() {
 fn a_compiler_stopped_at_any_moment_ends_at_the_limit_on_wall_time() {
     alone!(a_compiler_stopped_at_any_moment_ends_at_the_limit_on_wall_time);
     let (arena, mut breached) = (arena(false), 0);
-    // How far a process is after so long differs: tried until one was struck while it compiled.
-    let later = [3000, 10_000, 30_000, 6000].map(|delay| (1, delay));
-    for (nth, delay) in [(0, 3000)].into_iter().chain(later).chain(later) {
-        if breached > 0 {
+    let moments = [(0, 3000), (1, 3000), (1, 10_000), (1, 30_000)];
+    // How far a process is after so long differs: tried further until one was struck while it compiled.
+    let further = [6000, 4000, 15_000, 20_000].map(|delay| (1, delay));
+    for (round, (nth, delay)) in moments.into_iter().chain(further).enumerate() {
+        if round >= moments.len() && breached > 0 {
             break;
         }
         let component = fresh("honest", delay);
