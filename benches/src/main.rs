@@ -6,6 +6,7 @@
 mod bare;
 mod compiling;
 mod copies;
+mod gpu;
 mod kernels;
 mod latency;
 mod launches;
@@ -57,6 +58,8 @@ enum Topic {
     Timeouts,
     /// Confined workers against the same work in one process
     Walls,
+    /// What GPU fuel costs, and GPU launches against wgpu alone
+    Gpu,
 }
 
 fn main() -> Result<()> {
@@ -77,6 +80,7 @@ fn main() -> Result<()> {
             Topic::Starting => starting::measure(bench.quick),
             Topic::Timeouts => timeouts::measure(bench.quick),
             Topic::Walls => walls::measure(bench.quick),
+            Topic::Gpu => gpu::measure(&bench.kernel, bench.quick),
         };
         let name = format!("{topic:?}").to_lowercase();
         numbers.insert(name.clone(), measured.context(name)?);

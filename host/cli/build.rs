@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// What a project's `vendor/` needs, relative to the repository; tests stay behind.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "guest-sdk/guest/Cargo.toml",
     "guest-sdk/guest/README.md",
     "guest-sdk/guest/src",
@@ -14,6 +14,7 @@ const PARTS: [&str; 8] = [
     "guest-sdk/macros/src",
     "guest-sdk/manifest/Cargo.toml",
     "guest-sdk/manifest/src",
+    "wit/gpu",
     "wit/kernel",
 ];
 

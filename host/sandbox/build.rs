@@ -4,11 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What decides how the two sides speak and what they do, from the workspace's root.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     "Cargo.lock",
     "guest-sdk/manifest/src",
     "host/compiler/src",
     "host/engine/src",
+    "host/gpu/src",
     "host/model/src",
     "host/runner/src",
     "host/sandbox/src",

@@ -26,11 +26,16 @@ impl Hostile {
         hostile.describes(&description(&Guest::named("honest")))
     }
 
+    /// A fake GPU worker with that behaviour, beside a real compiler and a real runner.
+    pub fn gpu(fake: &str, behaviour: &str) -> Self {
+        Self::with(fake, WorkerKind::Gpu, behaviour)
+    }
+
     fn with(fake: &str, kind: WorkerKind, behaviour: &str) -> Self {
         let hostile = Self {
             directory: tempfile::tempdir().expect("a temporary directory"),
         };
-        for program in [WorkerKind::Compiler, WorkerKind::Runner] {
+        for program in [WorkerKind::Compiler, WorkerKind::Runner, WorkerKind::Gpu] {
             let real = workers().join(program.program());
             let source = if program == kind {
                 Path::new(fake)

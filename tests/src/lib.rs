@@ -11,6 +11,7 @@ pub mod bombs;
 pub mod calls;
 mod command;
 pub mod corpus;
+pub mod gpu;
 mod guest;
 mod hostile;
 mod locked;
@@ -23,6 +24,7 @@ pub use arena::{
     Arena, assert_breached, assert_ended, cell, honest_request, isolation_of, tier, workers,
 };
 pub use command::{Command, Finished, Running, binary};
+pub use gpu::GpuArena;
 pub use guest::{Guest, checkout};
 pub use hostile::Hostile;
 pub use locked::{Locked, Tried, description};

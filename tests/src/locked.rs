@@ -5,8 +5,8 @@ use hotcell::Metering;
 use hotcell::grant::Grants;
 use hotcell::limit::Limits;
 use hotcell_model::frame::{
-    self, CompileRequest, FromCompiler, FromRunner, Hello, LoadRequest, ToCompiler, ToRunner,
-    WireLimits, WorkerKind,
+    self, CompileRequest, FromCompiler, FromGpu, FromRunner, Hello, LoadRequest, ToCompiler, ToGpu,
+    ToRunner, WireLimits, WorkerKind,
 };
 use hotcell_model::layer::LayerReport;
 use hotcell_model::probe::{Attempt, Attempted};
@@ -19,6 +19,8 @@ use std::sync::OnceLock;
 /// The settings that a supervisor could have chosen.
 const RUNNER: &str =
     "--metering strict --slots 2 --threads 2 --keep-resident-bytes 1048576 --data-bytes 1073741824";
+/// The device of a GPU worker: one that every machine has.
+const GPU: &str = "--device nothing --data-bytes 1073741824";
 /// The memory for what a compiler makes.
 const ANSWER_BYTES: u64 = 16 << 20;
 
@@ -46,8 +48,10 @@ impl Locked {
     /// It did not get there.
     pub fn start(kind: WorkerKind) -> Self {
         let mut locked = Self::greeted(kind);
-        if kind == WorkerKind::Runner {
-            locked.load();
+        match kind {
+            WorkerKind::Compiler => {}
+            WorkerKind::Runner => locked.load(),
+            WorkerKind::Gpu => locked.open(),
         }
         locked
     }
@@ -67,10 +71,10 @@ impl Locked {
 
     fn spawn(kind: WorkerKind) -> Self {
         let program = workers().join(kind.program());
-        let settings = if kind == WorkerKind::Runner {
-            RUNNER
-        } else {
-            ""
+        let settings = match kind {
+            WorkerKind::Compiler => "",
+            WorkerKind::Runner => RUNNER,
+            WorkerKind::Gpu => GPU,
         };
         let arguments = settings.split_whitespace().map(Into::into).collect();
         let worker = WorkerCommand { program, arguments }
@@ -80,6 +84,13 @@ impl Locked {
             worker,
             kind,
             layers: Vec::new(),
+        }
+    }
+
+    fn open(&mut self) {
+        match self.receive() {
+            Ok(FromGpu::Ready { layers, .. }) => self.layers.extend(layers),
+            other => panic!("the GPU worker is not ready: {other:?}"),
         }
     }
 
@@ -125,6 +136,13 @@ impl Locked {
                 self.send(&ToCompiler::Attempt(attempt), &[]);
                 self.receive().map(|answer| match answer {
                     FromCompiler::Attempted(attempted) => attempted,
+                    other => panic!("{attempt:?}: {other:?}"),
+                })
+            }
+            WorkerKind::Gpu => {
+                self.send(&ToGpu::Attempt(attempt), &[]);
+                self.receive().map(|answer| match answer {
+                    FromGpu::Attempted(attempted) => attempted,
                     other => panic!("{attempt:?}: {other:?}"),
                 })
             }

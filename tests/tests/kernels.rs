@@ -5,6 +5,7 @@
 //! `reference` at the listed size, and so the result is held against the reference too.
 
 mod deterministic;
+mod gpu;
 mod pictures;
 mod streaming;
 
@@ -86,6 +87,12 @@ fn run(kernel: &str, metering: Metering, folder: &Path, arguments: &Arguments) -
         "--metering",
         metering.name(),
     ]);
+    add_arguments(&mut command, folder, arguments);
+    succeed(&mut command)
+}
+
+/// Names everything that the launch is given and gives.
+fn add_arguments(command: &mut Command, folder: &Path, arguments: &Arguments) {
     for (name, extent) in &arguments.dims {
         command.args(["--dim", &format!("{name}={extent}")]);
     }
@@ -100,7 +107,6 @@ fn run(kernel: &str, metering: Metering, folder: &Path, arguments: &Arguments) -
         let path = output_file(folder, output);
         command.args(["--out", &format!("{}=@{}", output.name, path.display())]);
     }
-    succeed(&mut command)
 }
 
 /// The release build of the command, with cache and state of its own in `folder`.

@@ -13,6 +13,12 @@ mod cli {
 mod command;
 mod escapes;
 mod fuzz;
+/// Kernels on a GPU, in process.
+#[path = "gpu/mod.rs"]
+mod gpu;
+/// The same in confined workers.
+#[path = "gpu/mod.rs"]
+mod gpu_confined;
 /// What hostile kernels try, with the Wasm sandbox as the only wall.
 #[path = "guest_code/mod.rs"]
 mod guest_code;

@@ -16,7 +16,7 @@ impl KernelsChore {
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
         let names = if self.names.is_empty() {
-            names()?
+            [names()?, gpu_names()?].concat()
         } else {
             self.names
         };
@@ -29,7 +29,39 @@ impl KernelsChore {
 
 /// Builds every kernel's component; the command is there already.
 pub(crate) fn build_all() -> Result<()> {
-    names()?.iter().try_for_each(|name| build(name))
+    names()?
+        .iter()
+        .chain(&gpu_names()?)
+        .chain([&GPU_PROBE.to_owned()])
+        .try_for_each(|name| build(name))
+}
+
+/// The tests' own guest on GPUs, which is a component like the kernels.
+const GPU_PROBE: &str = "gpu-probe";
+
+/// The suffix of a kernel's GPU form.
+pub(crate) const GPU_FORM: &str = "-gpu";
+
+/// Every GPU form's name: that of the kernel in whose folder it is, and [`GPU_FORM`].
+pub(crate) fn gpu_names() -> Result<Vec<String>> {
+    let has_form = |name: &String| {
+        root()
+            .join("kernels")
+            .join(name)
+            .join("gpu/Cargo.toml")
+            .exists()
+    };
+    let forms = names()?.into_iter().filter(has_form);
+    Ok(forms.map(|name| name + GPU_FORM).collect())
+}
+
+fn project(name: &str) -> PathBuf {
+    let folder = root().join("kernels");
+    match name.strip_suffix(GPU_FORM) {
+        _ if name == GPU_PROBE => root().join("tests/guests/gpu"),
+        Some(kernel) => folder.join(kernel).join("gpu"),
+        None => folder.join(name),
+    }
 }
 
 /// Every kernel's name: the folders of `kernels/`.
@@ -52,7 +84,7 @@ pub(crate) fn component(name: &str) -> PathBuf {
 }
 
 fn build(name: &str) -> Result<()> {
-    let project = root().join("kernels").join(name);
+    let project = project(name);
     run(command(hotcell())
         .arg("build")
         .arg(project)

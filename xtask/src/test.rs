@@ -30,6 +30,12 @@ impl TestChore {
             "--locked",
             "--",
         ]);
-        run(tests.args(self.arguments))
+        run(tests.args(&self.arguments))?;
+        // GPU sessions without their checks: containment alone must hold.
+        let mut unchecked = cargo();
+        unchecked
+            .args(["test", "--release", "--locked", "--package", "hotcell-gpu"])
+            .args(["--features", "unchecked", "--test", "corpus", "--"]);
+        run(unchecked.args(self.arguments))
     }
 }

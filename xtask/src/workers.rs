@@ -1,7 +1,8 @@
 //! `cargo xtask workers`: the confined processes, each built on its own.
 //!
-//! Cargo unifies features over what is built together, and would put a compiler into the runner. The programs
-//! are static: they start faster, and there is no loader left in a process whose code must never change.
+//! Cargo unifies features over what is built together, and would put a compiler into the runner. Compiler and
+//! runner are static: they start faster, and there is no loader left in a process whose code must never change.
+//! The GPU worker loads its driver, and is an ordinary program of the workspace.
 
 use crate::process::{cargo, root, run, target};
 use anyhow::{Context, Result, bail};
@@ -21,12 +22,15 @@ const PROGRAMS: [(&str, &str); 2] = [
     ("hotcell-runner", "hotcell-runner"),
 ];
 
+/// The GPU worker.
+const GPU: &str = "hotcell-gpu";
+
 /// Where the command finds them: `../libexec/hotcell` from its own directory.
 pub(crate) fn directory() -> PathBuf {
     target().join("libexec/hotcell")
 }
 
-/// Builds both, checks the runner, and puts them where the command looks.
+/// Builds them, checks what is in them, and puts them where the command looks.
 pub(crate) fn build_all() -> Result<()> {
     let directory = directory();
     std::fs::create_dir_all(&directory)
@@ -36,7 +40,19 @@ pub(crate) fn build_all() -> Result<()> {
         check_compiler(&built, program == "hotcell-compiler")?;
         install(&built, &directory.join(program))?;
     }
-    Ok(())
+    let built = build_gpu()?;
+    check_compiler(&built, false)?;
+    install(&built, &directory.join(GPU))
+}
+
+/// Builds the GPU worker with everything else's features, so that nothing is compiled twice.
+fn build_gpu() -> Result<PathBuf> {
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--locked", "--workspace"])
+        .args(["--exclude", "xtask", "--bin", GPU]);
+    run(&mut build)?;
+    Ok(target().join("release").join(GPU))
 }
 
 fn build(package: &str, program: &str) -> Result<PathBuf> {

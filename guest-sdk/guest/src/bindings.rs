@@ -11,3 +11,24 @@ wit_bindgen::generate!({
     export_macro_name: "export_world",
     default_bindings_module: "hotcell_guest::__private::bindings",
 });
+
+/// What `wit-bindgen` makes of `wit/gpu`, over the same arrays.
+///
+/// A world of imports only, merged into the component's: the export stays the one above.
+#[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+pub mod gpu {
+    wit_bindgen::generate!({
+        inline: "
+            package hotcell:guest;
+
+            world gpu {
+                import hotcell:gpu/compute@0.1.0;
+            }
+        ",
+        path: ["../../wit/kernel", "../../wit/gpu"],
+        with: {
+            "hotcell:kernel/arrays@0.1.0": crate::bindings::hotcell::kernel::arrays,
+            "hotcell:gpu/compute@0.1.0": generate,
+        },
+    });
+}

@@ -1,5 +1,5 @@
-//! Arrays that a kernel does not hold whole: [`Chunks`] to read and [`ChunksMut`] to write by ranges,
-//! and [`Chunk`], the part of a split launch that an instance computes.
+//! Arrays that a kernel does not hold whole: [`Chunks`] to read, [`ChunksMut`] to write by ranges and
+//! [`ChunksInOut`] for both, and [`Chunk`], the part of a split launch that an instance computes.
 //!
 //! In a component the ranges come from the host, one call each; natively they come from a slice.
 
@@ -9,6 +9,10 @@ use crate::raw::{self, Block, Element};
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::Range;
+
+mod inout;
+
+pub use inout::{ChunksInOut, Exchange};
 
 /// Which part of the split dimension this instance computes.
 ///
@@ -79,6 +83,15 @@ impl<'a> Reader<'a> {
             source: Source::Bytes(bytes),
         }
     }
+
+    /// The host's array, where it is one.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn host(&self) -> Option<&'a dyn ReadArray> {
+        match self.source {
+            Source::Bytes(_) => None,
+            Source::Host(host) => Some(host),
+        }
+    }
 }
 
 /// An input read by ranges of elements, of any rank, flat in C order.
@@ -110,6 +123,12 @@ impl<'a, T: Element> Chunks<'a, T> {
             reader,
             element: PhantomData,
         }
+    }
+
+    /// The host's array, where it is one.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn host(&self) -> Option<&'a dyn ReadArray> {
+        self.reader.host()
     }
 
     /// The number of elements.
@@ -278,6 +297,18 @@ impl<'a, T: Element> ChunksMut<'a, T> {
     pub(crate) fn from_writer(writer: Writer<'a>) -> Self {
         Self {
             destination: Destination::Writer(writer),
+        }
+    }
+
+    /// The host's array, where it is one.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn host(&self) -> Option<&'a dyn WriteArray> {
+        match self.destination {
+            Destination::Writer(Writer {
+                target: Target::Host(host),
+                ..
+            }) => Some(host),
+            Destination::Slice(_) | Destination::Writer(_) => None,
         }
     }
 

@@ -80,6 +80,11 @@ impl ReadArray for Held {
     fn release(&self) {
         self.take();
     }
+
+    #[cfg(feature = "gpu")]
+    fn handle(&self) -> std::cell::Ref<'_, Option<Input>> {
+        self.borrow()
+    }
 }
 
 impl WriteArray for Output {
@@ -89,6 +94,11 @@ impl WriteArray for Output {
 
     fn write(&self, offset_bytes: u64, bytes: &[u8]) {
         Output::write(self, offset_bytes, bytes);
+    }
+
+    #[cfg(feature = "gpu")]
+    fn handle(&self) -> &Output {
+        self
     }
 }
 

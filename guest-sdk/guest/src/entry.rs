@@ -48,7 +48,7 @@ pub struct ArrayParam {
     pub shape: &'static [Extent],
     /// Which way its data goes.
     pub access: Access,
-    /// Whether it is streamed: a `Chunks` or `ChunksMut`.
+    /// Whether it is streamed: a `Chunks`, `ChunksMut` or `ChunksInOut`.
     pub streamed: bool,
 }
 

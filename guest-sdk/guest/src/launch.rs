@@ -11,7 +11,7 @@
     expect(dead_code, reason = "natively only the tests launch through a host")
 )]
 
-use crate::chunks::{Chunk, Reader, Writer};
+use crate::chunks::{Chunk, Exchange, Reader, Writer};
 use crate::entry::{
     Access, ArrayParam, Entry, LaunchError, Param, Scalar, ScalarKind, check_names, find,
 };
@@ -25,6 +25,10 @@ pub(crate) trait ReadArray {
     fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8>;
     /// Gives the array back to the host: it will not be read again.
     fn release(&self);
+    /// The component's handle of the array, until it is given back.
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    fn handle(&self)
+    -> std::cell::Ref<'_, Option<crate::bindings::hotcell::kernel::arrays::Input>>;
 }
 
 /// A host-owned array to write.
@@ -33,6 +37,9 @@ pub(crate) trait WriteArray {
     fn size_bytes(&self) -> u64;
     /// Replaces the bytes of a range that lies inside it.
     fn write(&self, offset_bytes: u64, bytes: &[u8]);
+    /// The component's handle of the array.
+    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+    fn handle(&self) -> &crate::bindings::hotcell::kernel::arrays::Output;
 }
 
 /// What the host passes to a launch; lists by name, in any order.
@@ -105,23 +112,26 @@ impl<'a> Arguments<'a> {
 
     /// Checks the host's side of an array; a stream needs no more than that.
     fn array(&self, array: &ArrayParam, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
-        let len = array.len_elements(dims)?;
-        let mut held = Held::Missing;
+        let (name, len) = (array.name, array.len_elements(dims)?);
+        let (mut source, mut destination) = (None, None);
         if array.access != Access::Out {
             let host = self.source(array)?;
             array.check_size(len, host.size_bytes())?;
-            if array.streamed {
-                held = Held::Reader(Reader::from_host(array.name, len, host));
-            }
+            source = Some(host);
         }
         if array.access != Access::In {
             let host = self.destination(array)?;
             array.check_size(len, host.size_bytes())?;
-            if array.streamed {
-                held = Held::Writer(Writer::from_host(array.name, len, host));
-            }
+            destination = Some(host);
         }
-        Ok(held)
+        Ok(match (array.streamed, source, destination) {
+            (true, Some(given), Some(result)) => {
+                Held::Exchange(Exchange::from_host(name, len, given, result))
+            }
+            (true, Some(host), None) => Held::Reader(Reader::from_host(name, len, host)),
+            (true, None, Some(host)) => Held::Writer(Writer::from_host(name, len, host)),
+            _ => Held::Missing,
+        })
     }
 
     fn source(&self, array: &ArrayParam) -> Result<&'a dyn ReadArray, LaunchError> {

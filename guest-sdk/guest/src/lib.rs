@@ -67,6 +67,7 @@
 //! | `&[T]`, `&mut [T]` | an array of any rank, flat in C order |
 //! | [`View1`]`<T>` to [`View4`]`<T>`, [`ViewMut1`]`<T>` to [`ViewMut4`]`<T>` | an array with its shape: `v[[i, j]]`, `v.row(i)` |
 //! | [`Chunks`]`<T>`, [`ChunksMut`]`<T>` | an array read or written by ranges, which may be larger than the guest's memory |
+//! | [`ChunksInOut`]`<T>` | an in-out array of that kind; it needs no mention in `inout` |
 //!
 //! Elements `T` are `bool`, the integers of 8 to 64 bits, `f32`, `f64`, [`F16`], [`Bf16`],
 //! [`Complex`]`<f32>` and `Complex<f64>`. A component counts in 32 bits: no dimension of an array,
@@ -87,6 +88,9 @@
 //!
 //! [`log`] and [`control`] (should-stop, progress) are granted by default, [`clock`] and [`random`] are
 //! not. Using a function of one makes the component ask for it. [`native`] runs kernels without Wasm.
+//!
+//! With the feature `gpu` there is the module `gpu`: WGSL shaders on the launch's device, over the
+//! arrays that a kernel takes as [`Chunks`], [`ChunksMut`] and [`ChunksInOut`].
 
 // So that the macros' paths hold in this crate's own tests.
 #[cfg(test)]
@@ -101,6 +105,8 @@ mod complex;
 mod component;
 mod entry;
 mod export;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod half;
 mod launch;
 pub mod math;
@@ -109,7 +115,7 @@ mod raw;
 mod view;
 
 pub use capabilities::{clock, control, log, random};
-pub use chunks::{Blocks, Chunk, Chunks, ChunksMut};
+pub use chunks::{Blocks, Chunk, Chunks, ChunksInOut, ChunksMut};
 pub use complex::Complex;
 pub use half::{Bf16, F16};
 pub use hotcell_guest_macros::{export, kernel};
@@ -119,8 +125,9 @@ pub use view::{View, View1, View2, View3, View4, ViewMut, ViewMut1, ViewMut2, Vi
 /// Everything that kernels commonly use.
 pub mod prelude {
     pub use crate::{
-        Bf16, Block, Chunk, Chunks, ChunksMut, Complex, Element, F16, View1, View2, View3, View4,
-        ViewMut1, ViewMut2, ViewMut3, ViewMut4, clock, control, kernel, log, math, random,
+        Bf16, Block, Chunk, Chunks, ChunksInOut, ChunksMut, Complex, Element, F16, View1, View2,
+        View3, View4, ViewMut1, ViewMut2, ViewMut3, ViewMut4, clock, control, kernel, log, math,
+        random,
     };
 }
 
@@ -128,7 +135,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::bindings;
-    pub use crate::chunks::{Reader, Writer};
+    pub use crate::chunks::{Exchange, Reader, Writer};
     #[cfg(target_arch = "wasm32")]
     pub use crate::component::launch;
     pub use crate::entry::{
@@ -137,6 +144,7 @@ pub mod __private {
     pub use crate::export::{concat, failure, total_len};
     pub use crate::native::{Bytes, Request};
     pub use crate::raw::{
-        Element, Slot, chunks, chunks_mut, launch_native, slice, slice_mut, view, view_mut,
+        Element, Slot, chunks, chunks_inout, chunks_mut, launch_native, slice, slice_mut, view,
+        view_mut,
     };
 }

@@ -9,8 +9,8 @@
 //! struct Bytes hotcell_native_manifest(void);                     /* the records, never freed */
 //! ```
 
-use crate::chunks::{Chunk, Reader, Writer};
-use crate::entry::{ArrayParam, Param, find};
+use crate::chunks::{Chunk, Exchange, Reader, Writer};
+use crate::entry::{Access, ArrayParam, Param, find};
 use crate::raw::{self, Element, Held, Lent};
 
 pub use crate::entry::{Entry, LaunchError, Scalar, ScalarKind, ScalarType};
@@ -252,7 +252,10 @@ fn stream<'a>(array: &ArrayParam, held: Held<'a>, dims: &[usize]) -> Result<Held
         }
         Held::Unique(bytes) if array.streamed => {
             size(bytes)?;
-            Held::Writer(Writer::from_bytes(name, len, bytes))
+            match array.access {
+                Access::InOut => Held::Exchange(Exchange::from_bytes(name, len, bytes)),
+                Access::In | Access::Out => Held::Writer(Writer::from_bytes(name, len, bytes)),
+            }
         }
         other => other,
     })

@@ -6,7 +6,7 @@
 //! element and covers what the parameter's shape and the launch's dimensions say: [`call`] checks that
 //! before it runs an [`Entry`].
 
-use crate::chunks::{Chunk, Chunks, ChunksMut, Reader, Writer};
+use crate::chunks::{Chunk, Chunks, ChunksInOut, ChunksMut, Exchange, Reader, Writer};
 use crate::complex::Complex;
 use crate::entry::{Access, ArrayParam, Entry, LaunchError, Param, find};
 use crate::half::{Bf16, F16};
@@ -201,7 +201,7 @@ impl<'a> Lent<'a> {
 pub enum Slot {
     /// A scalar, widened to 64 bits as [`Scalar`](crate::entry::Scalar) says.
     Bits(u64),
-    /// An array's first element, or a [`Chunk`], [`Reader`] or [`Writer`].
+    /// An array's first element, or a [`Chunk`], [`Reader`], [`Writer`] or [`Exchange`].
     Address(*mut u8),
 }
 
@@ -249,6 +249,8 @@ pub(crate) enum Held<'a> {
     Reader(Reader<'a>),
     /// A streamed output.
     Writer(Writer<'a>),
+    /// A streamed array that is both.
+    Exchange(Exchange<'a>),
 }
 
 /// Runs a kernel on one value for each of its parameters.
@@ -301,6 +303,7 @@ fn array_slot(
     let bytes: &mut [u8] = match (array.streamed, array.access, held) {
         (true, Access::In, Held::Reader(reader)) => return Ok(slot_of(reader)),
         (true, Access::Out, Held::Writer(writer)) => return Ok(slot_of(writer)),
+        (true, Access::InOut, Held::Exchange(exchange)) => return Ok(slot_of(exchange)),
         (false, Access::In, Held::Shared(bytes)) => {
             check_array(array, bytes, dims)?;
             // A kernel takes an input by shared reference: nothing is written through this pointer.
@@ -413,6 +416,16 @@ pub unsafe fn chunks<'a, T: Element>(reader: *const Reader<'a>) -> Chunks<'a, T>
 pub unsafe fn chunks_mut<'a, T: Element>(writer: *mut Writer<'a>) -> ChunksMut<'a, T> {
     // SAFETY: the caller's.
     ChunksMut::from_writer(unsafe { (*writer).reborrow() })
+}
+
+/// A streamed array that is both.
+///
+/// # Safety
+/// `exchange` is a [`Slot`]'s address for a streamed in-out array of `T`, alive during `'a` and
+/// reached by nothing else.
+pub unsafe fn chunks_inout<'a, T: Element>(exchange: *mut Exchange<'a>) -> ChunksInOut<'a, T> {
+    // SAFETY: the caller's.
+    ChunksInOut::from_exchange(unsafe { (*exchange).reborrow() })
 }
 
 /// Runs one launch on a C caller's memory; what the symbol `hotcell_native_launch` does.

@@ -178,6 +178,7 @@ fn declare(_: &Model, _: usize, parameter: &Parameter, _: usize) -> TokenStream 
                     quote!(#name: *const ::hotcell_guest::__private::Reader<'_>)
                 }
                 (Form::Stream, true) => quote!(#name: *mut ::hotcell_guest::__private::Writer<'_>),
+                (Form::Exchange, _) => quote!(#name: *mut ::hotcell_guest::__private::Exchange<'_>),
                 (_, false) => quote!(#name: *const #element),
                 (_, true) => quote!(#name: *mut #element),
             }
@@ -211,6 +212,7 @@ fn helper(array: &Array) -> Ident {
         Form::Slice => "slice",
         Form::View(_) => "view",
         Form::Stream => "chunks",
+        Form::Exchange => return format_ident!("chunks_inout"),
     };
     let suffix = if array.mutable { "_mut" } else { "" };
     format_ident!("{name}{suffix}")
@@ -225,7 +227,7 @@ fn shape(model: &Model, at: usize, array: &Array) -> TokenStream {
     match array.form {
         Form::Slice => quote!(, 1_usize #(* #extents)*),
         Form::View(_) => quote!(, [#(#extents),*]),
-        Form::Stream => TokenStream::new(),
+        Form::Stream | Form::Exchange => TokenStream::new(),
     }
 }
 
@@ -272,7 +274,7 @@ fn describe_array(model: &Model, at: usize, name: &str, array: &Array) -> TokenS
     let (element, dtype, streamed) = (
         &array.element,
         array.dtype.name(),
-        array.form == Form::Stream,
+        matches!(array.form, Form::Stream | Form::Exchange),
     );
     quote_spanned! {element.span()=>
         ::hotcell_guest::__private::Param::Array(

@@ -116,8 +116,9 @@ fn inout_names(inout: Option<&LitStr>, parameters: &[Parameter]) -> Result<Vec<S
                 Ok(name.to_owned())
             }
             _ => {
-                let message =
-                    format!("`{name}` is neither `&mut [T]` nor `ViewMut`: in-out arrays are");
+                let message = format!(
+                    "`{name}` is none of `&mut [T]`, `ViewMut` and `ChunksInOut`: in-out arrays are"
+                );
                 Err(at(literal, message))
             }
         }
@@ -128,6 +129,7 @@ fn inout_names(inout: Option<&LitStr>, parameters: &[Parameter]) -> Result<Vec<S
 fn role(parameter: &Parameter, inout: &[String]) -> Role {
     match &parameter.kind {
         Kind::Array(array) if !array.mutable => Role::Input,
+        Kind::Array(array) if array.form == Form::Exchange => Role::Inout,
         Kind::Array(_) if inout.iter().any(|name| parameter.name == name) => Role::Inout,
         Kind::Array(_) => Role::Output,
         Kind::Scalar(_) | Kind::Extent | Kind::Chunk => Role::Scalar,
@@ -205,13 +207,13 @@ impl<'a> Matching<'a> {
                 "input",
                 self.signature.inputs.len(),
                 self.inputs.len(),
-                "shared (`&[T]`, `View`, `Chunks`) or `inout`",
+                "shared (`&[T]`, `View`, `Chunks`) or in-out (`inout`, `ChunksInOut`)",
             ),
             (
                 "output",
                 self.signature.outputs.len(),
                 self.outputs.len(),
-                "mutable (`&mut [T]`, `ViewMut`, `ChunksMut`)",
+                "mutable (`&mut [T]`, `ViewMut`, `ChunksMut`, `ChunksInOut`)",
             ),
         ];
         for (side, count, left, kind) in sides {

@@ -44,11 +44,13 @@ pub(crate) enum Form {
     View(usize),
     /// `Chunks<T>`, `ChunksMut<T>`
     Stream,
+    /// `ChunksInOut<T>`
+    Exchange,
 }
 
 const TYPES: &str = "a kernel takes scalars (bool, i32, i64, u32, u64, f32, f64), extents (`usize`, \
      named after a dimension), `Chunk`, and arrays: `&[T]`, `&mut [T]`, `View1<T>` to `View4<T>`, \
-     `ViewMut1<T>` to `ViewMut4<T>`, `Chunks<T>`, `ChunksMut<T>`";
+     `ViewMut1<T>` to `ViewMut4<T>`, `Chunks<T>`, `ChunksMut<T>`, `ChunksInOut<T>`";
 const ELEMENTS: &str = "elements are bool, u8 to u64, i8 to i64, f32, f64, F16, Bf16, \
      Complex<f32> or Complex<f64>";
 
@@ -117,6 +119,7 @@ fn kind(ty: &Type) -> Result<Kind> {
     let (form, mutable) = match name.to_string().as_str() {
         "Chunks" => (Form::Stream, false),
         "ChunksMut" => (Form::Stream, true),
+        "ChunksInOut" => (Form::Exchange, true),
         name => view(name).ok_or_else(|| Error::new_spanned(ty, TYPES))?,
     };
     array(form, mutable, argument)

@@ -108,12 +108,15 @@ pub(crate) fn find_limit(name: &str) -> Result<Limit> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Capabilities")]
 pub(crate) struct GrantArguments {
-    /// Grant a capability besides log and control: clock, random
+    /// Grant a capability besides log and control: clock, random, gpu
     #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<Capability>,
     /// Seed of the capability random
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Count the GPU fuel of every dispatch for the report, which makes dispatches slower
+    #[arg(long)]
+    gpu_profile: bool,
 }
 
 impl GrantArguments {
@@ -121,6 +124,9 @@ impl GrantArguments {
     pub(crate) fn apply(&self, mut request: Request) -> Request {
         for capability in &self.grants {
             request = request.grant(*capability);
+        }
+        if self.gpu_profile {
+            request = request.gpu_profile();
         }
         match self.seed {
             Some(seed) => request.seed(seed),

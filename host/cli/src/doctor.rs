@@ -7,7 +7,9 @@ use crate::host::{build, confined};
 use anyhow::Result;
 use clap::Args;
 use hotcell::layer::{LayerReport, LayerState, Tier};
-use hotcell::{Diagnosis, Verdict, WorkerDiagnosis};
+use hotcell::outcome::Outcome;
+use hotcell::{Diagnosis, GpuDiagnosis, Verdict, WorkerDiagnosis};
+use serde::Serialize;
 use std::path::PathBuf;
 
 /// Try to break out of real workers, and say how strong the walls are on this machine.
@@ -19,7 +21,10 @@ pub(crate) struct DoctorCommand {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Where hotcell-compiler and hotcell-runner are [default: beside hotcell, or in ../libexec/hotcell]
+    /// Look at the GPU worker too: its walls depend on the driver, and its tier counts like the others'
+    #[arg(long)]
+    gpu: bool,
+    /// Where hotcell-compiler, hotcell-runner and hotcell-gpu are [default: beside hotcell, or in ../libexec/hotcell]
     #[arg(long, value_name = "DIRECTORY")]
     workers: Option<PathBuf>,
 }
@@ -28,16 +33,22 @@ impl DoctorCommand {
     /// Prints the diagnosis, and returns the exit code that its tier stands for.
     pub(crate) fn execute(self) -> Result<u8> {
         let cell = build(confined(self.workers).require_tier(Tier::Insecure))?;
-        let diagnosis = cell.doctor(&component::make()?).map_err(|outcome| {
+        let failed = |outcome: Outcome| {
             let words = anyhow::anyhow!("{}: {}", outcome.kind, outcome.message);
             Exit::of(outcome.kind, words)
-        })?;
+        };
+        let workers = cell.doctor(&component::make()?).map_err(failed)?;
+        let gpu = match self.gpu {
+            true => Some(cell.doctor_gpu().map_err(failed)?),
+            false => None,
+        };
+        let found = Found { workers, gpu };
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&diagnosis)?);
+            println!("{}", serde_json::to_string_pretty(&found)?);
         } else {
-            print!("{}", table(&diagnosis));
+            print!("{}", table(&found));
         }
-        Ok(match diagnosis.tier {
+        Ok(match found.tier() {
             Tier::Full => 0,
             Tier::Unprivileged => 1,
             Tier::Insecure => hotcell::outcome::OutcomeKind::Isolation.exit_code(),
@@ -45,19 +56,41 @@ impl DoctorCommand {
     }
 }
 
-fn table(diagnosis: &Diagnosis) -> String {
+/// What was found out.
+#[derive(Serialize)]
+struct Found {
+    #[serde(flatten)]
+    workers: Diagnosis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<GpuDiagnosis>,
+}
+
+impl Found {
+    /// The tier of the weakest worker that was looked at.
+    fn tier(&self) -> Tier {
+        let gpu = self.gpu.iter().map(|gpu| gpu.tier);
+        gpu.fold(self.workers.tier, Tier::min)
+    }
+}
+
+fn table(found: &Found) -> String {
     let mut text = String::new();
-    for worker in &diagnosis.workers {
+    for worker in &found.workers.workers {
         text += &worker_text(worker);
     }
-    let consequence = match diagnosis.tier {
+    if let Some(gpu) = &found.gpu {
+        text += &format!("device: {}\n", gpu.driver);
+        text += &worker_text(&gpu.worker);
+    }
+    let tier = found.tier();
+    let consequence = match tier {
         Tier::Full => "kernels run by default",
         Tier::Unprivileged => {
             "kernels run with --tier unprivileged; docs/operating.md says how to get more"
         }
         Tier::Insecure => "kernels run only with --tier insecure, which no operator should choose",
     };
-    text + &format!("tier: {}: {consequence}\n", diagnosis.tier)
+    text + &format!("tier: {tier}: {consequence}\n")
 }
 
 fn worker_text(worker: &WorkerDiagnosis) -> String {
@@ -86,7 +119,10 @@ fn worker_text(worker: &WorkerDiagnosis) -> String {
         holes.len()
     );
     for hole in holes {
-        text += &format!("    HOLE: it could {}\n", hole.probe.claim());
+        text += &match worker.admits(hole.probe) {
+            true => format!("    as its driver must, it could {}\n", hole.probe.claim()),
+            false => format!("    HOLE: it could {}\n", hole.probe.claim()),
+        };
     }
     text + "\n"
 }

@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, CellBuilder, Places, Tier};
+use hotcell::{Cell, CellBuilder, GpuDevice, Places, Tier};
 use std::path::PathBuf;
 
 /// How launches are kept apart from the host.
@@ -32,9 +32,12 @@ pub(crate) struct IsolationArguments {
         default_value = "full"
     )]
     tier: Tier,
-    /// Where hotcell-compiler and hotcell-runner are [default: beside hotcell, or in ../libexec/hotcell]
+    /// Where hotcell-compiler, hotcell-runner and hotcell-gpu are [default: beside hotcell, or in ../libexec/hotcell]
     #[arg(long, value_name = "DIRECTORY")]
     workers: Option<PathBuf>,
+    /// The device for kernels that are granted `gpu`: whatever there is, lavapipe alone, or none
+    #[arg(long, value_name = "any|software|nothing", default_value = "any")]
+    gpu_device: GpuDevice,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,10 +68,11 @@ impl IsolationArguments {
     }
 
     fn builder(&self) -> CellBuilder {
-        match self.isolation {
+        let builder = match self.isolation {
             IsolationName::InProcess => Cell::in_process(),
             IsolationName::Confined => confined(self.workers.clone()).require_tier(self.tier),
-        }
+        };
+        builder.gpu(self.gpu_device)
     }
 }
 

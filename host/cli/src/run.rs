@@ -152,8 +152,17 @@ fn summary(report: &Report) -> String {
         Some(CacheOutcome::Miss(_)) => format!(", compiled in {}", ns(report.timings.compile_ns.0)),
         _ => String::new(),
     };
+    let gpu = match &usage.gpu {
+        Some(gpu) => format!(
+            ", GPU {} in {} dispatches, GPU fuel at most {}",
+            ns(gpu.time_ns.0),
+            gpu.dispatches.0,
+            approximate(gpu.fuel_bound.0)
+        ),
+        None => String::new(),
+    };
     format!(
-        "{} done in {}{fuel}, memory {}, {} instance{}{cache} ({} isolation)",
+        "{} done in {}{fuel}{gpu}, memory {}, {} instance{}{cache} ({} isolation)",
         report.component.entry,
         ns(usage.wall_ns.0),
         Unit::Bytes.format(usage.peak_memory_bytes.0),

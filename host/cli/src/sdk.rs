@@ -1,4 +1,4 @@
-//! The guest SDK and the kernel's WIT as they were when this command was built.
+//! The guest SDK and the kernels' WIT as they were when this command was built.
 //!
 //! The SDK is in no registry, so the command carries it: a project made anywhere builds against exactly
 //! the interface that this host implements.
@@ -8,34 +8,38 @@ use wit_parser::{Resolve, WorldId};
 
 /// Paths relative to the repository, and their bytes.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
-/// The file with the world.
+/// The file with what every kernel has.
 const KERNEL_WIT: &str = "wit/kernel/kernel.wit";
+/// The file with the world of everything that a kernel can be granted.
+const GPU_WIT: &str = "wit/gpu/gpu.wit";
 
 /// The files of a project's `vendor/`, by their path in it.
 pub(crate) fn files() -> &'static [(&'static str, &'static [u8])] {
     FILES
 }
 
-/// The world that every kernel implements.
+/// The world that every kernel implements, with everything that it may import.
 ///
 /// # Panics
 /// If the embedded WIT is not valid: it is fixed when this command is built.
 pub(crate) fn world() -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
-    let package = resolve
-        .push_source(KERNEL_WIT, &kernel_wit())
-        .expect("the embedded WIT parses");
+    let packages = [KERNEL_WIT, GPU_WIT].map(|path| {
+        resolve
+            .push_source(path, &embedded(path))
+            .expect("the embedded WIT parses")
+    });
     let world = resolve
-        .select_world(&[package], Some("kernel"))
-        .expect("the embedded WIT has the world `kernel`");
+        .select_world(&packages[1..], Some("gpu-kernel"))
+        .expect("the embedded WIT has the world `gpu-kernel`");
     (resolve, world)
 }
 
-fn kernel_wit() -> Cow<'static, str> {
+fn embedded(wanted: &str) -> Cow<'static, str> {
     let bytes = FILES
         .iter()
-        .find_map(|(path, bytes)| (*path == KERNEL_WIT).then_some(*bytes))
-        .expect("the kernel's WIT is embedded");
+        .find_map(|(path, bytes)| (*path == wanted).then_some(*bytes))
+        .expect("the WIT is embedded");
     String::from_utf8_lossy(bytes)
 }
 
@@ -52,6 +56,7 @@ mod tests {
             "guest-sdk/macros/src/lib.rs",
             "guest-sdk/manifest/src/lib.rs",
             KERNEL_WIT,
+            GPU_WIT,
         ] {
             assert!(paths.contains(&wanted), "{wanted}");
         }
@@ -59,12 +64,12 @@ mod tests {
     }
 
     #[test]
-    fn the_world_is_the_kernels() {
+    fn the_world_has_every_interface_of_both_packages() {
         let (resolve, world) = world();
         let (imports, exports) = (
             &resolve.worlds[world].imports,
             &resolve.worlds[world].exports,
         );
-        assert_eq!((imports.len(), exports.len()), (6, 1));
+        assert_eq!((imports.len(), exports.len()), (7, 1));
     }
 }

@@ -76,6 +76,7 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
         seed: request.seed,
         threads: request.threads,
         stop_grace: request.stop_grace,
+        has_gpu_profile: request.has_gpu_profile,
     };
     let sources = arguments
         .iter()
@@ -83,7 +84,7 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
         .collect();
     Ok(Bound {
         job,
-        data: JobData { sources },
+        data: JobData { sources, gpu: None },
         types,
         arguments,
     })

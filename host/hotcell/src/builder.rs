@@ -5,6 +5,7 @@ use crate::audit::{Audit, NoAudit};
 use crate::cell::{Cell, Inner, SetupError};
 #[cfg(feature = "confined")]
 use crate::confined::{Confined, Settings};
+use crate::gpu::GpuDevice;
 use crate::isolation::Isolate;
 use crate::places::Places;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub struct CellBuilder {
     places: Option<Places>,
     cache_bytes: u64,
     audit: Arc<dyn Audit>,
+    gpu: GpuDevice,
 }
 
 /// The isolation that was chosen, with its settings.
@@ -67,6 +69,7 @@ impl CellBuilder {
             places: None,
             cache_bytes: ArtifactCache::DEFAULT_MAX_BYTES,
             audit: Arc::new(NoAudit),
+            gpu: GpuDevice::default(),
         }
     }
 
@@ -91,6 +94,13 @@ impl CellBuilder {
         self
     }
 
+    /// The devices that GPU work may go to, where a launch is granted any. Default [`GpuDevice::Any`].
+    #[must_use]
+    pub fn gpu(mut self, device: GpuDevice) -> Self {
+        self.gpu = device;
+        self
+    }
+
     /// Sets the cell up.
     ///
     /// # Errors
@@ -103,9 +113,14 @@ impl CellBuilder {
         };
         let isolation: Box<dyn Isolate> = match self.isolation {
             #[cfg(feature = "in-process")]
-            Choice::InProcess(config) => Box::new(crate::in_process::InProcess::new(config)),
+            Choice::InProcess(config) => {
+                Box::new(crate::in_process::InProcess::new(config, self.gpu))
+            }
             #[cfg(feature = "confined")]
-            Choice::Confined(settings) => Box::new(Confined::start(settings)?),
+            Choice::Confined(settings) => Box::new(Confined::start(Settings {
+                gpu: self.gpu,
+                ..settings
+            })?),
         };
         Ok(Cell {
             inner: Arc::new(Inner::new(isolation, cache, self.audit)),
@@ -125,7 +140,7 @@ impl CellBuilder {
         self
     }
 
-    /// The directory of the worker programs `hotcell-compiler` and `hotcell-runner`. Default: that of the
+    /// The directory of the worker programs `hotcell-compiler`, `hotcell-runner` and `hotcell-gpu`. Default: that of the
     /// current executable, else `../libexec/hotcell` from there.
     #[must_use]
     pub fn workers(self, directory: impl Into<std::path::PathBuf>) -> Self {
@@ -143,6 +158,12 @@ impl CellBuilder {
     #[must_use]
     pub fn max_runners(self, runners: usize) -> Self {
         self.set(|settings| settings.max_runners = runners.max(1))
+    }
+
+    /// The most GPU workers at once, at least 1. Each serves one tenant, and one launch at a time. Default 4.
+    #[must_use]
+    pub fn max_gpu_workers(self, workers: usize) -> Self {
+        self.set(|settings| settings.max_gpu_workers = workers.max(1))
     }
 
     /// Threads in each runner, and the most chunks of one launch that run at once: 1 to 16. Default: the

@@ -4,7 +4,7 @@ use crate::artifacts::{ArtifactCache, CacheError};
 use crate::audit::Audit;
 use crate::awaited::Awaited;
 use crate::component::Component;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, GpuDiagnosis};
 use crate::failed::{FailedBefore, Tried};
 use crate::isolation::{Isolate, Loaded, Order, Worked};
 use crate::kept::Kept;
@@ -148,6 +148,14 @@ impl Cell {
     /// The isolation has no walls, or no worker could be brought to the point of trying.
     pub fn doctor(&self, component: &Component) -> Result<Diagnosis, Outcome> {
         self.inner.isolation.diagnose(component)
+    }
+
+    /// As [`Cell::doctor`], for GPU workers: starting each opens the device, which takes a while.
+    ///
+    /// # Errors
+    /// The isolation has no walls, or there is no device.
+    pub fn doctor_gpu(&self) -> Result<GpuDiagnosis, Outcome> {
+        self.inner.isolation.diagnose_gpu()
     }
 }
 

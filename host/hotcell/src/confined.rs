@@ -10,6 +10,7 @@
 mod claims;
 mod compile;
 mod doctor;
+mod gpu;
 mod keeper;
 mod kernel;
 mod parcel;
@@ -30,7 +31,7 @@ pub(crate) use settings::Settings;
 use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::component::Component;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, GpuDiagnosis};
 use crate::isolation::{Isolate, LoadFailure, Loaded, Order, Worked};
 use crate::permit::refused;
 use hotcell_model::component::Description;
@@ -117,5 +118,9 @@ impl Isolate for Confined {
 
     fn diagnose(&self, component: &Component) -> Result<Diagnosis, Outcome> {
         doctor::diagnose(&self.0, component)
+    }
+
+    fn diagnose_gpu(&self) -> Result<GpuDiagnosis, Outcome> {
+        doctor::diagnose_gpu(&self.0)
     }
 }

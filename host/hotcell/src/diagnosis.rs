@@ -1,7 +1,7 @@
 //! What real workers could and could not do when they were asked to try.
 
 use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{LayerReport, Tier};
+use hotcell_model::layer::{Layer, LayerReport, Tier};
 use hotcell_model::probe::Probe;
 use serde::Serialize;
 use std::fmt;
@@ -13,6 +13,17 @@ pub struct Diagnosis {
     pub tier: Tier,
     /// Each kind of worker.
     pub workers: Vec<WorkerDiagnosis>,
+}
+
+/// The walls of a GPU worker on this machine's device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GpuDiagnosis {
+    /// The tier that it has; `insecure` if it could do what it must not.
+    pub tier: Tier,
+    /// The device and its driver in words.
+    pub driver: String,
+    /// What it tried.
+    pub worker: WorkerDiagnosis,
 }
 
 /// One kind of worker.
@@ -28,6 +39,20 @@ pub struct WorkerDiagnosis {
     pub allowed_calls: usize,
     /// What was tried, in the order of [`Probe::ALL`].
     pub probes: Vec<ProbeResult>,
+}
+
+impl WorkerDiagnosis {
+    /// Whether a worker that says which layer it lacks can do that for want of it: a GPU worker whose driver makes
+    /// machine code. Its tier says so; it is no hole besides.
+    pub fn admits(&self, probe: Probe) -> bool {
+        let lacks = |layer: Layer| {
+            let mut layers = self.layers.iter();
+            layers.any(|report| report.layer == layer && !report.is_enforced())
+        };
+        self.kind == WorkerKind::Gpu
+            && matches!(probe, Probe::MakeExecutable | Probe::MakeCodeWritable)
+            && lacks(Layer::WriteXorExecute)
+    }
 }
 
 /// One thing that a locked worker tried.
@@ -73,9 +98,11 @@ impl Diagnosis {
     /// The diagnosis of those workers.
     pub(crate) fn new(workers: Vec<WorkerDiagnosis>) -> Self {
         let tier_of = |worker: &WorkerDiagnosis| {
-            let has_held = worker.probes.iter().all(|result| result.verdict.held());
+            let mut probes = worker.probes.iter();
+            let has_held =
+                probes.all(|result| result.verdict.held() || worker.admits(result.probe));
             match has_held {
-                true => Tier::of(&worker.layers),
+                true => Tier::of_worker(worker.kind, &worker.layers),
                 false => Tier::Insecure,
             }
         };
@@ -87,7 +114,6 @@ impl Diagnosis {
 #[cfg(all(test, feature = "confined"))]
 mod tests {
     use super::*;
-    use hotcell_model::layer::Layer;
 
     fn worker(verdict: Verdict) -> WorkerDiagnosis {
         let layers = Layer::ALL.map(|layer| LayerReport::enforced(layer, ""));

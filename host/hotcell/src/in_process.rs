@@ -5,10 +5,14 @@
 use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::component::Component;
+use crate::gpu::GpuDevice;
+use crate::gpu::in_process::Gpus;
 use crate::isolation::{Evidence, Isolate, LoadFailure, Loaded, Order, Ran, Worked, not_run};
 use crate::permit::refused;
 use hotcell_compiler::{CompileError, Compiler, Parallelism};
 use hotcell_model::component::Description;
+use hotcell_model::gpu::GpuLink;
+use hotcell_model::grant::Capability;
 use hotcell_model::job::{Finished, Job, JobArray, JobData, Observer, ResultArray, Source};
 use hotcell_model::limit::Limits;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -24,14 +28,16 @@ pub(crate) struct InProcess {
     config: RunnerConfig,
     compilers: [OnceLock<Result<Compiler, String>>; Metering::ALL.len()],
     runners: Mutex<HashMap<(Tenant, Metering), Arc<Runner>>>,
+    gpus: Arc<Gpus>,
 }
 
 impl InProcess {
-    pub(crate) fn new(config: RunnerConfig) -> Self {
+    pub(crate) fn new(config: RunnerConfig, gpu: GpuDevice) -> Self {
         Self {
             config,
             compilers: Default::default(),
             runners: Mutex::default(),
+            gpus: Arc::new(Gpus::new(gpu)),
         }
     }
 
@@ -109,13 +115,20 @@ impl Isolate for InProcess {
             LoadError::TooLarge(_) | LoadError::Interfaces(_) => ended(misfit(&error)),
         })?;
         let kernel = Arc::new(kernel);
-        Ok(Arc::new(LoadedInProcess { runner, kernel }))
+        Ok(Arc::new(LoadedInProcess {
+            runner,
+            kernel,
+            tenant: key.tenant.clone(),
+            gpus: Arc::clone(&self.gpus),
+        }))
     }
 }
 
 struct LoadedInProcess {
     runner: Arc<Runner>,
     kernel: Arc<LoadedKernel>,
+    tenant: Tenant,
+    gpus: Arc<Gpus>,
 }
 
 impl Loaded for LoadedInProcess {
@@ -130,8 +143,17 @@ impl Loaded for LoadedInProcess {
             Ok(outputs) => outputs,
             Err(outcome) => return not_run(outcome).into(),
         };
+        let gpu = match job.grants.has(Capability::Gpu) {
+            true => match self.gpus.begin(&self.tenant, job, signal) {
+                Ok(link) => Some(link),
+                Err(outcome) => return not_run(outcome).into(),
+            },
+            false => None,
+        };
+        let link = gpu.clone();
         let data = JobData {
             sources: data.sources.clone(),
+            gpu: link.map(|link| link as Arc<dyn GpuLink>),
         };
         let (signal, observer) = (Arc::clone(signal), Arc::clone(observer));
         let job = Arc::new(job.clone());
@@ -148,13 +170,16 @@ impl Loaded for LoadedInProcess {
             name: array.name.clone(),
             source: Source::Memory(buffer.into_bytes()),
         };
-        let finished = Finished {
+        let mut finished = Finished {
             results: written.zip(ran.outputs).map(result).collect(),
             outcome: ran.outcome,
             usage: ran.usage,
             timings: ran.timings,
             log: ran.log,
         };
+        if let Some(gpu) = gpu {
+            gpu.conclude(&job, &mut finished);
+        }
         finished.into()
     }
 }

@@ -6,8 +6,9 @@
 use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::component::Component;
-use crate::diagnosis::Diagnosis;
+use crate::diagnosis::{Diagnosis, GpuDiagnosis};
 use hotcell_model::component::Description;
+use hotcell_model::frame::WorkerKind;
 use hotcell_model::job::{Finished, Job, JobData, Observer};
 use hotcell_model::layer::{LayerReport, Tier};
 use hotcell_model::limit::Limits;
@@ -52,13 +53,18 @@ pub(crate) trait Isolate: Send + Sync {
 
     /// Has real workers try what they must not be able to do.
     fn diagnose(&self, _component: &Component) -> Result<Diagnosis, Outcome> {
-        let message = format!("{} isolation has no walls to look at", self.kind());
-        Err(Outcome::failed(
-            OutcomeKind::Isolation,
-            Blame::Request,
-            message,
-        ))
+        Err(no_walls(self.kind()))
     }
+
+    /// Has real GPU workers try what they must not be able to do.
+    fn diagnose_gpu(&self) -> Result<GpuDiagnosis, Outcome> {
+        Err(no_walls(self.kind()))
+    }
+}
+
+fn no_walls(isolation: Isolation) -> Outcome {
+    let message = format!("{isolation} isolation has no walls to look at");
+    Outcome::failed(OutcomeKind::Isolation, Blame::Request, message)
 }
 
 /// Work that is asked for: for whom, within which limits, and what stops it.
@@ -109,6 +115,8 @@ pub(crate) struct Evidence {
     pub(crate) compiler: Arc<[LayerReport]>,
     /// The layers of the runner.
     pub(crate) runner: Arc<[LayerReport]>,
+    /// The layers of the GPU worker.
+    pub(crate) gpu: Arc<[LayerReport]>,
     /// What was odd.
     pub(crate) alerts: Vec<Alert>,
 }
@@ -122,20 +130,29 @@ impl Evidence {
         if !later.runner.is_empty() {
             self.runner = later.runner;
         }
+        if !later.gpu.is_empty() {
+            self.gpu = later.gpu;
+        }
         self.alerts.extend(later.alerts);
     }
 
     /// The walls that these layers make; `None` where no worker was needed.
     pub(crate) fn walls(&self, required: Option<Tier>) -> Option<Walls> {
-        let tiers = [&self.compiler, &self.runner].map(|layers| match layers.is_empty() {
+        let tiers = [
+            (WorkerKind::Compiler, &self.compiler),
+            (WorkerKind::Runner, &self.runner),
+            (WorkerKind::Gpu, &self.gpu),
+        ]
+        .map(|(kind, layers)| match layers.is_empty() {
             true => None,
-            false => Some(Tier::of(layers)),
+            false => Some(Tier::of_worker(kind, layers)),
         });
         Some(Walls {
             tier: tiers.into_iter().flatten().min()?,
             required: required?,
             runner: self.runner.to_vec(),
             compiler: self.compiler.to_vec(),
+            gpu: self.gpu.to_vec(),
         })
     }
 }

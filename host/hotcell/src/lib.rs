@@ -51,6 +51,7 @@ mod component;
 mod confined;
 mod diagnosis;
 mod failed;
+mod gpu;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod isolation;
@@ -72,7 +73,8 @@ pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};
 #[cfg(feature = "confined")]
 pub use confined::ProgramError;
-pub use diagnosis::{Diagnosis, ProbeResult, Verdict, WorkerDiagnosis};
+pub use diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
+pub use gpu::{GpuDevice, UnknownGpuDevice};
 pub use launch::{Ended, Launch};
 pub use permit::Permit;
 pub use places::{PlaceError, Places};

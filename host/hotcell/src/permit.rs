@@ -96,7 +96,14 @@ pub(crate) fn check(
         choose(&description.manifest, request).map_err(|outcome| (outcome, String::new()))?;
     let named = |outcome| (outcome, kernel.name().to_owned());
     *limits = resolve_limits(kernel, request).map_err(named)?;
-    bind(kernel, request, limits.clone()).map_err(named)
+    let mut bound = bind(kernel, request, limits.clone()).map_err(named)?;
+    // A launch that was granted what it does not import gets no GPU worker.
+    let imports_gpu = |import: &Import| import.needs == Need::Grant(Capability::Gpu);
+    if !description.imports.iter().any(imports_gpu) {
+        let grants = bound.job.grants.iter();
+        bound.job.grants = grants.filter(|grant| *grant != Capability::Gpu).collect();
+    }
+    Ok(bound)
 }
 
 /// The limits of a request alone, for what happens before its kernel is known.
@@ -191,6 +198,9 @@ fn check_deterministic(capability: Capability, request: &Request) -> Result<(), 
         ),
         Capability::Random if request.seed.is_none() => denied(
             "the component imports `random`, which deterministic metering has only with a seed; add `--seed N`",
+        ),
+        Capability::Gpu => denied(
+            "the component imports `gpu`, whose results differ between devices; run it in `strict`",
         ),
         Capability::Log | Capability::Control | Capability::Random => Ok(()),
     }

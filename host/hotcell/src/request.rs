@@ -42,6 +42,7 @@ pub struct Request {
     pub(crate) seed: Option<u64>,
     pub(crate) threads: usize,
     pub(crate) stop_grace: Duration,
+    pub(crate) has_gpu_profile: bool,
     pub(crate) tenant: Tenant,
     pub(crate) digests: Digests,
     pub(crate) observer: Arc<dyn Observer>,
@@ -74,6 +75,7 @@ impl Request {
             seed: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             stop_grace: Self::DEFAULT_STOP_GRACE,
+            has_gpu_profile: false,
             tenant: Tenant::default(),
             digests: Digests::Full,
             observer: Arc::new(()),
@@ -175,6 +177,13 @@ impl Request {
     #[must_use]
     pub fn stop_grace(mut self, grace: Duration) -> Self {
         self.stop_grace = grace.min(LONGEST_GRACE);
+        self
+    }
+
+    /// Counts the fuel of every GPU dispatch for the report, which makes dispatches slower. Default off.
+    #[must_use]
+    pub fn gpu_profile(mut self) -> Self {
+        self.has_gpu_profile = true;
         self
     }
 

@@ -6,10 +6,12 @@
 //! What is larger than a frame travels in memory that both sides map.
 
 mod compiler;
+mod gpu;
 mod runner;
 mod words;
 
 pub use compiler::{CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription};
+pub use gpu::{FromGpu, GpuRequest, ToGpu};
 pub use runner::{
     Cancel, FromRunner, InputPlace, LaunchRequest, LoadRequest, OutputPlace, ToRunner, WireJob,
     WireLine, WireTimings, WireUsage, WireUsed,
@@ -39,6 +41,8 @@ pub enum WorkerKind {
     Compiler,
     /// Runs one tenant's launches of one component.
     Runner,
+    /// Does one tenant's GPU work on one device.
+    Gpu,
 }
 
 impl WorkerKind {
@@ -47,6 +51,7 @@ impl WorkerKind {
         match self {
             Self::Compiler => "hotcell-compiler",
             Self::Runner => "hotcell-runner",
+            Self::Gpu => "hotcell-gpu",
         }
     }
 }

@@ -16,11 +16,19 @@ pub enum Capability {
     Clock,
     /// Random bytes.
     Random,
+    /// Compute on a GPU.
+    Gpu,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 4] = [Self::Log, Self::Control, Self::Clock, Self::Random];
+    pub const ALL: [Self; 5] = [
+        Self::Log,
+        Self::Control,
+        Self::Clock,
+        Self::Random,
+        Self::Gpu,
+    ];
 
     /// The name on the command line and in reports.
     pub fn name(self) -> &'static str {
@@ -29,6 +37,7 @@ impl Capability {
             Self::Control => "control",
             Self::Clock => "clock",
             Self::Random => "random",
+            Self::Gpu => "gpu",
         }
     }
 
@@ -39,6 +48,7 @@ impl Capability {
             Self::Control => "hotcell:kernel/control",
             Self::Clock => "hotcell:kernel/clock",
             Self::Random => "hotcell:kernel/random",
+            Self::Gpu => "hotcell:gpu/compute",
         }
     }
 }
@@ -62,7 +72,7 @@ impl FromStr for Capability {
 
 /// A name that is no capability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown capability `{0}` (known: log, control, clock, random)")]
+#[error("unknown capability `{0}` (known: log, control, clock, random, gpu)")]
 pub struct UnknownCapability(pub String);
 
 /// The capabilities granted to a launch, without duplicates, in a fixed order.

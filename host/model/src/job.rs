@@ -1,5 +1,6 @@
 //! One launch as a runner sees it: everything checked, nothing left to look up.
 
+use crate::gpu::GpuLink;
 use crate::grant::Grants;
 use crate::limit::Limits;
 use crate::outcome::Outcome;
@@ -33,6 +34,8 @@ pub struct Job {
     /// How long a guest that polls `should-stop` has between a cancel and the interrupt. A timeout
     /// asks that long before the deadline.
     pub stop_grace: std::time::Duration,
+    /// Whether the fuel of every GPU dispatch is counted, which costs time.
+    pub has_gpu_profile: bool,
 }
 
 /// One array of a job.
@@ -125,6 +128,8 @@ impl Source {
 pub struct JobData {
     /// The sources of the arrays that are read, in the job's order.
     pub sources: Vec<Source>,
+    /// Where GPU commands go, if the kernel may have any.
+    pub gpu: Option<Arc<dyn GpuLink>>,
 }
 
 /// An array that came back.

@@ -3,6 +3,7 @@
 //! A worker reports its layers before it has seen a hostile byte, so the report can be believed then; no
 //! later one is. A layer that the machine lacks is a named absence, with what would bring it.
 
+use crate::frame::WorkerKind;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -157,8 +158,21 @@ impl Tier {
     /// Every tier, weakest first.
     pub const ALL: [Self; 3] = [Self::Insecure, Self::Unprivileged, Self::Full];
 
-    /// The tier that those layers make. A layer that is not spoken of is absent.
+    /// The tier that those layers make around a compiler or a runner. A layer that is not spoken of is absent.
     pub fn of(layers: &[LayerReport]) -> Self {
+        Self::with(layers, Layer::tier_without)
+    }
+
+    /// As [`Tier::of`], around a worker of that kind: a GPU worker whose driver makes machine code cannot do without
+    /// memory that becomes executable, and runs no code of a guest's besides.
+    pub fn of_worker(kind: WorkerKind, layers: &[LayerReport]) -> Self {
+        Self::with(layers, |layer| match (kind, layer) {
+            (WorkerKind::Gpu, Layer::WriteXorExecute) => Self::Unprivileged,
+            (_, layer) => layer.tier_without(),
+        })
+    }
+
+    fn with(layers: &[LayerReport], without: impl Fn(Layer) -> Self) -> Self {
         let is_enforced = |layer: Layer| {
             let mut of_layer = layers.iter().filter(|report| report.layer == layer);
             let first = of_layer.next().is_some_and(LayerReport::is_enforced);
@@ -167,7 +181,7 @@ impl Tier {
         Layer::ALL
             .into_iter()
             .filter(|layer| !is_enforced(*layer))
-            .map(Layer::tier_without)
+            .map(without)
             .min()
             .unwrap_or(Self::Full)
     }
@@ -223,6 +237,14 @@ mod tests {
         ] {
             assert_eq!(Tier::of(&all_but(missing)), tier, "{missing:?}");
         }
+    }
+
+    #[test]
+    fn a_gpu_worker_may_make_machine_code_and_lack_nothing_else() {
+        let of_gpu = |missing| Tier::of_worker(WorkerKind::Gpu, &all_but(&[missing]));
+        assert_eq!(of_gpu(Layer::WriteXorExecute), Tier::Unprivileged);
+        assert_eq!(of_gpu(Layer::Filter), Tier::Insecure);
+        assert_eq!(of_gpu(Layer::Cgroup), Tier::Full);
     }
 
     #[test]

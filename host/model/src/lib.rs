@@ -5,6 +5,7 @@
 //!
 //! * [`limit`]: every limit, its unit, default and ceiling
 //! * [`grant`]: capabilities and what grants them
+//! * [`gpu`]: what a runner asks of the GPU
 //! * [`job`]: one launch as a runner sees it
 //! * [`component`]: what is known of a component before it runs
 //! * [`frame`]: what the supervisor and its workers say to each other
@@ -15,6 +16,7 @@ pub mod array;
 pub mod component;
 pub mod digest;
 pub mod frame;
+pub mod gpu;
 pub mod grant;
 pub mod job;
 pub mod layer;

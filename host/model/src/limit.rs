@@ -164,6 +164,28 @@ limits! {
     CompileWall = "compile_wall_ns", Ns, [20 * SECOND, 20 * SECOND, 20 * SECOND], 600 * SECOND;
     /// Size of the compiled artifact.
     ArtifactBytes = "artifact_bytes", Bytes, [128 * MIB, 128 * MIB, 128 * MIB], GIB;
+    /// GPU fuel over all dispatches: roughly one per operation of an invocation.
+    GpuFuel = "gpu_fuel", Fuel, [10 * G, 50 * G, 50 * T], M * T;
+    /// Time that the device is busy for the launch, and at most the rest of its timeout.
+    GpuTime = "gpu_time_ns", Ns, [SECOND, 10 * SECOND, 120 * SECOND], 3600 * SECOND;
+    /// Memory of the device held at once, staging included.
+    GpuBytes = "gpu_bytes", Bytes, [256 * MIB, GIB, 4 * GIB], 1024 * GIB;
+    /// GPU buffers held at once.
+    GpuBuffers = "gpu_buffers", Count, [64, 64, 256], 4096;
+    /// GPU kernels made, those from the cache included.
+    GpuPipelines = "gpu_pipelines", Count, [32, 32, 128], 4096;
+    /// GPU bind sets made.
+    GpuBindSets = "gpu_bind_sets", Count, [256, 256, 4096], 1 << 20;
+    /// WGSL over all kernels of a launch.
+    GpuShaderBytes = "gpu_shader_bytes", Bytes, [256 * KIB, 256 * KIB, MIB], 16 * MIB;
+    /// Size of one GPU kernel once every call is inlined, in operations.
+    GpuShaderOperations = "gpu_shader_operations", Count, [100 * K, 100 * K, 100 * K], M;
+    /// Workgroup memory of one GPU kernel.
+    GpuWorkgroupBytes = "gpu_workgroup_bytes", Bytes, [16 * KIB, 16 * KIB, 32 * KIB], 64 * KIB;
+    /// Dispatches.
+    GpuDispatches = "gpu_dispatches", Count, [10 * K, 10 * K, 100 * K], 10 * M;
+    /// Invocations over all dispatches.
+    GpuInvocations = "gpu_invocations", Count, [4 * G, 4 * G, T], 1000 * T;
 }
 
 impl fmt::Display for Limit {

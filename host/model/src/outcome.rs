@@ -28,6 +28,14 @@ pub enum OutcomeKind {
     Denied,
     /// The bytes are not a kernel component.
     InvalidComponent,
+    /// A GPU dispatch spent the launch's GPU fuel.
+    GpuFuelExhausted,
+    /// A GPU limit was passed and the kernel could not go on.
+    GpuLimit,
+    /// The device did not finish in time.
+    GpuTimeout,
+    /// The device was lost.
+    GpuLost,
     /// Somebody asked the launch to stop.
     Cancelled,
     /// Another limit: host calls, bytes, handles, compilation.
@@ -42,7 +50,7 @@ pub enum OutcomeKind {
 
 impl OutcomeKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 19] = [
         Self::Done,
         Self::Usage,
         Self::Io,
@@ -53,6 +61,10 @@ impl OutcomeKind {
         Self::MemoryLimit,
         Self::Denied,
         Self::InvalidComponent,
+        Self::GpuFuelExhausted,
+        Self::GpuLimit,
+        Self::GpuTimeout,
+        Self::GpuLost,
         Self::Cancelled,
         Self::Limit,
         Self::HostFault,
@@ -60,7 +72,7 @@ impl OutcomeKind {
         Self::Isolation,
     ];
 
-    /// The exit code of the command. 17 is reserved for GPU limits.
+    /// The exit code of the command.
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Done => 0,
@@ -73,6 +85,7 @@ impl OutcomeKind {
             Self::MemoryLimit => 14,
             Self::Denied => 15,
             Self::InvalidComponent => 16,
+            Self::GpuFuelExhausted | Self::GpuLimit | Self::GpuTimeout | Self::GpuLost => 17,
             Self::Cancelled => 18,
             Self::Limit => 19,
             Self::HostFault => 20,
@@ -94,6 +107,10 @@ impl OutcomeKind {
             Self::MemoryLimit => "memory-limit",
             Self::Denied => "denied",
             Self::InvalidComponent => "invalid-component",
+            Self::GpuFuelExhausted => "gpu-fuel-exhausted",
+            Self::GpuLimit => "gpu-limit",
+            Self::GpuTimeout => "gpu-timeout",
+            Self::GpuLost => "gpu-lost",
             Self::Cancelled => "cancelled",
             Self::Limit => "limit",
             Self::HostFault => "host-fault",
@@ -237,7 +254,13 @@ mod tests {
     fn exit_codes_are_distinct_and_names_match_their_json() {
         for (index, kind) in OutcomeKind::ALL.into_iter().enumerate() {
             let earlier = &OutcomeKind::ALL[..index];
-            assert!(earlier.iter().all(|k| k.exit_code() != kind.exit_code()));
+            let same = |k: &&OutcomeKind| k.exit_code() == kind.exit_code();
+            assert!(
+                earlier
+                    .iter()
+                    .filter(same)
+                    .all(|k| k.exit_code() == 17 && k.name().starts_with("gpu-"))
+            );
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
         }
     }

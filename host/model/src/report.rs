@@ -4,6 +4,7 @@
 //! readers that hold numbers as doubles would round them.
 
 use crate::digest::{Digest, RunId};
+use crate::gpu::{GpuDispatchFuel, GpuUsage};
 use crate::grant::Grants;
 use crate::layer::{LayerReport, Tier};
 use crate::limit::{Amount, Breach, Limit, LimitSource, Limits};
@@ -113,6 +114,9 @@ pub struct Walls {
     /// The layers of the process that compiled, if this launch needed one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub compiler: Vec<LayerReport>,
+    /// The layers of the GPU worker, if this launch had one.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub gpu: Vec<LayerReport>,
 }
 
 /// Something odd about a launch.
@@ -268,9 +272,89 @@ pub struct Usage {
     pub log_lines_dropped: Count,
     /// Fresh instances that ran: one per chunk.
     pub instances: Count,
+    /// What it used of the GPU, as the GPU worker says; absent if it had none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gpu: Option<Box<GpuReport>>,
     /// The figures among these that only the worker knows: claims, which nothing here could check.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub claimed: Vec<String>,
+}
+
+/// What a launch used of the GPU.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuReport {
+    /// The device and its driver in words.
+    pub driver: String,
+    /// The most fuel that the dispatches could have spent, as admitted.
+    pub fuel_bound: Count,
+    /// The part of the fuel that is known before a dispatch: exact, and charged.
+    pub fuel_static: Count,
+    /// What dispatches with loops of unknown length spent, in coarse steps; charged.
+    pub fuel_dynamic: Count,
+    /// The budget.
+    pub fuel_limit: Count,
+    /// Whether it ran out.
+    pub is_fuel_exhausted: bool,
+    /// Dispatches.
+    pub dispatches: Count,
+    /// Invocations over all dispatches.
+    pub invocations: Count,
+    /// The most device memory held at once, staging included.
+    pub peak_bytes: Count,
+    /// Buffers made.
+    pub buffers: Count,
+    /// Kernels made, those from the cache included.
+    pub pipelines: Count,
+    /// Bind sets made.
+    pub bind_sets: Count,
+    /// Bytes of WGSL.
+    pub shader_bytes: Count,
+    /// Time from each submission to its end.
+    pub time_ns: Count,
+    /// What each dispatch spent, in order; only with a GPU profile, and for the first dispatches.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub profile: Vec<GpuDispatchReport>,
+}
+
+/// What one dispatch spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuDispatchReport {
+    /// Its invocations.
+    pub invocations: Count,
+    /// What was charged before it.
+    pub fuel_static: Count,
+    /// What its loops spent, exactly.
+    pub fuel_dynamic: Count,
+}
+
+impl GpuReport {
+    /// What a session said, with the device that it was on and the budget that it had.
+    pub fn new(usage: &GpuUsage, driver: &str, fuel_limit: u64) -> Self {
+        let dispatch = |fuel: &GpuDispatchFuel| GpuDispatchReport {
+            invocations: Count(fuel.invocations),
+            fuel_static: Count(fuel.fuel_static),
+            fuel_dynamic: Count(fuel.fuel_dynamic),
+        };
+        Self {
+            driver: driver.to_owned(),
+            fuel_bound: Count(usage.fuel_bound),
+            fuel_static: Count(usage.fuel_static),
+            fuel_dynamic: Count(usage.fuel_dynamic),
+            fuel_limit: Count(fuel_limit),
+            is_fuel_exhausted: usage.is_fuel_exhausted,
+            dispatches: Count(usage.dispatches),
+            invocations: Count(usage.invocations),
+            peak_bytes: Count(usage.peak_bytes),
+            buffers: Count(usage.buffers),
+            pipelines: Count(usage.pipelines),
+            bind_sets: Count(usage.bind_sets),
+            shader_bytes: Count(usage.shader_bytes),
+            time_ns: Count(usage.time_ns),
+            profile: usage.profile.iter().map(dispatch).collect(),
+        }
+    }
 }
 
 /// Whether a compiled artifact was found.

@@ -44,33 +44,51 @@ pub(crate) fn read(
         Source::File {
             file, offset_bytes, ..
         } => {
-            meter
-                .memory
-                .try_take(held_bytes, len.into())
-                .map_err(|denied| match denied {
-                    Denied::Over(breach) => Stop::Limit(breach),
-                    Denied::Contended => Stop::Contended,
-                })?;
-            let mut buffer = Charged {
-                bytes: vec![0; len as usize],
-                meter: Arc::clone(meter),
-            };
-            file.read_exact_at(&mut buffer.bytes, offset_bytes + offset)
+            let mut buffer = Charged::zeroed(len, held_bytes, meter)?;
+            file.read_exact_at(buffer.as_mut(), offset_bytes + offset)
                 .map_err(|error| Stop::Io(format!("an input could not be read: {error}")))?;
-            Ok(Bytes::from_owner(buffer))
+            Ok(buffer.into_bytes())
         }
     }
 }
 
 /// A buffer that is charged to a launch's memory while it lives.
-struct Charged {
+pub(crate) struct Charged {
     bytes: Vec<u8>,
     meter: Arc<Meter>,
+}
+
+impl Charged {
+    /// A buffer of zeros, charged before it is allocated, for a chunk that holds `held_bytes` of memory.
+    pub(crate) fn zeroed(len: u32, held_bytes: u64, meter: &Arc<Meter>) -> Result<Self, Stop> {
+        meter
+            .memory
+            .try_take(held_bytes, len.into())
+            .map_err(|denied| match denied {
+                Denied::Over(breach) => Stop::Limit(breach),
+                Denied::Contended => Stop::Contended,
+            })?;
+        Ok(Self {
+            bytes: vec![0; len as usize],
+            meter: Arc::clone(meter),
+        })
+    }
+
+    /// The bytes, shared; they stay charged until the last share is dropped.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
 }
 
 impl AsRef<[u8]> for Charged {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+impl AsMut<[u8]> for Charged {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
     }
 }
 
@@ -80,11 +98,24 @@ impl Drop for Charged {
     }
 }
 
-/// An input as a guest's resource.
-pub(crate) struct Input(pub(crate) Source);
+/// An input as a guest's resource: what a chunk sees of an array.
+pub(crate) struct Input {
+    pub(crate) source: Source,
+    /// The array's position in the job's list of those that are read.
+    pub(crate) position: usize,
+    /// Where the chunk's part begins in the whole array.
+    pub(crate) start_bytes: u64,
+}
 
-/// An output as a guest's resource: the position of its bytes in the instance's list.
-pub(crate) struct Output(pub(crate) usize);
+/// An output as a guest's resource.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    /// The position of its bytes in the instance's list, and of the array in the job's list of those that are
+    /// written.
+    pub(crate) position: usize,
+    /// Where the chunk's part begins in the whole array.
+    pub(crate) start_bytes: u64,
+}
 
 /// Checks that `offset..offset + len` lies within an array of `size` bytes.
 pub(crate) fn check_range(verb: &str, offset: u64, len: u64, size: u64) -> Result<(), Stop> {

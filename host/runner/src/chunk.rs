@@ -6,12 +6,12 @@ use crate::engine::LoadedKernel;
 use crate::entries::{
     ChunkRange, DestinationArgument, Dimension, KernelError, Request, Scalar, SourceArgument,
 };
+use crate::gpu::{self, GpuAccess, Line};
 use crate::guest::{BodyClock, Guest, Random, RandomSource};
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter, Spent};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
-use hotcell_model::job::Source;
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::text;
@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) random: RandomSource,
     pub(crate) entry: Arc<str>,
     pub(crate) scalars: Vec<Scalar>,
+    /// The way to the launch's GPU session, where it has one.
+    pub(crate) gpu: Option<Arc<Line>>,
 }
 
 /// What is one chunk's own.
@@ -36,8 +38,10 @@ pub(crate) struct Part {
     pub(crate) index: usize,
     pub(crate) range: ChunkRange,
     pub(crate) dims: Vec<Dimension>,
-    pub(crate) sources: Vec<(Arc<str>, Source)>,
-    pub(crate) outputs: Vec<(Arc<str>, OutputBuffer)>,
+    pub(crate) sources: Vec<(Arc<str>, Input)>,
+    pub(crate) destinations: Vec<(Arc<str>, Output)>,
+    /// The bytes of the destinations, in their order.
+    pub(crate) outputs: Vec<OutputBuffer>,
     /// Lines that an earlier run of this chunk has logged.
     pub(crate) lines_seen: u64,
     /// Whether other chunks of the launch may be alive beside it.
@@ -69,14 +73,14 @@ pub(crate) enum Failure {
 ///
 /// A chunk that runs beside others may end as [`Failure::Contended`], one that runs alone never does.
 pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
-    let (names, outputs): (Vec<_>, Vec<_>) = part.outputs.into_iter().unzip();
     let mut timings = Timings::default();
     let guest = Guest {
         chunk: part.index,
         meter: Arc::clone(&plan.meter),
         limiter: Limiter::new(Arc::clone(&plan.meter)),
         handles: ResourceTable::new(),
-        outputs,
+        outputs: part.outputs,
+        gpu: GpuAccess::new(plan.gpu.clone()),
         random: Random::new(plan.random, part.index),
         explanation: None,
         body: BodyClock::default(),
@@ -89,7 +93,7 @@ pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
         range: part.range,
         dims: part.dims,
         sources: part.sources,
-        destinations: names,
+        destinations: part.destinations,
     };
     let result = call(plan, &mut store, arguments, &mut timings);
     let fuel_used = fuel_used(plan, &store);
@@ -123,8 +127,8 @@ struct Timings {
 struct Arguments {
     range: ChunkRange,
     dims: Vec<Dimension>,
-    sources: Vec<(Arc<str>, Source)>,
-    destinations: Vec<Arc<str>>,
+    sources: Vec<(Arc<str>, Input)>,
+    destinations: Vec<(Arc<str>, Output)>,
 }
 
 /// What can go wrong while a guest runs.
@@ -224,12 +228,12 @@ fn request(plan: &Plan, store: &mut Store<Guest>, arguments: Arguments) -> Resul
     };
     let mut sources = Vec::with_capacity(arguments.sources.len());
     for (name, source) in arguments.sources {
-        let data = handles.push(Input(source)).map_err(full)?;
+        let data = handles.push(source).map_err(full)?;
         sources.push(SourceArgument { name, data });
     }
     let mut destinations = Vec::with_capacity(arguments.destinations.len());
-    for (position, name) in arguments.destinations.into_iter().enumerate() {
-        let data = handles.push(Output(position)).map_err(full)?;
+    for (name, destination) in arguments.destinations {
+        let data = handles.push(destination).map_err(full)?;
         destinations.push(DestinationArgument { name, data });
     }
     Ok(Request {
@@ -285,7 +289,11 @@ fn classify(
 ) -> Failure {
     let error = match failure {
         CallFailure::Declined(words) => {
-            let outcome = Outcome::failed(OutcomeKind::KernelError, Blame::Guest, words);
+            // A kernel that was refused GPU work can only say so; the refusal is the cause worth telling.
+            let outcome = match store.data().gpu.denied() {
+                Some(breach) => gpu::breached(breach),
+                None => Outcome::failed(OutcomeKind::KernelError, Blame::Guest, words),
+            };
             return Failure::Ended(Box::new(outcome));
         }
         CallFailure::WrongType(error) => {
@@ -313,7 +321,7 @@ fn classify(
             let guest = store.data_mut();
             let circumstances = Circumstances {
                 explanation: guest.explanation.take(),
-                denied: guest.limiter.denied(),
+                denied: guest.limiter.denied().or(guest.gpu.denied()),
                 fuel_used: plan.has_fuel.then_some(fuel_used),
                 limits: &plan.meter.limits,
             };

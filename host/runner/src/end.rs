@@ -1,5 +1,6 @@
 //! From wasmtime's error to an outcome in the host's words.
 
+use crate::gpu;
 use crate::stop::Stop;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Frame, Outcome, OutcomeKind};
@@ -17,7 +18,7 @@ const MESSAGE_BYTES: usize = 1024;
 pub(crate) struct Circumstances<'a> {
     /// The guest's own explanation, escaped.
     pub(crate) explanation: Option<String>,
-    /// A growth of memory or tables that was refused before.
+    /// A growth of memory or tables, or GPU work, that was refused before.
     pub(crate) denied: Option<Breach>,
     /// Fuel used so far; absent where fuel is not counted.
     pub(crate) fuel_used: Option<u64>,
@@ -45,7 +46,7 @@ pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances<'_>) -> Ou
     // a trap it is the instantiation that was refused.
     let gave_up = matches!(trap, None | Some(Trap::UnreachableCodeReached));
     if let Some(breach) = circumstances.denied.filter(|_| gave_up) {
-        return Outcome::breached(breach);
+        return gpu::breached(breach);
     }
     if let Some(breach) = too_many(error, circumstances.limits) {
         return Outcome::breached(breach);
@@ -99,6 +100,7 @@ pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
         Stop::Misuse(message) => {
             return Outcome::failed(OutcomeKind::Trap, Blame::Guest, message.clone());
         }
+        Stop::Gpu(outcome) => return (**outcome).clone(),
         Stop::Cancelled => Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "cancelled"),
         Stop::Io(message) => Outcome::failed(OutcomeKind::Io, Blame::Request, message.clone()),
         // Neither is ever a launch's end: one runs again, the other follows a failure that is.

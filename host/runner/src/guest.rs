@@ -1,9 +1,11 @@
 //! The state of one instance: what belongs to a store and goes with it.
 
+use crate::gpu::GpuAccess;
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, Meter, Spent};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
+use hotcell_model::limit::{Amount, Breach, Limit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
@@ -16,6 +18,7 @@ pub(crate) struct Guest {
     pub(crate) handles: ResourceTable,
     /// The bytes of each output, by the position that its handle names.
     pub(crate) outputs: Vec<OutputBuffer>,
+    pub(crate) gpu: GpuAccess,
     pub(crate) random: Random,
     /// The guest's own words about why it is about to trap, escaped.
     pub(crate) explanation: Option<String>,
@@ -36,6 +39,19 @@ impl Guest {
     /// Counts bytes before they are copied into the guest.
     pub(crate) fn charge_bytes_in(&mut self, bytes: u64) -> Result<(), Stop> {
         self.meter.charge_bytes_in(&mut self.spent, bytes)
+    }
+
+    /// Refuses to read what the guest's memory could not hold, before a buffer is made for it.
+    pub(crate) fn check_can_hold(&self, bytes: u32) -> Result<(), Stop> {
+        let maximum = self.meter.limits.get(Limit::Memory);
+        if u64::from(bytes) <= maximum {
+            return Ok(());
+        }
+        Err(Stop::Limit(Breach {
+            limit: Limit::Memory,
+            amount: Amount::Requested(bytes.into()),
+            maximum,
+        }))
     }
 
     /// Counts bytes before they are copied out of the guest.

@@ -6,13 +6,13 @@
 
 use crate::arrays::{self, Input, Output, check_range};
 use crate::entries::Level;
+use crate::gpu;
 use crate::guest::Guest;
 use crate::meter::EXPLANATION_BYTES;
 use crate::stop::Stop;
 use bytes::Bytes;
 use hotcell_model::component::PACKAGE_VERSION;
 use hotcell_model::grant::{Capability, Grants};
-use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::report::LogLevel;
 use hotcell_model::text;
 use std::time::Instant;
@@ -24,7 +24,7 @@ const RANDOM_BYTES: u32 = 1 << 20;
 /// What `elapsed-ns` is rounded down to.
 const CLOCK_QUANTUM_NS: u64 = 1_000_000;
 
-type Store<'a> = StoreContextMut<'a, Guest>;
+pub(crate) type Store<'a> = StoreContextMut<'a, Guest>;
 
 /// A linker with what `grants` allow and nothing else.
 pub(crate) fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<Guest>> {
@@ -38,6 +38,7 @@ pub(crate) fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<Guest>> 
             Capability::Control => control(&mut interface)?,
             Capability::Clock => clock(&mut interface)?,
             Capability::Random => random(&mut interface)?,
+            Capability::Gpu => gpu::link(&mut interface)?,
         }
     }
     Ok(linker)
@@ -76,7 +77,7 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
         |mut store: Store<'_>, (input,): (Resource<Input>,)| {
             let guest = store.data_mut();
             guest.charge_host_call()?;
-            Ok((guest.handles.get(&input)?.0.len_bytes(),))
+            Ok((guest.handles.get(&input)?.source.len_bytes(),))
         },
     )?;
     interface.func_wrap(
@@ -90,7 +91,7 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
         |mut store: Store<'_>, (output,): (Resource<Output>,)| {
             let guest = store.data_mut();
             guest.charge_host_call()?;
-            let position = guest.handles.get(&output)?.0;
+            let position = guest.handles.get(&output)?.position;
             Ok((guest.outputs[position].len() as u64,))
         },
     )
@@ -98,20 +99,9 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 
 fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Result<Bytes> {
     guest.charge_host_call()?;
-    let source = guest.handles.get(input)?.0.clone();
+    let source = guest.handles.get(input)?.source.clone();
     check_range("read", offset, len.into(), source.len_bytes())?;
-    // The guest has to hold what it reads, so more than its memory may hold is refused here, before
-    // a buffer is made for it.
-    let maximum = guest.meter.limits.get(Limit::Memory);
-    if u64::from(len) > maximum {
-        let amount = Amount::Requested(len.into());
-        return Err(Stop::Limit(Breach {
-            limit: Limit::Memory,
-            amount,
-            maximum,
-        })
-        .into());
-    }
+    guest.check_can_hold(len)?;
     guest.charge_bytes_in(len.into())?;
     Ok(arrays::read(
         &source,
@@ -131,7 +121,7 @@ fn write(
     let guest = store.data_mut();
     guest.body.output_written();
     guest.charge_host_call()?;
-    let position = guest.handles.get(output)?.0;
+    let position = guest.handles.get(output)?.position;
     let len = data.len() as u64;
     check_range("write", offset, len, guest.outputs[position].len() as u64)?;
     guest.charge_bytes_out(len)?;

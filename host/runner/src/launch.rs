@@ -4,15 +4,16 @@
 //! counts is that of the first chunk in order, and a chunk that finds the memory taken by others runs
 //! again alone.
 
-use crate::arrays::{as_index, part};
+use crate::arrays::{Input, Output, as_index, part};
 use crate::chunk::{self, ChunkEnd, Failure, Part, Plan};
 use crate::crew::Work;
 use crate::engine::{LoadedKernel, Runner};
 use crate::entries::{ChunkRange, Dimension, Scalar};
+use crate::gpu::Line;
 use crate::guest::RandomSource;
 use crate::meter::{Meter, nanoseconds};
 use crate::output::OutputBuffer;
-use hotcell_model::job::{Job, JobData, Observer, Source};
+use hotcell_model::job::{Job, JobArray, JobData, Observer, Source};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Count, LogLine, Timings, Usage};
@@ -39,12 +40,12 @@ impl Runner {
     /// Runs a launch to its end on the calling thread and up to `job.threads - 1` others.
     ///
     /// `data` has one source for each array that is read, of that array's size, and `outputs` a zeroed buffer
-    /// for each that is written.
+    /// for each that is written. A launch with a GPU runs its chunks one after the other.
     pub fn run(
         &self,
         kernel: &Arc<LoadedKernel>,
         job: Arc<Job>,
-        data: JobData,
+        mut data: JobData,
         outputs: Vec<OutputBuffer>,
         signal: Arc<StopSignal>,
         observer: Arc<dyn Observer>,
@@ -59,10 +60,13 @@ impl Runner {
                 launch: self.launches.fetch_add(1, Ordering::Relaxed),
             },
         };
+        let meter = Arc::new(meter);
+        let line = |link| Arc::new(Line::new(link, Arc::clone(&meter)));
         let plan = Plan {
+            gpu: data.gpu.take().map(line),
             engine: self.engine.clone(),
             kernel: Arc::clone(kernel),
-            meter: Arc::new(meter),
+            meter,
             has_fuel: self.metering.has_fuel(),
             random,
             entry: job.entry.as_str().into(),
@@ -71,7 +75,9 @@ impl Runner {
         if let Err(outcome) = check_sizes(&job, &data, &outputs) {
             return finish(&plan, outcome, Vec::new(), Sums::default());
         }
-        let helpers = job.threads.min(chunks).saturating_sub(1);
+        // Chunks share the session's quotas: side by side, what one is refused would depend on when others run.
+        let threads = if plan.gpu.is_some() { 1 } else { job.threads };
+        let helpers = threads.min(chunks).saturating_sub(1);
         let launch = Arc::new(Launch::new(plan, job, data, outputs, chunks));
         self.crew.work(helpers, &launch);
         launch.run_contended();
@@ -243,28 +249,35 @@ impl Launch {
                 },
             }
         };
-        let source = |(position, source): &(usize, Source)| {
-            let part = match self.job.arrays[*position].split_stride_bytes {
-                Some(stride) => part(source, range.start * stride, range.len * stride),
-                None => source.clone(),
+        let source = |(position, (in_job, source)): (usize, &(usize, Source))| {
+            let stride = self.job.arrays[*in_job].split_stride_bytes;
+            let input = Input {
+                source: match stride {
+                    Some(stride) => part(source, range.start * stride, range.len * stride),
+                    None => source.clone(),
+                },
+                position,
+                start_bytes: range.start * stride.unwrap_or(0),
             };
-            (Arc::clone(&self.names[*position]), part)
+            (Arc::clone(&self.names[*in_job]), input)
         };
-        let written = self
-            .job
-            .arrays
-            .iter()
-            .zip(&self.names)
-            .filter(|(array, _)| array.is_written);
+        let arrays = self.job.arrays.iter().zip(&self.names);
+        let written = arrays.filter(|(array, _)| array.is_written).enumerate();
+        let destination = |(position, (array, name)): (usize, (&JobArray, &Arc<str>))| {
+            let start_bytes = range.start * array.split_stride_bytes.unwrap_or(0);
+            let output = Output {
+                position,
+                start_bytes,
+            };
+            (Arc::clone(name), output)
+        };
         Part {
             index,
             range,
             dims: self.dims.iter().enumerate().map(dim).collect(),
-            sources: self.sources.iter().map(source).collect(),
-            outputs: written
-                .map(|(_, name)| Arc::clone(name))
-                .zip(outputs)
-                .collect(),
+            sources: self.sources.iter().enumerate().map(source).collect(),
+            destinations: written.map(destination).collect(),
+            outputs,
             lines_seen,
             is_shared,
         }
@@ -367,6 +380,8 @@ fn finish(plan: &Plan, outcome: Outcome, outputs: Vec<OutputBuffer>, sums: Sums)
             log_bytes: Count(log.seen_bytes),
             log_lines_dropped: Count(log.dropped),
             instances: Count(sums.instances),
+            // The session knows, and says so to whoever began it.
+            gpu: None,
             claimed: Vec::new(),
         },
         timings: Timings {

@@ -5,7 +5,7 @@
 //! end, so that a store that trapped or timed out is never used again. Nothing in here compiles.
 //!
 //! The flow of a launch: `launch` hands out chunks to threads, `chunk` instantiates and calls,
-//! `imports` serves what the guest asks for, `meter` counts it, `stop` ends it, and `end` says in
+//! `imports` and `gpu` serve what the guest asks for, `meter` counts it, `stop` ends it, and `end` says in
 //! the host's words how it ended.
 
 mod arrays;
@@ -14,6 +14,9 @@ mod crew;
 mod end;
 mod engine;
 mod entries;
+mod gpu;
+#[cfg(feature = "worker")]
+mod gpu_channel;
 mod guest;
 mod imports;
 mod launch;
@@ -24,5 +27,7 @@ mod stop;
 mod ticker;
 
 pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError, open_pagemap};
+#[cfg(feature = "worker")]
+pub use gpu_channel::GpuChannel;
 pub use launch::Ran;
 pub use output::OutputBuffer;

@@ -125,13 +125,7 @@ impl Meter {
         }
         match self.deadline.interruption(&self.signal, Instant::now()) {
             Some(Interruption::Cancelled) => return Err(Stop::Cancelled),
-            Some(Interruption::TimedOut(elapsed)) => {
-                return Err(Stop::Limit(Breach {
-                    limit: Limit::Timeout,
-                    amount: Amount::Used(nanoseconds(elapsed)),
-                    maximum: self.limits.get(Limit::Timeout),
-                }));
-            }
+            Some(Interruption::TimedOut(elapsed)) => return Err(self.timed_out(elapsed)),
             None => {}
         }
         let used = self.charge_cpu(cpu);
@@ -146,6 +140,26 @@ impl Meter {
             }));
         }
         Ok(())
+    }
+
+    /// Why a wait on the host's side was cut short, where whoever cut it says no more than that.
+    pub(crate) fn cut_short(&self) -> Stop {
+        match self.signal.cancelled_at() {
+            Some(_) => Stop::Cancelled,
+            // Another clock may have been a little ahead of this deadline.
+            None => {
+                let elapsed = self.deadline.started.elapsed();
+                self.timed_out(elapsed.max(self.deadline.timeout))
+            }
+        }
+    }
+
+    fn timed_out(&self, elapsed: Duration) -> Stop {
+        Stop::Limit(Breach {
+            limit: Limit::Timeout,
+            amount: Amount::Used(nanoseconds(elapsed)),
+            maximum: self.limits.get(Limit::Timeout),
+        })
     }
 
     /// Adds what a thread has used since it last looked; returns the launch's total.
@@ -294,6 +308,11 @@ impl Shared {
     /// Takes back what a chunk held.
     pub(crate) fn give_back(&self, own: u64) {
         self.held.fetch_sub(own, Ordering::Relaxed);
+    }
+
+    /// What the chunks that are alive hold together.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
     }
 
     pub(crate) fn peak(&self) -> u64 {

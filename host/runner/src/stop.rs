@@ -6,6 +6,7 @@
 //! its deadline, and interrupts at the deadline whether the guest listened or not.
 
 use hotcell_model::limit::Breach;
+use hotcell_model::outcome::Outcome;
 use hotcell_model::stop::StopSignal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -31,6 +32,9 @@ pub(crate) enum Stop {
     /// An input could not be read while the guest ran.
     #[error("{0}")]
     Io(String),
+    /// The launch's GPU session ended, and the launch with it.
+    #[error("{}", .0.message)]
+    Gpu(Box<Outcome>),
 }
 
 /// When a launch is asked and interrupted.

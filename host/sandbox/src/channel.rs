@@ -9,8 +9,8 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg,
-    sendmsg, socketpair, sockopt,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
+    recvmsg, sendmsg, shutdown, socketpair, sockopt,
 };
 use rustix::time::Timespec;
 use std::cell::RefCell;
@@ -83,6 +83,47 @@ impl Channel {
         }
         // SAFETY: as above, and each is taken over once.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+
+    /// Hangs up, for both ends and whoever else holds one: what was sent can be received, and then both are told that
+    /// the peer is gone.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn shutdown(&self) -> io::Result<()> {
+        match shutdown(&self.0, Shutdown::Both) {
+            // The peer was gone already.
+            Ok(()) | Err(Errno::NOTCONN) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Another handle on the same end.
+    ///
+    /// # Errors
+    /// The operating system has no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+
+    /// Waits until one of the channels is hung up or its peer is gone, whatever is still unread: its position.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn wait_for_hang_up<const N: usize>(channels: [&Self; N]) -> io::Result<usize> {
+        // Hanging up is told without being asked for.
+        let mut sources = channels.map(|channel| PollFd::new(channel, PollFlags::empty()));
+        loop {
+            match poll(&mut sources, None) {
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error.into()),
+            }
+            let is_over = |source: &PollFd<'_>| !source.revents().is_empty();
+            if let Some(position) = sources.iter().position(is_over) {
+                return Ok(position);
+            }
+        }
     }
 
     /// Sends a frame, and waits while the peer's queue is full.
@@ -271,6 +312,13 @@ fn timespec(duration: Duration) -> Timespec {
 
 fn invalid(message: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+impl From<OwnedFd> for Channel {
+    /// A channel that came beside a frame of somebody who is believed that it is one.
+    fn from(end: OwnedFd) -> Self {
+        Self(end)
+    }
 }
 
 impl From<Channel> for OwnedFd {

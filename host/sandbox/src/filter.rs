@@ -57,6 +57,15 @@ pub enum Action {
     Refuse,
 }
 
+/// The kinds of GPU driver, which need different things of the operating system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverKind {
+    /// Runs shaders on the processor, as machine code that it makes in this process.
+    Software,
+    /// Talks to a device.
+    Hardware,
+}
+
 /// The allow-list of a worker in one phase of its life.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter {
@@ -90,6 +99,15 @@ impl Filter {
         Self {
             rules: tables::RUNNER,
         }
+    }
+
+    /// A GPU worker from before its first launch on.
+    pub fn gpu(driver: DriverKind) -> Self {
+        let rules = match driver {
+            DriverKind::Software => tables::GPU_SOFTWARE,
+            DriverKind::Hardware => tables::GPU_HARDWARE,
+        };
+        Self { rules }
     }
 
     /// How many calls are let through, whatever their arguments must be.
@@ -173,14 +191,58 @@ mod tests {
         libc::SYS_seccomp,
     ];
 
-    fn all() -> [Filter; 3] {
-        [Filter::compiler(), Filter::runner_load(), Filter::runner()]
+    fn all() -> [Filter; 5] {
+        [
+            Filter::compiler(),
+            Filter::runner_load(),
+            Filter::runner(),
+            Filter::gpu(DriverKind::Software),
+            Filter::gpu(DriverKind::Hardware),
+        ]
     }
 
     #[test]
     fn filters_are_as_small_as_promised() {
         assert!(Filter::compiler().allowed_calls() <= 25);
         assert!(Filter::runner().allowed_calls() <= 15);
+        for driver in [DriverKind::Software, DriverKind::Hardware] {
+            assert!(Filter::gpu(driver).allowed_calls() <= 30, "{driver:?}");
+        }
+    }
+
+    #[test]
+    fn a_gpu_worker_opens_nothing_and_runs_no_memory_that_can_be_written() {
+        let opens = [
+            libc::SYS_open,
+            libc::SYS_openat,
+            libc::SYS_openat2,
+            libc::SYS_socket,
+            libc::SYS_socketpair,
+            libc::SYS_memfd_create,
+            libc::SYS_pidfd_getfd,
+        ];
+        for driver in [DriverKind::Software, DriverKind::Hardware] {
+            let filter = Filter::gpu(driver);
+            for call in opens {
+                let mut rules = filter.rules().filter(|rule| rule.number == call);
+                assert!(rules.all(|rule| rule.action == Action::Refuse), "{call}");
+            }
+            let allows = |number: i64, protection: i32, flags: i32| {
+                let [protection, flags] =
+                    [protection, flags].map(|bits| u64::from(bits.cast_unsigned()));
+                let arguments = [0, 4096, protection, flags, u64::MAX, 0];
+                let mut rules = filter.rules();
+                rules.any(|rule| rule.action == Action::Allow && rule.matches(number, &arguments))
+            };
+            let (exec, both) = (libc::PROT_EXEC, libc::PROT_WRITE | libc::PROT_EXEC);
+            let private = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            for protection in [exec, both, both | libc::PROT_READ] {
+                assert!(!allows(libc::SYS_mmap, protection, private));
+                assert!(!allows(libc::SYS_mprotect, protection, 0));
+            }
+            let makes_code = allows(libc::SYS_mprotect, libc::PROT_READ | exec, 0);
+            assert_eq!(makes_code, driver == DriverKind::Software);
+        }
     }
 
     #[test]

@@ -6,9 +6,13 @@
 //!     lock       final filter on every thread
 //! ```
 //!
+//! A GPU worker has a driver to load in between, from files that it may read until the lock: nothing hostile is near
+//! before that.
+//!
 //! Only the last step makes a [`Confined`], which whatever works on hostile bytes takes as its proof. What the
 //! machine lacks is reported absent, with its remedy; what half-failed is an error, and the worker ends.
 
+mod driver;
 mod inherited;
 mod landlock;
 mod limits;
@@ -20,7 +24,7 @@ mod trap;
 pub(crate) use inherited::supervisor;
 pub use limits::ResourceLimits;
 
-use crate::filter::{Filter, IS_TRAP_REPORT, Installed};
+use crate::filter::{DriverKind, Filter, IS_TRAP_REPORT, Installed};
 use hotcell_model::frame::WorkerKind;
 use hotcell_model::layer::{Layer, LayerReport};
 use hotcell_model::probe::{Attempt, Attempted};
@@ -92,12 +96,14 @@ impl Birth {
     pub fn begin(kind: WorkerKind) -> Result<Self, LockdownError> {
         inherited::check_single_thread()?;
         inherited::forget_fault_handlers()?;
-        let layers = vec![
-            inherited::refuse_execution_gain()?,
-            inherited::wipe_environment()?,
-            inherited::close_descriptors()?,
-            inherited::die_with_parent()?,
-        ];
+        let mut layers = Vec::with_capacity(Layer::ALL.len());
+        if kind != WorkerKind::Gpu {
+            let words = "memory gains no execution (MDWE), from the start of `main` on";
+            layers.push(inherited::refuse_execution_gain(words)?);
+        }
+        layers.push(inherited::wipe_environment(kind)?);
+        layers.push(inherited::close_descriptors()?);
+        layers.push(inherited::die_with_parent()?);
         Ok(Self { kind, layers })
     }
 
@@ -110,7 +116,7 @@ impl Birth {
     }
 
     /// Puts walls around the process. What it needs from outside it must hold by now, and it still has one
-    /// thread; afterwards a runner may start more.
+    /// thread; afterwards a runner or a driver may start more.
     ///
     /// # Errors
     /// As [`Self::begin`].
@@ -118,15 +124,15 @@ impl Birth {
         let Self { kind, mut layers } = self;
         inherited::check_single_thread()?;
         layers.push(limits::apply(kind, limits)?);
-        privileges::leave_root()?;
+        privileges::leave_root(kind)?;
         let namespaces = namespaces::enter(kind)?;
-        if kind == WorkerKind::Runner && namespaces.is_enforced() {
-            limits::bound_tasks()?;
+        if namespaces.is_enforced() {
+            limits::bound_tasks(kind)?;
         }
         layers.push(namespaces);
         layers.push(privileges::refuse_new()?);
         layers.push(privileges::drop_capabilities()?);
-        layers.push(landlock::restrict()?);
+        layers.push(landlock::restrict(kind)?);
         layers.push(privileges::make_undumpable()?);
         // A change of user or capabilities makes the kernel forget it.
         inherited::die_with_parent()?;
@@ -146,25 +152,40 @@ impl Walled {
     }
 
     /// Puts the final filter on every thread. All that a runner will have must be up and waiting: what a
-    /// thread does to start is over once this returns.
+    /// thread does to start is over once this returns. A GPU worker locks itself with [`Self::lock_driver`]; here its
+    /// driver counts as one of hardware, whose filter lets less through.
     ///
     /// # Errors
     /// The operating system refuses.
     pub fn lock(self) -> Result<Confined, LockdownError> {
         let layers = match self.kind {
             // It has read nothing yet: one filter serves.
-            WorkerKind::Compiler => {
-                let report = filter(Layer::Filter, &Filter::compiler())?;
-                vec![
-                    LayerReport {
-                        layer: Layer::LoadFilter,
-                        ..report.clone()
-                    },
-                    report,
-                ]
-            }
+            WorkerKind::Compiler => both_phases(&Filter::compiler())?,
             WorkerKind::Runner => vec![filter(Layer::Filter, &Filter::runner())?],
+            WorkerKind::Gpu => return self.lock_driver(DriverKind::Hardware),
         };
+        Ok(Confined { layers })
+    }
+
+    /// Locks a GPU worker: puts the filter for that kind of driver on every thread, those of the driver too. It must
+    /// have done everything once by now for which a driver reads a file.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn lock_driver(self, driver: DriverKind) -> Result<Confined, LockdownError> {
+        let mut layers = Vec::with_capacity(3);
+        layers.push(match driver {
+            DriverKind::Software => LayerReport::absent(
+                Layer::WriteXorExecute,
+                "a driver without a device makes machine code of its own, here",
+                "use a GPU in place of the software driver",
+            ),
+            DriverKind::Hardware => {
+                let words = "memory gains no execution (MDWE), since the driver is loaded";
+                inherited::refuse_execution_gain(words)?
+            }
+        });
+        layers.extend(both_phases(&Filter::gpu(driver))?);
         Ok(Confined { layers })
     }
 }
@@ -180,6 +201,16 @@ impl Confined {
     pub fn attempt(&self, attempt: Attempt) -> Attempted {
         crate::probe::attempt(attempt)
     }
+}
+
+/// One filter for a worker that reads nothing hostile before it is locked.
+fn both_phases(rules: &Filter) -> Result<Vec<LayerReport>, LockdownError> {
+    let report = filter(Layer::Filter, rules)?;
+    let load = LayerReport {
+        layer: Layer::LoadFilter,
+        ..report.clone()
+    };
+    Ok(vec![load, report])
 }
 
 fn filter(layer: Layer, filter: &Filter) -> Result<LayerReport, LockdownError> {

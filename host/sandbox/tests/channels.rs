@@ -183,3 +183,43 @@ fn a_wake_from_another_thread_ends_a_wait_without_a_deadline() {
         assert_eq!(received.unwrap(), Received::Woken);
     });
 }
+
+#[test]
+fn a_channel_is_hung_up_by_any_handle_and_what_was_sent_arrives_first() {
+    let (one, other) = Channel::pair().unwrap();
+    let handle = one.try_clone().unwrap();
+    one.send(&[1], &[]).unwrap();
+    handle.shutdown().unwrap();
+    let (received, buffer, _) = receive(&other);
+    assert_eq!((received.unwrap(), buffer), (Received::Frame, vec![1]));
+    assert_eq!(receive(&other).0.unwrap(), Received::Closed);
+    assert_eq!(receive(&one).0.unwrap(), Received::Closed);
+    assert_eq!(
+        other.send(&[2], &[]).unwrap_err().kind(),
+        ErrorKind::BrokenPipe
+    );
+    drop((one, handle));
+    other.shutdown().unwrap();
+}
+
+#[test]
+fn hanging_up_is_noticed_while_frames_are_unread() {
+    let (quiet, _peer) = Channel::pair().unwrap();
+    for by_shutdown in [false, true] {
+        let (one, other) = Channel::pair().unwrap();
+        one.send(&[1], &[]).unwrap();
+        let handle = other.try_clone().unwrap();
+        let quiet = &quiet;
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(move || Channel::wait_for_hang_up([quiet, &handle]));
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(!waiter.is_finished(), "an unread frame is no end");
+            match by_shutdown {
+                false => drop(one),
+                true => one.shutdown().unwrap(),
+            }
+            assert_eq!(waiter.join().unwrap().unwrap(), 1);
+        });
+        assert_eq!(receive(&other).1, [1]);
+    }
+}

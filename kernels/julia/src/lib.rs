@@ -8,8 +8,10 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod reference;
+mod scene;
 
 use hotcell_guest::prelude::*;
+use scene::{constant_at, palette};
 
 hotcell_guest::export!(julia);
 
@@ -52,37 +54,6 @@ pub fn julia(
         draw(constant_at(time), limit, &palette, h, w, frame);
         control::progress(i as u64 + 1, chunk.len as u64);
     }
-}
-
-/// The imaginary part of c at time `t`; the real part is always −0.8.
-///
-/// Rounded once from f64, so that the f32 does not hang on whose cosine it is.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "rounds to the precision of the iteration"
-)]
-fn constant_at(time: f64) -> f32 {
-    (0.2 * time.cos()) as f32
-}
-
-/// The colour of each iteration count up to `limit`: brightness 1 − n/limit, tinted blue.
-pub(crate) fn palette(limit: u32) -> Vec<[u8; 4]> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "levels lie between 0 and 1"
-    )]
-    let byte = |level: f64| (255.0 * level).round() as u8;
-    let colour = |n| {
-        let level = 1.0 - f64::from(n) / f64::from(limit.max(1));
-        [
-            byte(level * level * level),
-            byte(level * level),
-            byte(level),
-            255,
-        ]
-    };
-    (0..=limit).map(colour).collect()
 }
 
 /// Draws one frame; the row at the top has the greatest imaginary part.

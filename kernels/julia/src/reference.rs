@@ -11,7 +11,7 @@ pub fn julia(
     h: usize,
     w: usize,
 ) -> Vec<u8> {
-    let palette = crate::palette(limit);
+    let palette = crate::scene::palette(limit);
     let counts = frames.flat_map(|i| counts::<f32>(limit, start + step * i as f64, h, w));
     counts.flat_map(|count| palette[count as usize]).collect()
 }

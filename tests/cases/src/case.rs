@@ -142,6 +142,14 @@ impl Case {
         Ok(file.case)
     }
 
+    /// How far a form for another device may be off, if that is said of `output`: as the check against the
+    /// reference says.
+    pub fn reference_tolerance(&self, output: &str) -> Option<Tolerance> {
+        let mut checks = self.checks.iter();
+        let is_it = |check: &&Check| check.output == output && check.against == Against::Reference;
+        checks.find(is_it).map(|check| check.tolerance)
+    }
+
     /// How far the native twin's `output` may be from the kernel's: as its check says, else as that
     /// against the reference does, else not at all.
     pub fn twin_tolerance(&self, output: &str) -> Tolerance {

@@ -2,6 +2,7 @@
 //! nothing leaks however long it goes on.
 
 mod compilers;
+mod gpus;
 mod needed;
 mod orphans;
 mod outside;

@@ -4,12 +4,13 @@
 
 use hotcell_model::frame::WorkerKind;
 use hotcell_model::probe::{Attempt, Attempted, Probe};
-use hotcell_sandbox::filter::{Action, Filter};
+use hotcell_sandbox::filter::{Action, DriverKind, Filter};
 use hotcell_sandbox::process::ExitKind;
 use hotcell_tests::{Locked, Tried};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// GPU workers, whose walls depend on the driver, are tried in `host/gpu/tests` and here by [`Probe`] alone.
 const KINDS: [WorkerKind; 2] = [WorkerKind::Compiler, WorkerKind::Runner];
 /// The last call to try: beyond every one that there is.
 const LAST_CALL: u32 = 600;
@@ -54,6 +55,7 @@ fn filters(kind: WorkerKind) -> Vec<Filter> {
     match kind {
         WorkerKind::Compiler => vec![Filter::compiler()],
         WorkerKind::Runner => vec![Filter::runner_load(), Filter::runner()],
+        WorkerKind::Gpu => vec![Filter::gpu(DriverKind::Hardware)],
     }
 }
 
@@ -121,7 +123,7 @@ fn try_calls(kind: WorkerKind, calls: &[(u32, [u64; 6])]) -> (Vec<String>, u32) 
 
 #[test]
 fn a_locked_worker_can_do_nothing_that_a_compromised_one_would_want() {
-    for kind in KINDS {
+    for kind in KINDS.into_iter().chain([WorkerKind::Gpu]) {
         let mut worker = Locked::start(kind);
         for &probe in Probe::ALL {
             match worker.attempt(Attempt::Probe(probe)) {

@@ -45,7 +45,16 @@ fn any(x: Chunks<bool>, out: &mut [u8]) {
     out[0] = x.blocks(2).any(|block| block.contains(&true)).into();
 }
 
-crate::export!(saxpy, shapes, streamed, any);
+#[kernel(sig = "(n)->(n)")]
+fn reversed(mut x: ChunksInOut<u16>) {
+    let len = x.len();
+    for at in 0..len {
+        let element = x.input().block(at..at + 1)[0];
+        x.output().write(len - 1 - at, &[element]);
+    }
+}
+
+crate::export!(saxpy, shapes, streamed, any, reversed);
 
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -239,6 +248,16 @@ fn streams_read_and_write_by_ranges_and_know_their_chunk() {
         "write out 24+16",
     ];
     assert_eq!(*log, expected);
+}
+
+#[test]
+fn the_input_of_a_streamed_in_out_array_stays_while_its_output_is_written() {
+    let host = Host::new(&[("n", 3)])
+        .source("x", &[1_u16, 2, 3])
+        .destination("x", 6);
+    host.launch("reversed").unwrap();
+    assert_eq!(host.written::<u16>(0), [3, 2, 1]);
+    assert_eq!(host.log.borrow().len(), 6);
 }
 
 #[test]

@@ -43,10 +43,17 @@ fn double(x: Chunks<u16>, mut out: ChunksMut<u16>) {
     }
 }
 
+#[kernel(sig = "(n)->(n)")]
+fn halve(mut x: ChunksInOut<u16>) {
+    let halved: Vec<u16> = x.input().block(0..x.len()).iter().map(|x| x / 2).collect();
+    x.output().write(0, &halved);
+}
+
 const ENTRIES: &[&Entry] = &[
     &__hotcell_count_above,
     &__hotcell_checked,
     &__hotcell_double,
+    &__hotcell_halve,
 ];
 
 #[test]
@@ -80,6 +87,10 @@ fn in_out_and_streams_run_too() {
         .run()
         .unwrap();
     assert_eq!(out, [2, 4, 6]);
+    let mut x = vec![8_u16, 5];
+    let launch = Launch::new(ENTRIES, "halve").dim(2).output(&mut x);
+    launch.run().unwrap();
+    assert_eq!(x, [4, 2]);
 }
 
 #[test]

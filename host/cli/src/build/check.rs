@@ -73,7 +73,7 @@ fn check_world(component: &[u8]) -> Result<Vec<String>> {
         );
     }
     wit_component::targets(&resolve, world, component)
-        .context("its imports or exports have other types than wit/kernel/kernel.wit says")?;
+        .context("its imports or exports have other types than wit/kernel/kernel.wit and wit/gpu/gpu.wit say")?;
     Ok(imports)
 }
 

@@ -183,6 +183,7 @@ mod tests {
             seed: None,
             threads: 2,
             stop_grace: Duration::ZERO,
+            has_gpu_profile: false,
         }
     }
 

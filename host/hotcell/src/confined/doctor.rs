@@ -1,6 +1,7 @@
 //! Has real workers of each kind, locked, try one by one what they must not be able to do.
 
 use super::compile::Compiling;
+use super::gpu::GpuWorker;
 use super::reading::{Asked, read_attempted};
 use super::runner::{Load, NotLoaded, Runner};
 use super::supervisor::Supervisor;
@@ -8,11 +9,11 @@ use super::worker::{Arrived, Fault, Process};
 use super::workers::Role;
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
-use crate::diagnosis::{Diagnosis, ProbeResult, Verdict, WorkerDiagnosis};
+use crate::diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
 use crate::isolation::{LoadFailure, Order};
-use hotcell_model::frame::{ToCompiler, ToRunner, WorkerKind};
+use hotcell_model::frame::{ToCompiler, ToGpu, ToRunner, WorkerKind};
 use hotcell_model::grant::Grants;
-use hotcell_model::layer::{LayerReport, Tier};
+use hotcell_model::layer::{Layer, LayerReport, LayerState, Tier};
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::probe::{Attempt, Attempted, Probe};
@@ -20,7 +21,7 @@ use hotcell_model::profile::Metering;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use hotcell_sandbox::BUILD_ID;
-use hotcell_sandbox::filter::Filter;
+use hotcell_sandbox::filter::{DriverKind, Filter};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +46,25 @@ pub(super) fn diagnose(
     Ok(Diagnosis::new(
         workers.into_iter().collect::<Result<_, _>>()?,
     ))
+}
+
+/// Tries everything in GPU workers, on whatever device they have.
+pub(super) fn diagnose_gpu(supervisor: &Supervisor) -> Result<GpuDiagnosis, Outcome> {
+    let open = || {
+        let process = supervisor.workers.start(Role::Gpu);
+        let process = process.map_err(|fault| fault.outcome())?;
+        GpuWorker::open(process, Tier::Insecure).map_err(|failure| failure.outcome())
+    };
+    let worker = open()?;
+    let (driver, layers) = (worker.driver().to_owned(), worker.layers().to_vec());
+    let locked = || open().map(GpuWorker::into_process);
+    let worker = diagnosis(WorkerKind::Gpu, layers, examine(&locked)?);
+    let Diagnosis { tier, mut workers } = Diagnosis::new(vec![worker]);
+    Ok(GpuDiagnosis {
+        tier,
+        driver,
+        worker: workers.remove(0),
+    })
 }
 
 /// Compiles the component for the runners to load.
@@ -74,55 +94,8 @@ impl Patient<'_> {
     /// Has workers of one kind try everything, a few at a time.
     fn examine(&self, role: Role) -> Result<WorkerDiagnosis, Outcome> {
         let layers = self.locked(role)?.layers().to_vec();
-        let next = AtomicUsize::new(0);
-        let found = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            let examiners: Vec<_> = (0..AT_ONCE)
-                .map(|_| scope.spawn(|| self.probe(role, &next, &found)))
-                .collect();
-            examiners.into_iter().try_for_each(|examiner| {
-                examiner.join().unwrap_or_else(|_| {
-                    let message = "the host panicked while its walls were looked at";
-                    Err(Outcome::failed(
-                        OutcomeKind::HostFault,
-                        Blame::Host,
-                        message,
-                    ))
-                })
-            })
-        })?;
-        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let found = examine(&|| self.locked(role))?;
         Ok(diagnosis(role.kind(), layers, found))
-    }
-
-    /// Tries what is next until nothing is, in one worker for as long as it lives.
-    fn probe(
-        &self,
-        role: Role,
-        next: &AtomicUsize,
-        found: &Mutex<Vec<(usize, ProbeResult)>>,
-    ) -> Result<(), Outcome> {
-        let mut worker = None;
-        loop {
-            let position = next.fetch_add(1, Ordering::Relaxed);
-            let Some(probe) = Probe::ALL.get(position).copied() else {
-                return Ok(());
-            };
-            let mut process = match worker.take() {
-                Some(process) => process,
-                None => self.locked(role)?,
-            };
-            let verdict = match attempt(&mut process, probe) {
-                Ok(verdict) => {
-                    worker = Some(process);
-                    verdict
-                }
-                Err(Fault::Died(_, status)) => Verdict::Died(status.to_string()),
-                Err(fault) => return Err(fault.outcome()),
-            };
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-            found.push((position, ProbeResult { probe, verdict }));
-        }
     }
 
     /// A worker that has put on everything.
@@ -147,6 +120,60 @@ impl Patient<'_> {
     }
 }
 
+/// What was tried, with its position in [`Probe::ALL`].
+type Found = Vec<(usize, ProbeResult)>;
+
+/// Has workers that `locked` makes try everything, a few at a time.
+fn examine(locked: &(impl Fn() -> Result<Process, Outcome> + Sync)) -> Result<Found, Outcome> {
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let examiners: Vec<_> = (0..AT_ONCE)
+            .map(|_| scope.spawn(|| probe(locked, &next, &found)))
+            .collect();
+        examiners.into_iter().try_for_each(|examiner| {
+            examiner.join().unwrap_or_else(|_| {
+                let message = "the host panicked while its walls were looked at";
+                Err(Outcome::failed(
+                    OutcomeKind::HostFault,
+                    Blame::Host,
+                    message,
+                ))
+            })
+        })
+    })?;
+    Ok(found.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Tries what is next until nothing is, in one worker for as long as it lives.
+fn probe(
+    locked: &impl Fn() -> Result<Process, Outcome>,
+    next: &AtomicUsize,
+    found: &Mutex<Found>,
+) -> Result<(), Outcome> {
+    let mut worker = None;
+    loop {
+        let position = next.fetch_add(1, Ordering::Relaxed);
+        let Some(probe) = Probe::ALL.get(position).copied() else {
+            return Ok(());
+        };
+        let mut process = match worker.take() {
+            Some(process) => process,
+            None => locked()?,
+        };
+        let verdict = match attempt(&mut process, probe) {
+            Ok(verdict) => {
+                worker = Some(process);
+                verdict
+            }
+            Err(Fault::Died(_, status)) => Verdict::Died(status.to_string()),
+            Err(fault) => return Err(fault.outcome()),
+        };
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.push((position, ProbeResult { probe, verdict }));
+    }
+}
+
 fn not_loaded(failure: NotLoaded) -> Outcome {
     match LoadFailure::from(failure) {
         LoadFailure::Ended(outcome, _) => *outcome,
@@ -163,6 +190,7 @@ fn attempt(process: &mut Process, probe: Probe) -> Result<Verdict, Fault> {
     match kind {
         WorkerKind::Compiler => process.send(&ToCompiler::Attempt(attempt), &[])?,
         WorkerKind::Runner => process.send(&ToRunner::Attempt(attempt), &[])?,
+        WorkerKind::Gpu => process.send(&ToGpu::Attempt(attempt), &[])?,
     }
     match process.receive(Instant::now() + ANSWER_WITHIN, None)? {
         Arrived::Frame => {}
@@ -176,15 +204,23 @@ fn attempt(process: &mut Process, probe: Probe) -> Result<Verdict, Fault> {
     }
 }
 
-fn diagnosis(
-    kind: WorkerKind,
-    layers: Vec<LayerReport>,
-    mut found: Vec<(usize, ProbeResult)>,
-) -> WorkerDiagnosis {
+/// Which driver a GPU worker has: one that makes machine code cannot do without executable memory.
+fn driver_kind(layers: &[LayerReport]) -> DriverKind {
+    let is_enforced = |report: &LayerReport| {
+        report.layer == Layer::WriteXorExecute && matches!(report.state, LayerState::Enforced(_))
+    };
+    match layers.iter().any(is_enforced) {
+        true => DriverKind::Hardware,
+        false => DriverKind::Software,
+    }
+}
+
+fn diagnosis(kind: WorkerKind, layers: Vec<LayerReport>, mut found: Found) -> WorkerDiagnosis {
     found.sort_by_key(|(position, _)| *position);
     let filter = match kind {
         WorkerKind::Compiler => Filter::compiler(),
         WorkerKind::Runner => Filter::runner(),
+        WorkerKind::Gpu => Filter::gpu(driver_kind(&layers)),
     };
     WorkerDiagnosis {
         kind,

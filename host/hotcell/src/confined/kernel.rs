@@ -1,16 +1,20 @@
 //! A component that runners of the pool run, one launch at a time each.
 
+use super::gpu::GpuSession;
 use super::parcel::Parcel;
 use super::reading::Expected;
+use super::runner::Watching;
 use super::settle::settle;
-use super::supervisor::Supervisor;
+use super::supervisor::{GpuLease, Supervisor};
 use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::isolation::{LoadFailure, Loaded, Order, Ran, not_run};
 use crate::settle::nanoseconds;
+use hotcell_model::grant::Capability;
 use hotcell_model::job::{Job, JobData, Observer};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::stop::StopSignal;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,27 +84,69 @@ impl ConfinedKernel {
                 return Err(outcome.into());
             }
         };
+        let mut gpu = None;
+        if job.grants.has(Capability::Gpu) {
+            match self.begin_gpu(job, &parcel, signal) {
+                Ok(begun) => gpu = Some(begun),
+                Err(failure) => {
+                    supervisor.give_back(lease, runner);
+                    return Err(failure);
+                }
+            }
+        }
         let expected = Expected {
             id,
             inline: parcel.inline(),
             limits: job.limits.clone(),
         };
         let kill_grace = supervisor.settings.kill_grace;
-        let descriptors = parcel.descriptors();
-        let launched = runner.launch(&descriptors, expected, job, kill_grace, signal, observer);
+        let channel = gpu.as_ref().map(|(_, session)| session.channel());
+        let mut descriptors = Vec::from_iter(channel.map(|channel| channel.as_fd()));
+        descriptors.extend(parcel.descriptors());
+        let watching = Watching {
+            kill_grace,
+            gpu: channel,
+            stop: signal,
+            observer,
+        };
+        let launched = runner.launch(&descriptors, expected, job, &watching);
         drop(descriptors);
         // Whose end was not read may still be at the launch.
         let has_ended = launched.end.is_ok();
         let was_cancelled = signal.cancelled_at().is_some();
         let has_fuel = self.key.metering.has_fuel();
+        // Before the outputs are sealed: the GPU worker has them mapped until then.
+        let gpu = gpu.map(|(lease, session)| (lease, session.end(was_cancelled)));
         let mut ran = settle(launched, parcel.outputs, job, has_fuel, was_cancelled);
         ran.finished.timings.load_ns = load_ns;
         ran.evidence.runner = Arc::clone(runner.layers());
-        match has_ended && ran.evidence.alerts.is_empty() {
+        let is_clean = ran.evidence.alerts.is_empty();
+        match has_ended && is_clean {
             true => supervisor.give_back(lease, runner),
             // Killed at once, whatever it is doing.
             false => drop(runner),
         }
+        if let Some((lease, mut gpu)) = gpu {
+            // Which of the two gave reason for an alert is not always to be told.
+            match gpu.take_worker() {
+                Some(worker) if is_clean => supervisor.give_back_gpu(lease, worker),
+                worker => drop((worker, lease)),
+            }
+            gpu.conclude(job, &mut ran.finished, &mut ran.evidence);
+        }
         Ok(ran)
+    }
+
+    /// Has a GPU worker of the tenant serve the launch.
+    fn begin_gpu(
+        &self,
+        job: &Job,
+        parcel: &Parcel,
+        stop: &StopSignal,
+    ) -> Result<(GpuLease<'_>, GpuSession), LoadFailure> {
+        let mut lease = self.supervisor.lease_gpu(&self.key.tenant, stop)?;
+        let worker = self.supervisor.gpu_worker(&mut lease)?;
+        let session = worker.begin(job, parcel)?;
+        Ok((lease, session))
     }
 }

@@ -6,6 +6,7 @@ use hotcell_model::frame::{
     FrameError, INLINE_BYTES, InputPlace, LaunchRequest, MAX_DESCRIPTORS, OutputPlace, ToRunner,
     WireJob, encode,
 };
+use hotcell_model::grant::Capability;
 use hotcell_model::job::{Job, JobArray, JobData, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_sandbox::memory::{OutputMemory, SealedMemory};
@@ -19,7 +20,19 @@ use std::sync::Arc;
 /// A launch's request as it was written, and what travels beside it.
 pub(crate) struct Parcel {
     inputs: Vec<Handed>,
+    /// For each array that is read: its place in `inputs`, if it is sealed memory.
+    sealed: Vec<Option<usize>>,
     pub(crate) outputs: Vec<Output>,
+}
+
+/// The arrays that other workers of the launch may map: those in memory.
+pub(crate) struct Shared<'a> {
+    /// For each array that is read: its size in bytes if it is shared.
+    pub(crate) inputs: Vec<Option<u64>>,
+    /// For each array that is written: its size in bytes if it is shared.
+    pub(crate) outputs: Vec<Option<u64>>,
+    /// The memory, inputs before outputs.
+    pub(crate) descriptors: Vec<BorrowedFd<'a>>,
 }
 
 /// An input that travels as a descriptor.
@@ -76,17 +89,20 @@ impl Parcel {
     ) -> Result<Option<Self>, Outcome> {
         let mut parcel = Self {
             inputs: Vec::new(),
+            sealed: Vec::new(),
             outputs: Vec::new(),
         };
         let inputs = parcel.place_inputs(job, data, inline_bytes)?;
         let outputs = parcel.place_outputs(job, inline_bytes)?;
-        if parcel.descriptors().len() > MAX_DESCRIPTORS {
-            let message = format!("more than {MAX_DESCRIPTORS} large arrays in one launch");
+        // One more goes beside them where the launch has a GPU.
+        if parcel.descriptors().len() >= MAX_DESCRIPTORS {
+            let message = format!("{MAX_DESCRIPTORS} large arrays or more in one launch");
             return Err(Outcome::failed(OutcomeKind::Usage, Blame::Request, message));
         }
         let request = ToRunner::Launch(Box::new(LaunchRequest {
             id,
             job: WireJob::from(job),
+            has_gpu: job.grants.has(Capability::Gpu),
             inputs,
             outputs,
         }));
@@ -104,6 +120,37 @@ impl Parcel {
             Output::Inline(_) => None,
         });
         self.inputs.iter().map(AsFd::as_fd).chain(outputs).collect()
+    }
+
+    /// What a GPU worker may map.
+    pub(crate) fn shared(&self) -> Shared<'_> {
+        let memory = |position: &Option<usize>| match position.and_then(|at| self.inputs.get(at)) {
+            Some(Handed::Memory(memory)) => Some(memory),
+            _ => None,
+        };
+        let output = |output: &Output| match output {
+            Output::Memory(memory) => Some(memory.len()),
+            Output::Inline(_) => None,
+        };
+        let outputs = self.outputs.iter().filter_map(|output| match output {
+            Output::Memory(memory) => Some(memory.as_fd()),
+            Output::Inline(_) => None,
+        });
+        Shared {
+            inputs: self
+                .sealed
+                .iter()
+                .map(|position| memory(position).map(SealedMemory::len))
+                .collect(),
+            outputs: self.outputs.iter().map(output).collect(),
+            descriptors: self
+                .sealed
+                .iter()
+                .filter_map(memory)
+                .map(SealedMemory::as_fd)
+                .chain(outputs)
+                .collect(),
+        }
     }
 
     /// The sizes of the outputs that come in the answer, in their order.
@@ -148,6 +195,7 @@ impl Parcel {
 
     fn place_input(&mut self, source: &Source, is_small: bool) -> io::Result<InputPlace> {
         if is_small {
+            self.sealed.push(None);
             return inline(source).map(InputPlace::Inline);
         }
         let (place, handed) = match source {
@@ -165,6 +213,8 @@ impl Parcel {
                 len_bytes,
             } => hand_file(file, *offset_bytes, *len_bytes)?,
         };
+        let is_memory = matches!(handed, Handed::Memory(_));
+        self.sealed.push(is_memory.then_some(self.inputs.len()));
         self.inputs.push(handed);
         Ok(place)
     }
@@ -285,7 +335,12 @@ mod tests {
             seed: None,
             threads: 1,
             stop_grace: Duration::ZERO,
+            has_gpu_profile: false,
         }
+    }
+
+    fn data_of(sources: Vec<Source>) -> JobData {
+        JobData { sources, gpu: None }
     }
 
     fn memory(len: usize) -> Source {
@@ -294,7 +349,7 @@ mod tests {
 
     fn pack(job: &Job, sources: Vec<Source>) -> (Parcel, LaunchRequest) {
         let mut frame = Vec::new();
-        let parcel = Parcel::pack(3, job, &JobData { sources }, &mut frame).unwrap();
+        let parcel = Parcel::pack(3, job, &data_of(sources), &mut frame).unwrap();
         assert!(frame.len() <= MAX_BYTES);
         match decode(&frame).unwrap() {
             ToRunner::Launch(request) => (parcel, *request),
@@ -343,9 +398,7 @@ mod tests {
         assert_eq!(request.inputs, [InputPlace::Memory]);
         assert_eq!(parcel.descriptors().len(), 1);
         job.dims = vec![("d".repeat(MAX_BYTES), 1)];
-        let data = JobData {
-            sources: vec![memory(INLINE_BYTES)],
-        };
+        let data = data_of(vec![memory(INLINE_BYTES)]);
         let refused = Parcel::pack(1, &job, &data, &mut Vec::new()).err().unwrap();
         assert_eq!(refused.kind, OutcomeKind::Usage);
     }
@@ -377,7 +430,7 @@ mod tests {
             bytes: Bytes::from(vec![0; size]),
         };
         let sources = vec![forged];
-        let refused = Parcel::pack(1, &job, &JobData { sources }, &mut Vec::new());
+        let refused = Parcel::pack(1, &job, &data_of(sources), &mut Vec::new());
         assert_eq!(refused.err().unwrap().kind, OutcomeKind::Io);
     }
 }

@@ -56,6 +56,7 @@ fn list(paths: &[PathBuf]) -> String {
 pub(crate) struct Programs {
     pub(crate) compiler: PathBuf,
     pub(crate) runner: PathBuf,
+    pub(crate) gpu: PathBuf,
 }
 
 impl Programs {
@@ -89,8 +90,9 @@ impl Programs {
         let programs = Self {
             compiler: program(WorkerKind::Compiler),
             runner: program(WorkerKind::Runner),
+            gpu: program(WorkerKind::Gpu),
         };
-        for path in [&programs.compiler, &programs.runner] {
+        for path in [&programs.compiler, &programs.runner, &programs.gpu] {
             match std::fs::symlink_metadata(path) {
                 Ok(found) => check_program(path, &found)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -154,7 +156,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn install(directory: &Path) {
-        for kind in [WorkerKind::Compiler, WorkerKind::Runner] {
+        for kind in [WorkerKind::Compiler, WorkerKind::Runner, WorkerKind::Gpu] {
             let path = directory.join(kind.program());
             std::fs::write(&path, "").unwrap();
             std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();

@@ -11,8 +11,10 @@ pub use launch::{Expected, Heard, LaunchReading, RunnerEnd};
 
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{
-    BuildId, Described, FrameError, FromCompiler, FromRunner, Hello, Phases, WorkerKind, decode,
+    BuildId, Described, FrameError, FromCompiler, FromGpu, FromRunner, Hello, Phases, WorkerKind,
+    decode,
 };
+use hotcell_model::gpu::{GpuEnd, GpuUsage, PROFILED_DISPATCHES};
 use hotcell_model::layer::{Layer, LayerReport, LayerState};
 use hotcell_model::limit::Limits;
 use hotcell_model::probe::Attempted;
@@ -107,6 +109,29 @@ pub enum LoadAnswer {
     Failed(String),
 }
 
+/// What a GPU worker says of its device.
+#[derive(Debug, PartialEq, Eq)]
+pub enum GpuReady {
+    /// It is open, and these layers were added.
+    Ready {
+        /// The device and its driver in words.
+        driver: String,
+        /// The layers of the final lock.
+        layers: Vec<LayerReport>,
+    },
+    /// There is none.
+    Unavailable(String),
+}
+
+/// What a GPU worker says of a launch that is over.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GpuAnswer {
+    /// What it used.
+    pub usage: GpuUsage,
+    /// Why its GPU work ended early, if it did.
+    pub end: Option<GpuEnd>,
+}
+
 /// What a compile process says of a component.
 #[derive(Debug, PartialEq, Eq)]
 pub enum CompileAnswer {
@@ -173,6 +198,49 @@ pub fn read_loaded(frame: &[u8], descriptors: usize) -> Result<LoadAnswer, Viola
     })
 }
 
+/// Reads a GPU worker's word of its device.
+///
+/// # Errors
+/// It is no such word.
+pub fn read_gpu_ready(frame: &[u8], descriptors: usize) -> Result<GpuReady, Violation> {
+    check_descriptors(descriptors)?;
+    Ok(match decode(frame)? {
+        // Nothing hostile has reached the worker yet: it speaks of all that it put on late.
+        FromGpu::Ready { driver, layers, .. } => GpuReady::Ready {
+            driver: words(&driver),
+            layers: check_layers(layers, &Layer::ALL)?,
+        },
+        FromGpu::Unavailable(why) => GpuReady::Unavailable(words(&why)),
+        FromGpu::Ended { .. } | FromGpu::Attempted(_) => {
+            return Err(Violation::OutOfOrder("word of a launch"));
+        }
+    })
+}
+
+/// Reads a GPU worker's word of the end of launch `id`.
+///
+/// # Errors
+/// It is no such word, or of another launch.
+pub fn read_gpu_ended(frame: &[u8], descriptors: usize, id: u64) -> Result<GpuAnswer, Violation> {
+    check_descriptors(descriptors)?;
+    match decode(frame)? {
+        FromGpu::Ended {
+            id: found,
+            mut usage,
+            end,
+        } if found == id => {
+            usage.profile.truncate(PROFILED_DISPATCHES);
+            let end = end.map(|end| match end {
+                GpuEnd::Lost(why) => GpuEnd::Lost(words(&why)),
+                other => other,
+            });
+            Ok(GpuAnswer { usage: *usage, end })
+        }
+        FromGpu::Ended { .. } => Err(Violation::OutOfOrder("the end of another launch")),
+        _ => Err(Violation::OutOfOrder("something else than an end")),
+    }
+}
+
 /// Reads a compile process's answer; `room` is the size of the memory that it was to write to.
 ///
 /// # Errors
@@ -219,6 +287,10 @@ pub fn read_attempted(
         },
         WorkerKind::Runner => match decode(frame)? {
             FromRunner::Attempted(attempted) => Some(attempted),
+            _ => None,
+        },
+        WorkerKind::Gpu => match decode(frame)? {
+            FromGpu::Attempted(attempted) => Some(attempted),
             _ => None,
         },
     };

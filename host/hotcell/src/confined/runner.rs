@@ -11,7 +11,7 @@ use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::LogLine;
 use hotcell_model::stop::StopSignal;
-use hotcell_sandbox::channel::Wake;
+use hotcell_sandbox::channel::{Channel, Wake};
 use hotcell_sandbox::memory::SealedMemory;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// How long a runner may take to load an artifact and lock.
 const LOADING_WITHIN: Duration = Duration::from_secs(10);
+/// From the deadline to the end of a runner's waits for a GPU: the GPU worker, which keeps the same deadline, tells
+/// it more if it comes first.
+const HANG_UP_GRACE: Duration = Duration::from_millis(100);
 /// CPU time that a runner may spend between launches: its ticker goes on for a tenth of a second.
 const IDLE_CPU: Duration = Duration::from_millis(50);
 
@@ -185,10 +188,14 @@ impl Runner {
         descriptors: &[BorrowedFd<'_>],
         expected: Expected,
         job: &Job,
-        kill_grace: Duration,
-        stop: &StopSignal,
-        observer: &dyn Observer,
+        watching: &Watching<'_>,
     ) -> Launched {
+        let Watching {
+            kill_grace,
+            gpu,
+            stop,
+            observer,
+        } = *watching;
         let before = self.process.worker().cpu_time();
         let waker = Arc::clone(&self.wake);
         let waking = OnCancel::call(stop, move || waker.wake());
@@ -196,7 +203,16 @@ impl Runner {
         let mut watch = Watch {
             id: expected.id,
             reading: LaunchReading::new(expected),
+            hang_up: gpu.map(|gpu| {
+                (
+                    started
+                        + job.limits.duration(Limit::Timeout)
+                        + HANG_UP_GRACE.min(kill_grace / 2),
+                    gpu,
+                )
+            }),
             deadline: started + job.limits.duration(Limit::Timeout) + kill_grace,
+            stop_grace: job.stop_grace,
             cancel_grace: job.stop_grace + kill_grace,
             is_cancelled: false,
             started,
@@ -224,12 +240,25 @@ impl Runner {
     }
 }
 
+/// What the supervisor needs beside a running launch.
+pub(crate) struct Watching<'a> {
+    /// From the deadline to the kill.
+    pub(crate) kill_grace: Duration,
+    /// The runner's channel to a GPU worker.
+    pub(crate) gpu: Option<&'a Channel>,
+    pub(crate) stop: &'a StopSignal,
+    pub(crate) observer: &'a dyn Observer,
+}
+
 /// The supervisor's place beside a running launch.
 struct Watch<'a> {
     id: u64,
     reading: LaunchReading,
+    /// When the runner's waits for a GPU end: it could not be interrupted there.
+    hang_up: Option<(Instant, &'a Channel)>,
     /// When the runner is killed.
     deadline: Instant,
+    stop_grace: Duration,
     /// From a cancel to the kill.
     cancel_grace: Duration,
     is_cancelled: bool,
@@ -250,7 +279,17 @@ impl Watch<'_> {
                     false => Stopped::TimedOut(now - self.started),
                 });
             }
-            match process.receive(self.deadline, Some(wake)) {
+            let mut until = self.deadline;
+            if let Some((at, gpu)) = self.hang_up {
+                if now >= at {
+                    // The GPU worker may have hung up itself.
+                    let _ = gpu.shutdown();
+                    self.hang_up = None;
+                } else {
+                    until = until.min(at);
+                }
+            }
+            match process.receive(until, Some(wake)) {
                 Ok(Arrived::Frame) => {
                     if let Some(end) = self.read(process)? {
                         return Ok(end);
@@ -292,7 +331,11 @@ impl Watch<'_> {
             // A runner that does not take it is killed when the grace is over.
             let _ = process.worker().control.try_send(&frame, &[]);
         }
-        self.deadline = self.deadline.min(Instant::now() + self.cancel_grace);
+        let now = Instant::now();
+        self.deadline = self.deadline.min(now + self.cancel_grace);
+        if let Some((at, _)) = &mut self.hang_up {
+            *at = (*at).min(now + self.stop_grace);
+        }
     }
 }
 

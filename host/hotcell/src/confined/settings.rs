@@ -1,5 +1,6 @@
 //! What an embedder chooses of confined isolation.
 
+use crate::gpu::GpuDevice;
 use hotcell_model::layer::Tier;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) required: Tier,
     pub(crate) max_runners: usize,
     pub(crate) runner_threads: usize,
+    pub(crate) max_gpu_workers: usize,
+    pub(crate) gpu: GpuDevice,
     pub(crate) queue: usize,
     pub(crate) compilers: usize,
     pub(crate) compilers_per_tenant: usize,
@@ -31,6 +34,8 @@ impl Default for Settings {
             required: Tier::Full,
             max_runners: (2 * cores).max(2),
             runner_threads: cores.min(Self::MAX_THREADS),
+            max_gpu_workers: 4,
+            gpu: GpuDevice::Any,
             queue: 1024,
             compilers: cores,
             compilers_per_tenant: cores.saturating_sub(1).max(1),

@@ -179,6 +179,7 @@ mod tests {
             seed: None,
             threads: 1,
             stop_grace: Duration::ZERO,
+            has_gpu_profile: false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What compilations and launches of one cell share: turns, the pool, spares, and what ends them.
 
 use super::compile::{Compiling, Written};
+use super::gpu::{GpuWorker, NotOpened};
 use super::keeper::Keeper;
 use super::pool::{Lease, Pool};
 use super::programs::Programs;
@@ -20,11 +21,15 @@ use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
 use hotcell_model::stop::StopSignal;
+use hotcell_model::tenant::Tenant;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How long a runner stays idle before it is ended.
 const IDLE_FOR: Duration = Duration::from_secs(60);
+
+/// A place for a tenant's GPU worker.
+pub(crate) type GpuLease<'a> = Lease<'a, Tenant, GpuWorker>;
 
 /// What compilations and launches of one cell share.
 pub(crate) struct Supervisor {
@@ -32,6 +37,7 @@ pub(crate) struct Supervisor {
     pub(crate) workers: Workers,
     compilers: Turns,
     pool: Pool<LoadedKey, Runner>,
+    gpus: Pool<Tenant, GpuWorker>,
     spare_compiler: Spare,
     spare_runner: Spare,
     keeper: Keeper,
@@ -52,6 +58,7 @@ impl Supervisor {
                 workers: Workers::new(programs, &settings),
                 compilers: Turns::new(compilers.0, compilers.1, settings.queue),
                 pool: Pool::new(settings.max_runners, settings.queue),
+                gpus: Pool::new(settings.max_gpu_workers, settings.queue),
                 spare_compiler: Spare::default(),
                 spare_runner: Spare::default(),
                 keeper: Keeper::start(look),
@@ -125,7 +132,8 @@ impl Supervisor {
     fn spare(&self, role: Role) -> &Spare {
         match role {
             Role::Compiler => &self.spare_compiler,
-            Role::Runner(_) => &self.spare_runner,
+            // GPU workers are started for their tenant.
+            Role::Runner(_) | Role::Gpu => &self.spare_runner,
         }
     }
 
@@ -199,6 +207,39 @@ impl Supervisor {
         }
     }
 
+    /// A place for a tenant's GPU worker.
+    pub(crate) fn lease_gpu(
+        &self,
+        tenant: &Tenant,
+        stop: &StopSignal,
+    ) -> Result<GpuLease<'_>, LoadFailure> {
+        self.gpus
+            .take(tenant, stop)
+            .map_err(|no_turn| no_turn.outcome("a GPU worker").into())
+    }
+
+    /// A GPU worker with its device open.
+    pub(crate) fn gpu_worker(&self, lease: &mut GpuLease<'_>) -> Result<GpuWorker, LoadFailure> {
+        if let Some(evicted) = lease.take_evicted() {
+            self.keeper.run(move || drop(evicted));
+        }
+        if let Some(mut worker) = lease.take_item() {
+            if worker.is_quiet() {
+                return Ok(worker);
+            }
+            self.keeper.run(move || drop(worker));
+        }
+        let process = self.workers.start(Role::Gpu)?;
+        Ok(GpuWorker::open(process, self.settings.required)?)
+    }
+
+    /// Gives a GPU worker back for the tenant's next launch.
+    pub(crate) fn give_back_gpu(&self, lease: GpuLease<'_>, worker: GpuWorker) {
+        if let Some(evicted) = lease.give_back(worker) {
+            self.keeper.run(move || drop(evicted));
+        }
+    }
+
     /// Ends a runner where nobody waits for it.
     fn bury(&self, runner: Runner) {
         self.keeper.run(move || drop(runner));
@@ -207,6 +248,7 @@ impl Supervisor {
     /// Ends runners that have been idle for long.
     fn expire(&self) {
         drop(self.pool.expire(Instant::now(), IDLE_FOR));
+        drop(self.gpus.expire(Instant::now(), IDLE_FOR));
     }
 }
 
@@ -229,6 +271,21 @@ impl From<Outcome> for LoadFailure {
 impl From<Fault> for LoadFailure {
     fn from(fault: Fault) -> Self {
         Self::Ended(Box::new(fault.outcome()), Evidence::of(&fault))
+    }
+}
+
+impl From<NotOpened> for LoadFailure {
+    fn from(failure: NotOpened) -> Self {
+        let outcome = Box::new(failure.outcome());
+        let evidence = match failure {
+            NotOpened::Unavailable(_) => Evidence::default(),
+            NotOpened::Tier(_, layers) => Evidence {
+                gpu: layers.into(),
+                ..Evidence::default()
+            },
+            NotOpened::Fault(fault) => Evidence::of(&fault),
+        };
+        Self::Ended(outcome, evidence)
     }
 }
 

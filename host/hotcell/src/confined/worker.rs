@@ -280,6 +280,7 @@ pub(crate) fn name(kind: WorkerKind) -> &'static str {
     match kind {
         WorkerKind::Compiler => "the compile process",
         WorkerKind::Runner => "the runner",
+        WorkerKind::Gpu => "the GPU worker",
     }
 }
 
@@ -312,7 +313,7 @@ pub(crate) fn check_tier(
 ) -> Result<(), Outcome> {
     let mut expected = layers.to_vec();
     expected.extend(to_come.map(|layer| LayerReport::enforced(layer, "to come")));
-    let tier = Tier::of(&expected);
+    let tier = Tier::of_worker(kind, &expected);
     if tier >= required {
         return Ok(());
     }

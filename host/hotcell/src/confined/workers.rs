@@ -3,9 +3,11 @@
 use super::programs::Programs;
 use super::settings::Settings;
 use super::worker::{Fault, Process};
+use crate::gpu::GpuDevice;
 use hotcell_model::frame::WorkerKind;
 use hotcell_model::layer::{Layer, LayerReport};
 use hotcell_model::limit::Limit;
+use hotcell_model::manifest::Weight;
 use hotcell_model::profile::Metering;
 use hotcell_sandbox::cgroup::{Cgroup, CgroupLimits, Hierarchy};
 use hotcell_sandbox::process::WorkerCommand;
@@ -16,6 +18,8 @@ use std::time::Duration;
 const KEEP_RESIDENT_BYTES: u64 = 64 << 20;
 /// Memory of a runner besides guests': stacks, tables, the engine, the artifact's metadata.
 const RUNNER_BYTES: u64 = 256 << 20;
+/// Memory of a GPU worker besides what launches hold on a software device: the driver, and its compiler at work.
+const GPU_WORKER_BYTES: u64 = 2 << 30;
 /// The most threads that a worker's cgroup holds: chunks, and those that wait for words and ticks.
 const TASKS: u64 = 32;
 
@@ -23,6 +27,7 @@ const TASKS: u64 = 32;
 pub(crate) struct Workers {
     programs: Programs,
     threads: usize,
+    gpu: GpuDevice,
     cgroups: Result<Hierarchy, LayerReport>,
 }
 
@@ -31,6 +36,7 @@ pub(crate) struct Workers {
 pub(crate) enum Role {
     Compiler,
     Runner(Metering),
+    Gpu,
 }
 
 impl Role {
@@ -38,6 +44,7 @@ impl Role {
         match self {
             Self::Compiler => WorkerKind::Compiler,
             Self::Runner(_) => WorkerKind::Runner,
+            Self::Gpu => WorkerKind::Gpu,
         }
     }
 }
@@ -47,6 +54,7 @@ impl Workers {
         Self {
             programs,
             threads: settings.runner_threads,
+            gpu: settings.gpu,
             cgroups: Hierarchy::delegated(),
         }
     }
@@ -81,6 +89,15 @@ impl Workers {
                     ("--data-bytes", data_bytes.to_string()),
                 ];
                 (&self.programs.runner, settings)
+            }
+            Role::Gpu => {
+                // A software device is in the process itself, with all of its memory.
+                let data_bytes = GPU_WORKER_BYTES + Limit::GpuBytes.default_value(Weight::Heavy);
+                let settings = vec![
+                    ("--device", self.gpu.name().to_owned()),
+                    ("--data-bytes", data_bytes.to_string()),
+                ];
+                (&self.programs.gpu, settings)
             }
         };
         let pair = |(name, value): (&str, String)| [name.into(), value.into()];
@@ -192,6 +209,7 @@ mod tests {
         let programs = Programs {
             compiler: PathBuf::from("/nowhere/hotcell-compiler"),
             runner: PathBuf::from("/nowhere/hotcell-runner"),
+            gpu: PathBuf::from("/nowhere/hotcell-gpu"),
         };
         Workers::new(programs, &Settings::default())
     }

@@ -36,6 +36,9 @@ pub struct LaunchRequest {
     pub id: u64,
     /// What is to be run.
     pub job: WireJob,
+    /// Whether the launch may use a GPU: its channel is the first descriptor, and arrays in memory are shared with
+    /// the GPU worker.
+    pub has_gpu: bool,
     /// Where each array that is read lies, in the job's order.
     pub inputs: Vec<InputPlace>,
     /// Where each array that is written goes, in the job's order.
@@ -290,6 +293,8 @@ impl WireJob {
             seed: self.seed,
             threads: self.threads as usize,
             stop_grace: Duration::from_nanos(self.stop_grace_ns),
+            // The GPU worker hears of it; the runner has no part in it.
+            has_gpu_profile: false,
         })
     }
 }
@@ -322,6 +327,7 @@ mod tests {
             seed: Some(9),
             threads: 2,
             stop_grace: Duration::from_millis(100),
+            has_gpu_profile: false,
         };
         let back = WireJob::from(&job).to_job(Grants::built_in()).unwrap();
         assert_eq!(WireJob::from(&back), WireJob::from(&job));

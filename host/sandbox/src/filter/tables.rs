@@ -6,6 +6,8 @@
 
 use super::{Action, Condition, Rule, Test};
 
+pub(super) use gpu::{GPU_HARDWARE, GPU_SOFTWARE};
+
 macro_rules! rules {
     ($($action:ident $symbol:ident $([$($condition:expr),+])? $site:literal;)*) => {
         &[$(Rule {
@@ -17,6 +19,9 @@ macro_rules! rules {
         },)*]
     };
 }
+
+// Behind the macro, which it uses.
+mod gpu;
 
 const fn is(argument: u8, value: i32) -> Condition {
     Condition {
@@ -96,9 +101,10 @@ pub(super) const COMPILER: &[Rule] = rules! {
 
 /// What making a component runnable takes: threads, copy-on-write images, code from sealed memory.
 pub(super) const RUNNER_LOAD: &[Rule] = rules! {
-    Allow SYS_recvmsg [is(0, CHANNEL)] "requests";
-    Allow SYS_recvmsg [is(0, CONTROL)] "interruptions";
+    Allow SYS_recvmsg [at_most(0, CONTROL)] "requests, interruptions";
+    Allow SYS_recvmsg [at_least(0, FIRST_OTHER)] "answers of the GPU worker";
     Allow SYS_sendmsg [is(0, CHANNEL)] "answers, log lines";
+    Allow SYS_sendmsg [at_least(0, FIRST_OTHER)] "commands to the GPU worker";
     Allow SYS_fstat "the size of handed-over memory";
     Allow SYS_fcntl [is(1, libc::F_GET_SEALS)] "the seals of handed-over memory";
     Allow SYS_fcntl [is(1, libc::F_ADD_SEALS)] "copy-on-write images";
@@ -158,9 +164,10 @@ pub(super) const RUNNER_LOAD: &[Rule] = rules! {
 
 /// What launches take. Every thread is there, and all code.
 pub(super) const RUNNER: &[Rule] = rules! {
-    Allow SYS_recvmsg [is(0, CHANNEL)] "requests";
-    Allow SYS_recvmsg [is(0, CONTROL)] "interruptions";
+    Allow SYS_recvmsg [at_most(0, CONTROL)] "requests, interruptions";
+    Allow SYS_recvmsg [at_least(0, FIRST_OTHER)] "answers of the GPU worker";
     Allow SYS_sendmsg [is(0, CHANNEL)] "answers, log lines";
+    Allow SYS_sendmsg [at_least(0, FIRST_OTHER)] "commands to the GPU worker";
     Allow SYS_pread64 "inputs in files";
     Allow SYS_close "handed-over memory";
     Allow SYS_mmap [

@@ -1,6 +1,7 @@
 //! What a process gets from its parent, given up before anything else is done.
 
-use super::{LockdownError, Step};
+use super::{LockdownError, Step, driver};
+use hotcell_model::frame::WorkerKind;
 use hotcell_model::layer::{Layer, LayerReport};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
@@ -56,15 +57,12 @@ pub(super) fn forget_fault_handlers() -> Result<(), LockdownError> {
 /// No mapping becomes executable that was not born so, and none is both writable and executable.
 ///
 /// By itself it still lets fresh memory be mapped executable, which only the filter ends.
-pub(super) fn refuse_execution_gain() -> Result<LayerReport, LockdownError> {
+pub(super) fn refuse_execution_gain(words: &str) -> Result<LayerReport, LockdownError> {
     const LAYER: Layer = Layer::WriteXorExecute;
     // SAFETY: the call takes numbers only, and restricts what later calls may do.
     let result = unsafe { libc::prctl(libc::PR_SET_MDWE, libc::PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) };
     if result == 0 {
-        return Ok(LayerReport::enforced(
-            LAYER,
-            "memory gains no execution (MDWE), from the start of `main` on",
-        ));
+        return Ok(LayerReport::enforced(LAYER, words));
     }
     let error = io::Error::last_os_error();
     if error.raw_os_error() != Some(libc::EINVAL) {
@@ -77,8 +75,8 @@ pub(super) fn refuse_execution_gain() -> Result<LayerReport, LockdownError> {
     ))
 }
 
-/// Overwrites every variable, and forgets them.
-pub(super) fn wipe_environment() -> Result<LayerReport, LockdownError> {
+/// Overwrites every variable, and forgets them. A GPU worker then has the settings of drivers, and no others.
+pub(super) fn wipe_environment(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
     // SAFETY: there is one thread, which holds no reference into the environment. The array ends with a null
     // pointer, and every string in it with a zero byte; they lie on the stack or on the heap, writable.
     let cleared = unsafe {
@@ -90,13 +88,19 @@ pub(super) fn wipe_environment() -> Result<LayerReport, LockdownError> {
         }
         libc::clearenv()
     };
-    match cleared {
-        0 => Ok(LayerReport::enforced(
-            Layer::Environment,
-            "empty, and overwritten where it lay",
-        )),
-        _ => Err(io::Error::last_os_error()).step(Layer::Environment, "forget the environment"),
+    if cleared != 0 {
+        return Err(io::Error::last_os_error()).step(Layer::Environment, "forget the environment");
     }
+    if kind != WorkerKind::Gpu {
+        let words = "empty, and overwritten where it lay";
+        return Ok(LayerReport::enforced(Layer::Environment, words));
+    }
+    for (name, value) in driver::ENVIRONMENT {
+        // SAFETY: there is one thread.
+        unsafe { std::env::set_var(name, value) };
+    }
+    let words = "overwritten where it lay; drivers' settings, which are constants";
+    Ok(LayerReport::enforced(Layer::Environment, words))
 }
 
 /// Closes every descriptor but the three that the worker was handed.

@@ -1,10 +1,11 @@
 //! Landlock: no file, no TCP port, no signal or abstract socket outside, as far as the kernel goes.
 
-use super::{LockdownError, Step};
+use super::{LockdownError, Step, driver};
+use hotcell_model::frame::WorkerKind;
 use hotcell_model::layer::{Layer, LayerReport};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use std::io;
 
@@ -16,8 +17,9 @@ const SCOPES: ABI = ABI::V6;
 const REMEDY: &str =
     "Linux 6.7 or later, with `landlock` among its security modules (6.12 for signals)";
 
-/// Handles every right that the kernel knows, and grants none.
-pub(super) fn restrict() -> Result<LayerReport, LockdownError> {
+/// Handles every right that the kernel knows, and grants none; to a GPU worker, reading what a driver is loaded
+/// from, and its devices.
+pub(super) fn restrict(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
     const LAYER: Layer = Layer::Landlock;
     let abi = match kernel_abi() {
         Ok(abi) => ABI::from(abi),
@@ -29,29 +31,32 @@ pub(super) fn restrict() -> Result<LayerReport, LockdownError> {
             ));
         }
     };
-    let status = enforce(abi)
+    let status = enforce(abi, kind)
         .map_err(io::Error::other)
-        .step(LAYER, "enforce the empty ruleset")?;
+        .step(LAYER, "enforce the ruleset")?;
     if status != RulesetStatus::FullyEnforced {
-        return Err(io::Error::other("it was enforced in part"))
-            .step(LAYER, "enforce the empty ruleset");
+        return Err(io::Error::other("it was enforced in part")).step(LAYER, "enforce the ruleset");
     }
+    let files = match kind {
+        WorkerKind::Compiler | WorkerKind::Runner => "no file",
+        WorkerKind::Gpu => "no file but drivers', to read, and devices",
+    };
     Ok(if abi < LEAST {
         LayerReport::absent(LAYER, format!("ABI {abi} covers files only"), REMEDY)
     } else if abi < SCOPES {
         LayerReport::enforced(
             LAYER,
-            format!("ABI {abi}: no file, no TCP; signals are not covered"),
+            format!("ABI {abi}: {files}, no TCP; signals are not covered"),
         )
     } else {
         LayerReport::enforced(
             LAYER,
-            format!("ABI {abi}: no file, no TCP, no signal or socket outside"),
+            format!("ABI {abi}: {files}, no TCP, no signal or socket outside"),
         )
     })
 }
 
-fn enforce(abi: ABI) -> Result<RulesetStatus, RulesetError> {
+fn enforce(abi: ABI, kind: WorkerKind) -> Result<RulesetStatus, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(abi))?;
@@ -61,11 +66,15 @@ fn enforce(abi: ABI) -> Result<RulesetStatus, RulesetError> {
     if abi >= SCOPES {
         ruleset = ruleset.scope(Scope::from_all(abi))?;
     }
-    Ok(ruleset
-        .create()?
-        .no_new_privs(false)
-        .restrict_self()?
-        .ruleset)
+    let mut ruleset = ruleset.create()?.no_new_privs(false);
+    if kind == WorkerKind::Gpu {
+        let use_device = AccessFs::from_read(abi) | AccessFs::WriteFile | AccessFs::IoctlDev;
+        let use_device = use_device & AccessFs::from_all(abi);
+        ruleset = ruleset
+            .add_rules(path_beneath_rules(driver::READ, AccessFs::from_read(abi)))?
+            .add_rules(path_beneath_rules(driver::devices(), use_device))?;
+    }
+    Ok(ruleset.restrict_self()?.ruleset)
 }
 
 /// What the kernel offers.

@@ -9,6 +9,9 @@ use std::fmt::Write;
 /// Descriptors that a worker has besides those of one frame.
 const OWN_DESCRIPTORS: u64 = 32;
 
+/// Descriptors that a driver may have.
+const DRIVER_DESCRIPTORS: u64 = 512;
+
 /// Limits that differ from worker to worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResourceLimits {
@@ -30,6 +33,12 @@ pub(super) fn apply(
         // Copy-on-write images count as files, and are no larger than what they are images of.
         WorkerKind::Runner => (
             OWN_DESCRIPTORS + MAX_DESCRIPTORS as u64,
+            None,
+            limits.data_bytes,
+        ),
+        // A driver keeps descriptors for devices, fences and memory that it shares with them, which is a file's.
+        WorkerKind::Gpu => (
+            DRIVER_DESCRIPTORS + MAX_DESCRIPTORS as u64,
             None,
             limits.data_bytes,
         ),
@@ -60,10 +69,18 @@ pub(super) fn apply(
 
 /// Threads of a runner: chunks, and those that wait for words and ticks.
 const TASKS: u64 = 64;
+/// Threads of a GPU worker: drivers start some for every processor.
+const DRIVER_TASKS: u64 = 256;
 
 /// Bounds the tasks of a worker in a user namespace of its own, where those of nobody else count.
-pub(super) fn bound_tasks() -> Result<(), LockdownError> {
-    lower(Resource::Nproc, TASKS).step(Layer::ResourceLimits, "bound the tasks")?;
+pub(super) fn bound_tasks(kind: WorkerKind) -> Result<(), LockdownError> {
+    let tasks = match kind {
+        // Its limit is there already, and lower.
+        WorkerKind::Compiler => return Ok(()),
+        WorkerKind::Runner => TASKS,
+        WorkerKind::Gpu => DRIVER_TASKS,
+    };
+    lower(Resource::Nproc, tasks).step(Layer::ResourceLimits, "bound the tasks")?;
     Ok(())
 }
 

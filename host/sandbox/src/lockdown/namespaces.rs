@@ -1,6 +1,6 @@
 //! Namespaces of the worker's own, and a root directory with nothing in it.
 
-use super::{LockdownError, Step};
+use super::{LockdownError, Step, driver};
 use hotcell_model::frame::WorkerKind;
 use hotcell_model::layer::{Layer, LayerReport};
 use rustix::io::Errno;
@@ -16,7 +16,7 @@ const LAYER: Layer = Layer::Namespaces;
 /// A directory that is there wherever the maps of identifiers could be written.
 const MOUNT_POINT: &str = "/proc";
 
-/// Enters fresh namespaces and leaves the file system behind.
+/// Enters fresh namespaces and leaves the file system behind, but for what a driver is loaded from.
 pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
     // Read before, since in a fresh user namespace nobody is mapped yet.
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
@@ -53,9 +53,13 @@ pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
         changed => changed.step(LAYER, "part from the mounts outside")?,
     }
     refuse_more();
-    match empty_root() {
+    let entered = match kind {
+        WorkerKind::Compiler | WorkerKind::Runner => empty_root(),
+        WorkerKind::Gpu => driver_root(),
+    };
+    match entered {
         Err(Errno::PERM | Errno::ACCESS) => return Ok(absent("mounts are refused in them")),
-        entered => entered.step(LAYER, "enter an empty root directory")?,
+        entered => entered.step(LAYER, "enter a root directory of its own")?,
     }
     Ok(LayerReport::enforced(
         LAYER,
@@ -66,6 +70,10 @@ pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
             }
             WorkerKind::Runner => {
                 "user, mount, network, IPC, UTS, cgroup; no PID namespace, in which threads could not start; empty root"
+            }
+            WorkerKind::Gpu => {
+                "user, mount, network, IPC, UTS, cgroup; no PID namespace, in which threads could not start; \
+                 a read-only root with drivers' files and devices only"
             }
         },
     ))
@@ -99,6 +107,27 @@ fn empty_root() -> rustix::io::Result<()> {
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")
+}
+
+/// As [`empty_root`], with what a driver is loaded from in it: the same files at the same places, read-only.
+fn driver_root() -> rustix::io::Result<()> {
+    let trees = driver::trees()?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount(
+        "none",
+        MOUNT_POINT,
+        "tmpfs",
+        flags,
+        c"size=256k,nr_inodes=256,mode=755",
+    )?;
+    chdir(MOUNT_POINT)?;
+    for tree in trees {
+        tree.hang_up()?;
+    }
+    pivot_root(".", ".")?;
+    unmount(".", UnmountFlags::DETACH)?;
+    chdir("/")?;
+    driver::make_read_only()
 }
 
 fn absent(why: &str) -> LayerReport {

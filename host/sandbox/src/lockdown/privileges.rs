@@ -1,6 +1,7 @@
 //! Privileges: none, and no way to get any.
 
-use super::{LockdownError, Step};
+use super::{LockdownError, Step, driver};
+use hotcell_model::frame::WorkerKind;
 use hotcell_model::layer::{Layer, LayerReport};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};
@@ -23,8 +24,8 @@ const SUPERVISES_OTHERS: CapabilitySet = CapabilitySet::SETUID
     .union(CapabilitySet::SYS_RESOURCE);
 
 /// Becomes a user that owns nothing, if this is root and the supervisor keeps its power over the worker.
-/// Capabilities stay, for namespaces to be made with.
-pub(super) fn leave_root() -> Result<(), LockdownError> {
+/// Capabilities stay, for namespaces to be made with, and a GPU worker is in the groups that devices are of.
+pub(super) fn leave_root(kind: WorkerKind) -> Result<(), LockdownError> {
     const LAYER: Layer = Layer::Capabilities;
     let sets = capabilities(None).step(LAYER, "read the capabilities")?;
     if !geteuid().is_root() || !sets.permitted.contains(SUPERVISES_OTHERS) {
@@ -32,7 +33,11 @@ pub(super) fn leave_root() -> Result<(), LockdownError> {
     }
     let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     set_keep_capabilities(true).step(LAYER, "keep them for a moment")?;
-    set_thread_groups(&[]).step(LAYER, "leave every group")?;
+    let groups = match kind {
+        WorkerKind::Compiler | WorkerKind::Runner => Vec::new(),
+        WorkerKind::Gpu => driver::device_groups(),
+    };
+    set_thread_groups(&groups).step(LAYER, "leave every group")?;
     match set_thread_res_gid(group, group, group) {
         // In a container without that group.
         Err(Errno::INVAL) => return Ok(()),

@@ -1,6 +1,6 @@
 //! Ends: of a supervisor, and of workers that it lets go of.
 
-use crate::worker::{ARGUMENT, Phase, command, start};
+use crate::worker::{ARGUMENT, KINDS, Phase, command, start};
 use hotcell_model::frame::WorkerKind;
 use hotcell_sandbox::process::{ExitKind, Signal, WorkerCommand};
 use std::fs;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Starts a worker at every phase, stops half of them, says their numbers, and waits to be killed.
 pub(crate) fn supervise() -> ExitCode {
     let mut workers = Vec::new();
-    for kind in [WorkerKind::Compiler, WorkerKind::Runner] {
+    for kind in KINDS {
         for phase in [Phase::Born, Phase::Walled, Phase::Locked] {
             for is_stopped in [false, true] {
                 let (worker, _) = start(kind, phase);
@@ -44,7 +44,7 @@ pub(crate) fn a_worker_dies_with_its_supervisor() {
         .unwrap();
     let lines = BufReader::new(supervisor.stdout.take().unwrap()).lines();
     let workers: Vec<u32> = lines.map_while(|line| line.unwrap().parse().ok()).collect();
-    assert_eq!(workers.len(), 12);
+    assert_eq!(workers.len(), 18);
     assert!(workers.iter().all(|pid| is_alive(*pid)));
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
@@ -68,7 +68,7 @@ fn is_alive(pid: u32) -> bool {
 }
 
 pub(crate) fn a_worker_that_is_dropped_is_reaped() {
-    for kind in [WorkerKind::Compiler, WorkerKind::Runner] {
+    for kind in KINDS {
         for phase in [Phase::Born, Phase::Walled, Phase::Locked] {
             let (mut worker, _) = start(kind, phase);
             assert_eq!(worker.wait_deadline(Instant::now()).unwrap(), None);

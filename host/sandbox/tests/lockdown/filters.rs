@@ -1,11 +1,11 @@
 //! Every rule of every filter, every system-call number, every probe.
 
-use crate::worker::{Phase, ask, start};
+use crate::worker::{KINDS, Phase, SOFTWARE, ask, start, start_with};
 use hotcell_model::frame::{self, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted, Probe};
 use hotcell_sandbox::channel::Received;
 use hotcell_sandbox::filter::{
-    Action, Condition, Filter, Rule, TRAP_EXIT_CODE, Test, trapped_call,
+    Action, Condition, DriverKind, Filter, Rule, TRAP_EXIT_CODE, Test, trapped_call,
 };
 use hotcell_sandbox::process::{Exit, ExitKind, Signal, Worker};
 use std::collections::BTreeSet;
@@ -18,17 +18,27 @@ const BEYOND_FILTERS: [i64; 2] = [335, 336];
 /// Where numbers of the x32 interface begin.
 const X32: u32 = 0x4000_0000;
 
+/// Where a filter is in force: a worker, at a phase, started with further words.
+type Place = (WorkerKind, Phase, &'static [&'static str]);
+
 /// A filter, and where it is in force.
-fn filters() -> [(Filter, WorkerKind, Phase); 3] {
+fn filters() -> [(Filter, Place); 5] {
+    let (compiler, runner, gpu) = (WorkerKind::Compiler, WorkerKind::Runner, WorkerKind::Gpu);
+    let gpu_of = Filter::gpu;
     [
-        (Filter::compiler(), WorkerKind::Compiler, Phase::Locked),
-        (Filter::runner_load(), WorkerKind::Runner, Phase::Walled),
-        (Filter::runner(), WorkerKind::Runner, Phase::Locked),
+        (Filter::compiler(), (compiler, Phase::Locked, &[])),
+        (Filter::runner_load(), (runner, Phase::Walled, &[])),
+        (Filter::runner(), (runner, Phase::Locked, &[])),
+        (gpu_of(DriverKind::Hardware), (gpu, Phase::Locked, &[])),
+        (
+            gpu_of(DriverKind::Software),
+            (gpu, Phase::Locked, &[SOFTWARE]),
+        ),
     ]
 }
 
 pub(crate) fn every_probe_is_refused_or_kills() {
-    for kind in [WorkerKind::Compiler, WorkerKind::Runner] {
+    for kind in KINDS {
         for probe in Probe::ALL {
             match ask(start(kind, Phase::Locked).0, Attempt::Probe(*probe)) {
                 Ok((Attempted::Refused(_), _)) => {}
@@ -44,21 +54,21 @@ pub(crate) fn every_probe_is_refused_or_kills() {
 }
 
 pub(crate) fn every_rule_holds() {
-    for (filter, kind, phase) in filters() {
+    for (filter, place) in filters() {
         for rule in filter.rules() {
-            let outcome = call(kind, phase, rule.number, satisfying(rule));
+            let outcome = call_at(place, rule.number, satisfying(rule));
             assert_eq!(
                 outcome.action(),
                 Some(rule.action),
-                "{kind:?} {phase:?} {}: {outcome:?}",
+                "{place:?} {}: {outcome:?}",
                 rule.name()
             );
             for arguments in violating(&filter, rule) {
-                let outcome = call(kind, phase, rule.number, arguments);
+                let outcome = call_at(place, rule.number, arguments);
                 assert_eq!(
                     outcome.action(),
                     None,
-                    "{kind:?} {phase:?} {} {arguments:x?}",
+                    "{place:?} {} {arguments:x?}",
                     rule.name()
                 );
             }
@@ -66,8 +76,20 @@ pub(crate) fn every_rule_holds() {
     }
 }
 
+pub(crate) fn a_software_driver_makes_code_and_nothing_else_is_let_through() {
+    let makes_code = [Probe::MakeExecutable, Probe::MakeCodeWritable];
+    for probe in Probe::ALL {
+        let (worker, _) = start_with(WorkerKind::Gpu, Phase::Locked, &[SOFTWARE]);
+        match ask(worker, Attempt::Probe(*probe)) {
+            Ok((Attempted::Succeeded(_), _)) => assert!(makes_code.contains(probe), "{probe}"),
+            Ok((Attempted::Refused(_), _)) => {}
+            Err(exit) => assert!(exit.status.is_refused_call(), "{probe}: {}", exit.status),
+        }
+    }
+}
+
 pub(crate) fn only_the_listed_calls_survive() {
-    for (filter, kind, phase) in filters() {
+    for (filter, place) in filters() {
         let listed: BTreeSet<_> = filter.rules().map(|rule| rule.number).collect();
         let mut survived = BTreeSet::new();
         let mut spare = None;
@@ -75,7 +97,7 @@ pub(crate) fn only_the_listed_calls_survive() {
             let rule = filter.rules().find(|rule| rule.number == number);
             let arguments = rule.map_or([NOTHING, 0, 0, 0, 0, 0], satisfying);
             for (number, is_native) in [(number, true), (number | i64::from(X32), false)] {
-                let worker = spare.take().unwrap_or_else(|| start(kind, phase).0);
+                let worker = spare.take().unwrap_or_else(|| start_at(place));
                 let (outcome, alive) = call_in(worker, number, arguments);
                 // One that something worked in may not be whole: a thread without a stack.
                 spare =
@@ -86,12 +108,12 @@ pub(crate) fn only_the_listed_calls_survive() {
                         "{number}"
                     );
                 } else if outcome.action().is_some() {
-                    assert!(is_native, "{kind:?} {phase:?}: x32 {number:#x} survives");
+                    assert!(is_native, "{place:?}: x32 {number:#x} survives");
                     survived.insert(number);
                 }
             }
         }
-        assert_eq!(survived, listed, "{kind:?} {phase:?}");
+        assert_eq!(survived, listed, "{place:?}");
     }
 }
 
@@ -192,7 +214,15 @@ impl Outcome {
 }
 
 fn call(kind: WorkerKind, phase: Phase, number: i64, arguments: [u64; 6]) -> Outcome {
-    call_in(start(kind, phase).0, number, arguments).0
+    call_at((kind, phase, &[]), number, arguments)
+}
+
+fn call_at(place: Place, number: i64, arguments: [u64; 6]) -> Outcome {
+    call_in(start_at(place), number, arguments).0
+}
+
+fn start_at((kind, phase, words): Place) -> Worker {
+    start_with(kind, phase, words).0
 }
 
 fn call_in(worker: Worker, number: i64, arguments: [u64; 6]) -> (Outcome, Option<Worker>) {

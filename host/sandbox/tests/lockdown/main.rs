@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod death;
+mod driver;
 mod filters;
 mod harness;
 mod timing;
@@ -23,6 +24,10 @@ const CLAIMS: &[Claim] = &[
     (
         "every_rule_lets_its_arguments_through_and_no_others",
         filters::every_rule_holds,
+    ),
+    (
+        "a_software_driver_makes_code_and_nothing_else_is_let_through",
+        filters::a_software_driver_makes_code_and_nothing_else_is_let_through,
     ),
     (
         "only_the_listed_calls_survive",
@@ -48,6 +53,14 @@ const CLAIMS: &[Claim] = &[
     (
         "walls_hold_without_the_filter",
         walls::walls_hold_without_the_filter,
+    ),
+    (
+        "a_driver_may_be_read_and_nothing_else",
+        driver::a_driver_may_be_read_and_nothing_else,
+    ),
+    (
+        "a_software_driver_lacks_a_layer",
+        driver::a_software_driver_lacks_a_layer,
     ),
     (
         "limits_can_be_lowered_from_outside",

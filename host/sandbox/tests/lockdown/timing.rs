@@ -1,6 +1,6 @@
 //! What a start costs, by phase: printed with `--timing`, for the record and not as a test.
 
-use crate::worker::{Phase, start};
+use crate::worker::{KINDS, Phase, start};
 use hotcell_model::frame::WorkerKind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ pub(crate) const ARGUMENT: &str = "--timing";
 const ROUNDS: usize = 200;
 
 pub(crate) fn print() -> ExitCode {
-    for kind in [WorkerKind::Compiler, WorkerKind::Runner] {
+    for kind in KINDS {
         for phase in [Phase::Born, Phase::Walled, Phase::Locked] {
             let mut times: Vec<Duration> = (0..ROUNDS).map(|_| once(kind, phase)).collect();
             times.sort_unstable();

@@ -6,6 +6,7 @@ use hotcell_model::frame::{self, WorkerKind};
 use hotcell_model::layer::LayerReport;
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::channel::{Channel, Received};
+use hotcell_sandbox::filter::DriverKind;
 use hotcell_sandbox::lockdown::{Birth, Confined, ResourceLimits};
 use hotcell_sandbox::process::{Exit, Worker, WorkerCommand};
 use std::process::ExitCode;
@@ -38,16 +39,31 @@ impl Phase {
     ];
 }
 
-const KINDS: [WorkerKind; 2] = [WorkerKind::Compiler, WorkerKind::Runner];
+/// Every kind. A GPU worker has no driver here, and is locked as one whose driver is of hardware.
+pub(crate) const KINDS: [WorkerKind; 3] =
+    [WorkerKind::Compiler, WorkerKind::Runner, WorkerKind::Gpu];
+
+/// Has a GPU worker be locked as one with a software driver.
+pub(crate) const SOFTWARE: &str = "software";
 
 /// Starts a worker of that kind that stops at that phase, and waits until it is there.
 pub(crate) fn start(kind: WorkerKind, phase: Phase) -> (Worker, Vec<LayerReport>) {
+    start_with(kind, phase, &[])
+}
+
+/// As [`start`], with further words.
+pub(crate) fn start_with(
+    kind: WorkerKind,
+    phase: Phase,
+    words: &[&str],
+) -> (Worker, Vec<LayerReport>) {
     let name = Phase::ALL
         .iter()
         .find(|(_, named)| *named == phase)
         .unwrap()
         .0;
-    let worker = command(&[kind.program(), name]).spawn().unwrap();
+    let words = [&[kind.program(), name], words].concat();
+    let worker = command(&words).spawn().unwrap();
     let layers = answer(&worker).expect("a worker that gets there");
     (worker, layers)
 }
@@ -118,7 +134,11 @@ pub(crate) fn main(arguments: &[String]) -> ExitCode {
     if phase == Phase::Walled {
         if has("tries") {
             say(&channel, &layers);
-            say(&channel, &crate::walls::tries());
+            let tried = match kind {
+                WorkerKind::Gpu => crate::driver::tries(),
+                _ => crate::walls::tries(),
+            };
+            say(&channel, &tried);
             return ExitCode::SUCCESS;
         }
         serve(&channel, &layers, raw);
@@ -137,7 +157,10 @@ pub(crate) fn main(arguments: &[String]) -> ExitCode {
         });
         is_up.recv().unwrap();
     }
-    let confined: Confined = walled.lock().unwrap();
+    let confined: Confined = match has(SOFTWARE) {
+        true => walled.lock_driver(DriverKind::Software).unwrap(),
+        false => walled.lock().unwrap(),
+    };
     layers.extend_from_slice(confined.layers());
     let mut is_thread = has("in-thread");
     serve(&channel, &layers, |attempt| {

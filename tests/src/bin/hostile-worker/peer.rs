@@ -73,7 +73,7 @@ impl Peer {
             "wrong-build" => hello.build[0] ^= 1,
             "wrong-kind" => {
                 hello.kind = match self.kind {
-                    WorkerKind::Runner => WorkerKind::Compiler,
+                    WorkerKind::Runner | WorkerKind::Gpu => WorkerKind::Compiler,
                     WorkerKind::Compiler => WorkerKind::Runner,
                 }
             }

@@ -38,7 +38,7 @@ impl Arrays {
             .zip(outputs)
             .map(|(array, place)| output(*place, array.size_bytes, &mut descriptors))
             .collect::<io::Result<_>>()?;
-        let data = JobData { sources };
+        let data = JobData { sources, gpu: None };
         Ok(Self { data, outputs })
     }
 }

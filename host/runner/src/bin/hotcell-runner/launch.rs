@@ -4,14 +4,15 @@ use crate::arrays::Arrays;
 use crate::stop::Stopper;
 use crate::{send, words};
 use hotcell_model::frame::{
-    self, FromRunner, LINE_BYTES, LaunchRequest, OutputPlace, ToRunner, WireLine, WireOutcome,
-    WireTimings, WireUsage, WireUsed,
+    self, FromRunner, InputPlace, LINE_BYTES, LaunchRequest, OutputPlace, ToRunner, WireLine,
+    WireOutcome, WireTimings, WireUsage, WireUsed,
 };
+use hotcell_model::gpu::GpuLink;
 use hotcell_model::grant::Grants;
 use hotcell_model::job::Observer;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::LogLine;
-use hotcell_runner::{LoadedKernel, OutputBuffer, Ran, Runner};
+use hotcell_runner::{GpuChannel, LoadedKernel, OutputBuffer, Ran, Runner};
 use hotcell_sandbox::channel::{Channel, Received};
 use hotcell_sandbox::lockdown::Confined;
 use serde_bytes::ByteBuf;
@@ -59,12 +60,15 @@ impl Server {
         let LaunchRequest {
             id,
             job,
+            has_gpu,
             inputs,
             outputs,
         } = request;
         let Some(job) = job.to_job(self.grants.clone()) else {
             return failed(id, &"limits of another build");
         };
+        let mut descriptors = descriptors;
+        let gpu = has_gpu.then(|| gpu(&mut descriptors, &inputs, &outputs));
         let arrays = match Arrays::new(&job, inputs, &outputs, descriptors) {
             Ok(arrays) => arrays,
             Err(error) => return failed(id, &error),
@@ -77,15 +81,38 @@ impl Server {
             progress: Mutex::default(),
         });
         let Arrays {
-            data,
+            mut data,
             outputs: buffers,
         } = arrays;
+        data.gpu = gpu.flatten();
         let ran = self
             .runner
             .run(&self.kernel, Arc::new(job), data, buffers, signal, observer);
         self.stopper.end();
         finished(id, ran, &outputs)
     }
+}
+
+/// The launch's channel to the GPU worker: the first descriptor. Arrays in memory are shared with it.
+fn gpu(
+    descriptors: &mut Vec<OwnedFd>,
+    inputs: &[InputPlace],
+    outputs: &[OutputPlace],
+) -> Option<Arc<dyn GpuLink>> {
+    if descriptors.is_empty() {
+        return None;
+    }
+    let channel = Channel::from(descriptors.remove(0));
+    let is_shared = |place: &InputPlace| matches!(place, InputPlace::Memory);
+    let link = GpuChannel::new(
+        channel,
+        inputs.iter().map(is_shared).collect(),
+        outputs
+            .iter()
+            .map(|place| *place == OutputPlace::Memory)
+            .collect(),
+    );
+    Some(Arc::new(link))
 }
 
 /// The end of a launch as it crosses. Its outputs are unmapped when this returns: the supervisor will seal them.

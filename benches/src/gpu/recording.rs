@@ -1,0 +1,130 @@
+//! What a kernel asks of its GPU, kept to be asked again.
+//!
+//! A [`Recorder`] stands between a runner and the launch's session, which does the work and answers. What the kernel
+//! writes before its first dispatch is where a replay begins; from there on every step is kept in order, reads
+//! aside.
+
+use hotcell_gpu::session::Session;
+use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuLink, GpuStep};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What a kernel was made of.
+#[derive(Clone, Debug)]
+pub(super) struct KernelSource {
+    pub(super) wgsl: String,
+    pub(super) entry: String,
+    pub(super) constants: Vec<(String, f64)>,
+}
+
+/// Everything that one launch asked for, by the session's ids.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recording {
+    /// What each buffer holds before the first dispatch.
+    pub(super) buffers: BTreeMap<GpuId, Vec<u8>>,
+    pub(super) kernels: BTreeMap<GpuId, KernelSource>,
+    /// Kernels with what is bound to them.
+    pub(super) bind_sets: BTreeMap<GpuId, (GpuId, Vec<GpuBinding>)>,
+    /// The dispatches, and what happens between them on the device.
+    pub(super) steps: Vec<GpuStep>,
+}
+
+/// Records a launch.
+pub(super) struct Recorder(Mutex<State>);
+
+struct State {
+    session: Session,
+    recording: Recording,
+    /// WGSL of the next kernel.
+    wgsl: String,
+}
+
+impl Recorder {
+    /// Records what the session is asked for from now on.
+    pub(super) fn new(session: Session) -> Self {
+        Self(Mutex::new(State {
+            session,
+            recording: Recording::default(),
+            wgsl: String::new(),
+        }))
+    }
+
+    /// What was recorded.
+    pub(super) fn take(&self) -> Recording {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut state.recording)
+    }
+}
+
+impl GpuLink for Recorder {
+    fn call(&self, command: GpuCommand) -> GpuAnswer {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = state.session.command(command.clone());
+        state.note(command, &answer);
+        answer
+    }
+}
+
+impl State {
+    fn note(&mut self, command: GpuCommand, answer: &GpuAnswer) {
+        match (command, answer) {
+            (_, GpuAnswer::Refused(_) | GpuAnswer::Ended(_)) => {}
+            (GpuCommand::CreateBuffer { size_bytes }, GpuAnswer::Created(id)) => {
+                let size = usize::try_from(size_bytes).unwrap_or(0);
+                self.recording.buffers.insert(*id, vec![0; size]);
+            }
+            (GpuCommand::Shader(piece), _) => self.wgsl.push_str(&piece),
+            (GpuCommand::CreateKernel { entry, constants }, GpuAnswer::Kernel { id, .. }) => {
+                let source = KernelSource {
+                    wgsl: std::mem::take(&mut self.wgsl),
+                    entry,
+                    constants,
+                };
+                self.recording.kernels.insert(*id, source);
+            }
+            (GpuCommand::Bind { kernel, bindings }, GpuAnswer::Created(id)) => {
+                self.recording.bind_sets.insert(*id, (kernel, bindings));
+            }
+            (
+                GpuCommand::WriteBuffer {
+                    buffer,
+                    offset_bytes,
+                    data,
+                },
+                _,
+            ) => self.recording.step(GpuStep::Write {
+                buffer,
+                offset_bytes,
+                data,
+            }),
+            (GpuCommand::Record(steps) | GpuCommand::Submit { steps, .. }, _) => {
+                steps.into_iter().for_each(|step| self.recording.step(step));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Recording {
+    /// Adds a step, or applies a write that comes before every dispatch.
+    pub(super) fn step(&mut self, step: GpuStep) {
+        match &step {
+            GpuStep::Read { .. } => return,
+            GpuStep::Write {
+                buffer,
+                offset_bytes,
+                data,
+            } if self.steps.is_empty() => {
+                let start = usize::try_from(*offset_bytes).unwrap_or(usize::MAX);
+                let end = start.saturating_add(data.0.len());
+                let held = self.buffers.get_mut(buffer);
+                if let Some(place) = held.and_then(|held| held.get_mut(start..end)) {
+                    place.copy_from_slice(&data.0);
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.steps.push(step);
+    }
+}

@@ -1,0 +1,191 @@
+//! Making what a recorded launch made.
+
+use super::{BindSet, Buffer, Kernel, Replay, Step};
+use crate::gpu::direct::Direct;
+use crate::gpu::form::Form;
+use crate::gpu::recording::{KernelSource, Recording};
+use anyhow::{Context, Result, anyhow, bail};
+use hotcell_gpu::admission::admit;
+use hotcell_gpu::fuel::{METER_STRIDE_BYTES, meter_words};
+use hotcell_model::gpu::{GpuBinding, GpuError, GpuId, GpuStep};
+use hotcell_model::limit::Limit;
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use wgpu::BufferUsages;
+
+impl<'a> Replay<'a> {
+    /// Makes everything that the launch made.
+    pub(in crate::gpu) fn new(direct: &'a Direct, recording: &Recording) -> Result<Self> {
+        let count = recording
+            .steps
+            .iter()
+            .filter(|step| is_dispatch(step))
+            .count() as u64;
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+        let meters = direct.buffer(METER_STRIDE_BYTES * count.max(1), usage);
+        let mut replay = Self {
+            meter_group: direct.bind_meters(&meters),
+            direct,
+            buffers: HashMap::new(),
+            kernels: HashMap::new(),
+            bind_sets: HashMap::new(),
+            steps: Vec::new(),
+            meters,
+            budgets: Vec::new(),
+        };
+        for (id, content) in &recording.buffers {
+            let buffer = replay.make_buffer(content);
+            replay.buffers.insert(*id, buffer);
+        }
+        for (id, source) in &recording.kernels {
+            let kernel = replay.make_kernel(source)?;
+            replay.kernels.insert(*id, kernel);
+        }
+        for (id, (kernel, bindings)) in &recording.bind_sets {
+            let bind_set = replay.bind(*kernel, bindings)?;
+            replay.bind_sets.insert(*id, bind_set);
+        }
+        for step in &recording.steps {
+            replay.add_step(step)?;
+        }
+        Ok(replay)
+    }
+
+    fn make_buffer(&self, content: &[u8]) -> Buffer {
+        let usage = BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+        let all = usage | BufferUsages::STORAGE | BufferUsages::UNIFORM;
+        Buffer {
+            raw: self.direct.buffer(content.len() as u64, all),
+            initial: self.holding(content),
+        }
+    }
+
+    /// A buffer to copy from.
+    fn holding(&self, content: &[u8]) -> wgpu::Buffer {
+        let usage = BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+        let buffer = self.direct.buffer(content.len() as u64, usage);
+        self.direct.queue.write_buffer(&buffer, 0, content);
+        buffer
+    }
+
+    fn make_kernel(&self, source: &KernelSource) -> Result<Kernel> {
+        let limits = self.direct.admission_limits();
+        let admitted = admit(&source.wgsl, &source.entry, &source.constants, &limits);
+        let admitted = admitted.map_err(|refusal| anyhow!("{}", GpuError::from(refusal)))?;
+        let layout = self.direct.layout(&admitted);
+        let forms = Form::ALL.iter();
+        let forms = forms.map(|form| {
+            let shader = self.direct.shader(&admitted, *form)?;
+            self.direct.pipeline(shader, &layout, *form)
+        });
+        Ok(Kernel {
+            forms: forms.collect::<Result<_>>()?,
+            layout,
+            workgroup_invocations: admitted
+                .workgroup_size()
+                .iter()
+                .map(|side| u64::from(*side))
+                .product(),
+        })
+    }
+
+    fn bind(&self, id: GpuId, bindings: &[GpuBinding]) -> Result<BindSet> {
+        let kernel = self.kernels.get(&id).context("a kernel")?;
+        let mut groups = Vec::new();
+        for (layout, number) in kernel.layout.groups.iter().zip(0..) {
+            let Some(layout) = layout else {
+                groups.push(None);
+                continue;
+            };
+            let of_group = bindings.iter().filter(|binding| binding.group == number);
+            let entries = of_group.map(|binding| self.entry(binding));
+            let entries = entries.collect::<Result<Vec<_>>>()?;
+            let group = self.direct.guarded(|| self.direct.bind(layout, &entries))?;
+            groups.push(Some(group));
+        }
+        Ok(BindSet { kernel: id, groups })
+    }
+
+    fn entry(&self, binding: &GpuBinding) -> Result<wgpu::BindGroupEntry<'_>> {
+        Ok(wgpu::BindGroupEntry {
+            binding: binding.slot,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &self.buffer(binding.buffer)?.raw,
+                offset: binding.offset_bytes,
+                size: binding.len_bytes.and_then(NonZeroU64::new),
+            }),
+        })
+    }
+
+    fn add_step(&mut self, step: &GpuStep) -> Result<()> {
+        let step = match step {
+            GpuStep::Dispatch {
+                bind_set,
+                workgroups,
+            } => Step::Dispatch {
+                meter_offset: self.add_meter(*bind_set, *workgroups)?,
+                bind_set: *bind_set,
+                workgroups: *workgroups,
+            },
+            GpuStep::Copy {
+                source,
+                source_offset_bytes,
+                destination,
+                destination_offset_bytes,
+                len_bytes,
+            } => Step::Copy {
+                from: self.buffer(*source)?.raw.clone(),
+                from_offset: *source_offset_bytes,
+                to: *destination,
+                to_offset: *destination_offset_bytes,
+                len: *len_bytes,
+            },
+            GpuStep::Clear {
+                buffer,
+                offset_bytes,
+                len_bytes,
+            } => Step::Clear {
+                buffer: *buffer,
+                offset: *offset_bytes,
+                len: *len_bytes,
+            },
+            GpuStep::Write {
+                buffer,
+                offset_bytes,
+                data,
+            } => Step::Copy {
+                from: self.holding(&data.0),
+                from_offset: 0,
+                to: *buffer,
+                to_offset: *offset_bytes,
+                len: data.0.len() as u64,
+            },
+            GpuStep::Fill { .. } | GpuStep::ReadArray { .. } | GpuStep::Read { .. } => {
+                bail!("a recording has no such step")
+            }
+        };
+        self.steps.push(step);
+        Ok(())
+    }
+
+    /// Gives a dispatch a meter with as large a budget as it could get, and says where it is.
+    fn add_meter(&mut self, bind_set: GpuId, workgroups: [u32; 3]) -> Result<u32> {
+        let bind_set = self.bind_sets.get(&bind_set).context("a bind set")?;
+        let kernel = self.kernels.get(&bind_set.kernel).context("a kernel")?;
+        let workgroups: u64 = workgroups.iter().map(|count| u64::from(*count)).product();
+        let invocations = (workgroups * kernel.workgroup_invocations).max(1);
+        let budget = Limit::GpuFuel.ceiling() / invocations;
+        let words = meter_words(u32::try_from(budget).unwrap_or(u32::MAX), invocations);
+        let offset = u32::try_from(self.budgets.len())?;
+        let bytes = words.iter().flat_map(|word| word.to_le_bytes());
+        self.budgets.extend(bytes);
+        let stride = usize::try_from(METER_STRIDE_BYTES)?;
+        self.budgets
+            .resize(self.budgets.len().next_multiple_of(stride), 0);
+        Ok(offset)
+    }
+}
+
+fn is_dispatch(step: &GpuStep) -> bool {
+    matches!(step, GpuStep::Dispatch { .. })
+}

@@ -1,0 +1,174 @@
+//! What a shader must be before a device hears of it.
+//!
+//! [`admit`] takes hostile WGSL and either refuses it, naming the place in the author's text, or returns an
+//! [`Admitted`]: a valid module with one compute entry point that uses only what kernels are offered, whose
+//! barriers are met by all invocations of a workgroup or by none, and whose size is bounded once every call is
+//! inlined. It asks no device and reads no clock, and what the text may make it do is bounded beforehand.
+
+mod census;
+pub mod cost;
+mod front;
+mod place;
+mod refusal;
+mod text;
+pub mod uniformity;
+
+pub use census::{GROUPS, PRIVATE_BYTES};
+pub use cost::{Cost, Scope};
+pub use refusal::{Refusal, RefusalReason};
+pub use uniformity::Uniformity;
+
+use hotcell_model::limit::Limit;
+use naga::valid::ModuleInfo;
+use naga::{EntryPoint, Function, Handle, Module};
+use place::Source;
+
+/// What bounds a shader at admission.
+#[derive(Clone, Copy, Debug)]
+pub struct AdmissionLimits {
+    /// Bytes of WGSL.
+    pub shader_bytes: u64,
+    /// Operations once every call is inlined; loops count once.
+    pub operations: u64,
+    /// Workgroup memory in bytes.
+    pub workgroup_bytes: u64,
+    /// Invocations of one workgroup.
+    pub workgroup_invocations: u32,
+    /// The size of a workgroup along each axis.
+    pub workgroup_size: [u32; 3],
+    /// Whether subgroup operations may be used.
+    pub has_subgroups: bool,
+}
+
+/// A function of an admitted module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FunctionId {
+    /// The entry point.
+    Entry,
+    /// One that it calls.
+    Function(Handle<Function>),
+}
+
+/// What a shader does with a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindingAccess {
+    /// `var<storage, read>`.
+    ReadOnly,
+    /// `var<storage, read_write>`.
+    ReadWrite,
+    /// `var<uniform>`.
+    Uniform,
+}
+
+/// A buffer that an entry point uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BindingUse {
+    /// `@group`, below 4.
+    pub group: u32,
+    /// `@binding`.
+    pub slot: u32,
+    /// What is done with it.
+    pub access: BindingAccess,
+    /// The least bytes that must be bound: a run-time array counts as one element.
+    pub min_bytes: u64,
+}
+
+/// An admitted entry point. Only [`admit`] makes one.
+#[derive(Debug)]
+pub struct Admitted {
+    module: Module,
+    info: ModuleInfo,
+    uniformity: Uniformity,
+    cost: Cost,
+    bindings: Vec<BindingUse>,
+}
+
+impl Admitted {
+    /// The module: one entry point and what it reaches, no `override` left.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// What the validator found out about it.
+    pub fn info(&self) -> &ModuleInfo {
+        &self.info
+    }
+
+    /// The entry point.
+    pub fn entry_point(&self) -> &EntryPoint {
+        &self.module.entry_points[0]
+    }
+
+    /// A function with its types; `None` for one of another module.
+    pub fn scope(&self, function: FunctionId) -> Option<Scope<'_>> {
+        Scope::new(&self.module, &self.info, function)
+    }
+
+    /// What is the same in all invocations of a workgroup.
+    pub fn uniformity(&self) -> &Uniformity {
+        &self.uniformity
+    }
+
+    /// What it costs.
+    pub fn cost(&self) -> &Cost {
+        &self.cost
+    }
+
+    /// Invocations of a workgroup along each axis: none is 0.
+    pub fn workgroup_size(&self) -> [u32; 3] {
+        self.entry_point().workgroup_size
+    }
+
+    /// What must be bound, in order of group and slot.
+    pub fn bindings(&self) -> &[BindingUse] {
+        &self.bindings
+    }
+}
+
+/// Admits one compute entry point of a WGSL text, with values for its `override` constants.
+///
+/// # Errors
+/// Why not, and where.
+pub fn admit(
+    wgsl: &str,
+    entry: &str,
+    constants: &[(String, f64)],
+    limits: &AdmissionLimits,
+) -> Result<Admitted, Refusal> {
+    let source = Source(wgsl);
+    check_limit(
+        Limit::GpuShaderBytes,
+        wgsl.len() as u64,
+        limits.shader_bytes,
+    )?;
+    let text = text::check(source, limits.has_subgroups)?;
+    let source = Source(&text);
+    let (module, info) = front::read(source, entry, constants, limits.has_subgroups)?;
+    let bindings = census::take(source, &module, limits)?;
+    let cost =
+        Cost::of_module(&module, &info).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;
+    check_limit(
+        Limit::GpuShaderOperations,
+        cost.operations(),
+        limits.operations,
+    )?;
+    let uniformity = Uniformity::of_module(source, &module, &info)?;
+    Ok(Admitted {
+        module,
+        info,
+        uniformity,
+        cost,
+        bindings,
+    })
+}
+
+fn check_limit(limit: Limit, requested: u64, maximum: u64) -> Result<(), Refusal> {
+    if requested > maximum {
+        return Err(Refusal::of_shader(RefusalReason::Limit {
+            limit,
+            requested,
+            maximum,
+        }));
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! From text to a valid module with one entry point and no `override` left.
+
+use super::place::Source;
+use super::refusal::{Refusal, RefusalReason};
+use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
+use naga::compact::{KeepUnused, compact};
+use naga::front::wgsl::{Frontend, Options};
+use naga::valid::{Capabilities, ModuleInfo, ValidationError, ValidationFlags, Validator};
+use naga::{Module, Override, ScalarKind, ShaderStage, Span, TypeInner, WithSpan};
+use std::error::Error;
+use std::panic::catch_unwind;
+
+/// What of naga's optional features kernels are offered: none but the subgroups of a device that has them.
+fn capabilities(has_subgroups: bool) -> Capabilities {
+    let always = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    if has_subgroups {
+        always | Capabilities::SUBGROUP
+    } else {
+        always
+    }
+}
+
+/// Parses, validates and keeps one compute entry point.
+pub(super) fn read(
+    source: Source<'_>,
+    entry: &str,
+    constants: &[(String, f64)],
+    has_subgroups: bool,
+) -> Result<(Module, ModuleInfo), Refusal> {
+    // The front end is known to panic on some texts. Where a panic ends the process it takes one worker with it.
+    let read = || read_or_panic(source, entry, constants, has_subgroups);
+    catch_unwind(read).unwrap_or(Err(Refusal::of_shader(RefusalReason::FrontEnd)))
+}
+
+fn read_or_panic(
+    source: Source<'_>,
+    entry: &str,
+    constants: &[(String, f64)],
+    has_subgroups: bool,
+) -> Result<(Module, ModuleInfo), Refusal> {
+    let module = parse(source, has_subgroups)?;
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities(has_subgroups));
+    let info = validator
+        .validate(&module)
+        .map_err(|error| invalid(source, &error))?;
+    let mut module = resolve(source, &module, &info, entry, constants)?;
+    compact(&mut module, KeepUnused::No);
+    let info = validator
+        .validate_resolved_overrides(&module)
+        .map_err(|error| invalid(source, &error))?;
+    Ok((module, info))
+}
+
+fn parse(source: Source<'_>, has_subgroups: bool) -> Result<Module, Refusal> {
+    let options = Options {
+        parse_doc_comments: false,
+        capabilities: capabilities(has_subgroups),
+    };
+    Frontend::new_with_options(options)
+        .parse(source.0)
+        .map_err(|error| {
+            let first = error.labels().next();
+            let span = first.map_or(Span::UNDEFINED, |(span, _)| span);
+            source.refuse(span, RefusalReason::Invalid(shorten(error.message())))
+        })
+}
+
+fn invalid(source: Source<'_>, error: &WithSpan<ValidationError>) -> Refusal {
+    let narrowest = error
+        .spans()
+        .filter_map(|(span, _)| Some((span, span.to_range()?.len())))
+        .min_by_key(|(_, len)| *len)
+        .map_or(Span::UNDEFINED, |(span, _)| *span);
+    source.refuse(narrowest, RefusalReason::Invalid(chain(error.as_inner())))
+}
+
+/// An error with its causes, as one line.
+fn chain(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        cause = error.source();
+    }
+    shorten(&message)
+}
+
+/// The validator's words as a fragment; they may hold pieces of the text.
+fn shorten(message: &str) -> String {
+    let mut short = shorten_name(message);
+    if let Some(first) = short.get(..1) {
+        let lower = first.to_lowercase();
+        short.replace_range(..1, &lower);
+    }
+    short
+}
+
+/// Words of a guest, of bounded length and on one line.
+fn shorten_name(name: &str) -> String {
+    const LONGEST: usize = 400;
+    name.chars()
+        .map(|char| if char.is_control() { ' ' } else { char })
+        .take(LONGEST)
+        .collect()
+}
+
+/// Keeps the entry point alone and gives every `override` its value.
+fn resolve(
+    source: Source<'_>,
+    module: &Module,
+    info: &ModuleInfo,
+    entry: &str,
+    constants: &[(String, f64)],
+) -> Result<Module, Refusal> {
+    let named = |stage: Option<ShaderStage>| {
+        let is = |point: &naga::EntryPoint| stage.is_none_or(|stage| point.stage == stage);
+        module
+            .entry_points
+            .iter()
+            .any(|point| point.name == entry && is(point))
+    };
+    if !named(Some(ShaderStage::Compute)) {
+        return Err(Refusal::of_shader(if named(None) {
+            RefusalReason::NotCompute(shorten_name(entry))
+        } else {
+            RefusalReason::NoEntryPoint(shorten_name(entry))
+        }));
+    }
+    check_constants(module, constants)?;
+    let values = constants.iter().cloned().collect();
+    let point = Some((ShaderStage::Compute, entry));
+    process_overrides(module, info, point, &values)
+        .map(|(module, _)| module.into_owned())
+        .map_err(|error| constant_refusal(source, error))
+}
+
+/// Checks each given value: of a constant that there is, given once, and one of its type.
+fn check_constants(module: &Module, constants: &[(String, f64)]) -> Result<(), Refusal> {
+    for (index, (name, value)) in constants.iter().enumerate() {
+        let is_named = |constant: &Override| match constant.id {
+            Some(id) => *name == id.to_string(),
+            None => constant.name.as_deref() == Some(name),
+        };
+        let mut overrides = module.overrides.iter().map(|(_, constant)| constant);
+        let short = || shorten_name(name);
+        let reason = match overrides.find(|constant| is_named(constant)) {
+            None => RefusalReason::UnknownConstant(short()),
+            Some(_) if constants[..index].iter().any(|(other, _)| other == name) => {
+                RefusalReason::ConstantGivenTwice(short())
+            }
+            Some(constant) if !fits(&module.types[constant.ty].inner, *value) => {
+                RefusalReason::ConstantValue {
+                    name: short(),
+                    value: *value,
+                }
+            }
+            Some(_) => continue,
+        };
+        return Err(Refusal::of_shader(reason));
+    }
+    Ok(())
+}
+
+/// Whether a value is one of a scalar type. Fractions are cut off, as WebGPU does.
+fn fits(inner: &TypeInner, value: f64) -> bool {
+    let TypeInner::Scalar(scalar) = inner else {
+        return false;
+    };
+    let whole = value.trunc();
+    match scalar.kind {
+        ScalarKind::Bool => true,
+        ScalarKind::Sint => f64::from(i32::MIN) <= whole && whole <= f64::from(i32::MAX),
+        ScalarKind::Uint => 0.0 <= whole && whole <= f64::from(u32::MAX),
+        _ => value.abs() <= f64::from(f32::MAX),
+    }
+}
+
+fn constant_refusal(source: Source<'_>, error: PipelineConstantError) -> Refusal {
+    use PipelineConstantError as E;
+    match error {
+        E::MissingValue(name) => {
+            Refusal::of_shader(RefusalReason::MissingConstant(shorten_name(&name)))
+        }
+        E::NotFound(name) => {
+            Refusal::of_shader(RefusalReason::UnknownConstant(shorten_name(&name)))
+        }
+        E::ValidationError(error) => invalid(source, &error),
+        other => Refusal::of_shader(RefusalReason::Invalid(chain(&other))),
+    }
+}

@@ -1,0 +1,341 @@
+//! Batches: all or nothing. A batch is checked and charged as a whole, and only then recorded and submitted.
+
+use super::Session;
+use super::failure::Failure;
+use super::fuel::Budgets;
+use super::meters::{self, Meters};
+use super::plan::{MOST_STEPS, Plan};
+use super::range::{check_words, len_of};
+use super::things::{Submission, Thing};
+use bytes::Bytes;
+use hotcell_model::gpu::{
+    GpuAnswer, GpuDispatchFuel, GpuEnd, GpuError, GpuId, GpuStep, PROFILED_DISPATCHES, Payload,
+};
+use std::sync::Arc;
+
+/// Steps of the batch to come.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    steps: Vec<GpuStep>,
+    /// Bytes that they carry, charged while they are held.
+    bytes: u64,
+}
+
+/// A batch with metered dispatches whose meters were not read yet.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    /// The number of the work that brings the meters.
+    number: u64,
+    /// What a profile says of its dispatches so far: whether each has a meter, and what is known.
+    dispatches: Vec<(bool, GpuDispatchFuel)>,
+}
+
+impl Session {
+    /// Keeps steps for the next batch. Steps that do not fit drop the batch.
+    pub(super) fn record(&mut self, steps: Vec<GpuStep>) -> Result<GpuAnswer, Failure> {
+        let bytes = steps.iter().map(carried).fold(0, u64::saturating_add);
+        let fits = self.check_steps(steps.len());
+        if let Err(failure) = fits.and_then(|()| self.charge_bytes(bytes)) {
+            self.take_recorded();
+            return Err(failure);
+        }
+        self.recorded.bytes += bytes;
+        self.recorded.steps.extend(steps);
+        Ok(GpuAnswer::Done)
+    }
+
+    fn check_steps(&self, more: usize) -> Result<(), Failure> {
+        if self.recorded.steps.len() + more > MOST_STEPS {
+            let most = format!("more than {MOST_STEPS} steps in one batch");
+            return Err(GpuError::Misuse(most).into());
+        }
+        Ok(())
+    }
+
+    fn take_recorded(&mut self) -> Vec<GpuStep> {
+        let recorded = std::mem::take(&mut self.recorded);
+        self.quotas.bytes.release(recorded.bytes);
+        recorded.steps
+    }
+
+    /// Queues the recorded steps and these, and waits where that is asked for.
+    pub(super) fn submit(&mut self, steps: Vec<GpuStep>, wait: bool) -> Result<GpuAnswer, Failure> {
+        let fits = self.check_steps(steps.len());
+        let mut batch = self.take_recorded();
+        fits?;
+        batch.extend(steps);
+        let plan = self.plan(batch)?;
+        if !wait {
+            self.things.check_submissions()?;
+        }
+        let mut submission = self.submit_plan(plan)?;
+        if wait {
+            return self.wait_for(&mut submission);
+        }
+        let id = self.things.fresh()?;
+        self.things.insert(id, Thing::Submission(submission));
+        Ok(GpuAnswer::Created(id))
+    }
+
+    /// Waits for a submission.
+    pub(super) fn wait(&mut self, id: GpuId) -> Result<GpuAnswer, Failure> {
+        let mut submission = std::mem::take(self.things.submission(id)?);
+        let answer = self.wait_for(&mut submission)?;
+        *self.things.submission(id)? = submission;
+        Ok(answer)
+    }
+
+    fn wait_for(&mut self, submission: &mut Submission) -> Result<GpuAnswer, Failure> {
+        self.lane.wait(submission.last, &mut self.quotas)?;
+        self.lane.land(submission.last)?;
+        self.settle_meters(submission.last)?;
+        let answers = std::mem::take(&mut submission.answers);
+        self.quotas
+            .bytes
+            .release(std::mem::take(&mut submission.answer_bytes));
+        let payload = |answer| Payload(Bytes::from(self.lane.landing.take_answer(answer)));
+        Ok(GpuAnswer::Waited(
+            answers.into_iter().map(payload).collect(),
+        ))
+    }
+
+    /// Forgets a submission and what it would have answered.
+    pub(super) fn forget(&mut self, submission: Submission) {
+        self.quotas.bytes.release(submission.answer_bytes);
+        submission
+            .answers
+            .into_iter()
+            .for_each(|answer| self.lane.landing.close_answer(answer));
+    }
+
+    /// Writes into a buffer, in order with everything submitted before and after.
+    pub(super) fn write_buffer(
+        &mut self,
+        buffer: GpuId,
+        offset: u64,
+        data: &[u8],
+    ) -> Result<GpuAnswer, Failure> {
+        let buffer = Arc::clone(self.things.buffer(buffer)?);
+        check_words(offset, len_of(data), buffer.size_bytes)?;
+        self.reserve(len_of(data), 0, 0, 0)?;
+        self.lane
+            .write(&buffer.raw, offset, data, &mut self.quotas)?;
+        buffer.use_in(self.lane.number());
+        Ok(GpuAnswer::Done)
+    }
+
+    /// Reads from a buffer, after everything submitted before.
+    pub(super) fn read_buffer(
+        &mut self,
+        buffer: GpuId,
+        offset: u64,
+        len: u64,
+    ) -> Result<GpuAnswer, Failure> {
+        let size_bytes = self.things.buffer(buffer)?.size_bytes;
+        check_words(offset, len, size_bytes)?;
+        let step = GpuStep::Read {
+            buffer,
+            offset_bytes: offset,
+            len_bytes: len,
+        };
+        let plan = self.plan(vec![step])?;
+        let mut submission = self.submit_plan(plan)?;
+        match self.wait_for(&mut submission)? {
+            GpuAnswer::Waited(mut payloads) => {
+                Ok(GpuAnswer::Bytes(payloads.pop().unwrap_or_default()))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Charges a checked batch, records and submits it.
+    fn submit_plan(&mut self, plan: Plan) -> Result<Submission, Failure> {
+        if !plan.volumes.is_empty() {
+            self.settle_unsettled()?;
+        }
+        let budgets = Budgets::of_batch(&plan.volumes, &self.quotas.fuel)?;
+        let invocations = plan
+            .volumes
+            .iter()
+            .fold(0u64, |sum, volume| sum.saturating_add(volume.invocations));
+        self.quotas.dispatches.check(plan.volumes.len() as u64)?;
+        self.quotas.invocations.check(invocations)?;
+        let metered = budgets.per_invocation.len() as u64;
+        let meter_bytes = Meters::bytes(metered);
+        self.reserve(
+            plan.upload_bytes.saturating_add(meter_bytes),
+            plan.readback_bytes.saturating_add(meter_bytes),
+            metered,
+            plan.answer_bytes,
+        )?;
+        self.quotas
+            .dispatches
+            .charge_unchecked(plan.volumes.len() as u64);
+        self.quotas.invocations.charge_unchecked(invocations);
+        self.quotas.fuel.charge_unchecked(budgets.static_fuel);
+        self.usage.fuel_static += budgets.static_fuel;
+        self.usage.fuel_bound = self.usage.fuel_bound.saturating_add(budgets.bound);
+        Ok(self.carry_out(plan, &budgets)?)
+    }
+
+    fn carry_out(&mut self, plan: Plan, budgets: &Budgets) -> Result<Submission, GpuEnd> {
+        let metered = budgets.per_invocation.len() as u64;
+        if metered > 0 {
+            let (lane, quotas) = (&mut self.lane, &mut self.quotas);
+            self.meters
+                .write(&self.device, &plan.volumes, budgets, lane, quotas)?;
+        }
+        let answer_bytes = plan.answer_bytes;
+        let answers = self.encode(&plan.moves)?;
+        if metered > 0 {
+            self.meters
+                .read(metered, &mut self.lane, &mut self.quotas)?;
+        }
+        self.lane.flush()?;
+        let last = self.lane.number() - 1;
+        self.note_dispatches(&plan, metered, last);
+        Ok(Submission {
+            last,
+            answers,
+            answer_bytes,
+        })
+    }
+
+    fn note_dispatches(&mut self, plan: &Plan, metered: u64, number: u64) {
+        let dispatches = plan.volumes.iter().map(|volume| {
+            let fuel = GpuDispatchFuel {
+                invocations: volume.invocations,
+                fuel_static: volume.static_fuel.saturating_mul(volume.invocations),
+                fuel_dynamic: 0,
+            };
+            (volume.is_metered(), fuel)
+        });
+        if metered > 0 {
+            let dispatches = dispatches.collect();
+            self.unsettled = Some(Unsettled { number, dispatches });
+        } else if self.has_profile {
+            dispatches
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|(_, fuel)| self.note(fuel));
+        }
+    }
+
+    /// Adds a dispatch to the profile. What it does not tell apart is added to its last entry.
+    fn note(&mut self, fuel: GpuDispatchFuel) {
+        let profile = &mut self.usage.profile;
+        let is_full = profile.len() >= PROFILED_DISPATCHES;
+        match profile.last_mut() {
+            Some(last) if is_full => {
+                last.invocations = last.invocations.saturating_add(fuel.invocations);
+                last.fuel_static = last.fuel_static.saturating_add(fuel.fuel_static);
+                last.fuel_dynamic = last.fuel_dynamic.saturating_add(fuel.fuel_dynamic);
+            }
+            _ => profile.push(fuel),
+        }
+    }
+
+    /// Waits for the batch whose spending is not known yet, so that what is left for the next one is.
+    fn settle_unsettled(&mut self) -> Result<(), GpuEnd> {
+        let Some(number) = self.unsettled.as_ref().map(|unsettled| unsettled.number) else {
+            return Ok(());
+        };
+        self.lane.wait(number, &mut self.quotas)?;
+        self.lane.land(number)?;
+        self.settle_meters(number)
+    }
+
+    /// Charges what the meters say that came with work up to that number.
+    pub(super) fn settle_meters(&mut self, number: u64) -> Result<(), GpuEnd> {
+        let Some(unsettled) = self
+            .unsettled
+            .take_if(|unsettled| unsettled.number <= number)
+        else {
+            return Ok(());
+        };
+        let bytes = self.lane.landing.take_meters();
+        let mut readings = meters::readings(&bytes);
+        let (mut spent, mut is_exhausted) = (0u64, false);
+        for (is_metered, mut fuel) in unsettled.dispatches {
+            if is_metered && let Some(reading) = readings.next() {
+                spent = spent.saturating_add(reading.spent);
+                is_exhausted |= reading.exhausted;
+                fuel.fuel_dynamic = reading.exact.unwrap_or(reading.spent);
+            }
+            if self.has_profile {
+                self.note(fuel);
+            }
+        }
+        self.quotas.fuel.charge_unchecked(spent);
+        self.usage.fuel_dynamic = self.usage.fuel_dynamic.saturating_add(spent);
+        if is_exhausted {
+            return Err(self.exhausted());
+        }
+        Ok(())
+    }
+
+    fn exhausted(&mut self) -> GpuEnd {
+        self.usage.is_fuel_exhausted = true;
+        let fuel = &self.quotas.fuel;
+        GpuEnd::FuelExhausted {
+            used: fuel.used().max(fuel.maximum().saturating_add(1)),
+            maximum: fuel.maximum(),
+        }
+    }
+
+    /// Makes room for a batch: both rings, the meters, and what it answers. Charged before anything is made.
+    fn reserve(
+        &mut self,
+        upload: u64,
+        readback: u64,
+        metered: u64,
+        answers: u64,
+    ) -> Result<(), Failure> {
+        let (up, down) = (
+            self.lane.upload.wanted(upload),
+            self.lane.readback.wanted(readback),
+        );
+        let slots = self.meters.wanted(metered);
+        let grown_up = up - self.lane.upload.size();
+        let grown_down = down - self.lane.readback.size();
+        let grown_meters = Meters::bytes(slots) - Meters::bytes(self.meters.slots());
+        let rings = 2 * (grown_up + grown_down);
+        let more = (rings + grown_meters).saturating_add(answers);
+        if rings + grown_meters > 0 {
+            self.settle()?;
+        }
+        self.charge_bytes(more)?;
+        if grown_up > 0 {
+            self.lane.upload.grow(up);
+        }
+        if grown_down > 0 {
+            self.lane.readback.grow(down);
+        }
+        if grown_meters > 0 {
+            self.meters.grow(slots);
+        }
+        Ok(())
+    }
+
+    /// Charges bytes. Where they do not fit, what the device may be done with is waited for first.
+    pub(super) fn charge_bytes(&mut self, bytes: u64) -> Result<(), Failure> {
+        if self.quotas.bytes.check(bytes).is_err() && self.lane.has_releases() {
+            self.settle()?;
+        }
+        Ok(self.quotas.bytes.charge(bytes)?)
+    }
+
+    /// Waits for everything, lets it land and charges what it spent.
+    pub(super) fn settle(&mut self) -> Result<(), GpuEnd> {
+        self.lane.settle(&mut self.quotas)?;
+        self.settle_meters(u64::MAX)
+    }
+}
+
+/// Bytes that a step carries.
+fn carried(step: &GpuStep) -> u64 {
+    match step {
+        GpuStep::Write { data, .. } => len_of(&data.0),
+        _ => 0,
+    }
+}

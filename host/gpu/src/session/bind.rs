@@ -1,0 +1,188 @@
+//! Bind sets: every binding that a kernel uses is named once, its range is in its buffer and large enough, and
+//! nothing that is written is bound twice where one place could be reached through two names.
+
+use super::Session;
+use super::failure::Failure;
+use super::range::{COPY_ALIGNMENT, check_aligned, check_range};
+use super::things::{BindSet, Buffer, Thing};
+use crate::admission::{BindingAccess, BindingUse};
+use crate::device::{BINDING_ALIGNMENT, Pipeline};
+use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuError, GpuId};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+/// A range of a buffer at the place that asks for it.
+struct Bound {
+    place: BindingUse,
+    buffer: Arc<Buffer>,
+    offset: u64,
+    len: u64,
+}
+
+impl Session {
+    /// Binds buffers to a kernel.
+    pub(super) fn bind(
+        &mut self,
+        kernel: GpuId,
+        bindings: &[GpuBinding],
+    ) -> Result<GpuAnswer, Failure> {
+        let pipeline = Arc::clone(self.things.kernel(kernel)?);
+        let bound = self.check_bindings(&pipeline, bindings)?;
+        check_aliases(&bound)?;
+        self.quotas.bind_sets.check(1)?;
+        let groups = self
+            .device
+            .guarded(|| bind_groups(self.device.wgpu(), &pipeline, &bound))?;
+        let id = self.things.fresh()?;
+        self.quotas.bind_sets.charge_unchecked(1);
+        let buffers = bound.into_iter().map(|bound| bound.buffer).collect();
+        let bind_set = BindSet {
+            pipeline,
+            groups,
+            buffers,
+        };
+        self.things.insert(id, Thing::BindSet(Arc::new(bind_set)));
+        Ok(GpuAnswer::Created(id))
+    }
+
+    fn check_bindings(
+        &self,
+        pipeline: &Pipeline,
+        bindings: &[GpuBinding],
+    ) -> Result<Vec<Bound>, GpuError> {
+        if let Some(stranger) = bindings.iter().find(|binding| !is_used(pipeline, binding)) {
+            return Err(misuse(
+                stranger.group,
+                stranger.slot,
+                "is not used by the kernel",
+            ));
+        }
+        let bound = pipeline
+            .bindings
+            .iter()
+            .map(|place| self.check_binding(place, bindings));
+        bound.collect()
+    }
+
+    fn check_binding(
+        &self,
+        place: &BindingUse,
+        bindings: &[GpuBinding],
+    ) -> Result<Bound, GpuError> {
+        let here =
+            |binding: &&GpuBinding| (binding.group, binding.slot) == (place.group, place.slot);
+        let mut named = bindings.iter().filter(here);
+        let binding = match (named.next(), named.next()) {
+            (Some(binding), None) => binding,
+            (None, _) => return Err(misuse(place.group, place.slot, "is not bound")),
+            (Some(_), Some(_)) => return Err(misuse(place.group, place.slot, "is bound twice")),
+        };
+        let buffer = Arc::clone(self.things.buffer(binding.buffer)?);
+        let (offset, len) = range_of(binding, &buffer)?;
+        self.check_size(place, len)?;
+        Ok(Bound {
+            place: *place,
+            buffer,
+            offset,
+            len,
+        })
+    }
+
+    fn check_size(&self, place: &BindingUse, len: u64) -> Result<(), GpuError> {
+        let limits = self.device.limits();
+        let most = match place.access {
+            BindingAccess::Uniform => limits.max_uniform_buffer_binding_size,
+            BindingAccess::ReadOnly | BindingAccess::ReadWrite => {
+                self.device.properties().max_binding_bytes
+            }
+        };
+        let least = place.min_bytes.max(COPY_ALIGNMENT);
+        if len < least || len > most {
+            let wrong =
+                format!("has {len} bytes, at least {least} and at most {most} can be bound there");
+            return Err(misuse(place.group, place.slot, &wrong));
+        }
+        Ok(())
+    }
+}
+
+fn is_used(pipeline: &Pipeline, binding: &GpuBinding) -> bool {
+    let mut places = pipeline.bindings.iter();
+    places.any(|place| (place.group, place.slot) == (binding.group, binding.slot))
+}
+
+fn range_of(binding: &GpuBinding, buffer: &Buffer) -> Result<(u64, u64), GpuError> {
+    let (offset, size) = (binding.offset_bytes, buffer.size_bytes);
+    check_aligned("the offset of a binding", offset, BINDING_ALIGNMENT)?;
+    let len = binding.len_bytes.unwrap_or(size.saturating_sub(offset));
+    check_range(offset, len, size)?;
+    check_aligned("the length of a binding", len, COPY_ALIGNMENT)?;
+    Ok((offset, len))
+}
+
+/// Refuses what the device's rules refuse, and what they leave open: ranges that overlap where one is written, and a
+/// buffer that is written through one binding and read through another, wherever.
+fn check_aliases(bound: &[Bound]) -> Result<(), GpuError> {
+    for (position, one) in bound.iter().enumerate() {
+        for other in &bound[position + 1..] {
+            if one.buffer.id == other.buffer.id && is_conflict(one, other) {
+                let wrong = format!(
+                    "shares its buffer with @group({}) @binding({}), and one of them is written",
+                    other.place.group, other.place.slot
+                );
+                return Err(misuse(one.place.group, one.place.slot, &wrong));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_conflict(one: &Bound, other: &Bound) -> bool {
+    let is_written = |bound: &Bound| bound.place.access == BindingAccess::ReadWrite;
+    match (is_written(one), is_written(other)) {
+        (false, false) => false,
+        (true, true) => {
+            one.offset < other.offset + other.len && other.offset < one.offset + one.len
+        }
+        _ => true,
+    }
+}
+
+fn bind_groups(
+    device: &wgpu::Device,
+    pipeline: &Pipeline,
+    bound: &[Bound],
+) -> Vec<(u32, wgpu::BindGroup)> {
+    (0u32..)
+        .zip(&pipeline.layouts)
+        .filter_map(|(group, layout)| Some((group, layout.as_ref()?)))
+        .map(|(group, layout)| {
+            let entries: Vec<_> = bound
+                .iter()
+                .filter(|bound| bound.place.group == group)
+                .map(entry)
+                .collect();
+            let descriptor = wgpu::BindGroupDescriptor {
+                label: None,
+                layout,
+                entries: &entries,
+            };
+            (group, device.create_bind_group(&descriptor))
+        })
+        .collect()
+}
+
+fn entry(bound: &Bound) -> wgpu::BindGroupEntry<'_> {
+    wgpu::BindGroupEntry {
+        binding: bound.place.slot,
+        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &bound.buffer.raw,
+            offset: bound.offset,
+            size: NonZeroU64::new(bound.len),
+        }),
+    }
+}
+
+fn misuse(group: u32, slot: u32, wrong: &str) -> GpuError {
+    GpuError::Misuse(format!("@group({group}) @binding({slot}) {wrong}"))
+}

@@ -1,0 +1,162 @@
+//! Kernels: from a guest's WGSL to a pipeline.
+
+use super::failure::Failure;
+use super::things::Thing;
+use super::{Checks, Session};
+use crate::admission::{AdmissionLimits, BindingAccess, BindingUse, admit};
+use crate::device::{Device, GUEST_GROUPS, GUEST_SLOTS, PipelineKey, Prepared};
+use crate::fuel::{FuelOptions, instrument};
+use hotcell_model::gpu::{GpuAnswer, GpuError};
+
+/// Values for `override` constants, by name.
+type Constants = [(String, f64)];
+
+impl Session {
+    /// Takes the next piece of a shader's text. A piece that does not fit drops the text.
+    pub(super) fn shader(&mut self, piece: &str) -> Result<GpuAnswer, Failure> {
+        let len = (self.shader.len() + piece.len()) as u64;
+        if let Err(error) = self.quotas.shader_bytes.check(len) {
+            self.shader = String::new();
+            return Err(error.into());
+        }
+        self.shader.push_str(piece);
+        Ok(GpuAnswer::Done)
+    }
+
+    /// Admits and compiles the text said so far. Its bytes are charged for being read, whatever comes of them.
+    pub(super) fn create_kernel(
+        &mut self,
+        entry: &str,
+        constants: &Constants,
+    ) -> Result<GpuAnswer, Failure> {
+        let wgsl = std::mem::take(&mut self.shader);
+        self.quotas.pipelines.check(1)?;
+        self.quotas
+            .shader_bytes
+            .charge(text_bytes(&wgsl, entry, constants))?;
+        let limits = self.admission_limits(wgsl.len() as u64);
+        let (device, checks, has_profile) = (&self.device, self.checks, self.has_profile);
+        let key = key(&wgsl, entry, constants, &limits, (checks, has_profile));
+        let pipeline = device.pipeline(key, || {
+            let prepared = match checks {
+                Checks::Full => prepare(&wgsl, entry, constants, &limits, has_profile)?,
+                #[cfg(feature = "unchecked")]
+                Checks::None => super::unchecked::prepare(&wgsl, entry)?,
+            };
+            check_bindings(device, &prepared.bindings)?;
+            Ok::<_, Failure>(prepared)
+        })?;
+        let id = self.things.fresh()?;
+        self.quotas.pipelines.charge_unchecked(1);
+        let workgroup_size = pipeline.workgroup_size;
+        self.things.insert(id, Thing::Kernel(pipeline));
+        Ok(GpuAnswer::Kernel { id, workgroup_size })
+    }
+
+    fn admission_limits(&self, shader_bytes: u64) -> AdmissionLimits {
+        let (limits, properties) = (self.device.limits(), self.device.properties());
+        let device_bytes = u64::from(properties.max_workgroup_bytes);
+        AdmissionLimits {
+            shader_bytes,
+            operations: self.quotas.operations.maximum(),
+            workgroup_bytes: self.quotas.workgroup_bytes.maximum().min(device_bytes),
+            workgroup_invocations: properties.max_workgroup_invocations,
+            workgroup_size: [
+                limits.max_compute_workgroup_size_x,
+                limits.max_compute_workgroup_size_y,
+                limits.max_compute_workgroup_size_z,
+            ],
+            has_subgroups: properties.has_subgroups,
+        }
+    }
+}
+
+/// Everything of a guest's that is read to make a kernel.
+fn text_bytes(wgsl: &str, entry: &str, constants: &Constants) -> u64 {
+    let names: usize = constants.iter().map(|(name, _)| name.len() + 8).sum();
+    (wgsl.len() + entry.len() + names) as u64
+}
+
+fn prepare(
+    wgsl: &str,
+    entry: &str,
+    constants: &Constants,
+    limits: &AdmissionLimits,
+    profile: bool,
+) -> Result<Prepared, GpuError> {
+    let admitted = admit(wgsl, entry, constants, limits)?;
+    let options = FuelOptions {
+        profile,
+        force: false,
+    };
+    let instrumented = instrument(&admitted, options).map_err(|error| GpuError::Shader {
+        line: 0,
+        column: 0,
+        message: error.to_string(),
+    })?;
+    Ok(Prepared {
+        workgroup_size: admitted.workgroup_size(),
+        bindings: admitted.bindings().to_vec(),
+        entry: instrumented.entry,
+        static_fuel: instrumented.static_fuel,
+        has_meter: instrumented.meter.is_some(),
+        has_finite_loops: true,
+        module: instrumented.module,
+    })
+}
+
+/// Whether the device has a place for each binding, and one left for the meter.
+fn check_bindings(device: &Device, bindings: &[BindingUse]) -> Result<(), GpuError> {
+    let limits = device.limits();
+    let count = |is: fn(BindingAccess) -> bool| {
+        bindings.iter().filter(|binding| is(binding.access)).count() as u64
+    };
+    let uniforms = count(|access| access == BindingAccess::Uniform);
+    let storages = count(|access| access != BindingAccess::Uniform);
+    let most_storages = u64::from(limits.max_storage_buffers_per_shader_stage) - 1;
+    let most_uniforms = u64::from(limits.max_uniform_buffers_per_shader_stage);
+    let wrong = if let Some(binding) = bindings.iter().find(|binding| !has_place(binding)) {
+        format!(
+            "there is no @group({}) @binding({}): groups are below {GUEST_GROUPS}, bindings below {GUEST_SLOTS}",
+            binding.group, binding.slot
+        )
+    } else if storages > most_storages {
+        format!("{storages} storage buffers, at most {most_storages} allowed")
+    } else if uniforms > most_uniforms {
+        format!("{uniforms} uniform buffers, at most {most_uniforms} allowed")
+    } else {
+        return Ok(());
+    };
+    Err(GpuError::Shader {
+        line: 0,
+        column: 0,
+        message: wrong,
+    })
+}
+
+fn has_place(binding: &BindingUse) -> bool {
+    binding.group < GUEST_GROUPS && binding.slot < GUEST_SLOTS
+}
+
+/// The digest of all that a pipeline is made from. Every text is preceded by its length.
+fn key(
+    wgsl: &str,
+    entry: &str,
+    constants: &Constants,
+    limits: &AdmissionLimits,
+    (checks, has_profile): (Checks, bool),
+) -> PipelineKey {
+    let mut hasher = blake3::Hasher::new();
+    let mut text = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    text(wgsl);
+    text(entry);
+    text(&format!("{checks:?} {has_profile} {limits:?}"));
+    for (name, value) in constants {
+        text(name);
+        text(&value.to_bits().to_string());
+    }
+    *hasher.finalize().as_bytes()
+}

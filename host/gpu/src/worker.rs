@@ -1,0 +1,104 @@
+//! The worker: locked in around a device, then serving.
+
+mod arguments;
+mod arrays;
+mod bounds;
+mod serve;
+mod watch;
+
+use crate::EXIT_SETUP;
+use arguments::Arguments;
+use hotcell_gpu::device::{Device, DeviceChoice, DeviceError};
+use hotcell_model::frame::{self, FromGpu, Hello, WorkerKind};
+use hotcell_model::text;
+use hotcell_sandbox::BUILD_ID;
+use hotcell_sandbox::channel::Channel;
+use hotcell_sandbox::end::end_now;
+use hotcell_sandbox::filter::DriverKind;
+use hotcell_sandbox::lockdown::{Birth, ResourceLimits};
+use serve::Server;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use watch::Watch;
+
+/// Exit code after a panic.
+const EXIT_PANIC: i32 = 101;
+/// The longest words about a failure.
+const WORDS_BYTES: usize = 2048;
+
+/// What the process does, from its birth to its end.
+pub(crate) fn start() -> Result<(), Box<dyn Error>> {
+    let birth = Birth::begin(WorkerKind::Gpu)?;
+    let channel = Arc::new(Channel::from_standard_input()?);
+    // Nothing is said there; the supervisor has the other end.
+    let _control = Channel::from_standard_output()?;
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let walled = birth.wall(&ResourceLimits {
+        data_bytes: arguments.data_bytes,
+        address_space_bytes: None,
+        cpu_seconds: None,
+    })?;
+    end_on_panic();
+    let hello = Hello {
+        build: BUILD_ID,
+        kind: WorkerKind::Gpu,
+        layers: walled.layers().to_vec(),
+    };
+    send(&channel, &hello)?;
+
+    let device = match open(arguments.device) {
+        Ok(device) => device,
+        Err(error) => return Ok(send(&channel, &FromGpu::Unavailable(words(&error)))?),
+    };
+    let watch = Watch::start(&channel)?;
+    let confined = walled.lock_driver(driver_kind(arguments.device, &device))?;
+    let ready = FromGpu::Ready {
+        driver: words(&device.driver()),
+        properties: *device.properties(),
+        layers: confined.layers().to_vec(),
+    };
+    send(&channel, &ready)?;
+    let server = Server {
+        confined,
+        channel,
+        device,
+        watch,
+    };
+    // Neither a message nor the driver's own end is possible any more.
+    end_now(match server.serve() {
+        Ok(()) => 0,
+        Err(_) => i32::from(EXIT_SETUP),
+    })
+}
+
+/// Opens the device and has it work once: what its driver reads and starts, it has read and started then.
+fn open(choice: DeviceChoice) -> Result<Arc<Device>, DeviceError> {
+    let device = Arc::new(Device::open(choice)?);
+    device.warm_up()?;
+    Ok(device)
+}
+
+/// Where there is no driver at all, the filter that lets less through serves.
+fn driver_kind(choice: DeviceChoice, device: &Device) -> DriverKind {
+    match device.is_software() && choice != DeviceChoice::Nothing {
+        true => DriverKind::Software,
+        false => DriverKind::Hardware,
+    }
+}
+
+/// A panic must not unwind into half a launch, and the default message needs calls that are forbidden.
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|_| end_now(EXIT_PANIC)));
+}
+
+/// Sends a frame without descriptors.
+fn send<T: serde::Serialize>(channel: &Channel, value: &T) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    frame::encode(value, &mut buffer).map_err(io::Error::other)?;
+    channel.send(&buffer, &[])
+}
+
+fn words(error: &impl ToString) -> String {
+    text::escape(&error.to_string(), WORDS_BYTES)
+}

@@ -1,0 +1,68 @@
+//! The settings of a GPU worker that its supervisor chooses before anything hostile is near.
+
+use hotcell_gpu::device::DeviceChoice;
+
+/// What the command line says.
+#[derive(Debug)]
+pub(crate) struct Arguments {
+    pub(crate) device: DeviceChoice,
+    /// `RLIMIT_DATA`.
+    pub(crate) data_bytes: u64,
+}
+
+impl Arguments {
+    /// Reads `--name value` pairs; all are needed, so that supervisor and worker cannot disagree on a default.
+    pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let words: Vec<String> = words.collect();
+        let find = |name: &str| {
+            let mut pairs = words.chunks(2);
+            let value = pairs.find_map(|pair| match pair {
+                [flag, value] if flag == name => Some(value.as_str()),
+                _ => None,
+            });
+            value.ok_or_else(|| format!("{name} is missing; hotcell starts this program itself"))
+        };
+        let data_bytes = find("--data-bytes")?;
+        Ok(Self {
+            device: device(find("--device")?)?,
+            data_bytes: data_bytes
+                .parse()
+                .map_err(|_| format!("--data-bytes takes a number, not `{data_bytes}`"))?,
+        })
+    }
+}
+
+fn device(name: &str) -> Result<DeviceChoice, String> {
+    match name {
+        "any" => Ok(DeviceChoice::Any),
+        "software" => Ok(DeviceChoice::Software),
+        "nothing" => Ok(DeviceChoice::Nothing),
+        _ => Err(format!(
+            "--device takes `any`, `software` or `nothing`, not `{name}`"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn every_setting_is_needed_and_checked() {
+        let arguments = parse("--device software --data-bytes 5").unwrap();
+        assert!(matches!(arguments.device, DeviceChoice::Software));
+        assert_eq!(arguments.data_bytes, 5);
+        for (line, words) in [
+            ("", "--data-bytes is missing"),
+            ("--data-bytes 5", "--device is missing"),
+            ("--device any --data-bytes x", "takes a number"),
+            ("--device every --data-bytes 5", "`every`"),
+        ] {
+            assert!(parse(line).unwrap_err().contains(words), "{line}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A launch's shared arrays, mapped: what the session copies from and into.
+
+use hotcell_sandbox::memory::{OutputMemory, SealedMemory};
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// As a session takes them.
+pub(crate) type Inputs = Vec<Option<Box<dyn AsRef<[u8]> + Send + Sync>>>;
+/// As a session takes them.
+pub(crate) type Outputs = Vec<Option<Box<dyn AsMut<[u8]> + Send>>>;
+
+/// Maps what the supervisor handed over, after a look at its size and seals: in the places where a size is said,
+/// and in that order.
+///
+/// # Errors
+/// There are more or fewer descriptors than sizes, one is no such memory, or there are no addresses left.
+pub(crate) fn map(
+    inputs: &[Option<u64>],
+    outputs: &[Option<u64>],
+    descriptors: Vec<OwnedFd>,
+) -> io::Result<(Inputs, Outputs)> {
+    let shared = inputs.iter().chain(outputs).flatten().count();
+    if descriptors.len() != shared {
+        let message = format!("{} descriptors for {shared} arrays", descriptors.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
+    let mut descriptors = descriptors.into_iter();
+    let inputs = taken(inputs, &mut descriptors);
+    let outputs = taken(outputs, &mut descriptors);
+    Ok((
+        inputs.into_iter().map(input).collect::<io::Result<_>>()?,
+        outputs.into_iter().map(output).collect::<io::Result<_>>()?,
+    ))
+}
+
+/// Memory, and what its size is said to be.
+type Place = Option<(u64, OwnedFd)>;
+
+fn taken(sizes: &[Option<u64>], descriptors: &mut impl Iterator<Item = OwnedFd>) -> Vec<Place> {
+    let take = |size: &Option<u64>| Some(((*size)?, descriptors.next()?));
+    sizes.iter().map(take).collect()
+}
+
+fn input(place: Place) -> io::Result<Option<Box<dyn AsRef<[u8]> + Send + Sync>>> {
+    let Some((size, file)) = place else {
+        return Ok(None);
+    };
+    Ok(Some(Box::new(SealedMemory::adopt(file, size)?.map()?)))
+}
+
+fn output(place: Place) -> io::Result<Option<Box<dyn AsMut<[u8]> + Send>>> {
+    let Some((size, file)) = place else {
+        return Ok(None);
+    };
+    Ok(Some(Box::new(OutputMemory::adopt(file, size)?.map()?)))
+}

@@ -1,0 +1,373 @@
+//! Shaders that are too much: each would take minutes, gigabytes or the stack if it were not bounded first.
+
+use crate::{LIMITS, assert_refused, shader, try_admit};
+use hotcell_gpu::admission::{AdmissionLimits, RefusalReason, admit};
+use hotcell_model::gpu::GpuError;
+use hotcell_model::limit::Limit;
+
+#[track_caller]
+fn assert_too_many(wgsl: &str, what: &str) {
+    let shown: String = wgsl.chars().take(2000).collect();
+    match try_admit(wgsl) {
+        Ok(_) => panic!("admitted:\n{shown}"),
+        Err(refusal) => match refusal.reason {
+            RefusalReason::TooMany {
+                what: named,
+                counted,
+                maximum,
+            } => {
+                assert_eq!(named, what, "\n{shown}");
+                assert!(counted > maximum);
+            }
+            reason => panic!("{reason}, not {what:?}:\n{shown}"),
+        },
+    }
+}
+
+#[track_caller]
+fn assert_admitted(wgsl: &str) {
+    if let Err(refusal) = try_admit(wgsl) {
+        panic!(
+            "{refusal}:\n{}",
+            wgsl.chars().take(2000).collect::<String>()
+        );
+    }
+}
+
+/// Declarations of which each is made from its number.
+fn tower(levels: usize, declare: impl Fn(usize) -> String) -> String {
+    (1..levels).map(declare).collect()
+}
+
+#[test]
+fn text_over_the_limit_is_the_limits_breach() {
+    let wgsl = " ".repeat(300 << 10);
+    let refusal = try_admit(&wgsl).err();
+    let error = refusal.map(GpuError::from);
+    let expected = GpuError::Limit {
+        limit: Limit::GpuShaderBytes,
+        requested: 300 << 10,
+        maximum: 256 << 10,
+    };
+    assert_eq!(error, Some(expected));
+}
+
+#[test]
+fn deep_nesting_is_refused_before_it_is_parsed() {
+    let cases = [
+        format!("out[0] = {}1u{};", "(".repeat(20_000), ")".repeat(20_000)),
+        format!("out[0] = {}", "(".repeat(60_000)),
+        format!("{}{}", "{".repeat(20_000), "}".repeat(20_000)),
+        format!("out[0] = {}0{};", "out[".repeat(10_000), "]".repeat(10_000)),
+        format!("out[0] = 1u{};", " + lid".repeat(20_000)),
+        format!("out[0] = {}lid;", "~".repeat(50_000)),
+        format!("let x = {}lid;", "*&".repeat(20_000)),
+        format!("let b = {}true;", "!".repeat(50_000)),
+        format!("let b = true{};", " && lid == 1u".repeat(10_000)),
+        format!("let v = vec2f(){};", ".xy".repeat(20_000)),
+        format!(
+            "if (lid == 0u) {{}} {}",
+            "else if (lid == 1u) {} ".repeat(5_000)
+        ),
+        format!("let x = {}1;", "a<".repeat(30_000)),
+        format!(
+            "var x: {}u32{};",
+            "array<".repeat(10_000),
+            ", 1>".repeat(10_000)
+        ),
+        format!(
+            "let x = {}{}{};",
+            "(1 + ".repeat(200),
+            "1".to_owned() + &" * 2".repeat(100),
+            ")".repeat(200)
+        ),
+    ];
+    for body in cases {
+        assert_too_many(&shader("", &body), "levels of nesting");
+    }
+}
+
+#[test]
+fn what_people_write_is_not_deep() {
+    assert_admitted(&shader(
+        "",
+        &format!("out[0] = lid{};", " + out[lid] * out[lid + 1u]".repeat(100)),
+    ));
+    assert_admitted(&shader(
+        "",
+        &format!(
+            "if (lid == 0u) {{}} {}",
+            "else if (lid == 1u) { out[0] = 2u; } ".repeat(60)
+        ),
+    ));
+    assert_admitted(&shader(
+        "",
+        &format!(
+            "{}out[0] = 1u;{}",
+            "if (lid > 0u) {".repeat(40),
+            "}".repeat(40)
+        ),
+    ));
+    assert_admitted(&shader("", &"out[lid] = out[lid] + 1u;\n".repeat(1000)));
+}
+
+#[test]
+fn the_deepest_that_is_admitted_fits_the_stack() {
+    let both = "fn both() -> bool { out[0] = 1u; return true; }";
+    let cases = [
+        format!(
+            "let b = lid == 1u; if b {{}} {}",
+            "else if b { out[0] = 2u; } ".repeat(240)
+        ),
+        format!("let b = both(){};", " && both()".repeat(240)),
+        format!(
+            "{}let b = both(){};{}",
+            "if (lid > 0u) {".repeat(65),
+            " && both()".repeat(120),
+            "}".repeat(65)
+        ),
+        format!(
+            "{}let b = lid{};{}",
+            "{ loop { break; ".repeat(50),
+            " + lid".repeat(140),
+            "}}".repeat(50)
+        ),
+        format!("out[0] = {}lid;", "~".repeat(240)),
+        format!("out[0] = {}lid{};", "(lid + ".repeat(80), ")".repeat(80)),
+        format!("let v = vec2f(){};", ".xy".repeat(240)),
+    ];
+    for body in cases {
+        assert_admitted(&shader(both, &body));
+    }
+}
+
+#[test]
+fn counts_are_bounded() {
+    assert_too_many(&shader("", &"out[lid]+=1u;".repeat(4097)), "statements");
+    assert_too_many(
+        &shader(&tower(1100, |i| format!("const c{i} = {i}u;")), ""),
+        "declarations",
+    );
+    assert_too_many(&shader("", &"1 ".repeat(70_000)), "tokens");
+    let parameters = tower(80, |i| format!("p{i}: u32, "));
+    assert_too_many(
+        &shader(
+            &format!("fn f({parameters}) {{}}"),
+            &format!("f({});", "1u, ".repeat(79)),
+        ),
+        "parameters of a function",
+    );
+}
+
+#[test]
+fn towers_of_constants_and_types_are_refused() {
+    let doubling = tower(40, |i| {
+        format!("const a{i} = array(a{}, a{});\n", i - 1, i - 1)
+    });
+    let structs = tower(40, |i| {
+        format!("struct S{i} {{ a: S{}, b: S{} }}\n", i - 1, i - 1)
+    });
+    let arrays = tower(30, |i| format!("alias A{i} = array<A{}, 4>;\n", i - 1));
+    let cases = [
+        (
+            "const m = mat4x4f();".to_owned(),
+            format!("out[0] = u32((m{})[0][0]);", " * m".repeat(200)).repeat(60),
+        ),
+        (
+            format!("const a0 = array(1, 2);\n{doubling}"),
+            "let x = a39[0];".to_owned(),
+        ),
+        (
+            format!("struct S0 {{ a: u32, b: u32 }}\n{structs}"),
+            "let x = S39();".to_owned(),
+        ),
+        (
+            format!("alias A0 = u32;\n{arrays}"),
+            "let x = A29();".to_owned(),
+        ),
+        (
+            "alias A = array<i32, 200000000>;".to_owned(),
+            "const x = A() + A();".to_owned(),
+        ),
+        (
+            String::new(),
+            "const x = -array<i32, 200000000>();".to_owned(),
+        ),
+        (
+            "const N = 10000u;".to_owned(),
+            "const x = -array<i32, N * N>();".to_owned(),
+        ),
+        (
+            "const N = 1u << 28u;".to_owned(),
+            "const x = -array<i32, N>();".to_owned(),
+        ),
+        (
+            String::new(),
+            "const N = 100 * (3 + 99997); const x = all(array<bool, N>());".to_owned(),
+        ),
+        (
+            "struct S { a: array<i32, 200000000> }".to_owned(),
+            "const x = S() == S();".to_owned(),
+        ),
+        (
+            "const N = 0x0fffffffu;".to_owned(),
+            "const a = array<i32, N>(); const b = ~a;".to_owned(),
+        ),
+        (
+            String::new(),
+            format!(
+                "let a = array({}); {}",
+                "1, ".repeat(2000),
+                "out[0] = u32(a[1]);".repeat(1000)
+            ),
+        ),
+    ];
+    for (helpers, body) in cases {
+        assert_too_many(&shader(&helpers, &body), "parts of constants");
+    }
+}
+
+#[test]
+fn constants_that_people_write_are_no_towers() {
+    let table = format!("const TABLE = array<u32, 256>({});", "7u, ".repeat(256));
+    let uses = "out[lid] = TABLE[lid & 255u];\n".repeat(100);
+    assert_admitted(&shader(&table, &uses));
+    assert_admitted(&shader(
+        "const N = 16u; const M = N * N + 1u; alias Tile = array<f32, N>;",
+        "var t = Tile(); t[1] = 2.0; var u = array<u32, M>(); u[0] = 1u;",
+    ));
+    assert_admitted(&shader(
+        "struct State { a: array<u32, 64>, b: vec4f }",
+        "var s = State(); s.a[lid] = 1u; let t = State(array<u32, 64>(), vec4f()); out[0] = t.a[1];",
+    ));
+    let chain = tower(400, |i| format!("const c{i} = c{} + 1u;\n", i - 1));
+    assert_admitted(&shader(
+        &format!("const c0 = 1u;\n{chain}"),
+        "out[0] = c399;",
+    ));
+    let powers = tower(60, |i| format!("let x{i} = x{} * x{};\n", i - 1, i - 1));
+    assert_admitted(&shader(
+        "",
+        &format!("let x0 = lid;\n{powers} out[0] = x59;"),
+    ));
+}
+
+#[test]
+fn a_tower_of_calls_is_the_operations_breach() {
+    let calls = tower(100, |i| {
+        format!("fn f{i}() {{ f{}(); f{}(); }}\n", i - 1, i - 1)
+    });
+    let helpers = format!("fn f0() {{ out[0] = 1u; }}\n{calls}");
+    let refusal = try_admit(&shader(&helpers, "f99();")).err();
+    match refusal.map(GpuError::from) {
+        Some(GpuError::Limit {
+            limit,
+            requested,
+            maximum,
+        }) => {
+            assert_eq!(
+                (limit, maximum),
+                (Limit::GpuShaderOperations, LIMITS.operations)
+            );
+            assert_eq!(requested, u64::MAX);
+        }
+        other => panic!("{other:?}"),
+    }
+    let straight = tower(100, |i| format!("fn f{i}() {{ f{}(); }}\n", i - 1));
+    assert_admitted(&shader(
+        &format!("fn f0() {{ out[0] = 1u; }}\n{straight}"),
+        "f99();",
+    ));
+}
+
+#[test]
+fn operations_are_counted_once_for_each_call_and_loop() {
+    let operations = |helpers: &str, body: &str| {
+        let wgsl = shader(helpers, body);
+        try_admit(&wgsl)
+            .unwrap_or_else(|refusal| panic!("{refusal}"))
+            .cost()
+            .operations()
+    };
+    let empty = operations("", "");
+    let once = operations("", "out[lid] = sub_lid;") - empty;
+    assert!(once > 0);
+    assert_eq!(
+        operations("", "out[lid] = sub_lid; out[lid] = sub_lid;") - empty,
+        2 * once
+    );
+    let helper = "fn f(a: u32, b: u32) { out[a] = b; }";
+    let call = operations(helper, "f(lid, sub_lid);") - empty;
+    assert!(call > once);
+    assert_eq!(
+        operations(helper, "f(lid, sub_lid); f(lid, sub_lid);") - empty,
+        2 * call
+    );
+    let short = operations("", "for (var i = 0u; i < 2u; i++) { out[lid] = sub_lid; }");
+    let long = operations("", "for (var i = 0u; i < 9u; i++) { out[lid] = sub_lid; }");
+    assert_eq!(short, long);
+    assert!(operations("", "var a: array<u32, 1000>; a[lid] = 1u;") >= empty + 1000);
+    assert!(
+        operations("", "out[0] = u32(sin(f32(lid)));")
+            > operations("", "out[0] = u32(abs(f32(lid)));")
+    );
+}
+
+#[test]
+fn memory_is_bounded() {
+    assert_too_many(
+        &shader(
+            "",
+            "var a: array<u32, 9000>; a[lid] = 1u; var b: array<u32, 9000>; b[lid] = 1u;",
+        ),
+        "bytes of private and local variables",
+    );
+    assert_too_many(
+        &shader("var<private> a: array<u32, 17000>;", "a[lid] = 1u;"),
+        "bytes of private and local variables",
+    );
+    let wgsl = shader("var<workgroup> a: array<u32, 5000>;", "a[lid] = 1u;");
+    let refusal = try_admit(&wgsl).err();
+    let expected = RefusalReason::Limit {
+        limit: Limit::GpuWorkgroupBytes,
+        requested: 20_000,
+        maximum: 16 << 10,
+    };
+    assert_eq!(refusal.map(|refusal| refusal.reason), Some(expected));
+}
+
+#[test]
+fn workgroups_are_bounded_on_each_axis_and_in_all() {
+    let limits = AdmissionLimits {
+        workgroup_size: [64, 32, 2],
+        workgroup_invocations: 256,
+        ..LIMITS
+    };
+    let cases = [
+        ("64, 4, 1", None),
+        (
+            "65",
+            Some("65 invocations along x in a workgroup, at most 64 allowed"),
+        ),
+        (
+            "1, 33",
+            Some("33 invocations along y in a workgroup, at most 32 allowed"),
+        ),
+        (
+            "1, 1, 3",
+            Some("3 invocations along z in a workgroup, at most 2 allowed"),
+        ),
+        (
+            "64, 5",
+            Some("320 invocations in a workgroup, at most 256 allowed"),
+        ),
+    ];
+    for (size, expected) in cases {
+        let wgsl = format!("@compute @workgroup_size({size}) fn main() {{}}");
+        let result = admit(&wgsl, "main", &[], &limits);
+        match expected {
+            None => assert!(result.is_ok(), "{size}"),
+            Some(says) => assert_refused(&wgsl, result, None, says),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The same through a driver: what a device leaves in memory and in the meter is what the interpreter says, also
+//! of shaders that run out. Of endless ones only what is metered is run.
+
+use super::{METER, OPTIONS, WORKGROUPS};
+use crate::machine::{Buffers, Machine};
+use crate::random::Random;
+use hotcell_gpu::fuel::{MAX_BUDGET, meter_words};
+use naga::valid::ModuleInfo;
+use std::borrow::Cow;
+use std::future::Future;
+use std::task::{Context, Poll, Waker};
+
+/// Shaders in one submission.
+const BATCH: usize = 32;
+/// From one binding of a job to the next.
+const STRIDE: usize = 256;
+/// Where the bindings that are written are, in units of [`STRIDE`].
+const WRITTEN: [(u32, u32); 3] = [(0, 0), (0, 2), METER];
+const JOB_BYTES: usize = STRIDE * WRITTEN.len();
+
+/// A dispatch and what it should leave.
+struct Job {
+    seed: u64,
+    module: naga::Module,
+    before: Buffers,
+    after: Buffers,
+}
+
+/// The dispatches of one shader: as it is if it ends, and metered with enough and with too little.
+fn jobs(seed: u64) -> Vec<Job> {
+    let admitted = super::admitted(seed);
+    let job = |module: &naga::Module, info: &ModuleInfo, before: Buffers, steps| {
+        let mut after = before.clone();
+        let end = Machine::new(module, info, steps).run(&mut after, WORKGROUPS);
+        let module = module.clone();
+        end.ok().map(|()| Job {
+            seed,
+            module,
+            before,
+            after,
+        })
+    };
+    let plain = job(admitted.module(), admitted.info(), super::buffers(), 20_000);
+    let ends = plain.is_some();
+    let mut jobs: Vec<Job> = plain.into_iter().collect();
+    let scant = Random::new(seed).below(600);
+    for options in OPTIONS {
+        let shader = super::instrumented(seed, &admitted, options);
+        for budget in [MAX_BUDGET, scant] {
+            let mut before = super::buffers();
+            let words = meter_words(budget, u64::from(super::INVOCATIONS));
+            before.insert(METER, words.to_vec());
+            let is_worth_it = shader.is_dynamic && (ends || budget == scant);
+            let metered = is_worth_it.then(|| job(&shader.module, &shader.info, before, 2_000_000));
+            jobs.extend(metered.flatten());
+        }
+    }
+    jobs
+}
+
+struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    layouts: [wgpu::BindGroupLayout; 2],
+}
+
+/// Drivers here answer at once.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the driver did not answer at once"),
+    }
+}
+
+impl Gpu {
+    fn open() -> Option<Self> {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        descriptor.backends = wgpu::Backends::VULKAN;
+        let instance = wgpu::Instance::new(descriptor);
+        let adapters = now(instance.enumerate_adapters(wgpu::Backends::VULKAN));
+        let adapter = adapters.into_iter().next()?;
+        println!("on {}", adapter.get_info().name);
+        let required_limits = wgpu::Limits {
+            max_bind_groups: 5,
+            ..wgpu::Limits::downlevel_defaults()
+        };
+        let (device, queue) = now(adapter.request_device(&wgpu::DeviceDescriptor {
+            required_limits,
+            ..Default::default()
+        }))
+        .ok()?;
+        let layouts = [
+            layout(&device, &[written(0), read(1), written(2), uniform(3)]),
+            layout(&device, &[written(METER.1)]),
+        ];
+        Some(Self {
+            device,
+            queue,
+            layouts,
+        })
+    }
+
+    fn buffer(&self, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    fn pipeline(&self, job: &Job) -> wgpu::ComputePipeline {
+        let module = self
+            .device
+            .create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: None,
+                source: wgpu::ShaderSource::Naga(Cow::Owned(job.module.clone())),
+            });
+        let [guest, meter] = self.layouts.each_ref().map(Some);
+        let groups = [guest, None, None, None, meter];
+        let used = if job.before.contains_key(&METER) {
+            5
+        } else {
+            1
+        };
+        let layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: None,
+                bind_group_layouts: &groups[..used],
+                immediate_size: 0,
+            });
+        self.device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: None,
+                layout: Some(&layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                cache: None,
+            })
+    }
+
+    /// Runs the jobs in one submission; what each left, by its position.
+    fn run(&self, jobs: &[Job]) -> Vec<u8> {
+        use wgpu::BufferUsages as U;
+        let size = (jobs.len() * JOB_BYTES) as u64;
+        let arena = self.buffer(size, U::STORAGE | U::COPY_SRC | U::COPY_DST);
+        let table = self.buffer(64, U::STORAGE | U::COPY_DST);
+        let parameters = self.buffer(8, U::UNIFORM | U::COPY_DST);
+        let landing = self.buffer(size, U::MAP_READ | U::COPY_DST);
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        for (job, start) in jobs.iter().zip((0..).step_by(JOB_BYTES)) {
+            for (slot, place) in WRITTEN.iter().zip(0..) {
+                if let Some(words) = job.before.get(slot) {
+                    let offset = (start + place * STRIDE) as u64;
+                    self.queue.write_buffer(&arena, offset, &bytes(words));
+                }
+            }
+            let at = |place: usize, len| part(&arena, (start + place * STRIDE) as u64, len);
+            let guest = [(0, at(0, 64)), (1, part(&table, 0, 64))];
+            let guest = guest
+                .into_iter()
+                .chain([(2, at(1, 16)), (3, part(&parameters, 0, 8))]);
+            let guest = self.group(0, guest);
+            let meter = self.group(1, [(0, at(2, 32))]);
+            let pipeline = self.pipeline(job);
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &guest, &[]);
+            if job.before.contains_key(&METER) {
+                pass.set_bind_group(METER.0, &meter, &[]);
+            }
+            pass.dispatch_workgroups(WORKGROUPS, 1, 1);
+        }
+        let shared = super::buffers();
+        self.queue.write_buffer(&table, 0, &bytes(&shared[&(0, 1)]));
+        self.queue
+            .write_buffer(&parameters, 0, &bytes(&shared[&(0, 3)]));
+        encoder.copy_buffer_to_buffer(&arena, 0, &landing, 0, size);
+        self.queue.submit([encoder.finish()]);
+        landing.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+        self.device
+            .poll(wgpu::PollType::wait_indefinitely())
+            .expect("the device goes on");
+        landing
+            .slice(..)
+            .get_mapped_range()
+            .expect("it is mapped")
+            .to_vec()
+    }
+
+    fn group<'a>(
+        &self,
+        layout: usize,
+        entries: impl IntoIterator<Item = (u32, wgpu::BufferBinding<'a>)>,
+    ) -> wgpu::BindGroup {
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|(binding, part)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(part),
+            })
+            .collect();
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.layouts[layout],
+            entries: &entries,
+        })
+    }
+}
+
+fn part(buffer: &wgpu::Buffer, offset: u64, len: u64) -> wgpu::BufferBinding<'_> {
+    wgpu::BufferBinding {
+        buffer,
+        offset,
+        size: std::num::NonZeroU64::new(len),
+    }
+}
+
+fn layout(
+    device: &wgpu::Device,
+    slots: &[(u32, wgpu::BufferBindingType)],
+) -> wgpu::BindGroupLayout {
+    let entries: Vec<_> = slots
+        .iter()
+        .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+            binding: *binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: *ty,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        })
+        .collect();
+    device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: None,
+        entries: &entries,
+    })
+}
+
+fn written(slot: u32) -> (u32, wgpu::BufferBindingType) {
+    (slot, wgpu::BufferBindingType::Storage { read_only: false })
+}
+
+fn read(slot: u32) -> (u32, wgpu::BufferBindingType) {
+    (slot, wgpu::BufferBindingType::Storage { read_only: true })
+}
+
+fn uniform(slot: u32) -> (u32, wgpu::BufferBindingType) {
+    (slot, wgpu::BufferBindingType::Uniform)
+}
+
+fn bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().copied().flat_map(u32::to_le_bytes).collect()
+}
+
+#[test]
+fn a_device_does_what_the_interpreter_says_with_and_without_fuel() {
+    let Some(gpu) = Gpu::open() else {
+        let is_required = std::env::var_os("HOTCELL_REQUIRE_ALL_TESTS").is_some();
+        assert!(!is_required, "there is no Vulkan adapter");
+        eprintln!("skipped: there is no Vulkan adapter");
+        return;
+    };
+    let count = super::count(128);
+    let (mut dispatches, mut exhausted) = (0, 0);
+    for first in (0..count).step_by(BATCH) {
+        let jobs: Vec<Job> = (first..(first + BATCH as u64).min(count))
+            .flat_map(jobs)
+            .collect();
+        let left = gpu.run(&jobs);
+        for (job, left) in jobs.iter().zip(left.chunks(JOB_BYTES)) {
+            for (slot, left) in WRITTEN.iter().zip(left.chunks(STRIDE)) {
+                if let Some(words) = job.after.get(slot) {
+                    let expected = bytes(words);
+                    let text = super::text_of(job.seed);
+                    assert_eq!(
+                        left[..expected.len()],
+                        expected,
+                        "shader {}\n{text}",
+                        job.seed
+                    );
+                }
+            }
+            dispatches += 1;
+            exhausted += u32::from(job.after.get(&METER).is_some_and(|meter| meter[3] != 0));
+        }
+    }
+    println!("{dispatches} dispatches, {exhausted} of which ran out");
+    assert!(exhausted > 0 && dispatches > 2 * exhausted);
+}

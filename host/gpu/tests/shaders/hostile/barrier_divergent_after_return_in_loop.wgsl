@@ -1,0 +1,12 @@
+// entry: main, expect: refused must only be reached, unchecked: any, workgroups: 1 1 1, fuel: 1000000
+// a return from inside a loop leaves the rest to meet the barrier alone
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) t: u32) {
+    for (var i = 0u; i < 8u; i++) {
+        if i == t { return; }
+        out[t] += i;
+    }
+    workgroupBarrier();
+    out[t] += 1u;
+}

@@ -1,0 +1,9 @@
+// entry: main, expect: contained, unchecked: any, workgroups: 1 1 1, fuel: 1000000, alias: yes
+// one buffer bound twice for writing
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read_write> other: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) t: u32) {
+    out[t] = 1u;
+    other[63u - t] = out[t] + 1u;
+}

@@ -1,0 +1,8 @@
+// entry: main, expect: refused must only be reached, unchecked: any, workgroups: 1 1 1, fuel: 1000000
+// workgroupUniformLoad where half of the workgroup comes
+var<workgroup> s: u32;
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) t: u32) {
+    if t < 7u { out[t] = workgroupUniformLoad(&s); }
+}

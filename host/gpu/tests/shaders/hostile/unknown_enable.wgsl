@@ -1,0 +1,6 @@
+// entry: main, expect: refused, unchecked: any, workgroups: 1 1 1, fuel: 1000000
+// an extension that nobody has
+enable everything;
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(1)
+fn main() { out[0] = 1u; }

@@ -1,0 +1,8 @@
+// entry: main, expect: clamped, unchecked: ends, workgroups: 1 1 1, fuel: 1000000, allowed: 0 9
+// writes far past the end of a storage buffer
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) t: u32) {
+    out[(t + 1u) * 100000007u] = 9u;
+    out[arrayLength(&out) + t] = 9u;
+}

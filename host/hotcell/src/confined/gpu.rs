@@ -1,0 +1,281 @@
+//! GPU workers: one tenant's GPU work on one device, in a process of its own, one launch at a time.
+//!
+//! The runner speaks to the worker itself, over a channel that is made here for each launch. The supervisor
+//! keeps one end's twin: to hang up ends the launch's GPU work, from outside and at any moment. What the worker
+//! says at the end is believed before what the runner says of it, and checked for nothing more: its figures are
+//! claims.
+
+use super::parcel::Parcel;
+use super::reading::{GpuAnswer, GpuReady, read_gpu_ended, read_gpu_ready};
+use super::worker::{Arrived, Fault, Process, check_tier};
+use crate::isolation::Evidence;
+use crate::settle::nanoseconds;
+use hotcell_model::frame::{GpuRequest, ToGpu, WireLimits, WorkerKind};
+use hotcell_model::gpu::{GpuEnd, GpuUsage};
+use hotcell_model::job::{Finished, Job};
+use hotcell_model::layer::{LayerReport, Tier};
+use hotcell_model::limit::Limit;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::{Alert, AlertKind, GpuReport};
+use hotcell_sandbox::channel::Channel;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a worker may take to open and warm its device: drivers load large libraries.
+const OPENING_WITHIN: Duration = Duration::from_secs(30);
+/// How long a worker may take to let go of a launch that is over.
+const ENDING_WITHIN: Duration = Duration::from_millis(500);
+
+/// A locked worker with its device open. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct GpuWorker {
+    process: Process,
+    layers: Arc<[LayerReport]>,
+    driver: String,
+    launches: u64,
+}
+
+/// A launch's GPU work, from the supervisor's side.
+pub(crate) struct GpuSession {
+    worker: GpuWorker,
+    /// The runner's end, kept to hang up.
+    channel: Channel,
+    id: u64,
+    deadline: Instant,
+}
+
+/// How a launch's GPU work ended.
+pub(crate) struct GpuSettled {
+    /// The worker, if it can serve another launch.
+    pub(crate) worker: Option<GpuWorker>,
+    driver: String,
+    layers: Arc<[LayerReport]>,
+    told: Result<(GpuUsage, Option<GpuEnd>), Fault>,
+}
+
+/// Why there is no worker.
+pub(crate) enum NotOpened {
+    /// There is no device.
+    Unavailable(String),
+    /// The walls are too low.
+    Tier(Outcome, Vec<LayerReport>),
+    /// The worker failed.
+    Fault(Fault),
+}
+
+impl From<Fault> for NotOpened {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl NotOpened {
+    /// The end of a launch that needed a GPU.
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unavailable(why) => Outcome {
+                reproducible: false,
+                ..Outcome::failed(
+                    OutcomeKind::GpuLost,
+                    Blame::Operator,
+                    format!("no GPU to run on: {why}"),
+                )
+            },
+            Self::Tier(outcome, _) => outcome.clone(),
+            Self::Fault(fault) => fault.outcome(),
+        }
+    }
+}
+
+impl GpuWorker {
+    /// Waits until a started worker has opened its device and locked itself.
+    pub(crate) fn open(mut process: Process, required: Tier) -> Result<Self, NotOpened> {
+        let kind = WorkerKind::Gpu;
+        match process.receive(Instant::now() + OPENING_WITHIN, None)? {
+            Arrived::Frame => {}
+            Arrived::TimedOut | Arrived::Woken => {
+                return Err(Fault::Silent(kind, OPENING_WITHIN).into());
+            }
+        }
+        let (frame, descriptors) = process.frame();
+        let ready = read_gpu_ready(frame, descriptors)
+            .map_err(|violation| Fault::Hostile(kind, violation))?;
+        let (driver, layers) = match ready {
+            GpuReady::Ready { driver, layers } => (driver, layers),
+            GpuReady::Unavailable(why) => return Err(NotOpened::Unavailable(why)),
+        };
+        process.add_layers(layers);
+        check_tier(process.layers(), None, required, kind)
+            .map_err(|outcome| NotOpened::Tier(outcome, process.layers().to_vec()))?;
+        Ok(Self {
+            layers: process.layers().into(),
+            process,
+            driver,
+            launches: 0,
+        })
+    }
+
+    /// The process, locked.
+    pub(crate) fn into_process(self) -> Process {
+        self.process
+    }
+
+    /// Its layers, in order.
+    pub(crate) fn layers(&self) -> &[LayerReport] {
+        &self.layers
+    }
+
+    /// The device and its driver in words.
+    pub(crate) fn driver(&self) -> &str {
+        &self.driver
+    }
+
+    /// Whether it lives and has said nothing unasked.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.process.is_quiet()
+    }
+
+    /// Hands a launch to the worker.
+    pub(crate) fn begin(mut self, job: &Job, parcel: &Parcel) -> Result<GpuSession, Fault> {
+        let (channel, other) = Channel::pair().map_err(Fault::Here)?;
+        self.launches += 1;
+        let id = self.launches;
+        let timeout = job.limits.duration(Limit::Timeout);
+        let shared = parcel.shared();
+        let request = ToGpu::Begin(Box::new(GpuRequest {
+            id,
+            limits: WireLimits::from(&job.limits),
+            time_ns: nanoseconds(timeout).0,
+            has_profile: job.has_gpu_profile,
+            inputs: shared.inputs,
+            outputs: shared.outputs,
+        }));
+        let mut descriptors = vec![other.as_fd()];
+        descriptors.extend(shared.descriptors);
+        self.process.send(&request, &descriptors)?;
+        Ok(GpuSession {
+            worker: self,
+            channel,
+            id,
+            deadline: Instant::now() + timeout,
+        })
+    }
+}
+
+impl GpuSession {
+    /// The runner's end.
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Ends the GPU work, and waits until the worker has let go of the launch's memory. A worker that does not
+    /// is killed: the work of a launch that is not over by its deadline does not outlive it.
+    pub(crate) fn end(self, was_cancelled: bool) -> GpuSettled {
+        let Self {
+            mut worker,
+            channel,
+            id,
+            deadline,
+        } = self;
+        // The worker may have hung up first.
+        let _ = channel.shutdown();
+        let now = Instant::now();
+        let until = match was_cancelled {
+            true => now,
+            false => now.max(deadline),
+        } + ENDING_WITHIN;
+        let told = wait_ended(&mut worker.process, id, until);
+        let is_reusable = match &told {
+            Ok((_, end)) => !matches!(end, Some(GpuEnd::Timeout { .. } | GpuEnd::Lost(_))),
+            Err(_) => false,
+        };
+        GpuSettled {
+            driver: worker.driver.clone(),
+            layers: Arc::clone(&worker.layers),
+            // Killed at once otherwise, whatever its device does.
+            worker: is_reusable.then_some(worker),
+            told,
+        }
+    }
+}
+
+fn wait_ended(
+    process: &mut Process,
+    id: u64,
+    until: Instant,
+) -> Result<(GpuUsage, Option<GpuEnd>), Fault> {
+    let kind = WorkerKind::Gpu;
+    let waiting = Instant::now();
+    match process.receive(until, None)? {
+        Arrived::Frame => {}
+        Arrived::TimedOut | Arrived::Woken => return Err(Fault::Silent(kind, waiting.elapsed())),
+    }
+    let (frame, descriptors) = process.frame();
+    let GpuAnswer { usage, end } = read_gpu_ended(frame, descriptors, id)
+        .map_err(|violation| Fault::Hostile(kind, violation))?;
+    Ok((usage, end))
+}
+
+impl GpuSettled {
+    /// Takes the worker out, to be given back.
+    pub(crate) fn take_worker(&mut self) -> Option<GpuWorker> {
+        self.worker.take()
+    }
+
+    /// Puts what the GPU worker said beside what the runner said.
+    pub(crate) fn conclude(self, job: &Job, finished: &mut Finished, evidence: &mut Evidence) {
+        evidence.gpu = self.layers;
+        match self.told {
+            Ok((usage, end)) => {
+                let limit = job.limits.get(Limit::GpuFuel);
+                let report = GpuReport::new(&usage, &self.driver, limit);
+                finished.usage.gpu = Some(Box::new(report));
+                finished.usage.claimed.push("gpu".to_owned());
+                evidence.alerts.extend(unfounded(finished, end.as_ref()));
+                if let Some(outcome) = end.as_ref().and_then(GpuEnd::outcome) {
+                    overrule(finished, outcome);
+                }
+            }
+            Err(fault) => {
+                evidence.alerts.extend(fault.alert());
+                let kind = match fault {
+                    Fault::Silent(..) => OutcomeKind::GpuTimeout,
+                    _ => OutcomeKind::GpuLost,
+                };
+                if !is_cancel(finished) {
+                    overrule(
+                        finished,
+                        Outcome {
+                            kind,
+                            ..fault.outcome()
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A launch whose GPU work failed has no outputs, whatever its runner says.
+fn overrule(finished: &mut Finished, outcome: Outcome) {
+    finished.results.clear();
+    finished.outcome = outcome;
+}
+
+fn is_cancel(finished: &Finished) -> bool {
+    finished.outcome.kind == OutcomeKind::Cancelled
+}
+
+/// A runner that speaks of an end of the GPU work that the GPU worker does not know of.
+fn unfounded(finished: &Finished, end: Option<&GpuEnd>) -> Option<Alert> {
+    let kind = finished.outcome.kind;
+    let is_claimed = matches!(
+        kind,
+        OutcomeKind::GpuFuelExhausted | OutcomeKind::GpuTimeout | OutcomeKind::GpuLost
+    );
+    (is_claimed && end.is_none()).then(|| Alert {
+        kind: AlertKind::ClaimMismatch,
+        message: format!("the runner claims `{kind}`, and the GPU worker knows nothing of it"),
+    })
+}

@@ -1,0 +1,119 @@
+//! GPU work inside the calling process: the same sessions as the GPU worker's, with no process around them.
+//!
+//! Each tenant has a device of its own. One that was lost, or that did not finish in time, is let go of and opened
+//! anew for the next launch; work that still hangs on it goes on hanging in its driver's threads, which is why
+//! confined isolation exists.
+
+use super::GpuDevice;
+use hotcell_gpu::device::{Device, DeviceChoice};
+use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
+use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuLink};
+use hotcell_model::job::{Finished, Job};
+use hotcell_model::limit::Limit;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::GpuReport;
+use hotcell_model::stop::StopSignal;
+use hotcell_model::tenant::Tenant;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The devices of this process, by tenant.
+pub(crate) struct Gpus {
+    choice: GpuDevice,
+    devices: Mutex<HashMap<Tenant, Arc<Device>>>,
+}
+
+impl Gpus {
+    pub(crate) fn new(choice: GpuDevice) -> Self {
+        Self {
+            choice,
+            devices: Mutex::default(),
+        }
+    }
+
+    /// Begins a launch's GPU work.
+    pub(crate) fn begin(
+        &self,
+        tenant: &Tenant,
+        job: &Job,
+        signal: &Arc<StopSignal>,
+    ) -> Result<Arc<InProcessLink>, Outcome> {
+        let device = self.device(tenant)?;
+        let written = job.arrays.iter().filter(|array| array.is_written).count();
+        let read = job.arrays.iter().filter(|array| array.is_read).count();
+        let order = SessionOrder {
+            limits: job.limits.clone(),
+            deadline: Instant::now() + job.limits.duration(Limit::Timeout),
+            signal: Arc::clone(signal),
+            has_profile: job.has_gpu_profile,
+            // Arrays are in this process: the runner hands them over without a copy.
+            inputs: (0..read).map(|_| None).collect(),
+            outputs: (0..written).map(|_| None).collect(),
+            checks: Checks::Full,
+        };
+        Ok(Arc::new(InProcessLink {
+            session: Mutex::new(Some(Session::begin(&device, order))),
+            driver: device.driver().to_owned(),
+        }))
+    }
+
+    fn device(&self, tenant: &Tenant) -> Result<Arc<Device>, Outcome> {
+        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = devices.get(tenant).filter(|device| !device.is_lost()) {
+            return Ok(Arc::clone(device));
+        }
+        let device = Device::open(match self.choice {
+            GpuDevice::Any => DeviceChoice::Any,
+            GpuDevice::Software => DeviceChoice::Software,
+            GpuDevice::Nothing => DeviceChoice::Nothing,
+        });
+        let device = device.map_err(|error| Outcome {
+            reproducible: false,
+            ..Outcome::failed(
+                OutcomeKind::GpuLost,
+                Blame::Operator,
+                format!("no GPU to run on: {error}"),
+            )
+        })?;
+        let device = Arc::new(device);
+        devices.insert(tenant.clone(), Arc::clone(&device));
+        Ok(device)
+    }
+}
+
+/// A launch's session.
+pub(crate) struct InProcessLink {
+    /// Gone once the launch is over.
+    session: Mutex<Option<Session>>,
+    driver: String,
+}
+
+impl InProcessLink {
+    fn session(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the GPU work, and puts what it came to beside what the runner says.
+    pub(crate) fn conclude(&self, job: &Job, finished: &mut Finished) {
+        let Some(session) = self.session().take() else {
+            return;
+        };
+        let SessionEnd { usage, end } = session.finish();
+        let limit = job.limits.get(Limit::GpuFuel);
+        finished.usage.gpu = Some(Box::new(GpuReport::new(&usage, &self.driver, limit)));
+        if let Some(outcome) = end.as_ref().and_then(GpuEnd::outcome) {
+            finished.results.clear();
+            finished.outcome = outcome;
+        }
+    }
+}
+
+impl GpuLink for InProcessLink {
+    fn call(&self, command: GpuCommand) -> GpuAnswer {
+        match self.session().as_mut() {
+            Some(session) => session.command(command),
+            None => GpuAnswer::Ended(GpuEnd::Stopped),
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! GPU work: what a runner asks of the launch's session, what it is told, and what the launch used.
+//!
+//! The same words serve a call inside one process and a frame between two. Ids are given by the
+//! session, which checks every one of them: a command is hostile input.
+
+use crate::limit::{Amount, Breach, Limit};
+use crate::outcome::{Blame, Outcome, OutcomeKind};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The number of a thing that a session holds. Never used twice in one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GpuId(pub u32);
+
+/// A command of a runner to its launch's session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum GpuCommand {
+    /// What does the device offer? Answered with [`GpuAnswer::Properties`].
+    Open,
+    /// Lower one of the launch's GPU limits. Answered with [`GpuAnswer::Done`].
+    LowerLimit {
+        /// Which.
+        limit: Limit,
+        /// The new value.
+        value: u64,
+    },
+    /// Make a buffer of zeros. Answered with [`GpuAnswer::Created`].
+    CreateBuffer {
+        /// Its size: a multiple of 4, not 0.
+        size_bytes: u64,
+    },
+    /// Write into a buffer at once. Answered with [`GpuAnswer::Done`].
+    WriteBuffer {
+        /// The buffer.
+        buffer: GpuId,
+        /// From that byte on: a multiple of 4.
+        offset_bytes: u64,
+        /// A multiple of 4 bytes; at most [`PIECE_BYTES`] between processes.
+        data: Payload,
+    },
+    /// Read from a buffer after everything submitted. Answered with [`GpuAnswer::Bytes`].
+    ReadBuffer {
+        /// The buffer.
+        buffer: GpuId,
+        /// From that byte on: a multiple of 4.
+        offset_bytes: u64,
+        /// A multiple of 4; at most [`PIECE_BYTES`] between processes.
+        len_bytes: u64,
+    },
+    /// The next piece of the WGSL that the next [`Self::CreateKernel`] is about. Answered with [`GpuAnswer::Done`].
+    Shader(String),
+    /// Admit an entry point of the WGSL said so far, and forget that text. Answered with [`GpuAnswer::Kernel`].
+    CreateKernel {
+        /// The entry point.
+        entry: String,
+        /// Values for `override` constants.
+        constants: Vec<(String, f64)>,
+    },
+    /// Bind buffers to a kernel. Answered with [`GpuAnswer::Created`].
+    Bind {
+        /// The kernel.
+        kernel: GpuId,
+        /// What stands where.
+        bindings: Vec<GpuBinding>,
+    },
+    /// The next steps of the next batch. Answered with [`GpuAnswer::Done`].
+    Record(Vec<GpuStep>),
+    /// Queue the steps recorded so far and these. Answered with [`GpuAnswer::Created`], or, with `wait`, as
+    /// [`Self::Wait`].
+    Submit {
+        /// The last steps.
+        steps: Vec<GpuStep>,
+        /// Whether to wait for the end.
+        wait: bool,
+    },
+    /// Wait for a submission. Answered with [`GpuAnswer::Waited`].
+    Wait(GpuId),
+    /// Forget a buffer, kernel, bind set or submission. Answered with [`GpuAnswer::Done`].
+    Drop(GpuId),
+}
+
+/// The most bytes of data in one command or answer between processes.
+pub const PIECE_BYTES: usize = 48 << 10;
+
+/// Bytes on their way: shared inside a process, copied between two.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Payload(pub Bytes);
+
+impl Serialize for Payload {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
+        Ok(Self(Bytes::from(bytes.into_vec())))
+    }
+}
+
+/// What stands at `@group(group) @binding(slot)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuBinding {
+    /// `@group`.
+    pub group: u32,
+    /// `@binding`.
+    pub slot: u32,
+    /// The buffer.
+    pub buffer: GpuId,
+    /// Where the range begins: a multiple of 256.
+    pub offset_bytes: u64,
+    /// How long it is; `None` for the rest of the buffer.
+    pub len_bytes: Option<u64>,
+}
+
+/// One step of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GpuStep {
+    /// Run workgroups of the bind set's kernel.
+    Dispatch {
+        /// The bind set.
+        bind_set: GpuId,
+        /// Along x, y and z.
+        workgroups: [u32; 3],
+    },
+    /// Copy between two buffers; everything a multiple of 4.
+    #[expect(missing_docs, reason = "the names say it")]
+    Copy {
+        source: GpuId,
+        source_offset_bytes: u64,
+        destination: GpuId,
+        destination_offset_bytes: u64,
+        len_bytes: u64,
+    },
+    /// Set to zero; everything a multiple of 4.
+    #[expect(missing_docs, reason = "the names say it")]
+    Clear {
+        buffer: GpuId,
+        offset_bytes: u64,
+        len_bytes: u64,
+    },
+    /// Write bytes that the runner has: an array that the session does not share.
+    #[expect(missing_docs, reason = "the names say it")]
+    Write {
+        buffer: GpuId,
+        offset_bytes: u64,
+        data: Payload,
+    },
+    /// Copy from an input that the session shares. What is missing to a multiple of 4 is zeros.
+    #[expect(missing_docs, reason = "the names say it")]
+    Fill {
+        /// The input's position in the job's list of those that are read.
+        input: u32,
+        input_offset_bytes: u64,
+        buffer: GpuId,
+        offset_bytes: u64,
+        len_bytes: u64,
+    },
+    /// Copy into an output that the session shares, by the time the submission was waited for.
+    #[expect(missing_docs, reason = "the names say it")]
+    ReadArray {
+        /// The output's position in the job's list of those that are written.
+        output: u32,
+        output_offset_bytes: u64,
+        buffer: GpuId,
+        offset_bytes: u64,
+        len_bytes: u64,
+    },
+    /// Give bytes to the runner with the answer to the wait: an output that the session does not share.
+    #[expect(missing_docs, reason = "the names say it")]
+    Read {
+        buffer: GpuId,
+        offset_bytes: u64,
+        /// Any length; at most [`PIECE_BYTES`] in one submission between processes.
+        len_bytes: u64,
+    },
+}
+
+/// What a session answers: one to each command, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum GpuAnswer {
+    /// It is done.
+    Done,
+    /// It was made.
+    Created(GpuId),
+    /// A kernel was made.
+    Kernel {
+        /// Its id.
+        id: GpuId,
+        /// The size of its workgroups.
+        workgroup_size: [u32; 3],
+    },
+    /// What the device offers.
+    Properties(GpuProperties),
+    /// What was read.
+    Bytes(Payload),
+    /// The submission ended; what each of its [`GpuStep::Read`] gave, in order.
+    Waited(Vec<Payload>),
+    /// It was not done, and nothing changed.
+    Refused(GpuError),
+    /// The launch is over.
+    Ended(GpuEnd),
+}
+
+/// What a kernel may use of a device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of the WIT record")]
+pub struct GpuProperties {
+    pub has_subgroups: bool,
+    pub min_subgroup_size: u32,
+    pub max_subgroup_size: u32,
+    pub max_workgroup_bytes: u32,
+    pub max_workgroup_invocations: u32,
+    pub max_workgroups_per_axis: u32,
+    pub max_binding_bytes: u64,
+}
+
+/// Why a command was refused. As the WIT variant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum GpuError {
+    /// The WGSL is not valid, or is not admitted.
+    #[error("{}", ShaderPlace { line: *line, column: *column, message })]
+    Shader {
+        /// Line, from 1; 0 where there is no place to name.
+        line: u32,
+        /// Column, from 1; 0 where there is no place to name.
+        column: u32,
+        /// What is wrong, as a lower-case fragment.
+        message: String,
+    },
+    /// A limit would have been passed.
+    #[error("limit {limit}: {} requested, at most {} allowed", limit.unit().format(*requested), limit.unit().format(*maximum))]
+    #[expect(missing_docs, reason = "the names say it")]
+    Limit {
+        limit: Limit,
+        requested: u64,
+        maximum: u64,
+    },
+    /// A range leaves its buffer or array.
+    #[error("{len_bytes} bytes at offset {offset_bytes} of {size_bytes} bytes")]
+    #[expect(missing_docs, reason = "the names say it")]
+    OutOfRange {
+        offset_bytes: u64,
+        len_bytes: u64,
+        size_bytes: u64,
+    },
+    /// The command makes no sense.
+    #[error("{0}")]
+    Misuse(String),
+}
+
+struct ShaderPlace<'a> {
+    line: u32,
+    column: u32,
+    message: &'a str,
+}
+
+impl std::fmt::Display for ShaderPlace<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.line > 0 {
+            write!(f, "{}:{}: ", self.line, self.column)?;
+        }
+        f.write_str(self.message)
+    }
+}
+
+impl From<Breach> for GpuError {
+    fn from(breach: Breach) -> Self {
+        let (Amount::Requested(requested) | Amount::Used(requested)) = breach.amount;
+        Self::Limit {
+            limit: breach.limit,
+            requested,
+            maximum: breach.maximum,
+        }
+    }
+}
+
+/// Why a session is over before its launch is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GpuEnd {
+    /// GPU fuel ran out in a dispatch.
+    FuelExhausted {
+        /// What the launch was charged or would have been: above `maximum`.
+        used: u64,
+        /// The limit.
+        maximum: u64,
+    },
+    /// The device did not finish in the GPU time that the launch had.
+    Timeout {
+        /// How long it was waited for in nanoseconds.
+        waited_ns: u64,
+        /// The limit in nanoseconds.
+        maximum_ns: u64,
+    },
+    /// The device was lost, with the driver's words, escaped.
+    Lost(String),
+    /// The launch was told to stop.
+    Stopped,
+}
+
+impl GpuEnd {
+    /// How the launch ends for it; `None` where whoever stopped it knows better.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let breached = |kind, limit, used, maximum| {
+            let breach = Breach {
+                limit,
+                amount: Amount::Used(used),
+                maximum,
+            };
+            Outcome {
+                limit: Some(breach),
+                ..Outcome::failed(kind, Blame::Guest, breach.to_string())
+            }
+        };
+        match self {
+            Self::FuelExhausted { used, maximum } => Some(breached(
+                OutcomeKind::GpuFuelExhausted,
+                Limit::GpuFuel,
+                *used,
+                *maximum,
+            )),
+            Self::Timeout {
+                waited_ns,
+                maximum_ns,
+            } => Some(Outcome {
+                reproducible: false,
+                ..breached(
+                    OutcomeKind::GpuTimeout,
+                    Limit::GpuTime,
+                    *waited_ns,
+                    *maximum_ns,
+                )
+            }),
+            Self::Lost(why) => Some(Outcome {
+                reproducible: false,
+                ..Outcome::failed(
+                    OutcomeKind::GpuLost,
+                    Blame::Unknown,
+                    format!("the GPU was lost: {why}"),
+                )
+            }),
+            Self::Stopped => None,
+        }
+    }
+}
+
+/// What a launch used of the GPU, as its session says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuUsage {
+    /// GPU fuel that the dispatches could have spent at most, as admitted.
+    pub fuel_bound: u64,
+    /// The part of the fuel that is known before a dispatch, exactly; it was charged.
+    pub fuel_static: u64,
+    /// What dispatches with loops of unknown length said they spent, in coarse steps; it was charged.
+    pub fuel_dynamic: u64,
+    /// Whether fuel ran out.
+    pub is_fuel_exhausted: bool,
+    /// Dispatches.
+    pub dispatches: u64,
+    /// Invocations over all dispatches.
+    pub invocations: u64,
+    /// The most bytes held at once, staging included.
+    pub peak_bytes: u64,
+    /// Buffers made.
+    pub buffers: u64,
+    /// Pipelines asked for, those from the cache included.
+    pub pipelines: u64,
+    /// Bind sets made.
+    pub bind_sets: u64,
+    /// Bytes of WGSL.
+    pub shader_bytes: u64,
+    /// Time from each submission to its end, in nanoseconds.
+    pub time_ns: u64,
+    /// Fuel spent by each dispatch, in order; only with `--gpu-profile`.
+    pub profile: Vec<GpuDispatchFuel>,
+}
+
+/// What one dispatch spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuDispatchFuel {
+    /// Its invocations.
+    pub invocations: u64,
+    /// What was charged before it.
+    pub fuel_static: u64,
+    /// What its loops spent, exactly.
+    pub fuel_dynamic: u64,
+}
+
+/// The most dispatches that a profile tells apart.
+pub const PROFILED_DISPATCHES: usize = 256;
+
+/// Where a runner's GPU commands go: a session in this process, or a channel to the GPU worker.
+pub trait GpuLink: Send + Sync {
+    /// Does a command and answers it. Blocks at most until the launch's deadline, and ends early when the
+    /// session does.
+    fn call(&self, command: GpuCommand) -> GpuAnswer;
+
+    /// Whether the session maps that input of the job's list of those that are read.
+    fn shares_input(&self, _input: usize) -> bool {
+        false
+    }
+
+    /// Whether the session maps that output of the job's list of those that are written.
+    fn shares_output(&self, _output: usize) -> bool {
+        false
+    }
+
+    /// The most bytes of data in one command or answer.
+    fn piece_bytes(&self) -> usize {
+        usize::MAX
+    }
+}

@@ -1,0 +1,201 @@
+//! The functions of `hotcell:gpu/compute`.
+
+use super::batch::{self, MAX_COMMANDS};
+use super::fault::{Failure, broken};
+use super::handles::{BindSet, Buffer, Device, Kernel, Submission, check_room, push};
+use super::types::{Binding, Command, Constant, Error, Properties, Quota};
+use super::{program, transfer};
+use crate::guest::Guest;
+use crate::imports::Store;
+use hotcell_model::gpu::GpuCommand;
+use wasmtime::component::{LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
+
+type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
+
+/// Registers the interface.
+pub(crate) fn link(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    resource::<Device>(interface, "device")?;
+    resource::<Buffer>(interface, "buffer")?;
+    resource::<Kernel>(interface, "kernel")?;
+    resource::<BindSet>(interface, "bind-set")?;
+    resource::<Submission>(interface, "submission")?;
+    interface.func_wrap("get-device", |store: Store<'_>, (): ()| {
+        make(store, |store| {
+            store.data().gpu.line()?.properties()?;
+            Ok(Device)
+        })
+    })?;
+    device(interface)?;
+    buffer(interface)?;
+    kernel(interface)?;
+    batches(interface)
+}
+
+fn resource<T: Send + 'static>(
+    interface: &mut LinkerInstance<'_, Guest>,
+    name: &str,
+) -> wasmtime::Result<()> {
+    interface.resource(name, ResourceType::host::<T>(), |mut store, rep| {
+        let handles = &mut store.data_mut().handles;
+        handles.delete(Resource::<T>::new_own(rep))?;
+        Ok(())
+    })
+}
+
+fn device(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    interface.func_wrap(
+        "[method]device.properties",
+        |mut store: Store<'_>, (_,): (Resource<Device>,)| {
+            let guest = store.data_mut();
+            guest.charge_host_call()?;
+            let properties = guest.gpu.line()?.properties();
+            Ok((Properties::from(properties.map_err(end)?),))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]device.lower-quota",
+        |store: Store<'_>, (_, quota, value): (Resource<Device>, Quota, u64)| {
+            answer(store, |store| {
+                let limit = quota.into();
+                let command = GpuCommand::LowerLimit { limit, value };
+                store.data().gpu.line()?.done(command)
+            })
+        },
+    )?;
+    interface.func_wrap(
+        "[method]device.create-buffer",
+        |store: Store<'_>, (_, size_bytes): (Resource<Device>, u64)| {
+            make(store, |store| {
+                let line = store.data().gpu.line()?;
+                let held = line.created(GpuCommand::CreateBuffer { size_bytes })?;
+                Ok(Buffer { held, size_bytes })
+            })
+        },
+    )
+}
+
+fn buffer(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    interface.func_wrap(
+        "[method]buffer.size-bytes",
+        |mut store: Store<'_>, (buffer,): (Resource<Buffer>,)| {
+            let guest = store.data_mut();
+            guest.charge_host_call()?;
+            Ok((guest.handles.get(&buffer)?.size_bytes,))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]buffer.write",
+        |store: Store<'_>, (buffer, offset, data): (Resource<Buffer>, u64, WasmList<u8>)| {
+            answer(store, |store| {
+                transfer::write(store, &buffer, offset, &data)
+            })
+        },
+    )?;
+    interface.func_wrap(
+        "[method]buffer.read",
+        |store: Store<'_>, (buffer, offset, len): (Resource<Buffer>, u64, u32)| {
+            answer(store, |store| {
+                transfer::read(store.data_mut(), &buffer, offset, len)
+            })
+        },
+    )
+}
+
+fn kernel(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    type Parameters = (Resource<Device>, WasmStr, WasmStr, WasmList<Constant>);
+    interface.func_wrap(
+        "[method]device.create-kernel",
+        |store: Store<'_>, (_, wgsl, entry, constants): Parameters| {
+            make(store, |store| {
+                program::create_kernel(store, &wgsl, &entry, &constants)
+            })
+        },
+    )?;
+    interface.func_wrap(
+        "[method]kernel.workgroup-size",
+        |mut store: Store<'_>, (kernel,): (Resource<Kernel>,)| {
+            let guest = store.data_mut();
+            guest.charge_host_call()?;
+            let [x, y, z] = guest.handles.get(&kernel)?.workgroup_size;
+            Ok(((x, y, z),))
+        },
+    )?;
+    interface.func_wrap(
+        "[method]kernel.bind",
+        |store: Store<'_>, (kernel, bindings): (Resource<Kernel>, WasmList<Binding>)| {
+            make(store, |store| program::bind(store, &kernel, &bindings))
+        },
+    )
+}
+
+fn batches(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    interface.func_wrap(
+        "[method]device.submit",
+        |store: Store<'_>, (_, commands): (Resource<Device>, WasmList<Command>)| {
+            make(store, |store| {
+                let commands = lift_commands(store, &commands)?;
+                batch::submit(store.data_mut(), commands)
+            })
+        },
+    )?;
+    interface.func_wrap(
+        "[method]device.run",
+        |store: Store<'_>, (_, commands): (Resource<Device>, WasmList<Command>)| {
+            answer(store, |store| {
+                let commands = lift_commands(store, &commands)?;
+                batch::run(store.data_mut(), commands)
+            })
+        },
+    )?;
+    interface.func_wrap(
+        "[method]submission.wait",
+        |store: Store<'_>, (submission,): (Resource<Submission>,)| {
+            answer(store, |store| batch::wait(store.data_mut(), &submission))
+        },
+    )
+}
+
+fn lift_commands(
+    store: &mut Store<'_>,
+    commands: &WasmList<Command>,
+) -> Result<Vec<Command>, Failure> {
+    program::lift(store, commands, MAX_COMMANDS, "commands")
+}
+
+/// Charges a call and does it.
+fn answer<T>(
+    mut store: Store<'_>,
+    call: impl FnOnce(&mut Store<'_>) -> Result<T, Failure>,
+) -> Answer<T> {
+    store.data_mut().charge_host_call()?;
+    let result = call(&mut store);
+    store.data_mut().gpu.note(&result);
+    match result {
+        Ok(value) => Ok((Ok(value),)),
+        Err(Failure::Refused(error)) => Ok((Err(error.into()),)),
+        Err(failure) => Err(end(failure)),
+    }
+}
+
+/// As [`answer`], for what gives the guest a handle.
+fn make<T: Send + 'static>(
+    store: Store<'_>,
+    call: impl FnOnce(&mut Store<'_>) -> Result<T, Failure>,
+) -> Answer<Resource<T>> {
+    answer(store, |store| {
+        check_room(store.data_mut())?;
+        let thing = call(store)?;
+        push(store.data_mut(), thing)
+    })
+}
+
+/// What ends the guest's call, and the launch with it.
+fn end(failure: Failure) -> wasmtime::Error {
+    match failure {
+        Failure::Stopped(stop) => stop.into(),
+        Failure::Trapped(error) => error,
+        Failure::Refused(error) => {
+            broken(&format!("the GPU session refused to answer: {error}")).into()
+        }
+    }
+}
