@@ -14,14 +14,16 @@ use std::time::{Duration, Instant};
 /// The deadline.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Without end but for its fuel, which is as much as a launch can have: the dispatch takes minutes.
+/// Without end but for its fuel, which is as much as a launch can have: the dispatch takes minutes. What each turn does
+/// to memory keeps a compiler from seeing where the loop ends and leaving it out.
 const ENDLESS: &str = "@group(0) @binding(0) var<storage, read_write> x: array<u32>;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var h = id.x;
     loop {
-        h = h * 747796405u + 2891336453u;
-        if h == x[0] && h != x[0] { break; }
+        h = h * 747796405u + x[h & 63u];
+        x[(h >> 8u) & 63u] = h | 1u;
+        if h == 0u && x[0] == 0u { break; }
     }
 }";
 const NOTHING: &str = "@group(0) @binding(0) var<storage, read_write> x: array<u32>;

@@ -2,8 +2,8 @@
 //!
 //! [`instrument`] charges what it can in advance and meters the rest. *Why every instrumented shader ends:* WGSL
 //! has no recursion, and [`naga::Statement::Loop`] is the only way back. A loop is either finite, proven by
-//! [`trips`] from constants, and paid for by what encloses it; or its turns were computed and paid for before it
-//! ([`turns`]); or each turn pays first ([`weave`]) and leaves the loop when it cannot. Counters only go down, by at
+//! `trips` from constants, and paid for by what encloses it; or its turns were computed and paid for before it
+//! (`turns`); or each turn pays first (`weave`) and leaves the loop when it cannot. Counters only go down, by at
 //! least 1, and never wrap, so with a budget *b* and a static charge *s* an invocation executes at most *s* + *b*,
 //! in the units of [`crate::admission::cost`], its garbage after running out included.
 //!

@@ -16,7 +16,9 @@ fn every_quota_refuses_what_is_over_it_and_the_launch_ends_with_both_numbers() {
         (4, Limit::GpuDispatches, 2500),
         (5, Limit::GpuInvocations, 1_000_000),
     ] {
-        let ended = arena.run(misuse_request(what).limit(limit, value));
+        // Fuel is looked at first, and is not what is meant here.
+        let request = misuse_request(what).limit(Limit::GpuFuel, Limit::GpuFuel.ceiling());
+        let ended = arena.run(request.limit(limit, value));
         assert_ended(&ended, OutcomeKind::GpuLimit, Some(Blame::Guest));
         let breach = ended.outcome.limit.unwrap();
         assert_eq!((breach.limit, breach.maximum), (limit, value), "{what}");

@@ -25,10 +25,8 @@ fn a_shader_runs_over_an_array_and_the_report_says_what_it_took() {
 #[test]
 fn arrays_larger_than_a_frame_go_to_the_device_and_back_without_a_byte_changed() {
     let arena = gpu_arena!();
-    for len in [1_usize, 4, 12_345, 1 << 20] {
-        let words: Vec<u32> = (0..len as u32)
-            .map(|i| i.wrapping_mul(0x9e37_79b9))
-            .collect();
+    for len in [1_u32, 4, 12_345, 1 << 20] {
+        let words: Vec<u32> = (0..len).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
         let ended = arena.shader(
             "@group(0) @binding(0) var<storage, read_write> x: array<u32>;
             @compute @workgroup_size(1) fn main() { x[0] = ~x[0]; }",

@@ -2,7 +2,7 @@
 //!
 //! Barriers, `workgroupUniformLoad` and subgroup operations may only be reached by all invocations of a
 //! workgroup together; stock validators accept a barrier that some of them never meet, and a device can hang on
-//! it. Each function becomes a graph ([`walk`]) and, from the callees up, a summary: what it requires of its
+//! it. Each function becomes a graph (`walk`) and, from the callees up, a summary: what it requires of its
 //! callers, and what its result and what it writes depend on. Then, from the entry point down, it is told what
 //! every call path brings, and each loop and expression is the same or not.
 //!

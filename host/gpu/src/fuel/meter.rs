@@ -12,7 +12,7 @@ pub const METER_STRIDE_BYTES: u64 = 256;
 /// Bytes of a slot that are used.
 pub const METER_BYTES: u64 = 4 * MeterWords::COUNT as u64;
 /// The most that one invocation can be given: counters are `i32`, and the heaviest weight,
-/// [`super::plan::MAX_WEIGHT`], must never fit.
+/// `super::plan::MAX_WEIGHT`, must never fit.
 pub const MAX_BUDGET: u32 = (1 << 31) - 2;
 
 /// The words of a slot, by position.
