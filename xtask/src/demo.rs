@@ -2,7 +2,7 @@
 //!
 //! The command runs as a user would type it, in `demo/`, and every command line is printed.
 
-use crate::kernels::{build_all, component};
+use crate::kernels::{GPU_FORM, build_all, component};
 use crate::process::{build_host, hotcell, root, run};
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -141,9 +141,48 @@ pub(crate) fn demo() -> Result<()> {
             show.what
         );
     }
+    side_by_side(&folder)?;
     println!(
         "\nLook at demo/julia.apng, demo/mpm88.apng (in a browser), demo/edges.png and the reports beside them."
     );
+    Ok(())
+}
+
+/// Kernels that are run on the CPU and on the GPU, with what both get.
+const PAIRS: &[(&str, &[&str])] = &[
+    ("julia", &["--dim", "t=20", "--dim", "h=320", "--dim", "w=640"]),
+    ("edges", &["--in", "image=@julia-0000.png"]),
+];
+
+/// The outcome's exit code where there is no device.
+const NO_GPU: i32 = 17;
+
+/// Runs kernels in both forms, one after the other; says so where there is no device.
+fn side_by_side(folder: &Path) -> Result<()> {
+    println!("\n# the same kernels on the CPU and on the GPU; the lines say what each took");
+    for (kernel, arguments) in PAIRS {
+        let mut on_cpu = Command::new(hotcell());
+        run(on_cpu
+            .current_dir(folder)
+            .arg("run")
+            .arg(component(kernel))
+            .args(*arguments))?;
+        let mut on_gpu = Command::new(hotcell());
+        on_gpu
+            .current_dir(folder)
+            .arg("run")
+            .arg(component(&format!("{kernel}{GPU_FORM}")))
+            .args(*arguments)
+            // Mesa's software device has no higher tier.
+            .args(["--grant", "gpu", "--tier", "unprivileged"]);
+        println!("$ {on_gpu:?}");
+        let status = on_gpu.status().context("cannot run hotcell")?;
+        if status.code() == Some(NO_GPU) {
+            println!("No GPU was shown: this machine has no Vulkan device; the line above says why.");
+            return Ok(());
+        }
+        anyhow::ensure!(status.success(), "{kernel} on the GPU: {status}");
+    }
     Ok(())
 }
 
