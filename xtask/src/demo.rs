@@ -150,7 +150,10 @@ pub(crate) fn demo() -> Result<()> {
 
 /// Kernels that are run on the CPU and on the GPU, with what both get.
 const PAIRS: &[(&str, &[&str])] = &[
-    ("julia", &["--dim", "t=20", "--dim", "h=320", "--dim", "w=640"]),
+    (
+        "julia",
+        &["--dim", "t=20", "--dim", "h=320", "--dim", "w=640"],
+    ),
     ("edges", &["--in", "image=@julia-0000.png"]),
 ];
 
@@ -178,7 +181,9 @@ fn side_by_side(folder: &Path) -> Result<()> {
         println!("$ {on_gpu:?}");
         let status = on_gpu.status().context("cannot run hotcell")?;
         if status.code() == Some(NO_GPU) {
-            println!("No GPU was shown: this machine has no Vulkan device; the line above says why.");
+            println!(
+                "No GPU was shown: this machine has no Vulkan device; the line above says why."
+            );
             return Ok(());
         }
         anyhow::ensure!(status.success(), "{kernel} on the GPU: {status}");

@@ -10,6 +10,7 @@ pub mod cost;
 mod front;
 mod place;
 mod refusal;
+mod skipped;
 mod text;
 pub mod uniformity;
 
@@ -144,6 +145,7 @@ pub fn admit(
     let text = text::check(source, limits.has_subgroups)?;
     let source = Source(&text);
     let (module, info) = front::read(source, entry, constants, limits.has_subgroups)?;
+    skipped::check(source, &module)?;
     let bindings = census::take(source, &module, limits)?;
     let cost =
         Cost::of_module(&module, &info).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;

@@ -142,6 +142,12 @@ impl Meter {
         Ok(())
     }
 
+    /// Whether the launch was cancelled or its deadline has passed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.signal.cancelled_at().is_some()
+            || self.deadline.started.elapsed() >= self.deadline.timeout
+    }
+
     /// Why a wait on the host's side was cut short, where whoever cut it says no more than that.
     pub(crate) fn cut_short(&self) -> Stop {
         match self.signal.cancelled_at() {

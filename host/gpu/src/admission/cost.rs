@@ -50,11 +50,23 @@ pub struct Cost {
     functions: Vec<u64>,
     entry: u64,
     start: u64,
+    /// Whether both sides of an `if` are counted: for the size of the code, not for what is executed.
+    counts_both_sides: bool,
+    operations: u64,
 }
 
 impl Cost {
     /// Weighs a valid module with one entry point; `None` where its types cannot be laid out.
     pub(super) fn of_module(module: &Module, info: &ModuleInfo) -> Option<Self> {
+        let code = Self::weigh(module, info, true)?;
+        let executed = Self::weigh(module, info, false)?;
+        Some(Self {
+            operations: code.start.saturating_add(code.entry),
+            ..executed
+        })
+    }
+
+    fn weigh(module: &Module, info: &ModuleInfo, counts_both_sides: bool) -> Option<Self> {
         let mut layouter = Layouter::default();
         layouter.update(module.to_ctx()).ok()?;
         let mut cost = Self {
@@ -66,6 +78,8 @@ impl Cost {
             functions: Vec::with_capacity(module.functions.len()),
             entry: 0,
             start: 0,
+            counts_both_sides,
+            operations: 0,
         };
         for (handle, _) in module.functions.iter() {
             let scope = Scope::new(module, info, FunctionId::Function(handle))?;
@@ -76,9 +90,10 @@ impl Cost {
         Some(cost)
     }
 
-    /// What an invocation executes when every loop runs once.
+    /// The size of the code once every call is inlined, each loop and each side of a branch once: what a driver
+    /// that inlines has to compile.
     pub fn operations(&self) -> u64 {
-        self.start.saturating_add(self.entry)
+        self.operations
     }
 
     /// An invocation's share of what comes before the entry point: private memory, and zeroing of workgroup memory.
@@ -123,6 +138,9 @@ impl Cost {
         let block = |block| self.of_block(scope, block);
         match statement {
             Statement::Block(inner) => block(inner),
+            Statement::If { accept, reject, .. } if self.counts_both_sides => {
+                block(accept).saturating_add(block(reject))
+            }
             Statement::If { accept, reject, .. } => block(accept).max(block(reject)),
             Statement::Switch { cases, .. } => sum(cases.iter().map(|case| block(&case.body))),
             Statement::Loop {

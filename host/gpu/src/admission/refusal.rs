@@ -80,6 +80,9 @@ pub enum RefusalReason {
         /// The function that the load stands in, where the place is that of a call that leads to it.
         within: Option<String>,
     },
+    /// `continuing` uses a value that a `continue` before its declaration leaves unmade.
+    #[error("`continuing` uses a value that a `continue` in front of its declaration skips")]
+    SkippedByContinue,
     /// The front end failed on it.
     #[error("the shader cannot be compiled: the front end failed on it")]
     FrontEnd,

@@ -46,6 +46,8 @@ pub struct MeterReading {
     pub exhausted: bool,
     /// What was spent, each invocation rounded down to the slot's unit.
     pub spent: u64,
+    /// The slot's unit.
+    pub unit: u64,
     /// What was spent to the unit, where the shader was made to count it.
     pub exact: Option<u64>,
 }
@@ -76,6 +78,7 @@ pub fn read_meter(slot: &[u8]) -> MeterReading {
     MeterReading {
         exhausted: word(MeterWords::EXHAUSTED) != 0,
         spent: u64::from(word(MeterWords::SPENT)) << word(MeterWords::SHIFT).min(31),
+        unit: 1 << word(MeterWords::SHIFT).min(31),
         exact: (word(MeterWords::IS_EXACT) != 0).then_some(exact),
     }
 }
@@ -110,6 +113,8 @@ mod tests {
         assert!(reading.exhausted);
         assert_eq!(reading.spent, 56);
         assert_eq!(reading.exact, Some(2 << 32 | 5));
-        assert_eq!(read_meter(&bytes[..8]), MeterReading::default());
+        assert_eq!(reading.unit, 8);
+        let short = read_meter(&bytes[..8]);
+        assert_eq!((short.spent, short.unit, short.exhausted), (0, 1, false));
     }
 }

@@ -13,6 +13,9 @@ use hotcell_model::gpu::{
 };
 use std::sync::Arc;
 
+/// Work that is queued at once: what waits in a queue is not charged. More waits for it.
+const MOST_IN_FLIGHT: usize = 256;
+
 /// Steps of the batch to come.
 #[derive(Debug, Default)]
 pub(super) struct Recorded {
@@ -52,6 +55,11 @@ impl Session {
         Ok(())
     }
 
+    /// Drops the steps that were recorded for the next batch.
+    pub fn forget_batch(&mut self) {
+        self.take_recorded();
+    }
+
     fn take_recorded(&mut self) -> Vec<GpuStep> {
         let recorded = std::mem::take(&mut self.recorded);
         self.quotas.bytes.release(recorded.bytes);
@@ -63,6 +71,9 @@ impl Session {
         let fits = self.check_steps(steps.len());
         let mut batch = self.take_recorded();
         fits?;
+        if self.lane.in_flight() >= MOST_IN_FLIGHT {
+            self.settle()?;
+        }
         batch.extend(steps);
         let plan = self.plan(batch)?;
         if !wait {
@@ -258,7 +269,12 @@ impl Session {
         let (mut spent, mut is_exhausted) = (0u64, false);
         for (is_metered, mut fuel) in unsettled.dispatches {
             if is_metered && let Some(reading) = readings.next() {
-                spent = spent.saturating_add(reading.spent);
+                // Each invocation rounded down: what it may have spent besides is charged too.
+                let coarse = reading.spent.saturating_add(
+                    fuel.invocations
+                        .saturating_mul(reading.unit.saturating_sub(1)),
+                );
+                spent = spent.saturating_add(reading.exact.unwrap_or(coarse));
                 is_exhausted |= reading.exhausted;
                 fuel.fuel_dynamic = reading.exact.unwrap_or(reading.spent);
             }

@@ -180,6 +180,11 @@ impl Lane {
         Ok(())
     }
 
+    /// How much was submitted and not waited for.
+    pub(super) fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
     /// Submits what was recorded.
     pub(super) fn flush(&mut self) -> Result<(), GpuEnd> {
         let Some(encoder) = self.encoder.take() else {

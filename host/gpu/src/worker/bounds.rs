@@ -49,11 +49,13 @@ impl Bounds {
         Ok(Admitted(reads))
     }
 
-    /// Notes that an admitted command was done, or that nothing changed.
+    /// Notes that an admitted command was done, or refused by the session.
     pub(crate) fn settle(&mut self, admitted: Admitted, answer: &GpuAnswer) {
-        if !matches!(answer, GpuAnswer::Refused(_)) {
-            self.0 = admitted.0;
-        }
+        self.0 = match answer {
+            // A session that refuses a part of a batch forgets the rest of it.
+            GpuAnswer::Refused(_) => Reads::default(),
+            _ => admitted.0,
+        };
     }
 }
 

@@ -111,7 +111,12 @@ fn answer(command: GpuCommand, bounds: &mut Bounds, session: &mut Session) -> Gp
             bounds.settle(admitted, &answer);
             answer
         }
-        Err(error) => GpuAnswer::Refused(error),
+        Err(error) => {
+            // All of a batch or nothing.
+            session.forget_batch();
+            *bounds = Bounds::default();
+            GpuAnswer::Refused(error)
+        }
     }
 }
 

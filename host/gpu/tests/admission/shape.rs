@@ -251,3 +251,27 @@ fn override_constants_are_resolved_or_named() {
         );
     }
 }
+
+#[test]
+fn a_continue_must_not_skip_what_continuing_uses() {
+    let skips = [
+        "loop { if i >= 10u { break; } if out[0] != 0u { continue; } let y = i; out[1] = y; continuing { i = y + 1u; } }",
+        "loop { if out[0] != 0u { continue; } let y = i + 1u; continuing { break if y > 9u; } }",
+        "loop { switch out[0] { case 1u: { continue; } default: {} } let y = out[1]; if i > 9u { break; }
+            continuing { if lid == 0u { i += y * 2u; } else { i++; } } }",
+    ];
+    for body in skips {
+        let wgsl = shader("", &format!("var i = 0u; {body}"));
+        let reason = try_admit(&wgsl).err().map(|refusal| refusal.reason);
+        assert_eq!(reason, Some(RefusalReason::SkippedByContinue), "{wgsl}");
+    }
+    let keeps = [
+        "loop { let y = i; if y >= 10u { break; } if out[0] != 0u { continue; } out[1] = y; continuing { i = y + 1u; } }",
+        "loop { if i >= 10u { break; } loop { if out[0] != 0u { continue; } break; } let y = i; continuing { i = y + 1u; } }",
+        "for (var j = 0u; j < 10u; j++) { if out[j] != 0u { continue; } let y = j; out[1] = y; }",
+    ];
+    for body in keeps {
+        let wgsl = shader("", &format!("var i = 0u; {body}"));
+        try_admit(&wgsl).unwrap_or_else(|refusal| panic!("{refusal}:\n{wgsl}"));
+    }
+}

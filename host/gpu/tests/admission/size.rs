@@ -371,3 +371,29 @@ fn workgroups_are_bounded_on_each_axis_and_in_all() {
         }
     }
 }
+
+#[test]
+fn a_tower_of_calls_on_both_sides_of_a_branch_is_as_large_as_a_driver_makes_it() {
+    let level = |n: u32| {
+        let below = n - 1;
+        format!(
+            "fn f{n}(x: u32) -> u32 {{ var r = 0u; if x > 7u {{ r = f{below}(x); }} else {{ r = f{below}(x + 1u); }} return r; }}\n"
+        )
+    };
+    let tower: String = (1..40).map(level).collect();
+    let wgsl = shader(
+        &format!("fn f0(x: u32) -> u32 {{ return x * 3u; }}\n{tower}"),
+        "out[0] = f39(lid);",
+    );
+    let error = try_admit(&wgsl).err().map(GpuError::from);
+    assert!(
+        matches!(
+            error,
+            Some(GpuError::Limit {
+                limit: Limit::GpuShaderOperations,
+                ..
+            })
+        ),
+        "{error:?}"
+    );
+}

@@ -7,6 +7,9 @@ use hotcell_model::limit::Limit;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Seconds of work on a software device, whose loops end by themselves: what is given up goes on meanwhile.
+const GROUPS: u32 = 60;
+
 /// A session whose dispatch goes on for seconds, with all the fuel in the world.
 fn busy(order: Order, device: &Arc<Device>) -> (Lab, GpuId) {
     let mut lab = order
@@ -45,7 +48,10 @@ fn a_wait_ends_when_the_launch_is_stopped() {
         signal.cancel();
     });
     let began = Instant::now();
-    assert_eq!(lab.ended(run(vec![dispatch(bind_set, 4)])), GpuEnd::Stopped);
+    assert_eq!(
+        lab.ended(run(vec![dispatch(bind_set, GROUPS)])),
+        GpuEnd::Stopped
+    );
     assert!(
         began.elapsed() < Duration::from_secs(2),
         "{:?}",
@@ -64,7 +70,7 @@ fn a_dispatch_that_outlasts_the_gpu_time_ends_as_a_timeout_and_the_device_is_giv
     let order = Order::new().limit(Limit::GpuTime, 200_000_000);
     let (mut lab, bind_set) = busy(order, &device);
     let began = Instant::now();
-    let end = lab.ended(run(vec![dispatch(bind_set, 4)]));
+    let end = lab.ended(run(vec![dispatch(bind_set, GROUPS)]));
     let waited = began.elapsed();
     assert!(
         matches!(end, GpuEnd::Timeout { waited_ns, maximum_ns: 200_000_000 } if waited_ns >= 200_000_000),
@@ -90,7 +96,7 @@ fn a_deadline_ends_a_wait_that_was_not_asked_for() {
     };
     let order = Order::new().deadline(Duration::from_secs(2));
     let (mut lab, bind_set) = busy(order, &device);
-    let steps = vec![dispatch(bind_set, 4)];
+    let steps = vec![dispatch(bind_set, GROUPS)];
     lab.created(GpuCommand::Submit { steps, wait: false });
     let began = Instant::now();
     let end = lab.finish().end;
@@ -111,7 +117,7 @@ fn without_checks_an_endless_loop_still_ends_by_the_clock() {
     };
     let order = Order::new().unchecked().deadline(Duration::from_secs(1));
     let (mut lab, bind_set) = busy(order, &device);
-    let end = lab.ended(run(vec![dispatch(bind_set, 4)]));
+    let end = lab.ended(run(vec![dispatch(bind_set, GROUPS)]));
     assert!(matches!(end, GpuEnd::Timeout { .. }), "{end:?}");
     assert!(device.is_lost());
 }

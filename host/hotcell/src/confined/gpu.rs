@@ -8,6 +8,7 @@
 use super::parcel::Parcel;
 use super::reading::{GpuAnswer, GpuReady, read_gpu_ended, read_gpu_ready};
 use super::worker::{Arrived, Fault, Process, check_tier};
+use crate::bell::OnCancel;
 use crate::isolation::Evidence;
 use crate::settle::nanoseconds;
 use hotcell_model::frame::{GpuRequest, ToGpu, WireLimits, WorkerKind};
@@ -17,15 +18,18 @@ use hotcell_model::layer::{LayerReport, Tier};
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, AlertKind, GpuReport};
-use hotcell_sandbox::channel::Channel;
+use hotcell_model::stop::StopSignal;
+use hotcell_sandbox::channel::{Channel, Wake};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a worker may take to open and warm its device: drivers load large libraries.
 const OPENING_WITHIN: Duration = Duration::from_secs(30);
-/// How long a worker may take to let go of a launch that is over.
+/// How long a worker may take to let go of a launch that is over: its device has a second to come to rest.
 const ENDING_WITHIN: Duration = Duration::from_millis(500);
+/// As [`ENDING_WITHIN`], after a cancel.
+const STOPPING_WITHIN: Duration = Duration::from_millis(1500);
 
 /// A locked worker with its device open. Dropping it kills it.
 #[derive(Debug)]
@@ -171,7 +175,7 @@ impl GpuSession {
 
     /// Ends the GPU work, and waits until the worker has let go of the launch's memory. A worker that does not
     /// is killed: the work of a launch that is not over by its deadline does not outlive it.
-    pub(crate) fn end(self, was_cancelled: bool) -> GpuSettled {
+    pub(crate) fn end(self, stop: &StopSignal) -> GpuSettled {
         let Self {
             mut worker,
             channel,
@@ -180,12 +184,8 @@ impl GpuSession {
         } = self;
         // The worker may have hung up first.
         let _ = channel.shutdown();
-        let now = Instant::now();
-        let until = match was_cancelled {
-            true => now,
-            false => now.max(deadline),
-        } + ENDING_WITHIN;
-        let told = wait_ended(&mut worker.process, id, until);
+        let until = Instant::now().max(deadline) + ENDING_WITHIN;
+        let told = wait_ended(&mut worker.process, id, until, stop);
         let is_reusable = match &told {
             Ok((_, end)) => !matches!(end, Some(GpuEnd::Timeout { .. } | GpuEnd::Lost(_))),
             Err(_) => false,
@@ -203,13 +203,23 @@ impl GpuSession {
 fn wait_ended(
     process: &mut Process,
     id: u64,
-    until: Instant,
+    mut until: Instant,
+    stop: &StopSignal,
 ) -> Result<(GpuUsage, Option<GpuEnd>), Fault> {
     let kind = WorkerKind::Gpu;
     let waiting = Instant::now();
-    match process.receive(until, None)? {
-        Arrived::Frame => {}
-        Arrived::TimedOut | Arrived::Woken => return Err(Fault::Silent(kind, waiting.elapsed())),
+    let wake = Arc::new(Wake::new().map_err(Fault::Here)?);
+    let waker = Arc::clone(&wake);
+    let _waking = OnCancel::call(stop, move || waker.wake());
+    loop {
+        match process.receive(until, Some(&wake))? {
+            Arrived::Frame => break,
+            Arrived::TimedOut => return Err(Fault::Silent(kind, waiting.elapsed())),
+            Arrived::Woken => {
+                wake.clear();
+                until = until.min(Instant::now() + STOPPING_WITHIN);
+            }
+        }
     }
     let (frame, descriptors) = process.frame();
     let GpuAnswer { usage, end } = read_gpu_ended(frame, descriptors, id)
@@ -235,6 +245,17 @@ impl GpuSettled {
                 evidence.alerts.extend(unfounded(finished, end.as_ref()));
                 if let Some(outcome) = end.as_ref().and_then(GpuEnd::outcome) {
                     overrule(finished, outcome);
+                } else if let (Some(GpuEnd::Stopped), true) = (&end, was_done(finished)) {
+                    // It did not wait for the answer to what it asked for: what came of that is not known.
+                    let why = "the runner ended the launch in the middle of its GPU work";
+                    evidence.alerts.push(mismatch(why.to_owned()));
+                    overrule(
+                        finished,
+                        Outcome {
+                            reproducible: false,
+                            ..Outcome::failed(OutcomeKind::GpuLost, Blame::Unknown, why)
+                        },
+                    );
                 }
             }
             Err(fault) => {
@@ -263,6 +284,18 @@ fn overrule(finished: &mut Finished, outcome: Outcome) {
     finished.outcome = outcome;
 }
 
+/// Whether the runner gives out its outputs as whole.
+fn was_done(finished: &Finished) -> bool {
+    finished.outcome.kind == OutcomeKind::Done
+}
+
+fn mismatch(message: String) -> Alert {
+    Alert {
+        kind: AlertKind::ClaimMismatch,
+        message,
+    }
+}
+
 fn is_cancel(finished: &Finished) -> bool {
     finished.outcome.kind == OutcomeKind::Cancelled
 }
@@ -274,8 +307,9 @@ fn unfounded(finished: &Finished, end: Option<&GpuEnd>) -> Option<Alert> {
         kind,
         OutcomeKind::GpuFuelExhausted | OutcomeKind::GpuTimeout | OutcomeKind::GpuLost
     );
-    (is_claimed && end.is_none()).then(|| Alert {
-        kind: AlertKind::ClaimMismatch,
-        message: format!("the runner claims `{kind}`, and the GPU worker knows nothing of it"),
+    (is_claimed && end.is_none()).then(|| {
+        mismatch(format!(
+            "the runner claims `{kind}`, and the GPU worker knows nothing of it"
+        ))
     })
 }

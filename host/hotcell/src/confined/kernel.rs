@@ -72,6 +72,11 @@ impl ConfinedKernel {
             limits: &job.limits,
             stop: signal,
         };
+        // Before a runner, so that who waits for a GPU keeps no runner from others.
+        let gpu_lease = match job.grants.has(Capability::Gpu) {
+            true => Some(supervisor.lease_gpu(&self.key.tenant, signal)?),
+            false => None,
+        };
         let mut lease = supervisor.lease(&self.key, signal)?;
         let begin = Instant::now();
         let mut runner = supervisor.runner(&mut lease, &self.key, &self.artifact, order)?;
@@ -85,8 +90,8 @@ impl ConfinedKernel {
             }
         };
         let mut gpu = None;
-        if job.grants.has(Capability::Gpu) {
-            match self.begin_gpu(job, &parcel, signal) {
+        if let Some(gpu_lease) = gpu_lease {
+            match self.begin_gpu(gpu_lease, job, &parcel) {
                 Ok(begun) => gpu = Some(begun),
                 Err(failure) => {
                     supervisor.give_back(lease, runner);
@@ -116,35 +121,36 @@ impl ConfinedKernel {
         let was_cancelled = signal.cancelled_at().is_some();
         let has_fuel = self.key.metering.has_fuel();
         // Before the outputs are sealed: the GPU worker has them mapped until then.
-        let gpu = gpu.map(|(lease, session)| (lease, session.end(was_cancelled)));
+        let gpu = gpu.map(|(lease, session)| (lease, session.end(signal)));
         let mut ran = settle(launched, parcel.outputs, job, has_fuel, was_cancelled);
         ran.finished.timings.load_ns = load_ns;
         ran.evidence.runner = Arc::clone(runner.layers());
+        let gpu = gpu.map(|(lease, mut gpu)| {
+            let worker = gpu.take_worker();
+            gpu.conclude(job, &mut ran.finished, &mut ran.evidence);
+            (lease, worker)
+        });
+        // Which of the two workers gave reason for an alert is not always to be told.
         let is_clean = ran.evidence.alerts.is_empty();
         match has_ended && is_clean {
             true => supervisor.give_back(lease, runner),
             // Killed at once, whatever it is doing.
             false => drop(runner),
         }
-        if let Some((lease, mut gpu)) = gpu {
-            // Which of the two gave reason for an alert is not always to be told.
-            match gpu.take_worker() {
-                Some(worker) if is_clean => supervisor.give_back_gpu(lease, worker),
-                worker => drop((worker, lease)),
-            }
-            gpu.conclude(job, &mut ran.finished, &mut ran.evidence);
+        match gpu {
+            Some((lease, Some(worker))) if is_clean => supervisor.give_back_gpu(lease, worker),
+            gpu => drop(gpu),
         }
         Ok(ran)
     }
 
     /// Has a GPU worker of the tenant serve the launch.
-    fn begin_gpu(
-        &self,
+    fn begin_gpu<'a>(
+        &'a self,
+        mut lease: GpuLease<'a>,
         job: &Job,
         parcel: &Parcel,
-        stop: &StopSignal,
-    ) -> Result<(GpuLease<'_>, GpuSession), LoadFailure> {
-        let mut lease = self.supervisor.lease_gpu(&self.key.tenant, stop)?;
+    ) -> Result<(GpuLease<'a>, GpuSession), LoadFailure> {
         let worker = self.supervisor.gpu_worker(&mut lease)?;
         let session = worker.begin(job, parcel)?;
         Ok((lease, session))

@@ -127,9 +127,11 @@ impl Line {
     }
 
     fn stop(&self, end: &GpuEnd) -> Stop {
+        // A session that went away when the launch was to end was hung up on.
+        let is_over = matches!(end, GpuEnd::Lost(_)) && self.meter.is_over();
         match end.outcome() {
-            Some(outcome) => Stop::Gpu(Box::new(outcome)),
-            None => self.meter.cut_short(),
+            Some(outcome) if !is_over => Stop::Gpu(Box::new(outcome)),
+            _ => self.meter.cut_short(),
         }
     }
 }

@@ -111,7 +111,7 @@ pub(in crate::filter) const GPU_HARDWARE: &[Rule] = rules! {
     ] "the allocator, inputs, addresses kept for the device, stacks";
     Allow SYS_mmap [
         at_most(2, NOT_EXECUTABLE),
-        masked(3, libc::MAP_TYPE, libc::MAP_SHARED),
+        masked(3, libc::MAP_TYPE | libc::MAP_ANONYMOUS, libc::MAP_SHARED),
         at_least(4, FIRST_OTHER)
     ] "the device's memory, outputs";
     Allow SYS_mprotect [at_most(2, NOT_EXECUTABLE)] "the allocator's arenas, stacks";
