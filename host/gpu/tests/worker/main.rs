@@ -208,12 +208,18 @@ fn what_no_frame_holds_is_refused_and_the_launch_goes_on() {
         launch.call(&GpuCommand::Record(vec![step.clone()])),
         GpuAnswer::Done
     );
-    is_misuse(&launch, &GpuCommand::Record(vec![step]));
-    let submit = GpuCommand::Submit {
-        steps: Vec::new(),
-        wait: true,
-    };
-    assert_eq!(launch.call(&submit), GpuAnswer::Waited(vec![data]));
+    // All of a batch or nothing: what was recorded before is dropped with it.
+    is_misuse(&launch, &GpuCommand::Record(vec![step.clone()]));
+    let submit = |steps| GpuCommand::Submit { steps, wait: true };
+    assert_eq!(
+        launch.call(&submit(Vec::new())),
+        GpuAnswer::Waited(Vec::new())
+    );
+    let answer = launch.call(&submit(vec![step]));
+    assert!(
+        answer == GpuAnswer::Waited(vec![data]),
+        "the data came back"
+    );
     drop(launch);
     assert_eq!(gpu.ended().1, None);
 }
