@@ -1,7 +1,7 @@
 //! Real reports against `docs/report.schema.json`: every key is in it, and every key in it can occur.
 
 use super::{IN, with};
-use hotcell_tests::{Command, checkout, processes};
+use hotcell_tests::{Command, checkout, processes, skip};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -131,6 +131,15 @@ fn real_reports_and_the_schema_agree() {
         walk.check(&schema, &report, "")
             .unwrap_or_else(|error| panic!("{line}: {error}"));
     }
+    let Some(probe) = Command::kernel("gpu-probe") else {
+        return skip("target/kernels/gpu-probe.wasm is not there: `cargo xtask kernels` builds it");
+    };
+    let probe = probe.display();
+    let dispatches = "--gpu-device nothing --gpu-profile --limit gpu_dispatches=2500";
+    command.run(&format!(
+        "run {probe} misuse --in what=4 --dim n=4 --grant gpu {dispatches} --report r.json"
+    ));
+    walk.check(&schema, &command.report("r.json"), "").unwrap();
     let report = report_of_a_stopped_runner(&command);
     walk.check(&schema, &report, "").unwrap();
     for (key, _) in schema["properties"].as_object().unwrap() {

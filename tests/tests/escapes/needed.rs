@@ -5,15 +5,16 @@ use super::request_of;
 use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind::{self, Cancelled, Done, Timeout};
-use hotcell::{Array, ArrayType, Cell, Ended, Metering, Request, Source};
+use hotcell::{Array, ArrayType, Cell, Component, Ended, GpuDevice, Metering, Request, Source};
 use hotcell_model::frame::WorkerKind::{Compiler, Runner};
 use hotcell_model::manifest::DType;
 use hotcell_sandbox::filter::{Filter, Rule};
 use hotcell_sandbox::process::ExitKind;
 use hotcell_tests::bombs::Bomb;
 use hotcell_tests::calls::{self, Call, Phase};
+use hotcell_tests::gpu::{DOUBLE, shader_request};
 use hotcell_tests::processes::{signal, workers_of};
-use hotcell_tests::{Guest, Locked, cell, honest_request, isolation_of, skip};
+use hotcell_tests::{Guest, Locked, cell, checkout, honest_request, isolation_of, skip};
 use rustix::process::Signal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,7 +141,18 @@ fn work() {
     arrays(&confined());
     compilations(&confined());
     interruptions(&confined());
+    gpu();
     ends();
+}
+
+/// A launch with a GPU worker beside its runner.
+fn gpu() {
+    let cell = cell(isolation_of("confined")).gpu(GpuDevice::Nothing);
+    let cell = cell.build().expect("a cell without a cache");
+    let probe = checkout().join("target/kernels/gpu-probe.wasm");
+    let probe = Component::read(probe).expect("`cargo xtask kernels` builds it");
+    let request = shader_request(DOUBLE, &[1; 4]).grant(Capability::Gpu);
+    assert_kind(&cell.run(&probe, request), Done);
 }
 
 fn confined() -> Cell {
