@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 
 /// How long a worker may take to open and warm its device: drivers load large libraries.
 const OPENING_WITHIN: Duration = Duration::from_secs(30);
-/// How long a worker may take to let go of a launch that is over: its device has a second to come to rest.
+/// How long a worker may take to let go of a launch, from the launch's deadline or its end, whichever is later.
 const ENDING_WITHIN: Duration = Duration::from_millis(500);
-/// As [`ENDING_WITHIN`], after a cancel.
+/// The same from a cancel on: a session gives its device a second to come to rest.
 const STOPPING_WITHIN: Duration = Duration::from_millis(1500);
 
 /// A locked worker with its device open. Dropping it kills it.
