@@ -1,17 +1,19 @@
-//! One launch from the command line: inputs read, outputs prepared, run, committed, reported.
+//! One launch from the command line: files become inputs, outputs become files, and both inside the launch.
 
 use crate::progress::Display;
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use hotcell::limit::Limit;
-use hotcell::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell::report::{OutcomeReport, Report};
-use hotcell::{Array, Cell, Component, Ended, Permit, Request, Source};
+use hotcell::outcome::OutcomeKind;
+use hotcell::report::Report;
+use hotcell::{
+    Array, ArrayType, Cell, Component, Consignment, Delivery, Ended, InputError, NamedArray,
+    Request, Source, Undelivered,
+};
 use hotcell_formats::{
-    Durability, Locator, ReadLimits, Sink, check_distinct, commit_all, open, prepare,
+    Durability, Locator, ReadLimits, Sink, check_distinct, commit_all_while, open, prepare,
 };
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,24 +45,16 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
         Err(error) => return cell.reject(None, &request, OutcomeKind::Io, chain(&error.into())),
     };
     for (name, locator) in inputs {
-        match read(&locator) {
-            Ok(array) => request = request.input(name, array),
-            Err(error) => {
-                let message = format!("input `{name}`: {}", chain(&error));
-                return cell.reject(Some(&component), &request, OutcomeKind::Io, message);
-            }
-        }
+        request = request.input_from(name, move || {
+            read(&locator).map_err(|error| InputError(chain(&error)))
+        });
     }
-    let permit = match cell.authorize(&component, request) {
-        Ok(permit) => permit,
-        Err(ended) => return *ended,
-    };
-    let sinks = match prepare_outputs(&permit, outputs) {
-        Ok(sinks) => sinks,
-        Err((kind, error)) => return cell.abandon(permit, kind, chain(&error)),
-    };
-    let ended = run(cell, permit, quiet);
-    commit(ended, sinks)
+    run(
+        cell,
+        &component,
+        request.deliver_to(Arc::new(Files(outputs))),
+        quiet,
+    )
 }
 
 /// Opens an input; small ones are read, large ones stay in their file.
@@ -81,39 +75,60 @@ fn read(locator: &Locator) -> Result<Array> {
     Ok(Array::from_source(ty, source)?)
 }
 
-type Refused = (OutcomeKind, anyhow::Error);
+/// The files that outputs go to, by the output's name.
+struct Files(Vec<(String, Locator)>);
 
-/// Refuses before the run what could not be written after it.
-fn prepare_outputs(
-    permit: &Permit,
-    outputs: Vec<(String, Locator)>,
-) -> Result<Vec<(String, Sink)>, Refused> {
-    let mut sinks = Vec::new();
-    for (name, locator) in outputs {
-        let Some((_, ty)) = permit.outputs().find(|(known, _)| *known == name) else {
-            let known: Vec<_> = permit.outputs().map(|(known, _)| known).collect();
-            let error = anyhow::anyhow!(
-                "the kernel has no output `{name}`; it has: {}",
-                known.join(", ")
-            );
-            return Err((OutcomeKind::Usage, error));
-        };
-        let sink = prepare(&locator, ty).with_context(|| format!("output `{name}`"));
-        sinks.push((name, sink.map_err(|error| (OutcomeKind::Io, error))?));
+/// Files that can be written, as far as could be told before the run.
+struct Sinks(Vec<(String, Sink)>);
+
+impl Delivery for Files {
+    fn prepare(&self, outputs: &[(&str, &ArrayType)]) -> Result<Box<dyn Consignment>, Undelivered> {
+        let mut sinks = Vec::new();
+        for (name, locator) in &self.0 {
+            let Some((_, ty)) = outputs.iter().find(|(known, _)| known == name) else {
+                let known: Vec<_> = outputs.iter().map(|(known, _)| *known).collect();
+                return Err(Undelivered::Usage(format!(
+                    "the kernel has no output `{name}`; it has: {}",
+                    known.join(", ")
+                )));
+            };
+            let sink = prepare(locator, ty).with_context(|| format!("output `{name}`"));
+            sinks.push(sink.map_err(|error| Undelivered::Io(chain(&error)))?);
+        }
+        let distinct = check_distinct(&sinks);
+        distinct.map_err(|error| Undelivered::Usage(chain(&error.into())))?;
+        let names = self.0.iter().map(|(name, _)| name.clone());
+        Ok(Box::new(Sinks(names.zip(sinks).collect())))
     }
-    let (names, sinks): (Vec<_>, Vec<_>) = sinks.into_iter().unzip();
-    check_distinct(&sinks).map_err(|error| (OutcomeKind::Usage, error.into()))?;
-    Ok(names.into_iter().zip(sinks).collect())
 }
 
-/// Runs a permitted launch with a display, until its end or an interrupt.
-fn run(cell: &Cell, permit: Permit, quiet: bool) -> Ended {
-    let display = Arc::new(Display::new(
-        quiet,
-        permit.limits().duration(Limit::Timeout),
-    ));
-    let permit = permit.observed_by(display.clone());
-    let launch = match cell.start_permitted(permit) {
+impl Consignment for Sinks {
+    /// Writes all of the outputs, or none.
+    fn deliver(
+        self: Box<Self>,
+        results: &[NamedArray],
+        go_on: &dyn Fn() -> io::Result<()>,
+    ) -> Result<(), Undelivered> {
+        let bytes_of = |name: &str| {
+            let result = results.iter().find(|result| result.name == name)?;
+            result.array.bytes()
+        };
+        let mut arrays = Vec::new();
+        for (name, sink) in self.0 {
+            let missing = || Undelivered::Io(format!("output `{name}` did not come out"));
+            arrays.push((sink, &bytes_of(&name).ok_or_else(missing)?[..]));
+        }
+        match commit_all_while(arrays, Durability::Written, go_on) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Undelivered::Io(chain(&error.into()))),
+        }
+    }
+}
+
+/// Runs a launch with a display, until its end or an interrupt.
+fn run(cell: &Cell, component: &Component, request: Request, quiet: bool) -> Ended {
+    let display = Arc::new(Display::new(quiet));
+    let launch = match cell.start(component, request.observer(display.clone())) {
         Ok(launch) => launch,
         Err(ended) => return *ended,
     };
@@ -131,31 +146,12 @@ fn run(cell: &Cell, permit: Permit, quiet: bool) -> Ended {
     ended
 }
 
-/// Writes the outputs of a launch that has any: all of them, or none.
-fn commit(mut ended: Ended, sinks: Vec<(String, Sink)>) -> Ended {
-    if !ended.outcome.keeps_outputs() {
-        return ended;
-    }
-    let bytes_of = |name: &str| ended.array(name)?.bytes();
-    let arrays = sinks
-        .into_iter()
-        .filter_map(|(name, sink)| Some((sink, &bytes_of(&name)?[..])))
-        .collect();
-    if let Err(error) = commit_all(arrays, Durability::Written) {
-        let outcome = Outcome::failed(OutcomeKind::Io, Blame::Request, chain(&error.into()));
-        ended.report.outcome = OutcomeReport::from(&outcome);
-        ended.report.results.clear();
-        ended.outcome = outcome;
-    }
-    ended
-}
-
 /// Writes a report to a file, whole or not at all, or to the standard output for `-`.
 pub(crate) fn write_report(report: &Report, place: &str) -> Result<()> {
     let mut json = serde_json::to_vec_pretty(report)?;
     json.push(b'\n');
     if place == "-" {
-        return std::io::stdout()
+        return io::stdout()
             .write_all(&json)
             .context("the report cannot be printed");
     }
@@ -169,7 +165,7 @@ pub(crate) fn write_report(report: &Report, place: &str) -> Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let write = || -> std::io::Result<()> {
+    let write = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             .prefix(".hotcell-report-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))

@@ -1,11 +1,12 @@
 //! What a person sees while a kernel runs: its log lines, and a bar for anything longer than a second.
 
 use hotcell::Observer;
+use hotcell::limit::{Limit, Limits};
 use hotcell::report::{LogLevel, LogLine};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A launch shorter than this shows no bar.
@@ -15,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Display {
     quiet: bool,
     started: Instant,
-    timeout: Duration,
+    /// Known once the launch is permitted.
+    timeout: OnceLock<Duration>,
     bar: ProgressBar,
     is_shown: AtomicBool,
     /// What the guest says: done and total. Total 0 while it has said nothing.
@@ -24,14 +26,14 @@ pub(crate) struct Display {
 }
 
 impl Display {
-    /// A display for a launch that may take `timeout`.
-    pub(crate) fn new(quiet: bool, timeout: Duration) -> Self {
+    /// A display for one launch.
+    pub(crate) fn new(quiet: bool) -> Self {
         let is_seen = !quiet && std::io::stderr().is_terminal();
         let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::hidden());
         Self {
             quiet,
             started: Instant::now(),
-            timeout,
+            timeout: OnceLock::new(),
             bar,
             // A bar that nobody sees counts as shown already.
             is_shown: AtomicBool::new(!is_seen),
@@ -57,13 +59,16 @@ impl Display {
         let (done, total, what) = match total {
             0 => (
                 elapsed.as_millis(),
-                self.timeout.as_millis().max(1),
+                self.timeout
+                    .get()
+                    .map_or(u128::MAX, Duration::as_millis)
+                    .max(1),
                 "of its timeout",
             ),
             total => (u128::from(done), u128::from(total), "done"),
         };
         self.bar
-            .set_position(u64::try_from(done.min(total) * 1000 / total).unwrap_or(0));
+            .set_position(u64::try_from(done.min(total).saturating_mul(1000) / total).unwrap_or(0));
         self.bar
             .set_message(format!("{what}, {:.1} s", elapsed.as_secs_f64()));
     }
@@ -80,6 +85,10 @@ fn style() -> ProgressStyle {
 }
 
 impl Observer for Display {
+    fn begin(&self, limits: &Limits) {
+        let _ = self.timeout.set(limits.duration(Limit::Timeout));
+    }
+
     fn log(&self, line: &LogLine) {
         if self.quiet {
             return;

@@ -21,5 +21,6 @@ pub use npz::{DirectoryError, MAX_DIRECTORY_BYTES, MAX_MEMBERS};
 pub use picture::{MAX_ROW_BYTES, PictureError};
 pub use read::{ArrayReader, ReadError, ReadLimits, open};
 pub use write::{
-    Durability, FrameDelay, MAX_FRAMES, Sink, WriteError, check_distinct, commit_all, prepare,
+    Durability, FrameDelay, GoOn, MAX_FRAMES, Sink, WriteError, check_distinct, commit_all,
+    commit_all_while, prepare,
 };

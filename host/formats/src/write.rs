@@ -9,7 +9,7 @@ mod commit;
 
 use crate::locator::{FramePattern, Locator};
 use crate::picture::write::Frames;
-pub use commit::{Durability, commit_all};
+pub use commit::{Durability, GoOn, commit_all, commit_all_while};
 use hotcell_model::array::ArrayType;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;

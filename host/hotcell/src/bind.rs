@@ -19,6 +19,16 @@ pub(crate) struct Bound {
     pub(crate) arguments: Vec<(String, Array)>,
 }
 
+impl Bound {
+    /// The arrays that the launch will write, by name, in the manifest's order.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = (&str, &ArrayType)> {
+        let arrays = self.job.arrays.iter().zip(&self.types);
+        arrays
+            .filter(|(array, _)| array.is_written)
+            .map(|(array, ty)| (array.name.as_str(), ty))
+    }
+}
+
 /// A request that cannot be bound: whoever asked has to ask differently.
 fn usage(message: impl Into<String>) -> Outcome {
     Outcome::failed(OutcomeKind::Usage, Blame::Request, message)
@@ -45,9 +55,8 @@ pub(crate) fn choose<'a>(manifest: &'a Manifest, request: &Request) -> Result<&'
     }
 }
 
-/// Binds a request's arguments to a kernel's parameters.
+/// Binds a request's arguments, whose names were checked, to a kernel's parameters.
 pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result<Bound, Outcome> {
-    check_names(kernel, request)?;
     let dims = resolve_dims(kernel, request)?;
     let scalars = resolve_scalars(kernel, request)?;
     let mut types = Vec::new();
@@ -91,7 +100,7 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
 }
 
 /// Every name in the request must be one of the kernel's, and every argument be there.
-fn check_names(kernel: &Kernel, request: &Request) -> Result<(), Outcome> {
+pub(crate) fn check_names(kernel: &Kernel, request: &Request) -> Result<(), Outcome> {
     let reads: Vec<&str> = kernel
         .arrays()
         .iter()
@@ -105,13 +114,13 @@ fn check_names(kernel: &Kernel, request: &Request) -> Result<(), Outcome> {
         names => names.join(", "),
     };
     let entry = kernel.name();
-    for name in request.inputs.keys() {
-        if scalars.contains(&name.as_str()) {
+    for name in request.input_names() {
+        if scalars.contains(&name) {
             return Err(usage(format!(
                 "`{name}` of `{entry}` is a scalar, not an array"
             )));
         }
-        if !reads.contains(&name.as_str()) {
+        if !reads.contains(&name) {
             let known = list(&reads);
             return Err(usage(format!(
                 "`{entry}` has no input array `{name}`; it has: {known}"
@@ -141,7 +150,7 @@ fn check_names(kernel: &Kernel, request: &Request) -> Result<(), Outcome> {
     }
     match reads
         .iter()
-        .find(|name| !request.inputs.contains_key(**name))
+        .find(|name| !request.input_names().any(|given| given == **name))
     {
         None => Ok(()),
         Some(name) => Err(usage(format!("input `{name}` of `{entry}` is missing"))),

@@ -6,6 +6,7 @@ use crate::cell::{Cell, Inner, SetupError};
 #[cfg(feature = "confined")]
 use crate::confined::{Confined, Settings};
 use crate::gpu::GpuDevice;
+use crate::host_memory::HostMemory;
 use crate::isolation::Isolate;
 use crate::places::Places;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub struct CellBuilder {
     cache_bytes: u64,
     audit: Arc<dyn Audit>,
     gpu: GpuDevice,
+    host_memory: Option<(u64, u64)>,
 }
 
 /// The isolation that was chosen, with its settings.
@@ -70,6 +72,7 @@ impl CellBuilder {
             cache_bytes: ArtifactCache::DEFAULT_MAX_BYTES,
             audit: Arc::new(NoAudit),
             gpu: GpuDevice::default(),
+            host_memory: None,
         }
     }
 
@@ -101,6 +104,15 @@ impl CellBuilder {
         self
     }
 
+    /// The memory of the host that the arrays of all launches may take at once, and those of one tenant's. What a
+    /// launch has given back, its results, is the caller's and not counted. Default: three quarters of the machine's
+    /// memory, and two thirds of that for one tenant.
+    #[must_use]
+    pub fn host_memory(mut self, bytes: u64, for_one_tenant: u64) -> Self {
+        self.host_memory = Some((bytes, for_one_tenant));
+        self
+    }
+
     /// Sets the cell up.
     ///
     /// # Errors
@@ -122,8 +134,13 @@ impl CellBuilder {
                 ..settings
             })?),
         };
+        let (bytes, for_one_tenant) = self.host_memory.unwrap_or_else(|| {
+            let bytes = HostMemory::default_ceiling_bytes();
+            (bytes, bytes / 3 * 2)
+        });
+        let memory = HostMemory::new(bytes, for_one_tenant);
         Ok(Cell {
-            inner: Arc::new(Inner::new(isolation, cache, self.audit)),
+            inner: Arc::new(Inner::new(isolation, cache, self.audit, memory)),
         })
     }
 }

@@ -1,13 +1,16 @@
 //! The cell: one host for launches, with its isolation, cache and audit.
 
 use crate::artifacts::{ArtifactCache, CacheError};
-use crate::audit::Audit;
+use crate::audit::{Audit, Verb};
 use crate::awaited::Awaited;
 use crate::component::Component;
 use crate::diagnosis::{Diagnosis, GpuDiagnosis};
 use crate::failed::{FailedBefore, Tried};
+use crate::host_memory::HostMemory;
 use crate::isolation::{Isolate, Loaded, Order, Worked};
 use crate::kept::Kept;
+use crate::permit::About;
+use crate::request::Request;
 use hotcell_model::component::Description;
 use hotcell_model::digest::{Digest, RunId};
 use hotcell_model::grant::Grants;
@@ -32,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) descriptions: Kept<Digest, Description>,
     pub(crate) loaded: Kept<LoadedKey, Awaited<Prepared>>,
     pub(crate) failed: FailedBefore,
+    pub(crate) memory: HostMemory,
 }
 
 /// A loaded kernel, with the size of the artifact that it was loaded from.
@@ -67,6 +71,7 @@ impl Inner {
         isolation: Box<dyn Isolate>,
         cache: Result<ArtifactCache, String>,
         audit: Arc<dyn Audit>,
+        memory: HostMemory,
     ) -> Self {
         Self {
             isolation,
@@ -75,6 +80,7 @@ impl Inner {
             descriptions: Kept::default(),
             loaded: Kept::default(),
             failed: FailedBefore::default(),
+            memory,
         }
     }
 }
@@ -99,21 +105,27 @@ impl Cell {
         component: &Component,
         limits: &Limits,
     ) -> Result<Arc<Description>, Outcome> {
-        let (tenant, stop) = (Tenant::default(), StopSignal::default());
-        let order = Order {
-            tenant: &tenant,
-            limits,
-            stop: &stop,
+        let about = About {
+            limits: limits.clone(),
+            ..self.about(component, &Request::new())
         };
-        self.described(component, order).result
+        self.recorded(Verb::Describe, about, |about| {
+            self.described(component, about, &StopSignal::default())
+        })
     }
 
-    /// A component's description, from memory or read now.
+    /// A component's description, from memory or read now. What it takes is charged to whom it is for.
     pub(crate) fn described(
         &self,
         component: &Component,
-        order: Order<'_>,
-    ) -> Worked<Arc<Description>> {
+        about: &mut About,
+        stop: &StopSignal,
+    ) -> Result<Arc<Description>, Outcome> {
+        let worked = self.describe_now(component, about.order(stop));
+        about.spent.charge(worked)
+    }
+
+    fn describe_now(&self, component: &Component, order: Order<'_>) -> Worked<Arc<Description>> {
         let digest = component.digest();
         let known = self.inner.descriptions.get(&digest);
         // A description made under wider limits does not speak for these.
@@ -147,7 +159,9 @@ impl Cell {
     /// # Errors
     /// The isolation has no walls, or no worker could be brought to the point of trying.
     pub fn doctor(&self, component: &Component) -> Result<Diagnosis, Outcome> {
-        self.inner.isolation.diagnose(component)
+        let about = self.about(component, &Request::new());
+        let diagnose = |_: &mut About| self.inner.isolation.diagnose(component);
+        self.recorded(Verb::Diagnose, about, diagnose)
     }
 
     /// As [`Cell::doctor`], for GPU workers: starting each opens the device, which takes a while.
@@ -155,7 +169,10 @@ impl Cell {
     /// # Errors
     /// The isolation has no walls, or there is no device.
     pub fn doctor_gpu(&self) -> Result<GpuDiagnosis, Outcome> {
-        self.inner.isolation.diagnose_gpu()
+        let mut about = self.about(&Component::new(Vec::new()), &Request::new());
+        about.component.digest = None;
+        let diagnose = |_: &mut About| self.inner.isolation.diagnose_gpu();
+        self.recorded(Verb::Diagnose, about, diagnose)
     }
 }
 

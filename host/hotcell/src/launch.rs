@@ -1,27 +1,34 @@
 //! The path of a launch.
 //!
 //! ```text
-//! request ─ authorize ─ audit.begin ─ prepare ─ launch ─ settle ─ audit.finish
-//!           (permit)                 (artifact) (runner) (report)
+//! request ─ audit.begin ─ authorize ─ prepare ─ run ─ settle ─ deliver ─ audit.finish
+//!                         (permit)   (artifact) (runner)        (outputs) (report)
 //! ```
 
 use crate::array::{Array, NamedArray};
+use crate::audit::{Attempt, Verb, caught};
 use crate::bind::Bound;
 use crate::cell::{Cell, new_run_id};
 use crate::component::Component;
-use crate::isolation::{Evidence, Ran, not_run};
-use crate::permit::{About, Permit, check, request_limits};
-use crate::prepare::Preparation;
+use crate::delivery::Consignment;
+use crate::digests::{Clock, late};
+use crate::host_memory::needed_bytes;
+use crate::isolation::not_run;
+use crate::permit::{About, Permit, check, check_imports, request_limits};
 use crate::request::Request;
-use crate::settle::{report, settle};
+use crate::settle::{
+    InputDigests, Settled, add_arguments, clock, nanoseconds, result_reports, settle,
+};
+use crate::spent::Spent;
 use bytes::Bytes;
+use hotcell_model::array::ArrayType;
 use hotcell_model::job::Finished;
 use hotcell_model::limit::Limits;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{CacheOutcome, ComponentReport, Report, Timings};
+use hotcell_model::report::{ComponentReport, Report, Timings};
 use hotcell_model::stop::StopSignal;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -115,19 +122,24 @@ impl Drop for Launch {
 impl Cell {
     /// Runs a kernel on the calling thread, to its end.
     pub fn run(&self, component: &Component, request: Request) -> Ended {
-        match self.authorize(component, request) {
-            Ok(permit) => self.launch(permit, &Arc::default()),
-            Err(ended) => *ended,
-        }
+        self.run_until(component, request, &Arc::default())
     }
 
-    /// Starts a kernel on a thread of its own.
+    /// Starts a kernel on a thread of its own. A request that is refused ends there, too.
     ///
     /// # Errors
-    /// The launch ended before it began: its request was refused, or there is no thread for it.
+    /// The operating system has no thread for it.
     pub fn start(&self, component: &Component, request: Request) -> Result<Launch, Box<Ended>> {
-        let permit = self.authorize(component, request)?;
-        self.start_permitted(permit)
+        let run = |cell: &Self, (component, request): (Component, Request), stop: &_| {
+            cell.run_until(&component, request, stop)
+        };
+        self.on_thread((component.clone(), request), run).map_err(
+            |((component, request), error)| {
+                let about = self.about(&component, &request);
+                let attempt = Attempt::begin(self, Verb::Launch, about);
+                attempt.map_or_else(|ended| ended, |attempt| Box::new(attempt.refuse(error)))
+            },
+        )
     }
 
     /// Starts an authorized launch on a thread of its own.
@@ -135,24 +147,8 @@ impl Cell {
     /// # Errors
     /// The operating system has no thread for it.
     pub fn start_permitted(&self, permit: Permit) -> Result<Launch, Box<Ended>> {
-        let signal: Arc<StopSignal> = Arc::default();
-        let (cell, stop) = (self.clone(), Arc::clone(&signal));
-        let about = permit.about.clone();
-        let thread = std::thread::Builder::new()
-            .name("hotcell-launch".to_owned())
-            .spawn(move || cell.launch(permit, &stop));
-        match thread {
-            Ok(thread) => Ok(Launch {
-                signal,
-                thread: Some(thread),
-                started: Instant::now(),
-            }),
-            Err(error) => {
-                let message = format!("no thread for the launch: {error}");
-                let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Host, message);
-                Err(Box::new(self.refuse(about, outcome)))
-            }
-        }
+        self.on_thread(permit, |cell, permit, stop| cell.launch(permit, stop))
+            .map_err(|(permit, error)| Box::new(permit.attempt.refuse(error)))
     }
 
     /// Checks a request. The permit says what will be written, so that a caller can prepare for it.
@@ -160,49 +156,16 @@ impl Cell {
     /// # Errors
     /// The launch ends here, with a report that says why.
     pub fn authorize(&self, component: &Component, request: Request) -> Result<Permit, Box<Ended>> {
-        let mut about = self.about(component, &request);
-        about.limits = match request_limits(&request) {
-            Ok(limits) => limits,
-            Err(outcome) => return Err(Box::new(self.refuse(about, outcome))),
-        };
-        let worked = self.described(component, about.order(&StopSignal::default()));
-        about.evidence.add(worked.evidence);
-        let description = match worked.result {
-            Ok(description) => description,
-            Err(outcome) => {
-                let cost = Timings {
-                    cache: worked.is_remembered.then_some(CacheOutcome::FailedBefore),
-                    compilation: worked.cost,
-                    ..Timings::default()
-                };
-                return Err(Box::new(self.refuse_after(about, outcome, cost)));
-            }
-        };
-        about.component.name = description.manifest.component().name.clone();
-        match check(&description, &request, &mut about.limits) {
-            Ok(bound) => {
-                about.component.entry = bound.job.entry.clone();
-                Ok(Permit {
-                    component: component.clone(),
-                    bound,
-                    about,
-                    observer: request.observer,
-                })
-            }
-            Err((outcome, entry)) => {
-                about.component.entry = entry;
-                Err(Box::new(self.refuse(about, outcome)))
-            }
-        }
+        self.try_authorize(component, request, &StopSignal::default())
     }
 
     /// Gives a permit back unused, with the caller's reason: the launch ends there.
     pub fn abandon(&self, permit: Permit, kind: OutcomeKind, message: impl Into<String>) -> Ended {
         let outcome = Outcome::failed(kind, Blame::Request, message);
-        self.refuse(permit.about, outcome)
+        permit.attempt.refuse(outcome)
     }
 
-    /// Ends a launch whose request could not even be put together: an input that cannot be read, say. The
+    /// Ends a launch whose request could not even be put together: a component that cannot be read, say. The
     /// report and the audit trail have it like any other.
     pub fn reject(
         &self,
@@ -215,30 +178,48 @@ impl Cell {
         if component.is_none() {
             about.component.digest = None;
         }
-        self.refuse(about, Outcome::failed(kind, Blame::Request, message))
+        let outcome = Outcome::failed(kind, Blame::Request, message);
+        match Attempt::begin(self, Verb::Launch, about) {
+            Ok(attempt) => attempt.refuse(outcome),
+            Err(ended) => *ended,
+        }
     }
 
     /// Compiles a component for a metering mode and keeps the artifact, without running it.
     ///
     /// # Errors
-    /// It is no kernel component, is over a limit, or does not load.
+    /// It is no kernel component, imports what is not granted, is over a limit, or does not load.
     pub fn prepare_only(
         &self,
         component: &Component,
         request: &Request,
     ) -> Result<Timings, Outcome> {
-        let about = About {
-            limits: request_limits(request)?,
-            ..self.about(component, request)
-        };
-        let stop = StopSignal::default();
-        self.described(component, about.order(&stop)).result?;
-        let mut taken = Preparation::default();
-        self.prepare(component, &about, &stop, &mut taken)?;
-        Ok(taken.timings)
+        let about = self.about(component, request);
+        self.recorded(Verb::Compile, about, |about| {
+            about.limits = request_limits(request)?;
+            let stop = StopSignal::default();
+            let description = self.described(component, about, &stop)?;
+            check_imports(&description.imports, request)?;
+            self.prepare(component, about, &stop)?;
+            Ok(about.spent.timings.clone())
+        })
     }
 
-    fn about(&self, component: &Component, request: &Request) -> About {
+    /// Does something that is no launch, with a record of it.
+    pub(crate) fn recorded<T>(
+        &self,
+        verb: Verb,
+        about: About,
+        work: impl FnOnce(&mut About) -> Result<T, Outcome>,
+    ) -> Result<T, Outcome> {
+        let mut attempt = Attempt::begin(self, verb, about).map_err(|ended| ended.outcome)?;
+        let result = caught(|| work(&mut attempt.about));
+        let outcome = result.as_ref().err().cloned();
+        attempt.refuse(outcome.unwrap_or_else(Outcome::done));
+        result
+    }
+
+    pub(crate) fn about(&self, component: &Component, request: &Request) -> About {
         About {
             run_id: new_run_id(),
             component: ComponentReport {
@@ -254,61 +235,169 @@ impl Cell {
             limits: Limits::defaults(Default::default()),
             isolation: self.isolation(),
             digests: request.digests,
-            evidence: Evidence::default(),
+            spent: Spent::default(),
+        }
+    }
+
+    /// Runs `work` on a thread of its own; gives it back, with the outcome, if there is none.
+    fn on_thread<T: Send + 'static>(
+        &self,
+        work: T,
+        run: impl FnOnce(&Self, T, &Arc<StopSignal>) -> Ended + Send + 'static,
+    ) -> Result<Launch, (T, Outcome)> {
+        let signal: Arc<StopSignal> = Arc::default();
+        let (cell, stop) = (self.clone(), Arc::clone(&signal));
+        let work = Arc::new(Mutex::new(Some(work)));
+        let place = Arc::clone(&work);
+        let taken = |place: &Mutex<Option<T>>| {
+            let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+            place.take().expect("the thread alone takes it, or nobody")
+        };
+        let thread = std::thread::Builder::new()
+            .name("hotcell-launch".to_owned())
+            .spawn(move || run(&cell, taken(&place), &stop));
+        match thread {
+            Ok(thread) => Ok(Launch {
+                signal,
+                thread: Some(thread),
+                started: Instant::now(),
+            }),
+            Err(error) => {
+                let message = format!("no thread for the launch: {error}");
+                let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Host, message);
+                Err((taken(&work), outcome))
+            }
+        }
+    }
+
+    fn run_until(&self, component: &Component, request: Request, stop: &Arc<StopSignal>) -> Ended {
+        match self.try_authorize(component, request, stop) {
+            Ok(permit) => self.launch(permit, stop),
+            Err(ended) => *ended,
+        }
+    }
+
+    /// The path of a launch, up to its permit.
+    fn try_authorize(
+        &self,
+        component: &Component,
+        mut request: Request,
+        stop: &StopSignal,
+    ) -> Result<Permit, Box<Ended>> {
+        let mut attempt = Attempt::begin(self, Verb::Launch, self.about(component, &request))?;
+        let checked = caught(|| {
+            let about = &mut attempt.about;
+            about.limits = request_limits(&request)?;
+            let description = self.described(component, about, stop)?;
+            about.component.name = description.manifest.component().name.clone();
+            let bound = check(&description, &mut request, about)?;
+            let consignment = prepare_delivery(&request, &bound)?;
+            Ok((bound, consignment))
+        });
+        match checked {
+            Ok((bound, consignment)) => Ok(Permit {
+                component: component.clone(),
+                bound,
+                attempt,
+                observer: request.observer,
+                consignment,
+            }),
+            Err(outcome) => Err(Box::new(attempt.refuse(outcome))),
         }
     }
 
     /// The path of a launch, from its permit on.
-    pub(crate) fn launch(&self, mut permit: Permit, signal: &Arc<StopSignal>) -> Ended {
-        if let Err(error) = self.inner.audit.begin(&permit) {
-            let message = format!("no audit record could be made: {error}");
-            let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Operator, message);
-            return self.refuse(permit.about, outcome);
-        }
-        let mut taken = Preparation::default();
-        let ran = caught(|| {
-            let loaded = self.prepare(&permit.component, &permit.about, signal, &mut taken)?;
-            let Bound { job, data, .. } = &permit.bound;
-            Ok(loaded.run(job, data, signal, &permit.observer))
+    pub(crate) fn launch(&self, mut permit: Permit, stop: &Arc<StopSignal>) -> Ended {
+        let mut inputs = None;
+        let performed = caught(|| self.perform(&mut permit, &mut inputs, stop));
+        let (finished, settled) = performed.unwrap_or_else(|outcome| (not_run(outcome), None));
+        let Permit { bound, attempt, .. } = permit;
+        attempt.end(finished, |ended| {
+            add_arguments(&mut ended.report, &bound, inputs.as_ref());
+            if let Some(settled) = settled {
+                ended.report.results = result_reports(&settled);
+                ended.results = settled.results;
+            }
         })
-        .unwrap_or_else(|outcome| Ran::from(not_run(outcome)));
-        permit.about.evidence.add(taken.evidence);
-        let required = self.inner.isolation.required_tier();
-        let ended = settle(permit, ran, taken.timings, required);
-        self.inner.audit.finish(&ended.report);
-        ended
     }
 
-    /// The end of a launch that did not begin.
-    fn refuse(&self, about: About, outcome: Outcome) -> Ended {
-        self.refuse_after(about, outcome, Timings::default())
-    }
-
-    /// The end of a launch that did not begin, after work that took that.
-    fn refuse_after(&self, about: About, outcome: Outcome, timings: Timings) -> Ended {
-        let finished = Finished {
-            timings,
-            ..not_run(outcome.clone())
-        };
-        let ended = Ended {
-            report: report(about, &finished, self.inner.isolation.required_tier()),
-            outcome,
-            results: Vec::new(),
-        };
-        self.inner.audit.finish(&ended.report);
-        ended
+    /// Does what a permit allows: prepare, run, settle, deliver.
+    fn perform(
+        &self,
+        permit: &mut Permit,
+        inputs: &mut Option<InputDigests>,
+        stop: &Arc<StopSignal>,
+    ) -> Result<(Finished, Option<Settled>), Outcome> {
+        let Permit {
+            component,
+            bound,
+            attempt,
+            observer,
+            consignment,
+        } = permit;
+        let about = &mut attempt.about;
+        observer.begin(&about.limits);
+        let _held = self.inner.memory.hold(&about.tenant, needed_bytes(bound))?;
+        let inputs = inputs.insert(InputDigests::take(bound, about, stop)?);
+        let loaded = self.prepare(component, about, stop)?;
+        let ran = loaded.run(&bound.job, &bound.data, stop, observer);
+        let mut finished = about.spent.add_run(ran);
+        if !finished.outcome.keeps_outputs() {
+            return Ok((finished, None));
+        }
+        let clock = clock(about, Duration::from_nanos(finished.usage.wall_ns.0), stop);
+        let settled = caught(|| {
+            let results = std::mem::take(&mut finished.results);
+            inputs.check_unchanged(bound, &clock, about)?;
+            let settled = settle(bound, about, results, &clock)?;
+            deliver(consignment.take(), &settled, &clock, about)?;
+            Ok(settled)
+        });
+        about.spent.timings.settle_ns = nanoseconds(clock.elapsed());
+        match settled {
+            Ok(settled) => Ok((finished, Some(settled))),
+            // What was used stays in the report; what came out is discarded.
+            Err(outcome) => Ok((
+                Finished {
+                    outcome,
+                    ..finished
+                },
+                None,
+            )),
+        }
     }
 }
 
-/// Does a part of a launch; a panic of the host is an outcome like others, and the caller lives on.
-fn caught<T>(part: impl FnOnce() -> Result<T, Outcome>) -> Result<T, Outcome> {
-    catch_unwind(AssertUnwindSafe(part)).unwrap_or_else(|_| {
-        let message = "the host panicked; please report it, with the component";
-        Err(Outcome::failed(
-            OutcomeKind::HostFault,
-            Blame::Host,
-            message,
-        ))
+fn prepare_delivery(
+    request: &Request,
+    bound: &Bound,
+) -> Result<Option<Box<dyn Consignment>>, Outcome> {
+    let outputs: Vec<(&str, &ArrayType)> = bound.outputs().collect();
+    let delivery = request.delivery.as_ref();
+    let prepared = delivery.map(|delivery| delivery.prepare(&outputs));
+    Ok(prepared.transpose()?)
+}
+
+fn deliver(
+    consignment: Option<Box<dyn Consignment>>,
+    settled: &Settled,
+    clock: &Clock<'_>,
+    about: &About,
+) -> Result<(), Outcome> {
+    let Some(consignment) = consignment else {
+        return Ok(());
+    };
+    let go_on = || {
+        let checked = clock.check();
+        checked.map_err(|_| io::Error::other("the launch has no time left, or was cancelled"))
+    };
+    let delivered = consignment.deliver(&settled.results, &go_on);
+    delivered.map_err(|undelivered| match clock.check() {
+        Err(unfinished) => {
+            let what = "the outputs were delivered, none of which is";
+            late(&unfinished, &about.limits, what, Blame::Request)
+        }
+        Ok(()) => undelivered.into(),
     })
 }
 

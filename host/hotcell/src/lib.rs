@@ -29,7 +29,7 @@
 //! from anywhere. Nothing here returns a bare error for what a kernel did: refusals, traps and exhausted
 //! limits are outcomes, and every launch that began ends in a [`Report`](report::Report).
 //!
-//! The path of a launch is one function, in `launch`: authorize, `audit.begin`, prepare, launch, settle,
+//! The path of a launch is one function, in `launch`: `audit.begin`, authorize, prepare, run, settle, deliver,
 //! `audit.finish`. `isolation` is the seam that both kinds of isolation implement.
 
 #[cfg(all(feature = "confined", not(target_os = "linux")))]
@@ -49,9 +49,12 @@ mod cell;
 mod component;
 #[cfg(feature = "confined")]
 mod confined;
+mod delivery;
 mod diagnosis;
+mod digests;
 mod failed;
 mod gpu;
+mod host_memory;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod isolation;
@@ -64,21 +67,23 @@ mod request;
 #[cfg(feature = "confined")]
 mod sealed;
 mod settle;
+mod spent;
 
 pub use array::{Array, ArrayError, Element, NamedArray};
 pub use artifacts::{ArtifactCache, CacheEntry, CacheError};
-pub use audit::{Audit, NoAudit};
+pub use audit::{Audit, Begun, NoAudit, Verb};
 pub use builder::CellBuilder;
 pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};
 #[cfg(feature = "confined")]
 pub use confined::ProgramError;
+pub use delivery::{Consignment, Delivery, Undelivered};
 pub use diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
 pub use gpu::{GpuDevice, UnknownGpuDevice};
 pub use launch::{Ended, Launch};
 pub use permit::Permit;
 pub use places::{PlaceError, Places};
-pub use request::{Digests, Request};
+pub use request::{Digests, InputError, Request};
 
 pub use hotcell_model::array::ArrayType;
 pub use hotcell_model::job::{Observer, Source};

@@ -2,10 +2,14 @@
 //!
 //! A [`Permit`] has no public constructor; `authorize` makes one, and the launch consumes it.
 
-use crate::bind::{Bound, bind, choose};
+use crate::audit::Attempt;
+use crate::bind::{Bound, bind, check_names, choose};
 use crate::component::Component;
-use crate::isolation::{Evidence, Order};
+use crate::delivery::Consignment;
+use crate::host_memory;
+use crate::isolation::Order;
 use crate::request::{Digests, Request};
+use crate::spent::Spent;
 use hotcell_model::array::ArrayType;
 use hotcell_model::component::{Description, Import, Need, Refusal};
 use hotcell_model::digest::RunId;
@@ -19,12 +23,14 @@ use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
 
-/// The proof that a launch may run, with everything it needs.
+/// The proof that a launch may run, with everything it needs. Dropped unused, it ends its launch as cancelled.
 pub struct Permit {
     pub(crate) component: Component,
     pub(crate) bound: Bound,
-    pub(crate) about: About,
+    /// Its record in the audit trail, which has begun.
+    pub(crate) attempt: Attempt,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) consignment: Option<Box<dyn Consignment>>,
 }
 
 /// What is known of a launch whether or not it may run: what every report begins with.
@@ -39,7 +45,7 @@ pub(crate) struct About {
     pub(crate) limits: Limits,
     pub(crate) isolation: Isolation,
     pub(crate) digests: Digests,
-    pub(crate) evidence: Evidence,
+    pub(crate) spent: Spent,
 }
 
 impl About {
@@ -56,20 +62,17 @@ impl About {
 impl Permit {
     /// The launch's id.
     pub fn run_id(&self) -> RunId {
-        self.about.run_id
+        self.attempt.about.run_id
     }
 
     /// The tenant it is charged to.
     pub fn tenant(&self) -> &Tenant {
-        &self.about.tenant
+        &self.attempt.about.tenant
     }
 
     /// The arrays that the launch will write, by name, in the manifest's order.
     pub fn outputs(&self) -> impl Iterator<Item = (&str, &ArrayType)> {
-        let arrays = self.bound.job.arrays.iter().zip(&self.bound.types);
-        arrays
-            .filter(|(array, _)| array.is_written)
-            .map(|(array, ty)| (array.name.as_str(), ty))
+        self.bound.outputs()
     }
 
     /// The same permit, with another observer.
@@ -81,22 +84,26 @@ impl Permit {
 
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
-        &self.about.limits
+        &self.attempt.about.limits
     }
 }
 
-/// Checks a described component against what is granted, and a request against its manifest.
+/// Checks a described component against what is granted, and a request against its manifest. Inputs are read once
+/// the kernel is known to have them.
 pub(crate) fn check(
     description: &Description,
-    request: &Request,
-    limits: &mut Limits,
-) -> Result<Bound, (Outcome, String)> {
-    check_imports(&description.imports, request).map_err(|outcome| (outcome, String::new()))?;
-    let kernel =
-        choose(&description.manifest, request).map_err(|outcome| (outcome, String::new()))?;
-    let named = |outcome| (outcome, kernel.name().to_owned());
-    *limits = resolve_limits(kernel, request).map_err(named)?;
-    let mut bound = bind(kernel, request, limits.clone()).map_err(named)?;
+    request: &mut Request,
+    about: &mut About,
+) -> Result<Bound, Outcome> {
+    check_imports(&description.imports, request)?;
+    about.component.entry.clear();
+    let kernel = choose(&description.manifest, request)?;
+    about.component.entry = kernel.name().to_owned();
+    about.limits = resolve_limits(kernel, request)?;
+    check_names(kernel, request)?;
+    request.read_inputs()?;
+    let mut bound = bind(kernel, request, about.limits.clone())?;
+    host_memory::check(&bound, &about.limits)?;
     // A launch that was granted what it does not import gets no GPU worker.
     let imports_gpu = |import: &Import| import.needs == Need::Grant(Capability::Gpu);
     if !description.imports.iter().any(imports_gpu) {
@@ -145,7 +152,7 @@ fn shown(name: &str) -> String {
 }
 
 /// Every import must be granted; the refusal says what was asked for, what there is, and what to do.
-fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
+pub(crate) fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
     let denied = |message| {
         Err(Outcome::failed(
             OutcomeKind::Denied,

@@ -6,43 +6,47 @@ use crate::baseline;
 use crate::cell::{Cell, LoadedKey, Prepared};
 use crate::component::Component;
 use crate::failed::Tried;
-use crate::isolation::{Evidence, LoadFailure, Loaded, Order};
+use crate::isolation::{LoadFailure, Loaded, Order};
 use crate::permit::About;
 use crate::settle::nanoseconds;
+use crate::spent::Spent;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Alert, CacheOutcome, Compilation, Timings};
+use hotcell_model::report::{Alert, CacheOutcome, Compilation};
 use hotcell_model::stop::StopSignal;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// What preparing took and showed, filled in on the way, so that a failure has it too.
-#[derive(Default)]
-pub(crate) struct Preparation {
-    pub(crate) timings: Timings,
-    pub(crate) evidence: Evidence,
-}
 
 impl Cell {
     /// A loaded kernel. Callers that want the same one at the same time wait for the first.
     pub(crate) fn prepare(
         &self,
         component: &Component,
-        about: &About,
+        about: &mut About,
         stop: &StopSignal,
-        taken: &mut Preparation,
     ) -> Result<Arc<dyn Loaded>, Outcome> {
+        let About {
+            tenant,
+            limits,
+            spent,
+            ..
+        } = about;
+        let order = Order {
+            tenant,
+            limits,
+            stop,
+        };
         let key = LoadedKey {
             component: component.digest(),
-            tenant: about.tenant.clone(),
+            tenant: tenant.clone(),
             metering: about.metering,
             grants: about.grants.clone(),
         };
         let place = self.inner.loaded.get_or_insert(&key, Default::default);
         let making = match place.enter(stop) {
             Entry::Made(prepared) => {
-                check_artifact(prepared.artifact_bytes, &about.limits)?;
-                taken.timings.cache = Some(CacheOutcome::HitMemory);
+                check_artifact(prepared.artifact_bytes, order.limits)?;
+                spent.timings.cache = Some(CacheOutcome::HitMemory);
                 return Ok(prepared.loaded);
             }
             Entry::Cancelled => return Err(cancelled("it waited for a compilation")),
@@ -52,9 +56,9 @@ impl Cell {
             cell: self,
             component,
             key: &key,
-            order: about.order(stop),
+            order,
         };
-        let prepared = preparing.prepare(taken)?;
+        let prepared = preparing.prepare(spent)?;
         making.done(prepared.clone());
         Ok(prepared.loaded)
     }
@@ -75,7 +79,7 @@ impl Preparing<'_> {
         baseline::check(&description.counts, cost?)
     }
 
-    fn prepare(&self, taken: &mut Preparation) -> Result<Prepared, Outcome> {
+    fn prepare(&self, spent: &mut Spent) -> Result<Prepared, Outcome> {
         let inner = &self.cell.inner;
         let origin = Origin {
             component: self.key.component,
@@ -84,7 +88,7 @@ impl Preparing<'_> {
         };
         let cache = inner.cache.as_ref().map_err(Clone::clone);
         let why = match cache.and_then(|cache| cache.find(&origin)) {
-            Ok(artifact) => match self.load_found(artifact, taken)? {
+            Ok(artifact) => match self.load_found(artifact, spent)? {
                 Ok(prepared) => return Ok(prepared),
                 Err(stale) => {
                     inner.cache.iter().for_each(|cache| cache.remove(&origin));
@@ -93,15 +97,15 @@ impl Preparing<'_> {
             },
             Err(why) => why,
         };
-        let artifact = Arc::new(self.compile(taken)?);
-        taken.timings.cache = Some(CacheOutcome::Miss(why.clone()));
-        let prepared = self.load(&artifact, taken)?.map_err(|why| {
+        let artifact = Arc::new(self.compile(spent)?);
+        spent.timings.cache = Some(CacheOutcome::Miss(why.clone()));
+        let prepared = self.load(&artifact, spent)?.map_err(|why| {
             let message = format!("a fresh artifact does not load: {why}");
             Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
         })?;
         // Only now: a compiler that makes noise must not have made it for every later launch too.
         let why = self.keep(&origin, &artifact, why);
-        taken.timings.cache = Some(CacheOutcome::Miss(why));
+        spent.timings.cache = Some(CacheOutcome::Miss(why));
         Ok(prepared)
     }
 
@@ -109,13 +113,13 @@ impl Preparing<'_> {
     fn load_found(
         &self,
         artifact: VerifiedArtifact,
-        taken: &mut Preparation,
+        spent: &mut Spent,
     ) -> Result<Result<Prepared, String>, Outcome> {
         let artifact_bytes = artifact.bytes().len() as u64;
-        let loaded = self.load(&Arc::new(artifact), taken)?;
+        let loaded = self.load(&Arc::new(artifact), spent)?;
         if loaded.is_ok() {
             check_artifact(artifact_bytes, self.order.limits)?;
-            taken.timings.cache = Some(CacheOutcome::Hit);
+            spent.timings.cache = Some(CacheOutcome::Hit);
         }
         Ok(loaded)
     }
@@ -123,12 +127,12 @@ impl Preparing<'_> {
     fn load(
         &self,
         artifact: &Arc<VerifiedArtifact>,
-        taken: &mut Preparation,
+        spent: &mut Spent,
     ) -> Result<Result<Prepared, String>, Outcome> {
         let begin = Instant::now();
         let isolation = &self.cell.inner.isolation;
         let loaded = isolation.load(self.key, artifact, self.order);
-        taken.timings.load_ns = nanoseconds(begin.elapsed());
+        spent.timings.load_ns = nanoseconds(begin.elapsed());
         match loaded {
             Ok(loaded) => Ok(Ok(Prepared {
                 loaded,
@@ -136,19 +140,19 @@ impl Preparing<'_> {
             })),
             Err(LoadFailure::Stale(why)) => Ok(Err(why)),
             Err(LoadFailure::Ended(outcome, evidence)) => {
-                taken.evidence.add(evidence);
+                spent.evidence.add(evidence);
                 Err(*outcome)
             }
         }
     }
 
-    fn compile(&self, taken: &mut Preparation) -> Result<VerifiedArtifact, Outcome> {
+    fn compile(&self, spent: &mut Spent) -> Result<VerifiedArtifact, Outcome> {
         let inner = &self.cell.inner;
         let (component, metering) = (self.key.component, self.key.metering);
         let Order { tenant, limits, .. } = self.order;
         let tried = Tried::new(component, tenant, Some(metering), limits);
         if let Some(outcome) = inner.failed.find(&tried, Instant::now()) {
-            taken.timings.cache = Some(CacheOutcome::FailedBefore);
+            spent.timings.cache = Some(CacheOutcome::FailedBefore);
             return Err(outcome);
         }
         if self.order.stop.cancelled_at().is_some() {
@@ -158,19 +162,15 @@ impl Preparing<'_> {
         let worked = inner
             .isolation
             .compile(self.component, metering, self.order);
-        taken.timings.compile_ns = nanoseconds(begin.elapsed());
-        taken.timings.compilation = worked.cost;
-        taken.evidence.add(worked.evidence);
-        taken
-            .evidence
-            .alerts
-            .extend(self.far_off(taken.timings.compilation.as_ref()));
+        spent.timings.compile_ns = nanoseconds(begin.elapsed());
+        let far_off = self.far_off(worked.cost.as_ref());
+        spent.evidence.alerts.extend(far_off);
         if let Err(outcome) = &worked.result
-            && !was_kept_waiting(outcome, taken.timings.compilation.as_ref())
+            && !was_kept_waiting(outcome, worked.cost.as_ref())
         {
             inner.failed.note(tried, outcome, Instant::now());
         }
-        worked.result
+        spent.charge(worked)
     }
 
     /// Keeps a fresh artifact on disk; returns why it was compiled, and why it is not kept.

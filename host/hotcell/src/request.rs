@@ -1,10 +1,12 @@
 //! What somebody asks for, before anything is checked.
 
 use crate::array::Array;
+use crate::delivery::Delivery;
 use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::job::Observer;
 use hotcell_model::limit::Limit;
 use hotcell_model::manifest::ScalarValue;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
 use hotcell_model::tenant::Tenant;
 use std::collections::BTreeMap;
@@ -29,11 +31,24 @@ pub(crate) enum GivenScalar {
     Text(String),
 }
 
+/// Why an input cannot be read: words that say what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InputError(pub String);
+
+/// Reads an input.
+type InputReader = Arc<dyn Fn() -> Result<Array, InputError> + Send + Sync>;
+
+fn shown(name: &str) -> String {
+    hotcell_model::text::escape(name, 256)
+}
+
 /// One request to run a kernel. Everything has a default but the kernel's own arguments.
 #[derive(Clone)]
 pub struct Request {
     pub(crate) entry: Option<String>,
     pub(crate) inputs: BTreeMap<String, Array>,
+    readers: BTreeMap<String, InputReader>,
     pub(crate) scalars: BTreeMap<String, GivenScalar>,
     pub(crate) dims: BTreeMap<String, u64>,
     pub(crate) limits: BTreeMap<Limit, u64>,
@@ -46,6 +61,7 @@ pub struct Request {
     pub(crate) tenant: Tenant,
     pub(crate) digests: Digests,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) delivery: Option<Arc<dyn Delivery>>,
 }
 
 impl Default for Request {
@@ -67,6 +83,7 @@ impl Request {
         Self {
             entry: None,
             inputs: BTreeMap::new(),
+            readers: BTreeMap::new(),
             scalars: BTreeMap::new(),
             dims: BTreeMap::new(),
             limits: BTreeMap::new(),
@@ -79,6 +96,7 @@ impl Request {
             tenant: Tenant::default(),
             digests: Digests::Full,
             observer: Arc::new(()),
+            delivery: None,
         }
     }
 
@@ -94,6 +112,43 @@ impl Request {
     pub fn input(mut self, name: impl Into<String>, array: Array) -> Self {
         self.inputs.insert(name.into(), array);
         self
+    }
+
+    /// An array that is read inside the launch: after its record has begun, and once the kernel is known to have an
+    /// input of that name.
+    #[must_use]
+    pub fn input_from(
+        mut self,
+        name: impl Into<String>,
+        read: impl Fn() -> Result<Array, InputError> + Send + Sync + 'static,
+    ) -> Self {
+        self.readers.insert(name.into(), Arc::new(read));
+        self
+    }
+
+    /// Where the outputs go, within the launch. Default nowhere: they are results alone.
+    #[must_use]
+    pub fn deliver_to(mut self, delivery: Arc<dyn Delivery>) -> Self {
+        self.delivery = Some(delivery);
+        self
+    }
+
+    /// The names of the arrays that are given.
+    pub(crate) fn input_names(&self) -> impl Iterator<Item = &str> {
+        let given = self.inputs.keys().chain(self.readers.keys());
+        given.map(String::as_str)
+    }
+
+    /// Reads the inputs that are to be read inside the launch.
+    pub(crate) fn read_inputs(&mut self) -> Result<(), Outcome> {
+        for (name, read) in std::mem::take(&mut self.readers) {
+            let array = read().map_err(|error| {
+                let message = format!("input `{}`: {error}", shown(&name));
+                Outcome::failed(OutcomeKind::Io, Blame::Request, message)
+            })?;
+            self.inputs.insert(name, array);
+        }
+        Ok(())
     }
 
     /// A scalar parameter.

@@ -1,92 +1,186 @@
-//! Settling a launch: what was asked, what happened and what was used become a report.
+//! Settling a launch: what was asked, what happened and what was used become results and a report, in what is left
+//! of the launch's time.
 
 use crate::array::{Array, NamedArray};
 use crate::bind::Bound;
-use crate::isolation::{Evidence, Ran};
-use crate::launch::Ended;
-use crate::permit::{About, Permit};
+use crate::digests::{Clock, FileState, Hashing, Unfinished, late};
+use crate::isolation::Evidence;
+use crate::permit::About;
 use crate::request::Digests;
 use hotcell_model::array::ArrayType;
 use hotcell_model::digest::Digest;
-use hotcell_model::job::{Finished, ResultArray, Source};
+use hotcell_model::job::{Finished, ResultArray};
 use hotcell_model::layer::Tier;
-use hotcell_model::report::{ArrayReport, Count, OutcomeReport, Report, SCHEMA, Timings};
+use hotcell_model::limit::Limit;
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::report::{ArrayReport, Count, OutcomeReport, Report, SCHEMA};
+use hotcell_model::stop::StopSignal;
 use std::time::Duration;
 
-/// Puts together what was asked, what happened and what was used.
-pub(crate) fn settle(permit: Permit, ran: Ran, prepared: Timings, required: Option<Tier>) -> Ended {
-    let Permit {
-        bound, mut about, ..
-    } = permit;
-    let mut finished = ran.finished;
-    about.evidence.add(ran.evidence);
-    let digests = about.digests;
-    finished.timings = Timings {
-        compile_ns: prepared.compile_ns,
-        cache: prepared.cache,
-        compilation: prepared.compilation,
-        // A runner that had to be started for this launch loads too.
-        load_ns: Count(
-            prepared
-                .load_ns
-                .0
-                .saturating_add(finished.timings.load_ns.0),
-        ),
-        ..finished.timings
-    };
-    let mut report = report(about, &finished, required);
-    report.dims = bound
-        .job
-        .dims
-        .iter()
-        .map(|(name, extent)| (name.clone(), Count(*extent)))
-        .collect();
-    report.scalars = bound.job.scalars.iter().cloned().collect();
-    let argument = |name: &str, array: &Array| ArrayReport {
-        name: name.to_owned(),
-        dtype: array.ty().dtype(),
-        shape: array.ty().shape().to_vec(),
-        blake3: digest(array.source(), digests),
-    };
-    report.arguments = bound
-        .arguments
-        .iter()
-        .map(|(name, array)| argument(name, array))
-        .collect();
-    let results = name_results(&bound, std::mem::take(&mut finished.results));
-    report.results = results
-        .iter()
-        .map(|result| argument(&result.name, &result.array))
-        .collect();
-    Ended {
-        outcome: finished.outcome,
-        report,
-        results,
+/// The least that is left for settling, of a launch that ended just before its deadline.
+const SETTLE_LEAST: Duration = Duration::from_millis(50);
+
+/// The digests of a launch's inputs, made before it runs.
+pub(crate) struct InputDigests {
+    digests: Vec<Option<Digest>>,
+    /// The states of their files, where they are in files.
+    files: Vec<Option<FileState>>,
+}
+
+impl InputDigests {
+    /// Hashes the inputs, within the launch's timeout.
+    pub(crate) fn take(bound: &Bound, about: &About, stop: &StopSignal) -> Result<Self, Outcome> {
+        let clock = Clock::of(about.limits.duration(Limit::Timeout), stop);
+        let mut hashing = Hashing::new(&clock);
+        let (mut digests, mut files) = (Vec::new(), Vec::new());
+        for (name, array) in &bound.arguments {
+            let ended = |unfinished: Unfinished| {
+                let what = format!("input `{}` was hashed", shown(name));
+                late(&unfinished, &about.limits, &what, Blame::Request)
+            };
+            let file = FileState::of(array.source()).transpose();
+            files.push(file.map_err(|error| ended(Unfinished::Io(error)))?);
+            let digest = || hashing.digest(array.source());
+            let digest = (about.digests == Digests::Full).then(digest).transpose();
+            digests.push(digest.map_err(ended)?);
+        }
+        Ok(Self { digests, files })
+    }
+
+    /// Makes sure that what was hashed is what the kernel read: a file may have been written to meanwhile.
+    pub(crate) fn check_unchanged(
+        &self,
+        bound: &Bound,
+        clock: &Clock<'_>,
+        about: &About,
+    ) -> Result<(), Outcome> {
+        let known = bound.arguments.iter().zip(&self.digests).zip(&self.files);
+        for (((name, array), digest), before) in known {
+            let (Some(digest), Some(before)) = (digest, before) else {
+                continue;
+            };
+            let now = FileState::of(array.source()).and_then(Result::ok);
+            if now.as_ref() == Some(before) {
+                continue;
+            }
+            let again = Hashing::new(clock).digest(array.source());
+            let again = again.map_err(|unfinished| {
+                let what = format!(
+                    "input `{}`, whose file was written to, was hashed again",
+                    shown(name)
+                );
+                late(&unfinished, &about.limits, &what, Blame::Request)
+            })?;
+            if again != *digest {
+                let message = format!(
+                    "input `{}` was changed while the kernel read it: its file must stay as it is during a launch",
+                    shown(name)
+                );
+                return Err(Outcome {
+                    reproducible: false,
+                    ..Outcome::failed(OutcomeKind::Io, Blame::Request, message)
+                });
+            }
+        }
+        Ok(())
     }
 }
 
-/// Gives the bytes that came out their types.
-fn name_results(bound: &Bound, results: Vec<ResultArray>) -> Vec<NamedArray> {
-    let typed = |result: ResultArray| {
-        let position = bound
-            .job
-            .arrays
-            .iter()
-            .position(|array| array.name == result.name)?;
-        let ty: &ArrayType = &bound.types[position];
-        let array = Array::from_source(ty.clone(), result.source).ok()?;
-        Some(NamedArray {
-            name: result.name,
-            array,
-        })
-    };
-    results.into_iter().filter_map(typed).collect()
+/// The results of a launch that keeps its outputs, named and typed, and their digests.
+pub(crate) struct Settled {
+    pub(crate) results: Vec<NamedArray>,
+    pub(crate) digests: Vec<Option<Digest>>,
 }
 
-/// The report of a launch, without its arguments.
+/// The clock for settling a launch that has run that long.
+pub(crate) fn clock<'a>(about: &About, ran: Duration, stop: &'a StopSignal) -> Clock<'a> {
+    let left = about.limits.duration(Limit::Timeout).saturating_sub(ran);
+    Clock::of(left.max(SETTLE_LEAST), stop)
+}
+
+/// Gives the bytes that came out their types and digests.
+pub(crate) fn settle(
+    bound: &Bound,
+    about: &About,
+    results: Vec<ResultArray>,
+    clock: &Clock<'_>,
+) -> Result<Settled, Outcome> {
+    let results = name_results(bound, results)?;
+    if about.digests == Digests::None {
+        let digests = vec![None; results.len()];
+        return Ok(Settled { results, digests });
+    }
+    let total = results
+        .iter()
+        .map(|result| result.array.source().len_bytes());
+    let total = total.fold(0, u64::saturating_add);
+    let mut hashing = Hashing::new(clock);
+    let mut digests = Vec::new();
+    for result in &results {
+        let digest = hashing.digest(result.array.source());
+        digests.push(Some(digest.map_err(|unfinished| {
+            hashing.unfinished(&unfinished, &about.limits, total)
+        })?));
+    }
+    Ok(Settled { results, digests })
+}
+
+/// Gives the bytes that came out their types. Arrays that are not those of the job are the host's fault.
+fn name_results(bound: &Bound, results: Vec<ResultArray>) -> Result<Vec<NamedArray>, Outcome> {
+    let typed = |result: ResultArray| {
+        let arrays = &bound.job.arrays;
+        let position = arrays.iter().position(|array| array.name == result.name);
+        let ty: Option<&ArrayType> = position.and_then(|position| bound.types.get(position));
+        let misfit = |why: String| {
+            let message = format!("output `{}` came back wrong: {why}", shown(&result.name));
+            Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
+        };
+        let ty = ty.ok_or_else(|| misfit("the kernel has no such array".to_owned()))?;
+        let array = Array::from_source(ty.clone(), result.source.clone());
+        Ok(NamedArray {
+            array: array.map_err(|error| misfit(error.to_string()))?,
+            name: result.name,
+        })
+    };
+    results.into_iter().map(typed).collect()
+}
+
+/// The results in a report.
+pub(crate) fn result_reports(settled: &Settled) -> Vec<ArrayReport> {
+    let digests = settled.digests.iter();
+    let results = settled.results.iter().zip(digests);
+    results
+        .map(|(result, digest)| array_report(&result.name, &result.array, *digest))
+        .collect()
+}
+
+/// Adds what was asked for to a report.
+pub(crate) fn add_arguments(report: &mut Report, bound: &Bound, inputs: Option<&InputDigests>) {
+    let dims = bound.job.dims.iter();
+    report.dims = dims
+        .map(|(name, extent)| (name.clone(), Count(*extent)))
+        .collect();
+    report.scalars = bound.job.scalars.iter().cloned().collect();
+    let digest = |position: usize| inputs.and_then(|inputs| *inputs.digests.get(position)?);
+    let arguments = bound.arguments.iter().enumerate();
+    report.arguments = arguments
+        .map(|(position, (name, array))| array_report(name, array, digest(position)))
+        .collect();
+}
+
+fn array_report(name: &str, array: &Array, digest: Option<Digest>) -> ArrayReport {
+    ArrayReport {
+        name: name.to_owned(),
+        dtype: array.ty().dtype(),
+        shape: array.ty().shape().to_vec(),
+        blake3: digest,
+    }
+}
+
+/// The report of what was asked for, without its arguments and results.
 pub(crate) fn report(about: About, finished: &Finished, required: Option<Tier>) -> Report {
-    let walls = about.evidence.walls(required);
-    let Evidence { alerts, .. } = about.evidence;
+    let walls = about.spent.evidence.walls(required);
+    let Evidence { alerts, .. } = about.spent.evidence;
     Report {
         schema: SCHEMA,
         run_id: about.run_id,
@@ -98,7 +192,7 @@ pub(crate) fn report(about: About, finished: &Finished, required: Option<Tier>) 
         results: Vec::new(),
         outcome: OutcomeReport::from(&finished.outcome),
         usage: finished.usage.clone(),
-        timings: finished.timings.clone(),
+        timings: about.spent.timings,
         limits: about.limits.to_report(),
         grants: about.grants,
         metering: about.metering,
@@ -110,36 +204,8 @@ pub(crate) fn report(about: About, finished: &Finished, required: Option<Tier>) 
     }
 }
 
-/// A source's digest; `None` where none is wanted, or a file can no longer be read.
-fn digest(source: &Source, digests: Digests) -> Option<Digest> {
-    if digests == Digests::None {
-        return None;
-    }
-    let hash = match source {
-        Source::Memory(bytes) | Source::Sealed { bytes, .. } => blake3::hash(bytes),
-        Source::File {
-            file,
-            offset_bytes,
-            len_bytes,
-        } => hash_file(file, *offset_bytes, *len_bytes).ok()?,
-    };
-    Some(Digest::from_bytes(*hash.as_bytes()))
-}
-
-fn hash_file(file: &std::fs::File, mut offset: u64, len: u64) -> std::io::Result<blake3::Hash> {
-    use std::os::unix::fs::FileExt;
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    let end = offset + len;
-    while offset < end {
-        let want = usize::try_from(end - offset)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        file.read_exact_at(&mut buffer[..want], offset)?;
-        hasher.update(&buffer[..want]);
-        offset += want as u64;
-    }
-    Ok(hasher.finalize())
+fn shown(name: &str) -> String {
+    hotcell_model::text::escape(name, 256)
 }
 
 /// A duration as reports count it.

@@ -158,6 +158,9 @@ pub struct Finished {
 
 /// Hears of a running launch what its user may want to see at once.
 pub trait Observer: Send + Sync {
+    /// The launch was permitted, and begins to be prepared and run within those limits.
+    fn begin(&self, _limits: &Limits) {}
+
     /// The guest logged a line; it is escaped and within the launch's limits.
     fn log(&self, _line: &LogLine) {}
 

@@ -134,6 +134,8 @@ limits! {
     BytesIn = "bytes_in", Bytes, [4 * GIB, 16 * GIB, 256 * GIB], 1024 * GIB;
     /// Bytes copied from the guest into arrays.
     BytesOut = "bytes_out", Bytes, [4 * GIB, 16 * GIB, 256 * GIB], 1024 * GIB;
+    /// Memory of the host that arrays take: inputs in memory, the copies of them that workers map, and outputs.
+    HostMemory = "host_memory_bytes", Bytes, [4 * GIB, 4 * GIB, 4 * GIB], 1024 * GIB;
     /// Calls from the guest to the host.
     HostCalls = "host_calls", Count, [M, M, 10 * M], G;
     /// Bytes of log lines; what is over it is dropped and counted.

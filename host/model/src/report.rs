@@ -391,6 +391,9 @@ pub struct Timings {
     pub call_ns: Count,
     /// Of that, between the last read and the first write: the kernel's body, over all chunks.
     pub body_ns: Count,
+    /// After the run: digests of the outputs, and their delivery.
+    #[serde(default)]
+    pub settle_ns: Count,
 }
 
 /// What a compilation took: phases as its process says, totals as the supervisor measured.

@@ -18,6 +18,35 @@ pub enum Durability {
     Synced,
 }
 
+/// Asked whether to go on; its error ends the commit.
+pub type GoOn<'a> = &'a dyn Fn() -> io::Result<()>;
+
+/// The most bytes written between two questions.
+const PIECE_BYTES: usize = 4 << 20;
+
+/// A file that asks before each piece whether to go on.
+struct Asking<'a> {
+    file: File,
+    go_on: GoOn<'a>,
+}
+
+impl Write for Asking<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (self.go_on)()?;
+        self.file.write(&bytes[..bytes.len().min(PIECE_BYTES)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl io::Seek for Asking<'_> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 /// A whole file that waits for its name; dropped, it is removed.
 type Staged = (TempPath, PathBuf);
 
@@ -34,6 +63,19 @@ pub fn commit_all(
     outputs: Vec<(Sink, &[u8])>,
     durability: Durability,
 ) -> Result<Vec<PathBuf>, WriteError> {
+    commit_all_while(outputs, durability, &|| Ok(()))
+}
+
+/// As [`commit_all`], asking `go_on` before every few MiB, and giving up with its error.
+///
+/// # Errors
+///
+/// As [`commit_all`]; [`WriteError::Io`] with the error of `go_on`, and nothing is replaced.
+pub fn commit_all_while(
+    outputs: Vec<(Sink, &[u8])>,
+    durability: Durability,
+    go_on: GoOn<'_>,
+) -> Result<Vec<PathBuf>, WriteError> {
     let (sinks, data): (Vec<Sink>, Vec<&[u8]>) = outputs.into_iter().unzip();
     check_distinct(&sinks)?;
     for (sink, data) in sinks.iter().zip(&data) {
@@ -43,15 +85,21 @@ pub fn commit_all(
     let mut staged = Vec::new();
     for (index, (sink, data)) in outputs.iter().enumerate() {
         match sink.archive() {
-            None => stage(sink, data, durability, &mut staged)?,
+            None => stage(sink, data, durability, go_on, &mut staged)?,
             Some(archive) => {
                 let mut earlier = outputs[..index].iter();
                 if !earlier.any(|(sink, _)| sink.archive().as_ref() == Some(&archive)) {
-                    staged.push(stage_archive(&outputs[index..], archive, durability)?);
+                    staged.push(stage_archive(
+                        &outputs[index..],
+                        archive,
+                        durability,
+                        go_on,
+                    )?);
                 }
             }
         }
     }
+    go_on().map_err(|source| failed_all(&outputs, source))?;
     rename_all(staged, durability)
 }
 
@@ -72,6 +120,7 @@ fn stage(
     sink: &Sink,
     data: &[u8],
     durability: Durability,
+    go_on: GoOn<'_>,
     staged: &mut Vec<Staged>,
 ) -> Result<(), WriteError> {
     let pieces: Vec<&[u8]> = match &sink.format {
@@ -80,9 +129,12 @@ fn stage(
     };
     for (path, piece) in sink.paths().into_iter().zip(pieces) {
         let temporary = write_file(&sink.directory, durability, |file| {
-            let mut target = BufWriter::new(file);
+            let mut target = BufWriter::new(Asking { file, go_on });
             encode(sink, piece, sink.delay, &mut target)?;
-            target.into_inner().map_err(io::IntoInnerError::into_error)
+            let target = target
+                .into_inner()
+                .map_err(io::IntoInnerError::into_error)?;
+            Ok(target.file)
         });
         let temporary = temporary.map_err(|source| failed(sink, data.len(), source))?;
         staged.push((temporary, path));
@@ -95,6 +147,7 @@ fn stage_archive(
     outputs: &[(&Sink, &[u8])],
     archive: PathBuf,
     durability: Durability,
+    go_on: GoOn<'_>,
 ) -> Result<Staged, WriteError> {
     let first = outputs[0].0;
     let members: Vec<_> = outputs
@@ -107,8 +160,11 @@ fn stage_archive(
         .collect();
     let total = members.iter().map(|(_, _, data)| data.len()).sum();
     let temporary = write_file(&first.directory, durability, |file| {
-        let target = npz::write(BufWriter::new(file), members)?;
-        target.into_inner().map_err(io::IntoInnerError::into_error)
+        let target = npz::write(BufWriter::new(Asking { file, go_on }), members)?;
+        let target = target
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        Ok(target.file)
     });
     let temporary = temporary.map_err(|source| failed(first, total, source))?;
     Ok((temporary, archive))
@@ -138,6 +194,14 @@ fn write_file(
         file.sync_all()?;
     }
     Ok(path)
+}
+
+fn failed_all(outputs: &[(&Sink, &[u8])], source: io::Error) -> WriteError {
+    let file = outputs.first().map(|(sink, _)| sink.shown());
+    WriteError::Io {
+        file: file.unwrap_or_default(),
+        source,
+    }
 }
 
 fn failed(sink: &Sink, requested: usize, source: io::Error) -> WriteError {

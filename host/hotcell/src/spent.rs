@@ -1,0 +1,91 @@
+//! What a launch has taken and shown so far. Every stage adds to it, so that the report of a launch has all of
+//! it, wherever the launch ended.
+
+use crate::isolation::{Evidence, Ran, Worked};
+use hotcell_model::job::Finished;
+use hotcell_model::outcome::Outcome;
+use hotcell_model::report::{CacheOutcome, Compilation, Count, Timings};
+
+/// Time, compile processes' costs, and what was seen of workers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) timings: Timings,
+    pub(crate) evidence: Evidence,
+}
+
+impl Spent {
+    /// Adds what a compile process's work took, whatever came of it.
+    pub(crate) fn charge<T>(&mut self, worked: Worked<T>) -> Result<T, Outcome> {
+        if worked.is_remembered {
+            self.timings.cache = Some(CacheOutcome::FailedBefore);
+        }
+        if let Some(cost) = worked.cost {
+            self.add_compilation(&cost);
+        }
+        self.evidence.add(worked.evidence);
+        worked.result
+    }
+
+    /// Adds a run, and returns what it ended with.
+    pub(crate) fn add_run(&mut self, ran: Ran) -> Finished {
+        let mut finished = ran.finished;
+        self.evidence.add(ran.evidence);
+        let run = std::mem::take(&mut finished.timings);
+        let so_far = std::mem::take(&mut self.timings);
+        self.timings = Timings {
+            instantiate_ns: run.instantiate_ns,
+            call_ns: run.call_ns,
+            body_ns: run.body_ns,
+            // A runner that had to be started for this launch loads too.
+            load_ns: sum(so_far.load_ns, run.load_ns),
+            ..so_far
+        };
+        finished
+    }
+
+    /// A launch may describe in one process and compile in another: times add up, of memory the most counts.
+    fn add_compilation(&mut self, cost: &Compilation) {
+        let so_far = self.timings.compilation.take().unwrap_or_default();
+        self.timings.compilation = Some(Compilation {
+            describe_ns: sum(so_far.describe_ns, cost.describe_ns),
+            setup_ns: sum(so_far.setup_ns, cost.setup_ns),
+            compile_ns: sum(so_far.compile_ns, cost.compile_ns),
+            cpu_ns: sum(so_far.cpu_ns, cost.cpu_ns),
+            peak_memory_bytes: Count(so_far.peak_memory_bytes.0.max(cost.peak_memory_bytes.0)),
+        });
+    }
+}
+
+fn sum(one: Count, other: Count) -> Count {
+    Count(one.0.saturating_add(other.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::outcome::{Blame, OutcomeKind};
+
+    fn worked(result: Result<(), Outcome>, cpu: u64, peak: u64) -> Worked<()> {
+        Worked {
+            cost: Some(Compilation {
+                cpu_ns: Count(cpu),
+                peak_memory_bytes: Count(peak),
+                ..Compilation::default()
+            }),
+            ..result.into()
+        }
+    }
+
+    #[test]
+    fn every_process_is_charged_whether_it_succeeded_or_not() {
+        let mut spent = Spent::default();
+        spent.charge(worked(Ok(()), 5, 100)).unwrap();
+        let failed = Outcome::failed(OutcomeKind::Limit, Blame::Guest, "too much");
+        assert!(spent.charge(worked(Err(failed), 7, 60)).is_err());
+        let cost = spent.timings.compilation.unwrap();
+        assert_eq!(
+            (cost.cpu_ns, cost.peak_memory_bytes),
+            (Count(12), Count(100))
+        );
+    }
+}
