@@ -1,10 +1,12 @@
 //! A cell to attack, and what the end of an attack is checked for.
 
 use crate::guest::Guest;
+use crate::ledger::Ledger;
 use hotcell::limit::{Amount, Limit};
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell::{Array, Cell, CellBuilder, Component, Ended, Isolation, Request, Tier};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How many bytes the honest request carries.
 const BYTES: u64 = 4096;
@@ -41,12 +43,13 @@ pub fn isolation_of(module_path: &str) -> Isolation {
     }
 }
 
-/// Begins a cell of that isolation.
+/// Begins a cell of that isolation, whose audit records must balance at its end.
 pub fn cell(isolation: Isolation) -> CellBuilder {
-    match isolation {
+    let builder = match isolation {
         Isolation::InProcess => Cell::in_process(),
         Isolation::Confined => Cell::confined().workers(workers()).require_tier(tier()),
-    }
+    };
+    builder.audit(Arc::new(Ledger::default()))
 }
 
 /// Where the worker programs are that were built with this test.

@@ -66,19 +66,13 @@ impl<'a> Clock<'a> {
 /// Hashes arrays, and counts what it has hashed.
 pub(crate) struct Hashing<'a> {
     pub(crate) clock: &'a Clock<'a>,
-    /// Bytes that somebody has written.
-    written: u64,
-    /// Bytes of memory that nobody ever has.
-    unwritten: u64,
+    /// Bytes so far.
+    hashed: u64,
 }
 
 impl<'a> Hashing<'a> {
     pub(crate) fn new(clock: &'a Clock<'a>) -> Self {
-        Self {
-            clock,
-            written: 0,
-            unwritten: 0,
-        }
+        Self { clock, hashed: 0 }
     }
 
     /// The BLAKE3 digest of an array's bytes.
@@ -100,7 +94,7 @@ impl<'a> Hashing<'a> {
         for piece in bytes.chunks(PIECE_BYTES) {
             self.clock.check()?;
             hasher.update(piece);
-            self.written += piece.len() as u64;
+            self.hashed += piece.len() as u64;
         }
         Ok(())
     }
@@ -133,7 +127,7 @@ impl<'a> Hashing<'a> {
             for start in (0..piece).step_by(ZEROS.len()) {
                 hasher.update(&ZEROS[..ZEROS.len().min(piece - start)]);
             }
-            self.unwritten += piece as u64;
+            self.hashed += piece as u64;
             len -= piece;
         }
         Ok(())
@@ -155,28 +149,28 @@ impl<'a> Hashing<'a> {
             file.read_exact_at(&mut buffer[..want], offset)
                 .map_err(Unfinished::Io)?;
             hasher.update(&buffer[..want]);
-            self.written += want as u64;
+            self.hashed += want as u64;
             offset += want as u64;
         }
         Ok(())
     }
 
-    /// How a launch ends whose outputs could not all be hashed: by the guest's doing if it wrote less than it left.
+    /// How a launch ends whose outputs could not all be hashed: by the guest's doing if it wrote less than half of
+    /// what it has the host look at.
     pub(crate) fn unfinished(
         &self,
         unfinished: &Unfinished,
         limits: &Limits,
-        total: u64,
+        (written, total): (u64, u64),
     ) -> Outcome {
-        let hashed = self.written + self.unwritten;
         let bytes = |value| Unit::Bytes.format(value);
         let what = format!(
-            "the outputs were hashed: {} of {}, {} of it never written",
-            bytes(hashed),
+            "the outputs were hashed: {} of {}, of which the kernel wrote {}",
+            bytes(self.hashed),
             bytes(total),
-            bytes(self.unwritten)
+            bytes(written.min(total))
         );
-        let blame = match self.unwritten > self.written {
+        let blame = match written < total / 2 {
             true => Blame::Guest,
             false => Blame::Request,
         };
@@ -322,14 +316,11 @@ mod tests {
         let late = hashing.digest(&source).unwrap_err();
         assert!(matches!(late, Unfinished::Late));
         let limits = Limits::defaults(Default::default());
-        let outcome = hashing.unfinished(&late, &limits, 8);
-        assert_eq!(outcome.kind, OutcomeKind::Timeout);
-        assert_eq!(outcome.blame, Some(Blame::Request));
-        hashing.unwritten = 5;
-        assert_eq!(
-            hashing.unfinished(&late, &limits, 8).blame,
-            Some(Blame::Guest)
-        );
+        for (written, blame) in [(8, Blame::Request), (4, Blame::Request), (3, Blame::Guest)] {
+            let outcome = hashing.unfinished(&late, &limits, (written, 8));
+            assert_eq!(outcome.kind, OutcomeKind::Timeout);
+            assert_eq!(outcome.blame, Some(blame));
+        }
         stop.cancel();
         let going = Clock::of(Duration::from_secs(60), &stop);
         let cancelled = Hashing::new(&going).digest(&source).unwrap_err();

@@ -17,7 +17,7 @@ use crate::isolation::not_run;
 use crate::permit::{About, Permit, check, check_imports, request_limits};
 use crate::request::Request;
 use crate::settle::{
-    InputDigests, Settled, add_arguments, clock, nanoseconds, result_reports, settle,
+    InputDigests, Settled, add_arguments, clock, nanoseconds, result_reports, settle, unsettled,
 };
 use crate::spent::Spent;
 use bytes::Bytes;
@@ -345,11 +345,13 @@ impl Cell {
         if !finished.outcome.keeps_outputs() {
             return Ok((finished, None));
         }
-        let clock = clock(about, Duration::from_nanos(finished.usage.wall_ns.0), stop);
+        let (ran, never) = (finished.usage.wall_ns.0, StopSignal::default());
+        let ran = Duration::from_nanos(ran);
+        let clock = clock(about, &finished.outcome, ran, (stop, &never));
         let settled = caught(|| {
             let results = std::mem::take(&mut finished.results);
             inputs.check_unchanged(bound, &clock, about)?;
-            let settled = settle(bound, about, results, &clock)?;
+            let settled = settle(bound, about, results, finished.usage.bytes_out.0, &clock)?;
             deliver(consignment.take(), &settled, &clock, about)?;
             Ok(settled)
         });
@@ -357,13 +359,10 @@ impl Cell {
         match settled {
             Ok(settled) => Ok((finished, Some(settled))),
             // What was used stays in the report; what came out is discarded.
-            Err(outcome) => Ok((
-                Finished {
-                    outcome,
-                    ..finished
-                },
-                None,
-            )),
+            Err(why) => {
+                finished.outcome = unsettled(&finished.outcome, &why);
+                Ok((finished, None))
+            }
         }
     }
 }

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// The least that is left for settling, of a launch that ended just before its deadline.
 const SETTLE_LEAST: Duration = Duration::from_millis(50);
 
+/// The time for settling what a launch returned after a cancel.
+const SETTLE_CANCELLED: Duration = Duration::from_millis(500);
+
 /// The digests of a launch's inputs, made before it runs.
 pub(crate) struct InputDigests {
     digests: Vec<Option<Digest>>,
@@ -92,17 +95,44 @@ pub(crate) struct Settled {
     pub(crate) digests: Vec<Option<Digest>>,
 }
 
-/// The clock for settling a launch that has run that long.
-pub(crate) fn clock<'a>(about: &About, ran: Duration, stop: &'a StopSignal) -> Clock<'a> {
+/// The clock for settling a launch that has run that long: what is left of its timeout. One that returned what it
+/// had because it was cancelled has a time of its own; that it was cancelled is known.
+pub(crate) fn clock<'a>(
+    about: &About,
+    outcome: &Outcome,
+    ran: Duration,
+    (stop, never): (&'a StopSignal, &'a StopSignal),
+) -> Clock<'a> {
+    if outcome.kind == OutcomeKind::Cancelled {
+        return Clock::of(SETTLE_CANCELLED, never);
+    }
     let left = about.limits.duration(Limit::Timeout).saturating_sub(ran);
     Clock::of(left.max(SETTLE_LEAST), stop)
 }
 
-/// Gives the bytes that came out their types and digests.
+/// How a launch ends that ended with `before` and could not be settled.
+pub(crate) fn unsettled(before: &Outcome, why: &Outcome) -> Outcome {
+    if before.kind == OutcomeKind::Done {
+        return why.clone();
+    }
+    // What it ended with stays; what it had to give is gone.
+    let message = format!(
+        "{}; what it returned was lost: {}",
+        before.message, why.message
+    );
+    Outcome {
+        message,
+        partial: false,
+        ..before.clone()
+    }
+}
+
+/// Gives the bytes that came out, so many of which the kernel wrote, their types and digests.
 pub(crate) fn settle(
     bound: &Bound,
     about: &About,
     results: Vec<ResultArray>,
+    written: u64,
     clock: &Clock<'_>,
 ) -> Result<Settled, Outcome> {
     let results = name_results(bound, results)?;
@@ -119,7 +149,7 @@ pub(crate) fn settle(
     for result in &results {
         let digest = hashing.digest(result.array.source());
         digests.push(Some(digest.map_err(|unfinished| {
-            hashing.unfinished(&unfinished, &about.limits, total)
+            hashing.unfinished(&unfinished, &about.limits, (written, total))
         })?));
     }
     Ok(Settled { results, digests })

@@ -5,6 +5,8 @@ mod compilation;
 mod interface;
 mod limits;
 mod memory;
+mod records;
+mod settling;
 mod splitting;
 mod stopping;
 mod stores;
