@@ -44,6 +44,10 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = workers::wrap_rustc() {
+        eprintln!("xtask: {error:#}");
+        return ExitCode::FAILURE;
+    }
     let done = match Xtask::parse().chore {
         Chore::Demo => demo::demo(),
         Chore::Test(chore) => chore.run(),

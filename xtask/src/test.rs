@@ -18,24 +18,37 @@ impl TestChore {
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
         kernels::build_all()?;
-        twins::build_all()?;
+        twins::build_baseline()?;
         let mut tests = cargo();
-        // `xtask` is running: its executable cannot be replaced meanwhile.
-        tests.args([
-            "test",
-            "--release",
-            "--workspace",
-            "--exclude",
-            "xtask",
-            "--locked",
-            "--",
-        ]);
-        run(tests.args(&self.arguments))?;
-        // GPU sessions without their checks: containment alone must hold.
+        tests.args(test(&["--lib", "--bins", "--tests", "--examples"]));
+        run(tests.arg("--").args(&self.arguments))?;
+        // The kernels have no examples in their documentation, and are half of the workspace.
+        let mut examples = cargo();
+        examples.args(test(&["--doc"]));
+        for kernel in [kernels::names()?, kernels::gpu_names()?].concat() {
+            examples.args(["--exclude", &kernel]);
+        }
+        run(examples.arg("--").args(&self.arguments))?;
+        // GPU sessions without their checks: containment alone must hold. All else is as it was built.
         let mut unchecked = cargo();
-        unchecked
-            .args(["test", "--release", "--locked", "--package", "hotcell-gpu"])
-            .args(["--features", "unchecked", "--test", "corpus", "--"]);
-        run(unchecked.args(self.arguments))
+        unchecked.args(test(&["--features", "hotcell-gpu/unchecked"]));
+        run(unchecked
+            .args(["--test", "corpus", "--"])
+            .args(self.arguments))
     }
+}
+
+/// cargo's words for a test of the whole workspace: every other selection has other features. `xtask` is running, so
+/// that its executable cannot be replaced meanwhile.
+fn test<'a>(what: &[&'a str]) -> Vec<&'a str> {
+    let mut words = vec![
+        "test",
+        "--release",
+        "--workspace",
+        "--exclude",
+        "xtask",
+        "--locked",
+    ];
+    words.extend(what);
+    words
 }

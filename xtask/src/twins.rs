@@ -20,13 +20,23 @@ const SETTINGS: [&str; 6] = [
 ];
 
 /// The folder's name and the compiler's flags of each level.
-const LEVELS: [(&str, &str); 2] = [("baseline", ""), ("native", "-Ctarget-cpu=native")];
+const LEVELS: [(&str, &str); 2] = [BASELINE, ("native", "-Ctarget-cpu=native")];
+const BASELINE: (&str, &str) = ("baseline", "");
 
 /// Builds every kernel's twins into `target/twins/{baseline,native}`.
 pub(crate) fn build_all() -> Result<()> {
+    build_levels(&LEVELS)
+}
+
+/// Builds every kernel's baseline twin, the one that tests compare with.
+pub(crate) fn build_baseline() -> Result<()> {
+    build_levels(&[BASELINE])
+}
+
+fn build_levels(levels: &[(&str, &str)]) -> Result<()> {
     let host = host_triple()?;
     let names = names()?;
-    for (level, flags) in LEVELS {
+    for (level, flags) in levels {
         let folder = target().join("twins").join(level);
         std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         for name in &names {

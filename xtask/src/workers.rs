@@ -3,18 +3,34 @@
 //! Cargo unifies features over what is built together, and would put a compiler into the runner. Compiler and
 //! runner are static: they start faster, and there is no loader left in a process whose code must never change.
 //! The GPU worker loads its driver, and is an ordinary program of the workspace.
+//!
+//! What is special about a worker stands in the flags of its last crate alone, which this program passes on as
+//! cargo's wrapper around rustc; and the features of leaf dependencies are those of the workspace, by the package
+//! `hotcell-unify` that is selected beside it. So workers share the workspace's units, Cranelift above all.
 
 use crate::process::{cargo, root, run, target};
 use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-/// Code at fixed addresses and without a loader: the program is in memory sooner.
-const RUSTFLAGS: &str = "-C target-feature=+crt-static -C relocation-model=static";
-/// A triple of its own keeps these flags away from build scripts and macros.
-#[cfg(target_arch = "aarch64")]
-const TRIPLE: &str = "aarch64-unknown-linux-gnu";
-#[cfg(not(target_arch = "aarch64"))]
-const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+/// Code at fixed addresses and without a loader: the program is in memory sooner. A panic ends the process. The
+/// symbols stay, so that a check can say what is not in it.
+const LAST_FLAGS: [&str; 10] = [
+    "-C",
+    "target-feature=+crt-static",
+    "-C",
+    "relocation-model=static",
+    "-C",
+    "panic=abort",
+    "-C",
+    "debuginfo=0",
+    "-C",
+    "strip=debuginfo",
+];
+/// Tells this program that it is cargo's wrapper around rustc, and names the crate that is a worker's last.
+const LAST_CRATE: &str = "HOTCELL_XTASK_LAST_CRATE";
 
 /// The programs, with the packages they are in.
 const PROGRAMS: [(&str, &str); 2] = [
@@ -56,23 +72,38 @@ fn build_gpu() -> Result<PathBuf> {
 }
 
 fn build(package: &str, program: &str) -> Result<PathBuf> {
-    let target = target().join("workers");
+    let this = std::env::current_exe().context("this program has no path")?;
     let mut build = cargo();
     build
-        .env("RUSTFLAGS", RUSTFLAGS)
-        .args([
-            "build",
-            "--profile",
-            "worker",
-            "--locked",
-            "--features",
-            "worker",
-        ])
-        .args(["--package", package, "--bin", program, "--target", TRIPLE])
-        .arg("--target-dir")
-        .arg(&target);
+        .env("RUSTC_WORKSPACE_WRAPPER", this)
+        .env(LAST_CRATE, program.replace('-', "_"))
+        .args(["build", "--release", "--locked"])
+        .args(["--features", &format!("{package}/worker")])
+        .args(["--package", package, "--package", "hotcell-unify"])
+        .args(["--bin", program]);
     run(&mut build)?;
-    Ok(target.join(TRIPLE).join("worker").join(program))
+    Ok(target().join("release").join(program))
+}
+
+/// Runs rustc as cargo asked, if this program was started as cargo's wrapper around it; returns only if not.
+pub(crate) fn wrap_rustc() -> Result<()> {
+    let Some(last) = std::env::var_os(LAST_CRATE) else {
+        return Ok(());
+    };
+    let mut words = std::env::args_os().skip(1);
+    let rustc = words.next().context("cargo names rustc first")?;
+    let words: Vec<OsString> = words.collect();
+    let follows = |name: &str, value: &OsString| {
+        let pair = |pair: &[OsString]| pair[0] == name && pair[1] == *value;
+        words.windows(2).any(pair)
+    };
+    let is_last = follows("--crate-name", &last) && follows("--crate-type", &"bin".into());
+    let mut command = Command::new(&rustc);
+    command.args(&words);
+    if is_last {
+        command.args(LAST_FLAGS);
+    }
+    Err(command.exec()).with_context(|| format!("cannot run {}", rustc.display()))
 }
 
 /// What a compiler leaves in a program's symbols: code generation, register allocation, reading of Wasm. Types of

@@ -23,7 +23,7 @@ fn defaults() -> Limits {
 }
 
 fn kept() -> (Cell, Arc<Ledger>) {
-    let ledger = Arc::new(Ledger::default());
+    let ledger = Arc::new(Ledger::keeping_reports());
     let cell = cell(isolation!()).audit(ledger.clone()).build();
     (cell.unwrap(), ledger)
 }
