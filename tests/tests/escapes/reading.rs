@@ -127,6 +127,7 @@ fn mutated_words_of_a_launch_are_violations_or_within_its_limits() {
             id: ID,
             inline: vec![OUTPUT],
             limits: limits(),
+            chunks: 1,
         };
         let (mut reading, mut lines, mut kept) = (LaunchReading::new(expected), 0, 0);
         for frame in unpack(&bytes) {
