@@ -254,7 +254,6 @@ mod tests {
     use hotcell_model::grant::Grants;
     use hotcell_model::job::JobArray;
     use hotcell_model::limit::Limits;
-    use hotcell_model::outcome::Blame;
     use hotcell_model::report::Count;
 
     fn job() -> Job {

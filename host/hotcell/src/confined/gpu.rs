@@ -369,3 +369,83 @@ fn unfounded(finished: &Finished, end: Option<&GpuEnd>) -> Option<Alert> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::grant::{Capability, Grants};
+    use hotcell_model::limit::Limits;
+
+    fn job() -> Job {
+        Job {
+            entry: "k".into(),
+            dims: Vec::new(),
+            scalars: Vec::new(),
+            arrays: Vec::new(),
+            split: None,
+            limits: Limits::defaults(Default::default()),
+            grants: Grants::none().with(Capability::Gpu),
+            seed: None,
+            threads: 1,
+            stop_grace: Duration::ZERO,
+            has_gpu_profile: false,
+        }
+    }
+
+    fn found(change: impl FnOnce(&mut GpuUsage), end: Option<GpuEnd>) -> Option<String> {
+        let mut usage = GpuUsage::default();
+        change(&mut usage);
+        untrue(&usage, end.as_ref(), &job(), Duration::from_secs(1))
+    }
+
+    fn exhausted(used: u64, maximum: u64) -> Option<GpuEnd> {
+        Some(GpuEnd::FuelExhausted { used, maximum })
+    }
+
+    fn timeout(waited_ns: u64, maximum_ns: u64) -> Option<GpuEnd> {
+        Some(GpuEnd::Timeout {
+            waited_ns,
+            maximum_ns,
+        })
+    }
+
+    #[test]
+    fn what_an_honest_worker_says_can_be() {
+        let fuel = job().limits.get(Limit::GpuFuel);
+        let is_fine = |change: fn(&mut GpuUsage), end| assert_eq!(found(change, end), None);
+        is_fine(|usage| usage.time_ns = 900_000_000, None);
+        // Coarse steps may charge more than there was.
+        is_fine(|usage| usage.fuel_dynamic = u64::MAX, None);
+        is_fine(
+            |usage| usage.is_fuel_exhausted = true,
+            exhausted(fuel + 1, fuel),
+        );
+        // The guest has lowered it.
+        is_fine(|usage| usage.is_fuel_exhausted = true, exhausted(8, 7));
+        is_fine(|_| {}, timeout(700_000_000, 700_000_000));
+        is_fine(|_| {}, Some(GpuEnd::Stopped));
+        is_fine(|_| {}, Some(GpuEnd::Lost("x".into())));
+    }
+
+    #[test]
+    fn every_number_that_cannot_be_is_found() {
+        let fuel = job().limits.get(Limit::GpuFuel);
+        let is_found = |change: fn(&mut GpuUsage), end| assert!(found(change, end).is_some());
+        is_found(
+            |usage| usage.is_fuel_exhausted = true,
+            exhausted(fuel + 2, fuel + 1),
+        );
+        is_found(|usage| usage.is_fuel_exhausted = true, exhausted(6, 7));
+        is_found(|_| {}, exhausted(fuel + 1, fuel));
+        is_found(|usage| usage.is_fuel_exhausted = true, None);
+        is_found(|_| {}, timeout(2_000_000_000, 1));
+        is_found(|_| {}, timeout(1, 2));
+        is_found(|usage| usage.time_ns = 2_000_000_000, None);
+        is_found(|usage| usage.dispatches = u64::MAX, None);
+        is_found(|usage| usage.invocations = u64::MAX, None);
+        is_found(|usage| usage.peak_bytes = u64::MAX, None);
+        is_found(|usage| usage.pipelines = u64::MAX, None);
+        is_found(|usage| usage.bind_sets = u64::MAX, None);
+        is_found(|usage| usage.shader_bytes = u64::MAX, None);
+    }
+}

@@ -217,6 +217,7 @@ impl Runner {
             }),
             deadline: started + job.limits.duration(Limit::Timeout) + kill_grace,
             kill_grace,
+            quiet_from: started + job.limits.duration(Limit::Timeout) + kill_grace / 2,
             is_extended: false,
             has_hung_up: false,
             stop_grace: job.stop_grace,
@@ -267,6 +268,9 @@ struct Watch<'a> {
     /// When the runner is killed.
     deadline: Instant,
     kill_grace: Duration,
+    /// From when on nobody is told any more what the guest says: what an observer takes for it is not the runner's time,
+    /// which may wait for room to say that it has ended. The report has it all the same.
+    quiet_from: Instant,
     /// Whether the deadline was moved, since it passed while nobody here could look.
     is_extended: bool,
     /// Whether the runner's channel to a GPU was closed.
@@ -339,14 +343,25 @@ impl Watch<'_> {
         match heard.map_err(|violation| Stopped::Fault(Fault::Hostile(kind, violation)))? {
             Heard::Nothing => {}
             Heard::Line(line) => {
-                self.observer.log(&line);
+                if self.is_watched() {
+                    self.observer.log(&line);
+                }
                 self.lines.push(line);
             }
-            Heard::Progress { done, total } => self.observer.progress(done, total),
+            Heard::Progress { done, total } => {
+                if self.is_watched() {
+                    self.observer.progress(done, total);
+                }
+            }
             Heard::Finished(end) => return Ok(Some(*end)),
             Heard::Failed(why) => return Err(Stopped::Fault(Fault::Failed(kind, why))),
         }
         Ok(None)
+    }
+
+    /// Whether there is time to tell somebody what the guest says.
+    fn is_watched(&self) -> bool {
+        Instant::now() < self.quiet_from
     }
 
     /// Asks the runner to stop, and gives it the grace period.
@@ -359,6 +374,8 @@ impl Watch<'_> {
         }
         let now = Instant::now();
         self.deadline = self.deadline.min(now + self.cancel_grace);
+        let quiet_from = now + self.stop_grace + self.kill_grace / 2;
+        self.quiet_from = self.quiet_from.min(quiet_from);
         if let Some((at, _)) = &mut self.hang_up {
             *at = (*at).min(now + self.stop_grace);
         }

@@ -119,12 +119,15 @@ fn hung_up(outcome: Outcome, job: &Job, wall: Duration, was_cancelled: bool) -> 
 fn told(end: RunnerEnd, results: Vec<ResultArray>) -> Finished {
     let is_told = |name: &&str| *name != "fuel_used" || end.usage.fuel_used.is_some();
     let claimed = CLAIMED.iter().filter(|name| is_told(name));
+    let mut outcome = end.outcome;
+    // Of a fault whose cause nobody knows, nobody knows whether it comes again.
+    outcome.reproducible &= outcome.kind != OutcomeKind::HostFault;
     Finished {
         usage: Usage {
             claimed: claimed.map(|name| (*name).to_owned()).collect(),
             ..end.usage
         },
-        outcome: end.outcome,
+        outcome,
         results,
         timings: end.timings,
         log: Vec::new(),
