@@ -99,7 +99,7 @@ impl WireDescription {
     /// Reads a description of a component that was described within `limits`, and checks what it says as if it were
     /// the component itself.
     ///
-    /// Whatever the bytes are, lists take at most 32 MiB meanwhile, and afterwards what the limit on items allows.
+    /// Whatever the bytes are, lists take at most 48 MiB meanwhile, and afterwards what the limit on items allows.
     ///
     /// # Errors
     /// The bytes are no description, have more than the limit on items allows, or the manifest is none.
