@@ -4,18 +4,59 @@ use crate::guest::Guest;
 use crate::ledger::Ledger;
 use hotcell::limit::{Amount, Limit};
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell::{Array, Cell, CellBuilder, Component, Ended, Isolation, Request, Tier};
+use hotcell::report::{Alert, AlertKind, Report};
+use hotcell::{Array, Audit, Begun, Cell, CellBuilder, Component, Ended, Isolation, Request, Tier};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many bytes the honest request carries.
 const BYTES: u64 = 4096;
 
-/// A cell that must survive whatever runs in it.
+/// A cell that must survive whatever runs in it, and whose workers are honest: when it is dropped, no launch may have
+/// had an alert that the test has not asked for.
 pub struct Arena {
     /// The cell.
     pub cell: Cell,
     honest: Component,
+    alarm: Arc<Alarm>,
+}
+
+/// Hears the alerts of every launch.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    alerts: Mutex<Vec<Alert>>,
+    /// Records have to balance, too.
+    ledger: Ledger,
+}
+
+impl Alarm {
+    /// The alerts so far, each once.
+    fn take(&self) -> Vec<Alert> {
+        std::mem::take(&mut *self.alerts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Checks that there is no alert that nobody has taken.
+    #[track_caller]
+    pub(crate) fn assert_silent(&self) {
+        let alerts = self.take();
+        // A test that fails already has more to say.
+        assert!(
+            alerts.is_empty() || std::thread::panicking(),
+            "nothing here is hostile but guests: {alerts:?}"
+        );
+    }
+}
+
+impl Audit for Alarm {
+    fn begin(&self, begun: &Begun) -> std::io::Result<()> {
+        self.ledger.begin(begun)
+    }
+
+    fn finish(&self, begun: &Begun, report: &Report) {
+        self.ledger.finish(begun, report);
+        let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
+        alerts.extend(report.alerts.iter().cloned());
+    }
 }
 
 /// An [`Arena`] of the isolation that the calling module is a test of: a module whose path has `confined` in it
@@ -75,14 +116,30 @@ pub fn tier() -> Tier {
 impl Arena {
     /// A cell of its own, without a cache on disk.
     pub fn of(isolation: Isolation) -> Self {
-        let cell = cell(isolation).build();
-        Self::with(cell.expect("a cell without a cache is always to be had"))
+        let alarm = Arc::<Alarm>::default();
+        let cell = cell(isolation).audit(alarm.clone()).build();
+        let cell = cell.expect("a cell without a cache is always to be had");
+        Self::heard(cell, alarm)
     }
 
-    /// Uses that cell.
+    /// Uses that cell. What its launches have for alerts is the test's to look at.
     pub fn with(cell: Cell) -> Self {
+        Self::heard(cell, Arc::default())
+    }
+
+    fn heard(cell: Cell, alarm: Arc<Alarm>) -> Self {
         let honest = Guest::named("honest").component();
-        Self { cell, honest }
+        Self {
+            cell,
+            honest,
+            alarm,
+        }
+    }
+
+    /// The kinds of the alerts since the last look: these are asked for.
+    pub fn take_alerts(&self) -> Vec<AlertKind> {
+        let alerts = self.alarm.take();
+        alerts.into_iter().map(|alert| alert.kind).collect()
     }
 
     /// Runs a hostile guest, then an honest one that must work as if nothing had been.
@@ -116,6 +173,12 @@ impl Arena {
             honest_bytes()
         );
         assert_eq!(ended.report.usage.bytes_out.0, BYTES);
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        self.alarm.assert_silent();
     }
 }
 

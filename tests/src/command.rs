@@ -116,12 +116,23 @@ impl Command {
         process
     }
 
-    /// A report that a command wrote, as JSON.
-    pub fn report(&self, name: &str) -> serde_json::Value {
+    /// As [`Command::report`], of a launch that has an alert for a reason.
+    pub fn report_with_alerts(&self, name: &str) -> serde_json::Value {
         let path = self.path(name);
         let bytes = std::fs::read(&path)
             .unwrap_or_else(|error| panic!("no report {}: {error}", path.display()));
         serde_json::from_slice(&bytes).expect("a report is JSON")
+    }
+
+    /// A report that a command wrote, as JSON. Its workers were honest, and so it has no alert.
+    pub fn report(&self, name: &str) -> serde_json::Value {
+        let report = self.report_with_alerts(name);
+        let alerts = report.get("alerts");
+        assert!(
+            alerts.is_none(),
+            "nothing here is hostile but guests: {alerts:?}"
+        );
+        report
     }
 
     /// The built component of a kernel in `kernels/`, if it was built.

@@ -1,16 +1,24 @@
 //! A cell with a GPU, the guest that does with it what a test says, and whether there is one.
 
-use crate::{Guest, arena, checkout};
+use crate::arena::{self, Alarm};
+use crate::{Guest, checkout};
 use hotcell::grant::Capability;
 use hotcell::outcome::Outcome;
 use hotcell::{Array, Cell, Component, Ended, GpuDevice, Isolation, Request, Tier};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-/// A cell on lavapipe, and a guest for it.
+/// A cell on lavapipe, and a guest for it. No launch may have an alert, as in an [`Arena`](crate::Arena).
 pub struct GpuArena {
     /// The cell.
     pub cell: Cell,
     probe: Component,
+    alarm: Arc<Alarm>,
+}
+
+impl Drop for GpuArena {
+    fn drop(&mut self) {
+        self.alarm.assert_silent();
+    }
 }
 
 /// A [`GpuArena`] of the isolation that the calling module is a test of; returns from the test, visibly skipped,
@@ -28,15 +36,12 @@ macro_rules! gpu_arena {
 impl GpuArena {
     /// A cell of its own; `None`, and a visible skip, without lavapipe.
     pub fn of(isolation: Isolation) -> Option<Self> {
+        let alarm = Arc::<Alarm>::default();
         let cell = arena::cell(isolation)
+            .audit(alarm.clone())
             .gpu(GpuDevice::Software)
             .require_tier(Tier::Unprivileged.min(arena::tier()));
         let cell = cell.build().expect("a cell without a cache");
-        Self::with(cell)
-    }
-
-    /// Uses that cell.
-    pub fn with(cell: Cell) -> Option<Self> {
         if !has_lavapipe() {
             crate::skip("no software Vulkan device: install mesa-vulkan-drivers and libvulkan1");
             return None;
@@ -48,7 +53,7 @@ impl GpuArena {
             );
             return None;
         };
-        Some(Self { cell, probe })
+        Some(Self { cell, probe, alarm })
     }
 
     /// Runs an entry of the guest, granted a GPU.

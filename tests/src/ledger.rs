@@ -27,10 +27,9 @@ struct State {
 impl Ledger {
     /// One that keeps the reports, too.
     pub fn keeping_reports() -> Self {
-        Self {
-            keeps_reports: true,
-            ..Self::default()
-        }
+        let mut ledger = Self::default();
+        ledger.keeps_reports = true;
+        ledger
     }
 
     /// How many records of that verb have begun.

@@ -11,6 +11,8 @@ mod cli {
     mod build;
 }
 mod command;
+/// Every guest in both isolations.
+mod differential;
 mod escapes;
 mod fuzz;
 /// Kernels on a GPU, in process.

@@ -70,8 +70,8 @@ impl Isolate for Confined {
         let metering = Metering::default();
         let worked = self.0.compile(component, Asked::Describe, metering, order);
         let mut alert = None;
-        let mut described =
-            worked.and_then(|written| match WireDescription::read(written.bytes()) {
+        let mut described = worked.and_then(|written| {
+            match WireDescription::read(written.bytes(), order.limits) {
                 Ok(described) => described.map_err(|refusal| refused(&refusal)),
                 // The process claimed that it is a description.
                 Err(error) => {
@@ -79,7 +79,8 @@ impl Isolate for Confined {
                     alert = fault.alert();
                     Err(fault.outcome())
                 }
-            });
+            }
+        });
         described.evidence.alerts.extend(alert);
         described
     }

@@ -1,5 +1,6 @@
 //! What is known of a component before it runs: read by the compile worker, believed by nobody else.
 
+use crate::frame::bounded;
 use crate::grant::Capability;
 use crate::limit::Breach;
 use hotcell_manifest::Manifest;
@@ -66,6 +67,10 @@ impl Import {
     }
 }
 
+/// The most imports, memories or tables that a description can list: the ceiling of the limit on items, among which
+/// they are.
+pub(crate) const LISTED: usize = 500_000;
+
 /// What was counted in a component, over all that it contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,8 +100,10 @@ pub struct Counts {
     /// Imports, exports, instances, aliases and other entries of sections.
     pub items: u64,
     /// Linear memories declared.
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED>")]
     pub memories: Vec<Extent>,
     /// Tables declared.
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED>")]
     pub tables: Vec<Extent>,
 }
 
@@ -110,7 +117,7 @@ pub struct Extent {
     pub maximum: Option<u64>,
 }
 
-/// Why a component is not accepted.
+/// Why a component is not accepted. The words are a parser's about hostile bytes, and raw.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Its bytes are not a component that this host would compile.

@@ -2,9 +2,10 @@
 //!
 //! A frame is one message of a sequenced-packet socket: a `postcard` value of at most [`MAX_BYTES`], with
 //! descriptors beside it. What a worker says is a claim: types are not recursive, lengths are capped
-//! before anything is allocated, what follows the value is an error, and nothing that arrives is unwrapped.
+//! before anything is allocated (`bounded`), what follows the value is an error, and nothing that arrives is unwrapped.
 //! What is larger than a frame travels in memory that both sides map.
 
+pub(crate) mod bounded;
 mod compiler;
 mod gpu;
 mod runner;
@@ -18,7 +19,7 @@ pub use runner::{
 };
 pub use words::{WireBreach, WireLimits, WireOutcome, WireRefusal, WireScalar};
 
-use crate::layer::LayerReport;
+use crate::layer::{Layer, LayerReport};
 use serde::{Deserialize, Serialize};
 
 /// The largest frame in bytes.
@@ -27,6 +28,8 @@ pub const MAX_BYTES: usize = 64 << 10;
 pub const MAX_DESCRIPTORS: usize = 250;
 /// The most bytes of arrays that travel inside a frame, each way.
 pub const INLINE_BYTES: usize = 32 << 10;
+/// The most arrays that travel inside a frame: more than a signature has room for.
+pub const INLINE_ARRAYS: usize = 1024;
 /// The largest piece of a log line in one frame.
 pub const LINE_BYTES: usize = 16 << 10;
 
@@ -64,6 +67,7 @@ pub struct Hello {
     /// What it is.
     pub kind: WorkerKind,
     /// The layers it has put on so far.
+    #[serde(deserialize_with = "bounded::list::<_, _, { Layer::ALL.len() }>")]
     pub layers: Vec<LayerReport>,
 }
 
@@ -181,5 +185,77 @@ mod tests {
         bytes.push(0x0f);
         assert!(decode::<WireOutcome>(&bytes).is_err());
         assert!(decode::<Vec<String>>(&bytes[1..]).is_err());
+    }
+
+    /// A frame in whose only list, which is empty in `value` and has `behind` bytes behind it, the smallest entry
+    /// stands `entries` times, or as often as a frame has room for.
+    fn stuffed<T: Serialize>(
+        value: &T,
+        entry: &[u8],
+        behind: usize,
+        entries: Option<usize>,
+    ) -> Vec<u8> {
+        let mut frame = Vec::new();
+        encode(value, &mut frame).unwrap();
+        let rest = frame.split_off(frame.len() - behind);
+        assert_eq!(frame.pop(), Some(0), "the list was empty");
+        let entries = entries.unwrap_or((MAX_BYTES - frame.len() - 3 - behind) / entry.len());
+        frame.extend(postcard::to_allocvec(&entries).unwrap());
+        frame.extend(entry.repeat(entries));
+        frame.extend(rest);
+        frame
+    }
+
+    /// Checks that the list may have two entries, and not a frame full of them.
+    #[track_caller]
+    fn assert_bounded<T: Serialize + serde::de::DeserializeOwned>(
+        value: &T,
+        entry: &[u8],
+        behind: usize,
+    ) {
+        let two = decode::<T>(&stuffed(value, entry, behind, Some(2)));
+        assert!(two.is_ok(), "{:?}", two.err());
+        let full = stuffed(value, entry, behind, None);
+        assert!(full.len() > MAX_BYTES - 16 && decode::<T>(&full).is_err());
+    }
+
+    #[test]
+    fn no_list_of_a_worker_holds_more_than_there_is_reason_for() {
+        use crate::gpu::GpuAnswer;
+        use crate::outcome::{Blame, Outcome, OutcomeKind};
+        // A layer that is enforced in no words, and a stack's frame of which nothing is known.
+        let three = [0, 0, 0];
+        let hello = Hello {
+            build: [0; 16],
+            kind: WorkerKind::Runner,
+            layers: Vec::new(),
+        };
+        assert_bounded(&hello, &three, 0);
+        assert_bounded(&FromRunner::Ready(Vec::new()), &three, 0);
+        let ready = FromGpu::Ready {
+            driver: String::new(),
+            properties: Default::default(),
+            layers: Vec::new(),
+        };
+        assert_bounded(&ready, &three, 0);
+        let trapped = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
+        let trapped = WireOutcome::from(&trapped);
+        assert_bounded(&trapped, &three, 0);
+        let used = FromRunner::Finished(Box::new(WireUsed {
+            id: 1,
+            outcome: trapped,
+            usage: Default::default(),
+            timings: Default::default(),
+            inline: Vec::new(),
+        }));
+        assert_bounded(&used, &[0], 0);
+        // Behind the profile stands that there is no end.
+        let ended = FromGpu::Ended {
+            id: 1,
+            usage: Box::default(),
+            end: None,
+        };
+        assert_bounded(&ended, &three, 1);
+        assert_bounded(&GpuAnswer::Waited(Vec::new()), &[0], 0);
     }
 }

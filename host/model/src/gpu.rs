@@ -3,6 +3,7 @@
 //! The same words serve a call inside one process and a frame between two. Ids are given by the
 //! session, which checks every one of them: a command is hostile input.
 
+use crate::frame::bounded;
 use crate::limit::{Amount, Breach, Limit};
 use crate::outcome::{Blame, Outcome, OutcomeKind};
 use bytes::Bytes;
@@ -81,6 +82,10 @@ pub enum GpuCommand {
 
 /// The most bytes of data in one command or answer between processes.
 pub const PIECE_BYTES: usize = 48 << 10;
+
+/// The most pieces that the wait for one submission gives back between processes: each takes some bytes of the frame
+/// by itself.
+pub const PIECES: usize = 4096;
 
 /// Bytes on their way: shared inside a process, copied between two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -196,7 +201,7 @@ pub enum GpuAnswer {
     /// What was read.
     Bytes(Payload),
     /// The submission ended; what each of its [`GpuStep::Read`] gave, in order.
-    Waited(Vec<Payload>),
+    Waited(#[serde(deserialize_with = "bounded::list::<_, _, PIECES>")] Vec<Payload>),
     /// It was not done, and nothing changed.
     Refused(GpuError),
     /// The launch is over.
@@ -300,38 +305,36 @@ pub enum GpuEnd {
 }
 
 impl GpuEnd {
-    /// How the launch ends for it; `None` where whoever stopped it knows better.
-    pub fn outcome(&self) -> Option<Outcome> {
-        let breached = |kind, limit, used, maximum| {
-            let breach = Breach {
-                limit,
-                amount: Amount::Used(used),
-                maximum,
-            };
-            Outcome {
-                limit: Some(breach),
-                ..Outcome::failed(kind, Blame::Guest, breach.to_string())
-            }
+    /// The limit that was reached, if one was.
+    pub fn breach(&self) -> Option<Breach> {
+        let spent = |limit, used, maximum| Breach {
+            limit,
+            amount: Amount::Used(used),
+            maximum,
         };
-        match self {
-            Self::FuelExhausted { used, maximum } => Some(breached(
-                OutcomeKind::GpuFuelExhausted,
-                Limit::GpuFuel,
-                *used,
-                *maximum,
-            )),
+        match *self {
+            Self::FuelExhausted { used, maximum } => Some(spent(Limit::GpuFuel, used, maximum)),
             Self::Timeout {
                 waited_ns,
                 maximum_ns,
-            } => Some(Outcome {
-                reproducible: false,
-                ..breached(
-                    OutcomeKind::GpuTimeout,
-                    Limit::GpuTime,
-                    *waited_ns,
-                    *maximum_ns,
-                )
-            }),
+            } => Some(spent(Limit::GpuTime, waited_ns, maximum_ns)),
+            Self::Lost(_) | Self::Stopped => None,
+        }
+    }
+
+    /// How the launch ends for it; `None` where whoever stopped it knows better.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let spent = |kind, reproducible| {
+            let breach = self.breach()?;
+            Some(Outcome {
+                limit: Some(breach),
+                reproducible,
+                ..Outcome::failed(kind, Blame::Guest, breach.to_string())
+            })
+        };
+        match self {
+            Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted, true),
+            Self::Timeout { .. } => spent(OutcomeKind::GpuTimeout, false),
             Self::Lost(why) => Some(Outcome {
                 reproducible: false,
                 ..Outcome::failed(
@@ -373,6 +376,7 @@ pub struct GpuUsage {
     /// Time from each submission to its end, in nanoseconds.
     pub time_ns: u64,
     /// Fuel spent by each dispatch, in order; only with `--gpu-profile`.
+    #[serde(deserialize_with = "bounded::list::<_, _, PROFILED_DISPATCHES>")]
     pub profile: Vec<GpuDispatchFuel>,
 }
 

@@ -190,6 +190,13 @@ limits! {
     GpuInvocations = "gpu_invocations", Count, [4 * G, 4 * G, T], 1000 * T;
 }
 
+impl Limit {
+    /// Whether it is a limit of the GPU's. The guest that has a GPU can lower each of them, and none of the others.
+    pub fn is_of_gpu(self) -> bool {
+        (Self::GpuFuel as usize..=Self::GpuInvocations as usize).contains(&(self as usize))
+    }
+}
+
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -354,6 +361,7 @@ mod tests {
     fn positions_match_the_table() {
         for (position, limit) in Limit::ALL.iter().enumerate() {
             assert_eq!(*limit as usize, position);
+            assert_eq!(limit.is_of_gpu(), limit.name().starts_with("gpu_"));
         }
     }
 

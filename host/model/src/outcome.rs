@@ -118,6 +118,35 @@ impl OutcomeKind {
             Self::Isolation => "isolation",
         }
     }
+
+    /// Whose doing an end of this kind is by the word of whatever runs the guest; empty for what it cannot know, and
+    /// for [`Self::Done`].
+    ///
+    /// A runner says nothing else, and its supervisor believes nothing else.
+    pub const fn blames_of_runner(self) -> &'static [Blame] {
+        match self {
+            Self::KernelError
+            | Self::Trap
+            | Self::OutOfFuel
+            | Self::Timeout
+            | Self::MemoryLimit
+            | Self::InvalidComponent
+            | Self::GpuFuelExhausted
+            | Self::GpuLimit
+            | Self::GpuTimeout
+            | Self::Limit => &[Blame::Guest],
+            Self::Io | Self::Cancelled => &[Blame::Request],
+            Self::HostFault => &[Blame::Host],
+            Self::GpuLost => &[Blame::Host, Blame::Unknown],
+            // What is decided before a guest runs, or about more than one launch.
+            Self::Done | Self::Usage | Self::Denied | Self::Budget | Self::Isolation => &[],
+        }
+    }
+
+    /// Whether a guest that was asked to stop may have left results behind an end of this kind.
+    pub const fn may_be_partial(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Timeout)
+    }
 }
 
 impl fmt::Display for OutcomeKind {
@@ -203,12 +232,16 @@ impl Outcome {
         }
     }
 
-    /// An end with a cause.
+    /// An end with a cause. It is never without words: blank ones are replaced.
     pub fn failed(kind: OutcomeKind, blame: Blame, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.trim().is_empty() {
+            message = format!("{kind}, and nothing was said of why");
+        }
         Self {
             kind,
             blame: Some(blame),
-            message: message.into(),
+            message,
             ..Self::done()
         }
     }
@@ -228,6 +261,20 @@ impl Outcome {
             reproducible,
             ..Self::failed(kind, Blame::Guest, breach.to_string())
         }
+    }
+
+    /// Whether whatever runs the guest can say that: its kind and blame stand in
+    /// [`OutcomeKind::blames_of_runner`], and nothing in it contradicts them.
+    pub fn is_of_runner(&self) -> bool {
+        let is_blamed = match (self.kind, self.blame) {
+            (OutcomeKind::Done, blame) => blame.is_none() && self.limit.is_none(),
+            (kind, Some(blame)) => kind.blames_of_runner().contains(&blame),
+            (_, None) => false,
+        };
+        let is_done = self.kind == OutcomeKind::Done;
+        is_blamed
+            && is_done == self.message.is_empty()
+            && (!self.partial || self.kind.may_be_partial())
     }
 
     /// Whether the outputs are to be kept.
@@ -262,6 +309,44 @@ mod tests {
                     .all(|k| k.exit_code() == 17 && k.name().starts_with("gpu-"))
             );
             assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
+        }
+    }
+
+    #[test]
+    fn a_failure_has_words_whatever_was_said() {
+        for words in ["", " ", "\u{3000}\n"] {
+            let outcome = Outcome::failed(OutcomeKind::KernelError, Blame::Guest, words);
+            assert_eq!(outcome.message, "kernel-error, and nothing was said of why");
+            assert!(outcome.is_of_runner());
+        }
+    }
+
+    #[test]
+    fn what_runs_a_guest_speaks_of_the_guest_and_of_nobody_it_cannot_know() {
+        let of_runner = |kind, blame| Outcome::failed(kind, blame, "x").is_of_runner();
+        for kind in OutcomeKind::ALL {
+            assert!(!of_runner(kind, Blame::Operator), "{kind}");
+            let blames = kind.blames_of_runner();
+            for blame in [Blame::Guest, Blame::Request, Blame::Host, Blame::Unknown] {
+                assert_eq!(of_runner(kind, blame), blames.contains(&blame), "{kind}");
+            }
+        }
+        assert!(Outcome::done().is_of_runner());
+        let blameless = Outcome {
+            blame: None,
+            ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x")
+        };
+        assert!(!blameless.is_of_runner());
+        for (kind, blame) in [
+            (OutcomeKind::Cancelled, Blame::Request),
+            (OutcomeKind::Timeout, Blame::Guest),
+            (OutcomeKind::Trap, Blame::Guest),
+        ] {
+            let partial = Outcome {
+                partial: true,
+                ..Outcome::failed(kind, blame, "x")
+            };
+            assert_eq!(partial.is_of_runner(), kind.may_be_partial(), "{kind}");
         }
     }
 

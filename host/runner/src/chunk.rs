@@ -1,7 +1,7 @@
 //! One chunk: a fresh store, one instance, one call, and everything dropped at the end.
 
 use crate::arrays::{Input, Output};
-use crate::end::{Circumstances, outcome_of, outcome_of_stop};
+use crate::end::{Circumstances, NAME_BYTES, is_blank, outcome_of, outcome_of_stop};
 use crate::engine::LoadedKernel;
 use crate::entries::{
     ChunkRange, DestinationArgument, Dimension, KernelError, Request, Scalar, SourceArgument,
@@ -87,6 +87,7 @@ pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
         cpu: CpuClock::start(),
         spent: Spent::default(),
         lines_seen: part.lines_seen,
+        unchecked_bytes: 0,
     };
     let mut store = store(plan, guest);
     let arguments = Arguments {
@@ -246,29 +247,31 @@ fn request(plan: &Plan, store: &mut Store<Guest>, arguments: Arguments) -> Resul
     })
 }
 
-/// The guest's error in its own words, escaped and cut.
+/// The guest's error in its own words, escaped and cut; the host's, where it has none.
 fn words(error: &KernelError, store: &Store<Guest>) -> Result<String, Error> {
-    let escaped = |text: &WasmStr| -> Result<String, Error> {
-        Ok(text::escape(
-            &text.to_str(store.as_context())?,
-            EXPLANATION_BYTES,
-        ))
+    let escaped = |text: &WasmStr, max_bytes: usize| -> Result<String, Error> {
+        Ok(text::escape(&text.to_str(store.as_context())?, max_bytes))
+    };
+    let said = |text: &WasmStr, otherwise: &str| -> Result<String, Error> {
+        let said = escaped(text, EXPLANATION_BYTES)?;
+        Ok(match is_blank(&said) {
+            true => otherwise.to_owned(),
+            false => said,
+        })
     };
     Ok(match error {
-        KernelError::UnknownEntry(name) => {
-            format!(
-                "the component has no entry `{}`, though its manifest says so",
-                escaped(name)?
-            )
+        KernelError::UnknownEntry(name) => format!(
+            "the component has no entry `{}`, though its manifest says so",
+            escaped(name, NAME_BYTES)?
+        ),
+        KernelError::BadArgument(argument) => format!(
+            "argument `{}`: {}",
+            escaped(&argument.name, NAME_BYTES)?,
+            said(&argument.reason, "refused, and the kernel did not say why")?
+        ),
+        KernelError::Failed(message) => {
+            said(message, "the kernel returned an error without a message")?
         }
-        KernelError::BadArgument(argument) => {
-            format!(
-                "argument `{}`: {}",
-                escaped(&argument.name)?,
-                escaped(&argument.reason)?
-            )
-        }
-        KernelError::Failed(message) => escaped(message)?,
     })
 }
 

@@ -9,8 +9,8 @@ use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 /// Frames shown of a guest's stack.
 const FRAMES: usize = 8;
-/// The longest function or file name shown.
-const NAME_BYTES: usize = 256;
+/// The longest name shown: of a function, a file, an entry or an argument.
+pub(crate) const NAME_BYTES: usize = 256;
 /// The longest message of wasmtime's that is passed on.
 const MESSAGE_BYTES: usize = 1024;
 
@@ -125,6 +125,7 @@ fn out_of_fuel(circumstances: &Circumstances<'_>) -> Outcome {
 fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances<'_>) -> Outcome {
     let trace = trace(error);
     let cause = match (&circumstances.explanation, trap) {
+        (Some(words), _) if is_blank(words) => "the kernel panicked without a message".to_owned(),
         (Some(words), _) => format!("the kernel panicked: {words}"),
         (None, Some(Trap::StackOverflow)) => {
             "the kernel exhausted its stack (endless or too deep recursion)".to_owned()
@@ -132,7 +133,10 @@ fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances<'_>
         (None, Some(trap)) => format!("the kernel trapped: {trap}"),
         (None, None) => {
             let text = text::escape(&error.root_cause().to_string(), MESSAGE_BYTES);
-            format!("the kernel broke the rules of the interface: {text}")
+            match is_blank(&text) {
+                true => "the kernel broke the rules of the interface".to_owned(),
+                false => format!("the kernel broke the rules of the interface: {text}"),
+            }
         }
     };
     let place = match (&circumstances.explanation, trace.first()) {
@@ -145,6 +149,11 @@ fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances<'_>
         trace,
         ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, cause + &place)
     }
+}
+
+/// Whether a guest's words say nothing.
+pub(crate) fn is_blank(words: &str) -> bool {
+    words.trim().is_empty()
 }
 
 /// The guest's innermost functions, as far as names and debug information tell.
@@ -175,4 +184,76 @@ fn trace(error: &Error) -> Vec<Frame> {
     }
     frames.truncate(FRAMES);
     frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn breach(limit: Limit) -> Breach {
+        let (amount, maximum) = (Amount::Used(2), 1);
+        Breach {
+            limit,
+            amount,
+            maximum,
+        }
+    }
+
+    #[test]
+    fn every_stop_is_an_end_that_a_runner_can_tell() {
+        let lost = Outcome::failed(OutcomeKind::GpuLost, Blame::Host, "gone");
+        let mut stops = vec![
+            Stop::Cancelled,
+            Stop::Misuse("x".into()),
+            Stop::Misuse(String::new()),
+            Stop::Contended,
+            Stop::Superseded,
+            Stop::Io("x".into()),
+            Stop::Gpu(Box::new(lost)),
+        ];
+        stops.extend(Limit::ALL.iter().map(|limit| Stop::Limit(breach(*limit))));
+        for stop in stops {
+            let outcome = outcome_of_stop(&stop);
+            assert!(outcome.is_of_runner(), "{stop:?}: {outcome:?}");
+        }
+        for limit in Limit::ALL {
+            assert!(gpu::breached(breach(*limit)).is_of_runner(), "{limit}");
+        }
+    }
+
+    #[test]
+    fn every_trap_is_an_end_that_a_runner_can_tell() {
+        let limits = Limits::defaults(Default::default());
+        for explanation in [
+            None,
+            Some(String::new()),
+            Some(" ".into()),
+            Some("x".into()),
+        ] {
+            for error in [
+                Error::from(Trap::UnreachableCodeReached),
+                Error::from(Trap::StackOverflow),
+                Error::from(Trap::OutOfFuel),
+                Error::msg(""),
+                Error::msg("resource limit exceeded: memory count too high at 5"),
+                std::io::Error::from(std::io::ErrorKind::OutOfMemory).into(),
+            ] {
+                for denied in [
+                    None,
+                    Some(breach(Limit::Memory)),
+                    Some(breach(Limit::GpuBytes)),
+                ] {
+                    let circumstances = Circumstances {
+                        explanation: explanation.clone(),
+                        denied,
+                        fuel_used: Some(1),
+                        limits: &limits,
+                    };
+                    let outcome = outcome_of(&error, &circumstances);
+                    assert!(outcome.is_of_runner(), "{error:?}: {outcome:?}");
+                    assert!(!outcome.message.ends_with(": "), "{outcome:?}");
+                }
+            }
+        }
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) use line::Line;
 
 use crate::stop::Stop;
 use fault::{Failure, broken};
-use hotcell_model::limit::{Breach, Limit};
+use hotcell_model::limit::Breach;
 use hotcell_model::outcome::{Outcome, OutcomeKind};
 use std::sync::Arc;
 
@@ -61,30 +61,18 @@ impl GpuAccess {
 
 /// The end of a launch that a refusal ended.
 pub(crate) fn breached(breach: Breach) -> Outcome {
-    let outcome = Outcome::breached(breach);
-    match breach.limit {
-        Limit::GpuFuel
-        | Limit::GpuTime
-        | Limit::GpuBytes
-        | Limit::GpuBuffers
-        | Limit::GpuPipelines
-        | Limit::GpuBindSets
-        | Limit::GpuShaderBytes
-        | Limit::GpuShaderOperations
-        | Limit::GpuWorkgroupBytes
-        | Limit::GpuDispatches
-        | Limit::GpuInvocations => Outcome {
-            kind: OutcomeKind::GpuLimit,
-            ..outcome
-        },
-        _ => outcome,
+    let mut outcome = Outcome::breached(breach);
+    if breach.limit.is_of_gpu() {
+        outcome.kind = OutcomeKind::GpuLimit;
     }
+    outcome
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use hotcell_model::gpu::GpuError;
+    use hotcell_model::limit::Limit;
     use hotcell_model::outcome::Blame;
 
     fn refused(limit: Limit) -> Result<(), Failure> {

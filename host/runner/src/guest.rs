@@ -28,7 +28,13 @@ pub(crate) struct Guest {
     pub(crate) spent: Spent,
     /// Lines that an earlier run of this chunk has logged already.
     pub(crate) lines_seen: u64,
+    /// Bytes that crossed since it was last looked whether the launch is to end.
+    pub(crate) unchecked_bytes: u64,
 }
+
+/// So many bytes cross at most before it is looked whether the launch is to end: code without loops meets no epoch
+/// check, and could have gibibytes copied between two.
+const CHECK_BYTES: u64 = 64 << 10;
 
 impl Guest {
     /// Counts one call to the host.
@@ -38,6 +44,7 @@ impl Guest {
 
     /// Counts bytes before they are copied into the guest.
     pub(crate) fn charge_bytes_in(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.check_crossing(bytes)?;
         self.meter.charge_bytes_in(&mut self.spent, bytes)
     }
 
@@ -56,7 +63,18 @@ impl Guest {
 
     /// Counts bytes before they are copied out of the guest.
     pub(crate) fn charge_bytes_out(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.check_crossing(bytes)?;
         self.meter.charge_bytes_out(&mut self.spent, bytes)
+    }
+
+    fn check_crossing(&mut self, bytes: u64) -> Result<(), Stop> {
+        // What crossed before: the first range, however large, is looked at by the epoch check that precedes it.
+        if self.unchecked_bytes >= CHECK_BYTES {
+            self.unchecked_bytes = 0;
+            self.meter.check(self.chunk, &mut self.cpu)?;
+        }
+        self.unchecked_bytes = self.unchecked_bytes.saturating_add(bytes);
+        Ok(())
     }
 
     /// Notes a line; whether it is new, and not that of a run that has to be repeated.

@@ -7,6 +7,7 @@
 use crate::arrays::{Input, Output, as_index, part};
 use crate::chunk::{self, ChunkEnd, Failure, Part, Plan};
 use crate::crew::Work;
+use crate::end::outcome_of_stop;
 use crate::engine::{LoadedKernel, Runner};
 use crate::entries::{ChunkRange, Dimension, Scalar};
 use crate::gpu::Line;
@@ -339,6 +340,10 @@ fn completed(plan: &Plan, sums: &Sums) -> Outcome {
             amount,
             maximum,
         });
+    }
+    // What a guest does after its last check is seen here: one bulk operation runs whole.
+    if let Err(stop) = meter.check_cpu() {
+        return outcome_of_stop(&stop);
     }
     if !meter.deadline.was_told() {
         return Outcome::done();

@@ -128,7 +128,13 @@ impl Meter {
             Some(Interruption::TimedOut(elapsed)) => return Err(self.timed_out(elapsed)),
             None => {}
         }
-        let used = self.charge_cpu(cpu);
+        self.charge_cpu(cpu);
+        self.check_cpu()
+    }
+
+    /// Looks whether the launch has used more CPU time than it may.
+    pub(crate) fn check_cpu(&self) -> Result<(), Stop> {
+        let used = self.cpu_ns.load(Ordering::Relaxed);
         let maximum = self.limits.get(Limit::CpuTime);
         if used > maximum {
             let limit = Limit::CpuTime;
@@ -168,10 +174,9 @@ impl Meter {
         })
     }
 
-    /// Adds what a thread has used since it last looked; returns the launch's total.
-    pub(crate) fn charge_cpu(&self, cpu: &mut CpuClock) -> u64 {
-        let used = cpu.lap_ns();
-        self.cpu_ns.fetch_add(used, Ordering::Relaxed) + used
+    /// Adds what a thread has used since it last looked.
+    pub(crate) fn charge_cpu(&self, cpu: &mut CpuClock) {
+        self.cpu_ns.fetch_add(cpu.lap_ns(), Ordering::Relaxed);
     }
 
     /// Notes that a chunk failed, so that later ones need not go on.

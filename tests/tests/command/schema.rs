@@ -174,7 +174,7 @@ fn report_of_a_stopped_runner(command: &Command) -> Value {
     assert!(found, "no runner is busy");
     processes::signal(stopped[0], processes::Signal::STOP);
     running.wait();
-    command.report("r.json")
+    command.report_with_alerts("r.json")
 }
 
 #[test]

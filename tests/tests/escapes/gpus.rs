@@ -117,6 +117,27 @@ fn what_a_worker_claims_of_a_loss_is_bounded_and_escaped() {
 }
 
 #[test]
+fn numbers_that_cannot_be_are_seen_and_not_believed() {
+    for behaviour in [
+        "claims-another-limit",
+        "claims-less-than-the-limit",
+        "claims-years",
+        "claims-and-denies",
+    ] {
+        assert_ends(
+            behaviour,
+            OutcomeKind::GpuLost,
+            Blame::Unknown,
+            AlertKind::ClaimMismatch,
+        );
+    }
+    let Some(ended) = run("claims-the-most") else {
+        return;
+    };
+    assert!(alerts(&ended).contains(&AlertKind::ClaimMismatch));
+}
+
+#[test]
 fn hostile_gpu_workers_leave_no_process_and_no_descriptor() {
     alone!(hostile_gpu_workers_leave_no_process_and_no_descriptor);
     let _ = run("dies-at-begin");

@@ -127,6 +127,7 @@ fn mutated_words_of_a_launch_are_violations_or_within_its_limits() {
             id: ID,
             inline: vec![OUTPUT],
             limits: limits(),
+            chunks: 1,
         };
         let (mut reading, mut lines, mut kept) = (LaunchReading::new(expected), 0, 0);
         for frame in unpack(&bytes) {
@@ -259,9 +260,9 @@ fn mutated_descriptions_are_read_or_refused_as_a_components_own_would_be() {
         description(&Guest::named("honest")),
         description(&Guest::named("honest").split()),
     ];
-    let (mut read, mut refused) = (0u64, 0u64);
+    let (limits, mut read, mut refused) = (limits(), 0u64, 0u64);
     let rounds = fuzz(0x5eed_0006, &seeds, |bytes| {
-        match WireDescription::read(&bytes) {
+        match WireDescription::read(&bytes, &limits) {
             Ok(Ok(_)) => read += 1,
             Ok(Err(_)) | Err(_) => refused += 1,
         }

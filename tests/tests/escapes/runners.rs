@@ -122,7 +122,31 @@ fn an_end_that_contradicts_itself_or_the_request_is_hostile() {
         "partial-and-done",
         "denied",
         "isolation",
+        "says-nothing",
+        "blames the-operator",
+        "blames the-request",
+        "blames nobody",
     ]);
+}
+
+#[test]
+fn an_end_that_cannot_be_is_not_believed() {
+    for (behaviour, words) in [
+        ("blames the-file", "none is a file"),
+        ("blames the-gpu", "had no GPU"),
+        ("blames the-cancel", "nobody did"),
+    ] {
+        let ended = run(behaviour, honest_request());
+        assert_faulted(behaviour, &ended, ClaimMismatch);
+        let message = &ended.outcome.message;
+        assert!(message.contains(words), "{behaviour}: {message}");
+    }
+}
+
+#[test]
+fn a_runner_that_says_it_was_the_host_is_ended_and_nobody_is_blamed() {
+    let ended = run("blames the-host", honest_request());
+    assert_faulted("blames the-host", &ended, WorkerKilled);
 }
 
 #[test]

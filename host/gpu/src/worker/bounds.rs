@@ -2,10 +2,7 @@
 //!
 //! A session bounds what a launch uses; how much crosses at once is between the processes alone.
 
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuError, GpuStep, PIECE_BYTES};
-
-/// The most pieces that the wait for one submission gives back: each takes some bytes of the frame by itself.
-const PIECES: usize = 4096;
+use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuError, GpuStep, PIECE_BYTES, PIECES};
 
 /// What a submission gives back to the runner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,11 +1,15 @@
 //! What a runner claims of a launch, held against what the supervisor knows.
 //!
 //! A runner counts for itself what nobody else can see: fuel, host calls, bytes copied. What can be seen
-//! from outside, and what an honest count cannot be, is checked here, one rule a line.
+//! from outside, and what an honest count cannot be, is checked here, one rule a line. A rule speaks only of what no
+//! honest runner says, however busy the machine is and however often it was paused: where a clock is compared, the
+//! slack is what a runner cannot help. A figure that is not true is an alert; an end that is not true is not believed
+//! either.
 
+use hotcell_model::grant::Capability;
 use hotcell_model::job::Job;
 use hotcell_model::limit::{Amount, Breach, Limit};
-use hotcell_model::outcome::{Outcome, OutcomeKind};
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, AlertKind, Usage};
 use std::time::Duration;
 
@@ -14,6 +18,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) job: &'a Job,
     /// Whether fuel is counted.
     pub(crate) has_fuel: bool,
+    /// Whether an input is read from a file while the guest runs.
+    pub(crate) has_files: bool,
     /// From the request to the answer.
     pub(crate) wall: Duration,
     /// The process's CPU time meanwhile.
@@ -28,6 +34,14 @@ pub(crate) struct Claim<'a> {
     pub(crate) usage: &'a Usage,
 }
 
+/// What a claim gives reason for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) alerts: Vec<Alert>,
+    /// The end in place of one that cannot be.
+    pub(crate) overruled: Option<Outcome>,
+}
+
 /// The figures of [`Usage`] that only a runner knows.
 pub(crate) const CLAIMED: [&str; 8] = [
     "fuel_used",
@@ -40,8 +54,12 @@ pub(crate) const CLAIMED: [&str; 8] = [
     "instances",
 ];
 
-/// CPU time that a runner may use besides its guests: this, and a part of what it used.
+/// CPU time that a runner may use besides its guests, whatever the launch: reading the request, writing the answer,
+/// waking threads.
 const OWN_CPU: Duration = Duration::from_millis(5);
+/// The part of a launch's time that its clock may use: a thread that wakes a thousand times a second for the epoch,
+/// at some 10 to 30 µs, the rest for machines where waking is dear.
+const TICKING_PART: u32 = 16;
 /// Clocks are read at different moments.
 const CLOCK_SLACK: Duration = Duration::from_millis(2);
 /// CPU time beyond the limit before a check sees it, on each thread.
@@ -50,7 +68,8 @@ const LATE_CPU: Duration = Duration::from_millis(100);
 /// A rule: what is wrong, in words, if anything is.
 type Rule = fn(&Facts<'_>, &Claim<'_>) -> Option<String>;
 
-const RULES: [Rule; 10] = [
+/// What is wrong with figures.
+const OF_FIGURES: [Rule; 8] = [
     too_little_cpu,
     too_much_wall,
     cpu_beyond_its_limit,
@@ -58,27 +77,57 @@ const RULES: [Rule; 10] = [
     fuel_in_another_mode,
     counts_beyond_their_limits,
     nothing_ran,
-    cancelled_by_nobody,
     early_timeout,
+];
+
+/// What is wrong with an end.
+const OF_ENDS: [Rule; 4] = [
+    cancelled_by_nobody,
+    unread_without_files,
+    gpu_without_one,
     breach_of_another_limit,
 ];
 
-/// The alerts that a claim gives reason for.
-pub(crate) fn check(facts: &Facts<'_>, claim: &Claim<'_>) -> Vec<Alert> {
-    let broken = RULES.iter().filter_map(|rule| rule(facts, claim));
-    let alert = |message| Alert {
+/// What a claim gives reason for.
+pub(crate) fn check(facts: &Facts<'_>, claim: &Claim<'_>) -> Verdict {
+    let broken = |rules: &[Rule]| -> Vec<String> {
+        let broken = rules.iter().filter_map(|rule| rule(facts, claim));
+        broken.collect()
+    };
+    let (figures, ends) = (broken(&OF_FIGURES), broken(&OF_ENDS));
+    Verdict {
+        overruled: ends.first().map(|why| unbelieved(why)),
+        alerts: figures.into_iter().chain(ends).map(mismatch).collect(),
+    }
+}
+
+/// The alert for a claim that is not true.
+pub(crate) fn mismatch(message: String) -> Alert {
+    Alert {
         kind: AlertKind::ClaimMismatch,
         message,
-    };
-    broken.map(alert).collect()
+    }
+}
+
+/// The end of a launch whose own word of it is not believed.
+fn unbelieved(why: &str) -> Outcome {
+    Outcome {
+        reproducible: false,
+        ..Outcome::failed(OutcomeKind::HostFault, Blame::Unknown, why)
+    }
+}
+
+/// CPU time that a runner may use in that launch besides its guests.
+fn own_cpu(facts: &Facts<'_>) -> Duration {
+    // Mapping and unmapping shared arrays is the runner's own work: some 4 GB a second.
+    let arrays = facts.job.arrays.iter().map(|array| array.size_bytes);
+    let mapping = Duration::from_nanos(arrays.fold(0, u64::saturating_add) / 4);
+    OWN_CPU + mapping + facts.wall / TICKING_PART
 }
 
 fn too_little_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     let measured = facts.cpu?;
-    // Mapping and unmapping shared arrays is the runner's own work: some 4 GB a second.
-    let arrays = facts.job.arrays.iter().map(|array| array.size_bytes);
-    let mapping = Duration::from_nanos(arrays.fold(0, u64::saturating_add) / 4);
-    let least = (measured / 5 * 4).saturating_sub(OWN_CPU + mapping);
+    let least = (measured / 5 * 4).saturating_sub(own_cpu(facts));
     let claimed = Duration::from_nanos(claim.usage.cpu_ns.0);
     (claimed < least).then(|| {
         format!("the runner claims {claimed:?} of CPU time, and {measured:?} were measured")
@@ -95,7 +144,10 @@ fn too_much_wall(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
 fn cpu_beyond_its_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     let (measured, limit) = (facts.cpu?, facts.job.limits.duration(Limit::CpuTime));
     let threads = u32::try_from(facts.job.threads.clamp(1, 64)).unwrap_or(1);
-    let most = limit + limit / 4 + LATE_CPU * threads;
+    // One bulk operation runs whole, over all of the memory at most, and resetting that is the launch's too: some
+    // gigabyte a second.
+    let bulk = Duration::from_nanos(facts.job.limits.get(Limit::Memory));
+    let most = limit + limit / 4 + LATE_CPU * threads + bulk + own_cpu(facts);
     let is_told = claim.outcome.kind == OutcomeKind::Timeout;
     (measured > most && !is_told).then(|| {
         format!("{measured:?} of CPU time were measured, {limit:?} allowed, and the runner went on")
@@ -138,11 +190,6 @@ fn nothing_ran(_: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
         .then(|| "the runner claims results of a launch in which nothing ran".to_owned())
 }
 
-fn cancelled_by_nobody(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
-    (claim.outcome.kind == OutcomeKind::Cancelled && !facts.was_cancelled)
-        .then(|| "the runner claims that the launch was cancelled, and nobody did".to_owned())
-}
-
 fn early_timeout(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     let is_cpu = claim.outcome.limit.map(|breach| breach.limit) == Some(Limit::CpuTime);
     let (spent, what, limit) = match is_cpu {
@@ -156,10 +203,49 @@ fn early_timeout(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     })
 }
 
+fn cancelled_by_nobody(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    (claim.outcome.kind == OutcomeKind::Cancelled && !facts.was_cancelled)
+        .then(|| "the runner claims that the launch was cancelled, and nobody did".to_owned())
+}
+
+fn unread_without_files(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    (claim.outcome.kind == OutcomeKind::Io && !facts.has_files)
+        .then(|| "the runner claims that an input could not be read, and none is a file".to_owned())
+}
+
+fn gpu_without_one(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let kind = claim.outcome.kind;
+    let is_of_gpu = matches!(
+        kind,
+        OutcomeKind::GpuFuelExhausted
+            | OutcomeKind::GpuLimit
+            | OutcomeKind::GpuTimeout
+            | OutcomeKind::GpuLost
+    );
+    (is_of_gpu && !facts.job.grants.has(Capability::Gpu))
+        .then(|| format!("the runner claims `{kind}` of a launch that had no GPU"))
+}
+
 fn breach_of_another_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     let breach = claim.outcome.limit?;
-    (breach.maximum != facts.job.limits.get(breach.limit))
+    (!can_be(&breach, facts.job))
         .then(|| format!("the runner claims a limit that is not in force: {breach}"))
+}
+
+/// Whether a launch can end by that breach: of a limit in force, or of what its guest has lowered it to, by an amount
+/// that passes it.
+pub(crate) fn can_be(breach: &Breach, job: &Job) -> bool {
+    let limit = job.limits.get(breach.limit);
+    let is_in_force = match breach.limit.is_of_gpu() && job.grants.has(Capability::Gpu) {
+        true => breach.maximum <= limit,
+        false => breach.maximum == limit,
+    };
+    is_in_force
+        && match breach.amount {
+            Amount::Requested(amount) => amount > breach.maximum,
+            // Of a clock or of fuel: spent to the last.
+            Amount::Used(amount) => amount >= breach.maximum,
+        }
 }
 
 #[cfg(test)]
@@ -168,7 +254,6 @@ mod tests {
     use hotcell_model::grant::Grants;
     use hotcell_model::job::JobArray;
     use hotcell_model::limit::Limits;
-    use hotcell_model::outcome::Blame;
     use hotcell_model::report::Count;
 
     fn job() -> Job {
@@ -206,14 +291,34 @@ mod tests {
         let mut facts = Facts {
             job,
             has_fuel: true,
+            has_files: false,
             wall: Duration::from_millis(100),
             cpu: Some(Duration::from_millis(100)),
             was_cancelled: false,
         };
         change(&mut facts);
         let claim = Claim { outcome, usage };
-        let alerts = check(&facts, &claim);
-        alerts.into_iter().map(|alert| alert.message).collect()
+        let verdict = check(&facts, &claim);
+        let messages = verdict.alerts.iter().map(|alert| alert.message.clone());
+        if let Some(outcome) = &verdict.overruled {
+            assert_eq!(outcome.blame, Some(Blame::Unknown));
+            assert!(!outcome.keeps_outputs());
+            assert!(
+                verdict
+                    .alerts
+                    .iter()
+                    .any(|alert| alert.message == outcome.message)
+            );
+        }
+        messages.collect()
+    }
+
+    fn breached(limit: Limit, amount: Amount, maximum: u64) -> Outcome {
+        Outcome::breached(Breach {
+            limit,
+            amount,
+            maximum,
+        })
     }
 
     #[test]
@@ -232,17 +337,14 @@ mod tests {
             change(&mut usage);
             usage
         };
-        let breached = |limit, maximum| {
-            let amount = Amount::Used(maximum + 1);
-            Outcome::breached(Breach {
-                limit,
-                amount,
-                maximum,
-            })
-        };
-        let timeout = breached(Limit::Timeout, job.limits.get(Limit::Timeout));
+        let spent = |limit, maximum| breached(limit, Amount::Used(maximum + 1), maximum);
+        let timeout = spent(Limit::Timeout, job.limits.get(Limit::Timeout));
         let cancelled = Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "x");
-        let foreign = breached(Limit::HostCalls, 3);
+        let unread = Outcome::failed(OutcomeKind::Io, Blame::Request, "x");
+        let lost = Outcome::failed(OutcomeKind::GpuLost, Blame::Unknown, "x");
+        let foreign = spent(Limit::HostCalls, 3);
+        let fuel = job.limits.get(Limit::Fuel);
+        let unreached = breached(Limit::Fuel, Amount::Used(fuel - 1), fuel);
         let nothing: fn(&mut Facts<'_>) = |_| {};
         for (outcome, usage, change, words) in [
             (
@@ -289,7 +391,10 @@ mod tests {
             ),
             (&cancelled, honest(), nothing, "nobody did"),
             (&timeout, honest(), nothing, "long before"),
+            (&unread, honest(), nothing, "none is a file"),
+            (&lost, honest(), nothing, "had no GPU"),
             (&foreign, honest(), nothing, "not in force"),
+            (&unreached, honest(), nothing, "not in force"),
         ] {
             let found = alerts(&job, outcome, &usage, change);
             assert!(
@@ -297,6 +402,74 @@ mod tests {
                 "{words}: {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_clock_that_ticks_is_the_runners_own_work_and_hides_no_guest() {
+        // Ten seconds of waiting for a GPU: 150 ms went to ten thousand ticks.
+        let waited: fn(&mut Facts<'_>) = |facts| {
+            facts.wall = Duration::from_secs(10);
+            facts.cpu = Some(Duration::from_millis(150));
+        };
+        let little = Usage {
+            cpu_ns: Count(600_000),
+            ..honest()
+        };
+        let done = Outcome::done();
+        assert!(alerts(&job(), &done, &little, waited).is_empty());
+        let burnt: fn(&mut Facts<'_>) = |facts| {
+            facts.wall = Duration::from_secs(10);
+            facts.cpu = Some(Duration::from_secs(1));
+        };
+        assert_eq!(alerts(&job(), &done, &little, burnt).len(), 1);
+        // Nor does it spend what the guest may.
+        let mut job = job();
+        let set = job.limits.try_set(
+            Limit::CpuTime,
+            1_000_000,
+            hotcell_model::limit::LimitSource::Request,
+        );
+        set.unwrap();
+        assert!(alerts(&job, &done, &little, waited).is_empty());
+    }
+
+    #[test]
+    fn an_end_within_a_bulk_operation_is_late_and_honest() {
+        let late: fn(&mut Facts<'_>) = |facts| {
+            facts.wall = Duration::from_millis(900);
+            facts.cpu = Some(Duration::from_millis(400));
+        };
+        let mut job = job();
+        let set = job.limits.try_set(
+            Limit::CpuTime,
+            1_000_000,
+            hotcell_model::limit::LimitSource::Request,
+        );
+        set.unwrap();
+        let usage = Usage {
+            cpu_ns: Count(390_000_000),
+            ..honest()
+        };
+        let trap = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
+        assert!(alerts(&job, &trap, &usage, late).is_empty());
+    }
+
+    #[test]
+    fn a_guest_with_a_gpu_lowers_its_limits_and_raises_none() {
+        let mut job = job();
+        let limit = job.limits.get(Limit::GpuBytes);
+        let refused = |limit, maximum| breached(limit, Amount::Requested(maximum + 1), maximum);
+        let found = |job: &Job, outcome: &Outcome| alerts(job, outcome, &honest(), |_| {}).len();
+        let lowered = refused(Limit::GpuBytes, limit / 2);
+        assert_eq!(found(&job, &lowered), 1);
+        job.grants = job.grants.with(Capability::Gpu);
+        assert_eq!(found(&job, &lowered), 0);
+        assert_eq!(found(&job, &refused(Limit::GpuBytes, limit)), 0);
+        assert_eq!(found(&job, &refused(Limit::GpuBytes, limit + 1)), 1);
+        let unpassed = breached(Limit::GpuBytes, Amount::Requested(limit / 2), limit / 2);
+        assert_eq!(found(&job, &unpassed), 1);
+        let memory = job.limits.get(Limit::Memory);
+        assert_eq!(found(&job, &refused(Limit::Memory, memory / 2)), 1);
     }
 
     #[test]

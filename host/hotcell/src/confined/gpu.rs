@@ -2,11 +2,13 @@
 //!
 //! The runner speaks to the worker itself, over a channel that is made here for each launch. The supervisor
 //! keeps one end's twin: to hang up ends the launch's GPU work, from outside and at any moment. What the worker
-//! says at the end is believed before what the runner says of it, and checked for nothing more: its figures are
-//! claims.
+//! says at the end is believed before what the runner says of it, where it can be: its figures are claims, held
+//! against the launch's limits and the time that passed.
 
+use super::claims::{can_be, mismatch};
 use super::parcel::Parcel;
 use super::reading::{GpuAnswer, GpuReady, read_gpu_ended, read_gpu_ready};
+use super::runner::OVERSLEPT;
 use super::worker::{Arrived, Fault, Process, check_tier};
 use crate::bell::OnCancel;
 use crate::isolation::Evidence;
@@ -15,9 +17,9 @@ use hotcell_model::frame::{GpuRequest, ToGpu, WireLimits, WorkerKind};
 use hotcell_model::gpu::{GpuEnd, GpuUsage};
 use hotcell_model::job::{Finished, Job};
 use hotcell_model::layer::{LayerReport, Tier};
-use hotcell_model::limit::Limit;
+use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Alert, AlertKind, GpuReport};
+use hotcell_model::report::{Alert, GpuReport};
 use hotcell_model::stop::StopSignal;
 use hotcell_sandbox::channel::{Channel, Wake};
 use std::os::fd::AsFd;
@@ -30,6 +32,8 @@ const OPENING_WITHIN: Duration = Duration::from_secs(30);
 const ENDING_WITHIN: Duration = Duration::from_millis(500);
 /// The same from a cancel on: a session gives its device a second to come to rest.
 const STOPPING_WITHIN: Duration = Duration::from_millis(1500);
+/// Clocks are read at different moments.
+const CLOCK_SLACK: Duration = Duration::from_millis(2);
 
 /// A locked worker with its device open. Dropping it kills it.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ pub(crate) struct GpuSession {
     /// The runner's end, kept to hang up.
     channel: Channel,
     id: u64,
+    begun: Instant,
     deadline: Instant,
 }
 
@@ -56,6 +61,8 @@ pub(crate) struct GpuSettled {
     driver: String,
     layers: Arc<[LayerReport]>,
     told: Result<(GpuUsage, Option<GpuEnd>), Fault>,
+    /// From the request to the end.
+    wall: Duration,
 }
 
 /// Why there is no worker.
@@ -157,11 +164,13 @@ impl GpuWorker {
         }));
         let mut descriptors = vec![other.as_fd()];
         descriptors.extend(shared.descriptors);
+        let begun = Instant::now();
         self.process.send(&request, &descriptors)?;
         Ok(GpuSession {
             worker: self,
             channel,
             id,
+            begun,
             deadline: Instant::now() + timeout,
         })
     }
@@ -180,6 +189,7 @@ impl GpuSession {
             mut worker,
             channel,
             id,
+            begun,
             deadline,
         } = self;
         // The worker may have hung up first.
@@ -196,6 +206,7 @@ impl GpuSession {
             // Killed at once otherwise, whatever its device does.
             worker: is_reusable.then_some(worker),
             told,
+            wall: begun.elapsed(),
         }
     }
 }
@@ -211,9 +222,15 @@ fn wait_ended(
     let wake = Arc::new(Wake::new().map_err(Fault::Here)?);
     let waker = Arc::clone(&wake);
     let _waking = OnCancel::call(stop, move || waker.wake());
+    let mut is_extended = false;
     loop {
         match process.receive(until, Some(&wake))? {
             Arrived::Frame => break,
+            // Nobody here could look: the worker may not have had the processor either.
+            Arrived::TimedOut if !is_extended && until.elapsed() >= OVERSLEPT => {
+                is_extended = true;
+                until = Instant::now() + ENDING_WITHIN;
+            }
             Arrived::TimedOut => return Err(Fault::Silent(kind, waiting.elapsed())),
             Arrived::Woken => {
                 wake.clear();
@@ -237,7 +254,12 @@ impl GpuSettled {
     pub(crate) fn conclude(self, job: &Job, finished: &mut Finished, evidence: &mut Evidence) {
         evidence.gpu = self.layers;
         match self.told {
-            Ok((usage, end)) => {
+            Ok((usage, mut end)) => {
+                let untrue = untrue(&usage, end.as_ref(), job, self.wall);
+                if let (Some(why), Some(said)) = (&untrue, &mut end) {
+                    *said = GpuEnd::Lost(why.clone());
+                }
+                evidence.alerts.extend(untrue.map(mismatch));
                 let limit = job.limits.get(Limit::GpuFuel);
                 let report = GpuReport::new(&usage, &self.driver, limit);
                 finished.usage.gpu = Some(Box::new(report));
@@ -289,11 +311,45 @@ fn was_done(finished: &Finished) -> bool {
     finished.outcome.kind == OutcomeKind::Done
 }
 
-fn mismatch(message: String) -> Alert {
-    Alert {
-        kind: AlertKind::ClaimMismatch,
-        message,
+/// What cannot be of what a GPU worker says, in words.
+fn untrue(usage: &GpuUsage, end: Option<&GpuEnd>, job: &Job, wall: Duration) -> Option<String> {
+    let most_ns = nanoseconds(wall + CLOCK_SLACK).0;
+    let breach = end.and_then(GpuEnd::breach);
+    if let Some(breach) = breach.filter(|breach| !can_be(breach, job)) {
+        return Some(format!(
+            "the GPU worker claims a limit that is not in force: {breach}"
+        ));
     }
+    let waited_ns = breach
+        .filter(|breach| breach.limit == Limit::GpuTime)
+        .map_or(0, |breach| breach.amount.value());
+    let busy_ns = waited_ns.max(usage.time_ns);
+    if busy_ns > most_ns {
+        let (busy, passed) = (Duration::from_nanos(busy_ns), wall);
+        return Some(format!(
+            "the GPU worker claims {busy:?} of work, and only {passed:?} passed"
+        ));
+    }
+    if matches!(end, Some(GpuEnd::FuelExhausted { .. })) != usage.is_fuel_exhausted {
+        return Some("the GPU worker contradicts itself about fuel that ran out".to_owned());
+    }
+    // Each is charged before it is given, so that none ever passes its limit.
+    [
+        (Limit::GpuDispatches, usage.dispatches),
+        (Limit::GpuInvocations, usage.invocations),
+        (Limit::GpuBytes, usage.peak_bytes),
+        (Limit::GpuPipelines, usage.pipelines),
+        (Limit::GpuBindSets, usage.bind_sets),
+        (Limit::GpuShaderBytes, usage.shader_bytes),
+    ]
+    .into_iter()
+    .map(|(limit, used)| Breach {
+        limit,
+        amount: Amount::Used(used),
+        maximum: job.limits.get(limit),
+    })
+    .find(|breach| breach.amount.value() > breach.maximum)
+    .map(|breach| format!("the GPU worker claims, and went on: {breach}"))
 }
 
 fn is_cancel(finished: &Finished) -> bool {
@@ -312,4 +368,84 @@ fn unfounded(finished: &Finished, end: Option<&GpuEnd>) -> Option<Alert> {
             "the runner claims `{kind}`, and the GPU worker knows nothing of it"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::grant::{Capability, Grants};
+    use hotcell_model::limit::Limits;
+
+    fn job() -> Job {
+        Job {
+            entry: "k".into(),
+            dims: Vec::new(),
+            scalars: Vec::new(),
+            arrays: Vec::new(),
+            split: None,
+            limits: Limits::defaults(Default::default()),
+            grants: Grants::none().with(Capability::Gpu),
+            seed: None,
+            threads: 1,
+            stop_grace: Duration::ZERO,
+            has_gpu_profile: false,
+        }
+    }
+
+    fn found(change: impl FnOnce(&mut GpuUsage), end: Option<GpuEnd>) -> Option<String> {
+        let mut usage = GpuUsage::default();
+        change(&mut usage);
+        untrue(&usage, end.as_ref(), &job(), Duration::from_secs(1))
+    }
+
+    fn exhausted(used: u64, maximum: u64) -> Option<GpuEnd> {
+        Some(GpuEnd::FuelExhausted { used, maximum })
+    }
+
+    fn timeout(waited_ns: u64, maximum_ns: u64) -> Option<GpuEnd> {
+        Some(GpuEnd::Timeout {
+            waited_ns,
+            maximum_ns,
+        })
+    }
+
+    #[test]
+    fn what_an_honest_worker_says_can_be() {
+        let fuel = job().limits.get(Limit::GpuFuel);
+        let is_fine = |change: fn(&mut GpuUsage), end| assert_eq!(found(change, end), None);
+        is_fine(|usage| usage.time_ns = 900_000_000, None);
+        // Coarse steps may charge more than there was.
+        is_fine(|usage| usage.fuel_dynamic = u64::MAX, None);
+        is_fine(
+            |usage| usage.is_fuel_exhausted = true,
+            exhausted(fuel + 1, fuel),
+        );
+        // The guest has lowered it.
+        is_fine(|usage| usage.is_fuel_exhausted = true, exhausted(8, 7));
+        is_fine(|_| {}, timeout(700_000_000, 700_000_000));
+        is_fine(|_| {}, Some(GpuEnd::Stopped));
+        is_fine(|_| {}, Some(GpuEnd::Lost("x".into())));
+    }
+
+    #[test]
+    fn every_number_that_cannot_be_is_found() {
+        let fuel = job().limits.get(Limit::GpuFuel);
+        let is_found = |change: fn(&mut GpuUsage), end| assert!(found(change, end).is_some());
+        is_found(
+            |usage| usage.is_fuel_exhausted = true,
+            exhausted(fuel + 2, fuel + 1),
+        );
+        is_found(|usage| usage.is_fuel_exhausted = true, exhausted(6, 7));
+        is_found(|_| {}, exhausted(fuel + 1, fuel));
+        is_found(|usage| usage.is_fuel_exhausted = true, None);
+        is_found(|_| {}, timeout(2_000_000_000, 1));
+        is_found(|_| {}, timeout(1, 2));
+        is_found(|usage| usage.time_ns = 2_000_000_000, None);
+        is_found(|usage| usage.dispatches = u64::MAX, None);
+        is_found(|usage| usage.invocations = u64::MAX, None);
+        is_found(|usage| usage.peak_bytes = u64::MAX, None);
+        is_found(|usage| usage.pipelines = u64::MAX, None);
+        is_found(|usage| usage.bind_sets = u64::MAX, None);
+        is_found(|usage| usage.shader_bytes = u64::MAX, None);
+    }
 }

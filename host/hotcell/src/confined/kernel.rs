@@ -4,14 +4,14 @@ use super::gpu::GpuSession;
 use super::parcel::Parcel;
 use super::reading::Expected;
 use super::runner::Watching;
-use super::settle::settle;
+use super::settle::{Known, settle};
 use super::supervisor::{GpuLease, Supervisor};
 use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::isolation::{LoadFailure, Loaded, Order, Ran, not_run};
 use crate::settle::nanoseconds;
 use hotcell_model::grant::Capability;
-use hotcell_model::job::{Job, JobData, Observer};
+use hotcell_model::job::{Job, JobData, Observer, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::stop::StopSignal;
 use std::os::fd::AsFd;
@@ -103,6 +103,7 @@ impl ConfinedKernel {
             id,
             inline: parcel.inline(),
             limits: job.limits.clone(),
+            chunks: job.split.as_ref().map_or(1, |split| split.chunks() as u64),
         };
         let kill_grace = supervisor.settings.kill_grace;
         let channel = gpu.as_ref().map(|(_, session)| session.channel());
@@ -118,11 +119,18 @@ impl ConfinedKernel {
         drop(descriptors);
         // Whose end was not read may still be at the launch.
         let has_ended = launched.end.is_ok();
-        let was_cancelled = signal.cancelled_at().is_some();
-        let has_fuel = self.key.metering.has_fuel();
+        let known = Known {
+            job,
+            has_fuel: self.key.metering.has_fuel(),
+            has_files: data
+                .sources
+                .iter()
+                .any(|source| matches!(source, Source::File { .. })),
+            was_cancelled: signal.cancelled_at().is_some(),
+        };
         // Before the outputs are sealed: the GPU worker has them mapped until then.
         let gpu = gpu.map(|(lease, session)| (lease, session.end(signal)));
-        let mut ran = settle(launched, parcel.outputs, job, has_fuel, was_cancelled);
+        let mut ran = settle(launched, parcel.outputs, known);
         ran.finished.timings.load_ns = load_ns;
         ran.evidence.runner = Arc::clone(runner.layers());
         let gpu = gpu.map(|(lease, mut gpu)| {

@@ -22,6 +22,8 @@ const LOADING_WITHIN: Duration = Duration::from_secs(10);
 /// From the deadline to the end of a runner's waits for a GPU: the GPU worker, which keeps the same deadline, tells
 /// it more if it comes first.
 const HANG_UP_GRACE: Duration = Duration::from_millis(100);
+/// A supervisor that looks so late at a deadline could not look earlier.
+pub(crate) const OVERSLEPT: Duration = Duration::from_millis(20);
 /// CPU time that a runner may spend between launches: its ticker goes on for a tenth of a second.
 const IDLE_CPU: Duration = Duration::from_millis(50);
 
@@ -76,6 +78,8 @@ pub(crate) struct Launched {
     pub(crate) lines: Vec<LogLine>,
     pub(crate) wall: Duration,
     pub(crate) cpu: Option<Duration>,
+    /// Whether the runner's channel to a GPU worker was closed from here.
+    pub(crate) has_hung_up: bool,
 }
 
 /// Why a launch has no end of its runner's.
@@ -212,6 +216,10 @@ impl Runner {
                 )
             }),
             deadline: started + job.limits.duration(Limit::Timeout) + kill_grace,
+            kill_grace,
+            quiet_from: started + job.limits.duration(Limit::Timeout) + kill_grace / 2,
+            is_extended: false,
+            has_hung_up: false,
             stop_grace: job.stop_grace,
             cancel_grace: job.stop_grace + kill_grace,
             is_cancelled: false,
@@ -236,6 +244,7 @@ impl Runner {
             lines: watch.lines,
             wall,
             cpu: cpu.map(|(before, after)| after.saturating_sub(before)),
+            has_hung_up: watch.has_hung_up,
         }
     }
 }
@@ -258,6 +267,14 @@ struct Watch<'a> {
     hang_up: Option<(Instant, &'a Channel)>,
     /// When the runner is killed.
     deadline: Instant,
+    kill_grace: Duration,
+    /// From when on nobody is told any more what the guest says: what an observer takes for it is not the runner's time,
+    /// which may wait for room to say that it has ended. The report has it all the same.
+    quiet_from: Instant,
+    /// Whether the deadline was moved, since it passed while nobody here could look.
+    is_extended: bool,
+    /// Whether the runner's channel to a GPU was closed.
+    has_hung_up: bool,
     stop_grace: Duration,
     /// From a cancel to the kill.
     cancel_grace: Duration,
@@ -273,7 +290,7 @@ impl Watch<'_> {
         loop {
             // Looked at after every frame, so that no flood of them holds off the end.
             let now = Instant::now();
-            if now >= self.deadline {
+            if now >= self.deadline && !self.extend(now) {
                 return Err(match self.is_cancelled {
                     true => Stopped::Cancelled,
                     false => Stopped::TimedOut(now - self.started),
@@ -285,6 +302,7 @@ impl Watch<'_> {
                     // The GPU worker may have hung up itself.
                     let _ = gpu.shutdown();
                     self.hang_up = None;
+                    self.has_hung_up = true;
                 } else {
                     until = until.min(at);
                 }
@@ -305,6 +323,18 @@ impl Watch<'_> {
         }
     }
 
+    /// Whether the runner gets another grace period: once, where this process itself slept through the deadline.
+    /// Then the machine was paused or is overloaded, and the answer may lie there, or could not be given in time.
+    fn extend(&mut self, now: Instant) -> bool {
+        let overslept = now.saturating_duration_since(self.deadline) >= OVERSLEPT;
+        if self.is_extended || !overslept {
+            return false;
+        }
+        self.is_extended = true;
+        self.deadline = now + self.kill_grace;
+        true
+    }
+
     /// Reads a frame; the end, if it is one.
     fn read(&mut self, process: &Process) -> Result<Option<RunnerEnd>, Stopped> {
         let kind = WorkerKind::Runner;
@@ -313,14 +343,25 @@ impl Watch<'_> {
         match heard.map_err(|violation| Stopped::Fault(Fault::Hostile(kind, violation)))? {
             Heard::Nothing => {}
             Heard::Line(line) => {
-                self.observer.log(&line);
+                if self.is_watched() {
+                    self.observer.log(&line);
+                }
                 self.lines.push(line);
             }
-            Heard::Progress { done, total } => self.observer.progress(done, total),
+            Heard::Progress { done, total } => {
+                if self.is_watched() {
+                    self.observer.progress(done, total);
+                }
+            }
             Heard::Finished(end) => return Ok(Some(*end)),
             Heard::Failed(why) => return Err(Stopped::Fault(Fault::Failed(kind, why))),
         }
         Ok(None)
+    }
+
+    /// Whether there is time to tell somebody what the guest says.
+    fn is_watched(&self) -> bool {
+        Instant::now() < self.quiet_from
     }
 
     /// Asks the runner to stop, and gives it the grace period.
@@ -333,6 +374,8 @@ impl Watch<'_> {
         }
         let now = Instant::now();
         self.deadline = self.deadline.min(now + self.cancel_grace);
+        let quiet_from = now + self.stop_grace + self.kill_grace / 2;
+        self.quiet_from = self.quiet_from.min(quiet_from);
         if let Some((at, _)) = &mut self.hang_up {
             *at = (*at).min(now + self.stop_grace);
         }

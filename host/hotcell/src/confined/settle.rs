@@ -1,6 +1,6 @@
 //! From a runner's end of a launch to a result: outputs sealed before a byte is read, figures the supervisor's own.
 
-use super::claims::{CLAIMED, Claim, Facts, check};
+use super::claims::{CLAIMED, Claim, Facts, Verdict, check};
 use super::parcel::Output;
 use super::reading::{RunnerEnd, Violation};
 use super::runner::{Launched, Stopped};
@@ -11,27 +11,45 @@ use crate::settle::nanoseconds;
 use bytes::Bytes;
 use hotcell_model::frame::WorkerKind;
 use hotcell_model::job::{Finished, Job, ResultArray, Source};
-use hotcell_model::outcome::OutcomeKind;
+use hotcell_model::limit::{Amount, Breach, Limit};
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, AlertKind, Count, Usage};
 use hotcell_sandbox::memory::SealError;
+use std::time::Duration;
+
+/// What the supervisor knows of a launch besides what it measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) job: &'a Job,
+    /// Whether fuel is counted.
+    pub(crate) has_fuel: bool,
+    /// Whether an input is read from a file while the guest runs.
+    pub(crate) has_files: bool,
+    /// Whether the launch was cancelled.
+    pub(crate) was_cancelled: bool,
+}
 
 /// Settles a launch. Whether its runner can serve another stands in the alerts: one that gave reason for
 /// any cannot.
-pub(crate) fn settle(
-    launched: Launched,
-    outputs: Vec<Output>,
-    job: &Job,
-    has_fuel: bool,
-    was_cancelled: bool,
-) -> Ran {
+pub(crate) fn settle(launched: Launched, outputs: Vec<Output>, known: Known<'_>) -> Ran {
+    let Known {
+        job,
+        has_fuel,
+        has_files,
+        was_cancelled,
+    } = known;
     let Launched {
         end,
         lines,
         wall,
         cpu,
+        has_hung_up,
     } = launched;
     let (measured_wall, measured_cpu) = (nanoseconds(wall), cpu.map(nanoseconds));
     let kept = end.and_then(|mut end| {
+        if has_hung_up {
+            end.outcome = hung_up(end.outcome, job, wall, was_cancelled);
+        }
         let results = match end.outcome.keeps_outputs() {
             true => results(job, outputs, std::mem::take(&mut end.inline))?,
             false => Vec::new(),
@@ -43,6 +61,7 @@ pub(crate) fn settle(
             let facts = Facts {
                 job,
                 has_fuel,
+                has_files,
                 wall,
                 cpu,
                 was_cancelled,
@@ -51,9 +70,17 @@ pub(crate) fn settle(
                 outcome: &end.outcome,
                 usage: &end.usage,
             };
-            let mut alerts = check(&facts, &claim);
+            let Verdict {
+                mut alerts,
+                overruled,
+            } = check(&facts, &claim);
             alerts.extend(own_failure(&end));
-            (told(end, results), alerts)
+            let mut finished = told(end, results);
+            if let Some(outcome) = overruled {
+                finished.results.clear();
+                finished.outcome = outcome;
+            }
+            (finished, alerts)
         }
         Err(stopped) => (not_run(stopped.outcome(job)), stopped.alerts()),
     };
@@ -69,16 +96,38 @@ pub(crate) fn settle(
     }
 }
 
+/// The end of a launch whose GPU channel was closed from here, by the supervisor's clock: that is why the runner's
+/// calls failed, though by its own clock the launch was not over, or it had not heard of the cancel yet.
+fn hung_up(outcome: Outcome, job: &Job, wall: Duration, was_cancelled: bool) -> Outcome {
+    let is_cut_short = matches!(outcome.kind, OutcomeKind::GpuLost | OutcomeKind::Timeout);
+    match (is_cut_short, was_cancelled) {
+        (false, _) => outcome,
+        (true, true) if wall < job.limits.duration(Limit::Timeout) => Outcome {
+            reproducible: false,
+            ..Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "cancelled")
+        },
+        _ if outcome.kind == OutcomeKind::Timeout => outcome,
+        _ => Outcome::breached(Breach {
+            limit: Limit::Timeout,
+            amount: Amount::Used(nanoseconds(wall).0),
+            maximum: job.limits.get(Limit::Timeout),
+        }),
+    }
+}
+
 /// What the runner told, with the figures that nobody can check marked.
 fn told(end: RunnerEnd, results: Vec<ResultArray>) -> Finished {
     let is_told = |name: &&str| *name != "fuel_used" || end.usage.fuel_used.is_some();
     let claimed = CLAIMED.iter().filter(|name| is_told(name));
+    let mut outcome = end.outcome;
+    // Of a fault whose cause nobody knows, nobody knows whether it comes again.
+    outcome.reproducible &= outcome.kind != OutcomeKind::HostFault;
     Finished {
         usage: Usage {
             claimed: claimed.map(|name| (*name).to_owned()).collect(),
             ..end.usage
         },
-        outcome: end.outcome,
+        outcome,
         results,
         timings: end.timings,
         log: Vec::new(),
@@ -156,9 +205,7 @@ mod tests {
     use hotcell_model::grant::Grants;
     use hotcell_model::job::JobArray;
     use hotcell_model::limit::Limits;
-    use hotcell_model::outcome::Outcome;
     use hotcell_sandbox::memory::OutputMemory;
-    use std::time::Duration;
 
     fn job() -> Job {
         let array = |name: &str, size_bytes| JobArray {
@@ -199,6 +246,16 @@ mod tests {
             lines: Vec::new(),
             wall: Duration::from_millis(3),
             cpu: Some(Duration::from_millis(2)),
+            has_hung_up: false,
+        }
+    }
+
+    fn known(job: &Job) -> Known<'_> {
+        Known {
+            job,
+            has_fuel: true,
+            has_files: false,
+            was_cancelled: false,
         }
     }
 
@@ -207,7 +264,7 @@ mod tests {
         let memory = OutputMemory::create(4096).unwrap();
         memory.map().unwrap().as_mut()[9] = 5;
         let outputs = vec![Output::Inline(2), Output::Memory(memory)];
-        let ran = settle(launched(), outputs, &job(), true, false);
+        let ran = settle(launched(), outputs, known(&job()));
         let Finished { results, usage, .. } = ran.finished;
         assert!(matches!(&results[0].source, Source::Memory(bytes) if &bytes[..] == b"ab"));
         assert!(matches!(&results[1].source, Source::Sealed { bytes, .. } if bytes[9] == 5));
@@ -219,11 +276,48 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_cannot_be_is_not_believed_and_has_no_outputs() {
+        let mut cancelled = launched();
+        let end = cancelled.end.as_mut().ok().unwrap();
+        end.outcome = Outcome {
+            partial: true,
+            ..Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "so it says")
+        };
+        let outputs = vec![
+            Output::Inline(2),
+            Output::Memory(OutputMemory::create(4096).unwrap()),
+        ];
+        let ran = settle(cancelled, outputs, known(&job()));
+        let outcome = ran.finished.outcome;
+        assert_eq!(outcome.kind, OutcomeKind::HostFault);
+        assert_eq!(outcome.blame, Some(Blame::Unknown));
+        assert!(ran.finished.results.is_empty());
+        assert_eq!(ran.evidence.alerts[0].kind, AlertKind::ClaimMismatch);
+    }
+
+    #[test]
+    fn a_runner_whose_gpu_was_taken_away_tells_of_a_loss_and_means_the_deadline_or_the_cancel() {
+        let job = job();
+        let timeout = job.limits.duration(Limit::Timeout);
+        let told = |kind, wall, was_cancelled| {
+            let outcome = Outcome::failed(kind, Blame::Unknown, "x");
+            hung_up(outcome, &job, wall, was_cancelled).kind
+        };
+        let early = timeout / 4;
+        for kind in [OutcomeKind::GpuLost, OutcomeKind::Timeout] {
+            assert_eq!(told(kind, timeout, false), OutcomeKind::Timeout);
+            assert_eq!(told(kind, early, true), OutcomeKind::Cancelled);
+        }
+        assert_eq!(told(OutcomeKind::Trap, early, true), OutcomeKind::Trap);
+        assert_eq!(told(OutcomeKind::Done, timeout, false), OutcomeKind::Done);
+    }
+
+    #[test]
     fn an_output_that_is_still_mapped_is_never_read() {
         let memory = OutputMemory::create(4096).unwrap();
         let _still_mapped = memory.map().unwrap();
         let outputs = vec![Output::Inline(2), Output::Memory(memory)];
-        let ran = settle(launched(), outputs, &job(), true, false);
+        let ran = settle(launched(), outputs, known(&job()));
         assert_eq!(ran.finished.outcome.kind, OutcomeKind::HostFault);
         assert!(ran.finished.results.is_empty());
         assert_eq!(ran.evidence.alerts[0].kind, AlertKind::HostileWorker);
@@ -235,7 +329,7 @@ mod tests {
             end: Err(Stopped::TimedOut(Duration::from_secs(11))),
             ..launched()
         };
-        let ran = settle(silent, Vec::new(), &job(), true, false);
+        let ran = settle(silent, Vec::new(), known(&job()));
         let outcome = ran.finished.outcome;
         assert_eq!(outcome.kind, OutcomeKind::Timeout);
         assert!(outcome.message.contains("killed"), "{}", outcome.message);

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 /// How long a worker may take to lock itself and say hello.
 const GREETING_WITHIN: Duration = Duration::from_secs(10);
-/// How long a worker that has closed its socket may take to be gone.
-const DYING_WITHIN: Duration = Duration::from_millis(200);
+/// How long a worker that has closed its socket may take to be gone: to die takes the processor too, which others may
+/// have.
+const DYING_WITHIN: Duration = Duration::from_secs(2);
 /// Exit code of a worker that could not put on its walls.
 const EXIT_SETUP: i32 = 70;
 /// Exit code of a worker that panicked.

@@ -1,8 +1,8 @@
 //! What the supervisor and a compile process say to each other.
 
-use super::{FrameError, WireLimits, WireRefusal, decode_long};
-use crate::component::{Counts, Description, Import, Refusal};
-use crate::limit::Limit;
+use super::{FrameError, WireLimits, WireRefusal, bounded, decode_long};
+use crate::component::{Counts, Description, Import, LISTED, Refusal};
+use crate::limit::{Limit, Limits};
 use crate::probe::{Attempt, Attempted};
 use crate::profile::Metering;
 use hotcell_manifest::Manifest;
@@ -82,18 +82,30 @@ pub struct WireDescription {
     pub counts: Counts,
 }
 
+/// A [`WireDescription`] as it is read: text stays where it was written.
+#[derive(Deserialize)]
+struct Borrowed<'a> {
+    #[serde(borrow)]
+    manifest: &'a [u8],
+    #[serde(borrow, deserialize_with = "bounded::list::<_, _, LISTED>")]
+    imports: Vec<&'a str>,
+    counts: Counts,
+}
+
 impl WireDescription {
     /// The most bytes that a description takes: the largest manifest, and as many names as there may be items.
     pub const MAX_BYTES: u64 = 16 << 20;
 
-    /// Reads a description, and checks what it says as if it were the component itself.
+    /// Reads a description of a component that was described within `limits`, and checks what it says as if it were
+    /// the component itself.
+    ///
+    /// Whatever the bytes are, lists take at most 48 MiB meanwhile, and afterwards what the limit on items allows.
     ///
     /// # Errors
-    /// The bytes are no description, or its manifest is none.
-    pub fn read(bytes: &[u8]) -> Result<Result<Description, Refusal>, FrameError> {
-        let wire: Self = decode_long(bytes)?;
-        // An entry of a list takes one byte there and many times that here.
-        let most = usize::try_from(Limit::Items.ceiling()).unwrap_or(usize::MAX);
+    /// The bytes are no description, have more than the limit on items allows, or the manifest is none.
+    pub fn read(bytes: &[u8], limits: &Limits) -> Result<Result<Description, Refusal>, FrameError> {
+        let wire: Borrowed<'_> = decode_long(bytes)?;
+        let most = usize::try_from(limits.get(Limit::Items)).unwrap_or(usize::MAX);
         let lists = [
             wire.imports.len(),
             wire.counts.memories.len(),
@@ -104,7 +116,7 @@ impl WireDescription {
                 postcard::Error::DeserializeBadEncoding,
             ));
         }
-        let manifest = match Manifest::decode(&wire.manifest) {
+        let manifest = match Manifest::decode(wire.manifest) {
             Ok(manifest) => manifest,
             Err(error) => return Ok(Err(Refusal::NoKernel(crate::text::chain(&error)))),
         };
@@ -123,27 +135,70 @@ impl WireDescription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::component::Extent;
     use crate::frame::encode_long;
+    use crate::limit::LimitSource;
+
+    fn encoded(change: impl FnOnce(&mut WireDescription)) -> Vec<u8> {
+        let mut wire = WireDescription {
+            manifest: Vec::new(),
+            imports: Vec::new(),
+            counts: Counts::default(),
+        };
+        change(&mut wire);
+        let mut bytes = Vec::new();
+        encode_long(&wire, &mut bytes).unwrap();
+        bytes
+    }
+
+    fn limits(items: u64) -> Limits {
+        let mut limits = Limits::defaults(Default::default());
+        let set = limits.try_set(Limit::Items, items, LimitSource::Request);
+        set.unwrap();
+        limits
+    }
 
     #[test]
-    fn a_description_with_more_entries_than_a_component_may_have_is_refused() {
-        let description = |imports: u64| {
-            let count = usize::try_from(imports).unwrap();
-            let mut bytes = Vec::new();
-            let wire = WireDescription {
-                manifest: Vec::new(),
-                imports: vec![String::new(); count],
-                counts: Counts::default(),
-            };
-            encode_long(&wire, &mut bytes).unwrap();
-            WireDescription::read(&bytes)
+    fn a_description_with_more_entries_than_its_limits_allow_is_refused() {
+        let extent = Extent {
+            initial: 1,
+            maximum: None,
         };
-        let most = Limit::Items.ceiling();
-        // Few enough to be looked at: what is wrong then is the manifest.
-        assert!(matches!(description(most), Ok(Err(Refusal::NoKernel(_)))));
-        assert!(matches!(
-            description(most + 1),
-            Err(FrameError::Malformed(_))
-        ));
+        let lists: [fn(&mut WireDescription, Extent); 3] = [
+            |wire, _| wire.imports = vec![String::new(); 8],
+            |wire, extent| wire.counts.memories = vec![extent; 8],
+            |wire, extent| wire.counts.tables = vec![extent; 8],
+        ];
+        for list in lists {
+            let bytes = encoded(|wire| list(wire, extent));
+            // Few enough to be looked at: what is wrong then is the manifest.
+            let read = WireDescription::read(&bytes, &limits(8));
+            assert!(matches!(read, Ok(Err(Refusal::NoKernel(_)))), "{read:?}");
+            let read = WireDescription::read(&bytes, &limits(7));
+            assert!(matches!(read, Err(FrameError::Malformed(_))), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn sixteen_mebibytes_of_empty_names_are_refused_before_one_is_read() {
+        assert_eq!(LISTED as u64, Limit::Items.ceiling());
+        // What would be 400 MB of strings.
+        let mut bytes = encoded(|_| ());
+        bytes.truncate(1);
+        bytes.extend([0x80, 0x80, 0x80, 0x07]);
+        bytes.resize(14 << 20, 0);
+        let read = WireDescription::read(&bytes, &limits(Limit::Items.ceiling()));
+        assert!(matches!(read, Err(FrameError::Malformed(_))), "{read:?}");
+    }
+
+    #[test]
+    fn what_was_written_is_what_is_read() {
+        let bytes = encoded(|wire| {
+            wire.imports = vec!["hotcell:kernel/log@0.1.0".to_owned(), "ü".to_owned()];
+            wire.manifest = vec![0xff, 0, 0x80];
+        });
+        let read: Borrowed<'_> = decode_long(&bytes).unwrap();
+        assert_eq!(read.imports, ["hotcell:kernel/log@0.1.0", "ü"]);
+        assert_eq!(read.manifest, [0xff, 0, 0x80]);
     }
 }

@@ -1,9 +1,9 @@
 //! What the supervisor and a GPU worker say to each other. The launch's own commands go from its runner to
 //! the worker, over a channel of their own.
 
-use super::WireLimits;
+use super::{WireLimits, bounded};
 use crate::gpu::{GpuEnd, GpuProperties, GpuUsage};
-use crate::layer::LayerReport;
+use crate::layer::{Layer, LayerReport};
 use crate::probe::{Attempt, Attempted};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,7 @@ pub enum FromGpu {
         /// What it offers.
         properties: GpuProperties,
         /// The layers of the final lock.
+        #[serde(deserialize_with = "bounded::list::<_, _, { Layer::ALL.len() }>")]
         layers: Vec<LayerReport>,
     },
     /// There is no device to be had.

@@ -1,9 +1,9 @@
 //! What the supervisor and a runner say to each other.
 
-use super::{WireLimits, WireOutcome, WireScalar};
+use super::{INLINE_ARRAYS, WireLimits, WireOutcome, WireScalar, bounded};
 use crate::grant::Grants;
 use crate::job::{Job, JobArray, Split};
-use crate::layer::LayerReport;
+use crate::layer::{Layer, LayerReport};
 use crate::probe::{Attempt, Attempted};
 use crate::report::{Count, LogLevel, Timings, Usage};
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,9 @@ pub struct Cancel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromRunner {
     /// The artifact is loaded and every thread is locked: these layers were added.
-    Ready(Vec<LayerReport>),
+    Ready(
+        #[serde(deserialize_with = "bounded::list::<_, _, { Layer::ALL.len() }>")] Vec<LayerReport>,
+    ),
     /// The artifact is another engine's.
     Stale(String),
     /// The component does not fit this host's interfaces.
@@ -128,6 +130,7 @@ pub struct WireUsed {
     /// Where the time went.
     pub timings: WireTimings,
     /// The outputs that are inside the frame, in their order; none if the outcome does not keep them.
+    #[serde(deserialize_with = "bounded::list::<_, _, INLINE_ARRAYS>")]
     pub inline: Vec<serde_bytes::ByteBuf>,
 }
 

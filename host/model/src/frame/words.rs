@@ -1,5 +1,6 @@
 //! Limits, ends and refusals as they cross: plain, and checked on arrival.
 
+use super::bounded;
 use crate::component::Refusal;
 use crate::limit::{Amount, Breach, Limit, LimitSource, Limits};
 use crate::outcome::{Blame, Frame, Outcome, OutcomeKind};
@@ -16,7 +17,9 @@ const TRACE_FRAMES: usize = 64;
 
 /// The values of all limits, in the order of [`Limit::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WireLimits(Vec<u64>);
+pub struct WireLimits(
+    #[serde(deserialize_with = "bounded::list::<_, _, { Limit::ALL.len() }>")] Vec<u64>,
+);
 
 impl From<&Limits> for WireLimits {
     fn from(limits: &Limits) -> Self {
@@ -118,7 +121,7 @@ impl From<WireBreach> for Breach {
     }
 }
 
-/// Why a component is not accepted.
+/// Why a component is not accepted. Its words are as raw as those of a [`Refusal`]: whoever shows them escapes them, once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WireRefusal {
     /// Its bytes are not a component that this host would compile.
@@ -132,8 +135,8 @@ pub enum WireRefusal {
 impl From<&Refusal> for WireRefusal {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
-            Refusal::Malformed(why) => Self::Malformed(cut(why)),
-            Refusal::NoKernel(why) => Self::NoKernel(cut(why)),
+            Refusal::Malformed(why) => Self::Malformed(short(why)),
+            Refusal::NoKernel(why) => Self::NoKernel(short(why)),
             Refusal::TooMuch(breach) => Self::TooMuch((*breach).into()),
         }
     }
@@ -142,8 +145,8 @@ impl From<&Refusal> for WireRefusal {
 impl From<WireRefusal> for Refusal {
     fn from(refusal: WireRefusal) -> Self {
         match refusal {
-            WireRefusal::Malformed(why) => Self::Malformed(cut(&why)),
-            WireRefusal::NoKernel(why) => Self::NoKernel(cut(&why)),
+            WireRefusal::Malformed(why) => Self::Malformed(short(&why)),
+            WireRefusal::NoKernel(why) => Self::NoKernel(short(&why)),
             WireRefusal::TooMuch(breach) => Self::TooMuch(breach.into()),
         }
     }
@@ -158,6 +161,7 @@ pub struct WireOutcome {
     reproducible: bool,
     partial: bool,
     limit: Option<WireBreach>,
+    #[serde(deserialize_with = "bounded::list::<_, _, TRACE_FRAMES>")]
     trace: Vec<WireFrame>,
 }
 
@@ -190,36 +194,36 @@ impl From<&Outcome> for WireOutcome {
 impl WireOutcome {
     /// The outcome that a runner may claim, its words escaped and cut again; `None` for one that only the
     /// supervisor can say, or that contradicts itself.
+    ///
+    /// That it was the host's doing nobody has seen but the runner: it becomes nobody's.
     pub fn to_outcome(self) -> Option<Outcome> {
         let frame = |frame: WireFrame| Frame {
             function: frame.function.as_deref().map(name),
             file: frame.file.as_deref().map(name),
             line: frame.line,
         };
-        let is_done = self.kind == OutcomeKind::Done;
-        let is_claimable = !matches!(
-            self.kind,
-            OutcomeKind::Usage | OutcomeKind::Denied | OutcomeKind::Budget | OutcomeKind::Isolation
-        );
-        let may_be_partial = matches!(self.kind, OutcomeKind::Cancelled | OutcomeKind::Timeout);
-        let is_coherent = is_done == self.blame.is_none()
-            && is_done == self.message.is_empty()
-            && (may_be_partial || !self.partial);
-        (is_claimable && is_coherent).then(|| Outcome {
+        let mut outcome = Outcome {
             kind: self.kind,
             blame: self.blame,
             message: cut(&self.message),
             reproducible: self.reproducible,
             partial: self.partial,
             limit: self.limit.map(Breach::from),
-            trace: self
-                .trace
-                .into_iter()
-                .take(TRACE_FRAMES)
-                .map(frame)
-                .collect(),
-        })
+            trace: self.trace.into_iter().map(frame).collect(),
+        };
+        if !outcome.is_of_runner() {
+            return None;
+        }
+        if outcome.blame == Some(Blame::Host) {
+            outcome.blame = Some(Blame::Unknown);
+        }
+        Some(outcome)
     }
+}
+
+/// Raw text, cut.
+fn short(message: &str) -> String {
+    message[..message.floor_char_boundary(MESSAGE_BYTES)].to_owned()
 }
 
 /// Text that was escaped before, cut; what was not escaped is.
@@ -257,7 +261,11 @@ mod tests {
         assert!(outcome(OutcomeKind::Trap, "x").to_outcome().is_some());
         assert_eq!(outcome(OutcomeKind::Denied, "x").to_outcome(), None);
         assert_eq!(outcome(OutcomeKind::Done, "x").to_outcome(), None);
-        assert_eq!(outcome(OutcomeKind::Trap, "").to_outcome(), None);
+        let silent = WireOutcome {
+            message: String::new(),
+            ..outcome(OutcomeKind::Trap, "x")
+        };
+        assert_eq!(silent.to_outcome(), None);
         let partial = WireOutcome {
             partial: true,
             ..outcome(OutcomeKind::Trap, "x")
@@ -267,6 +275,53 @@ mod tests {
             WireOutcome::from(&Outcome::done()).to_outcome(),
             Some(Outcome::done())
         );
+    }
+
+    #[test]
+    fn a_runners_word_that_it_was_the_host_or_the_operator_is_not_believed() {
+        let said = |kind, blame| WireOutcome::from(&Outcome::failed(kind, blame, "x")).to_outcome();
+        for kind in OutcomeKind::ALL {
+            assert_eq!(said(kind, Blame::Operator), None, "{kind}");
+        }
+        for kind in [OutcomeKind::HostFault, OutcomeKind::GpuLost] {
+            let outcome = said(kind, Blame::Host).unwrap();
+            assert_eq!(outcome.blame, Some(Blame::Unknown), "{kind}");
+        }
+        assert_eq!(said(OutcomeKind::Trap, Blame::Host), None);
+        assert_eq!(said(OutcomeKind::KernelError, Blame::Request), None);
+    }
+
+    #[test]
+    fn an_honest_end_is_the_same_on_the_other_side() {
+        let frame = Frame {
+            function: Some(text::escape(&"\u{202e}ä\\".repeat(100), NAME_BYTES)),
+            file: Some(String::new()),
+            line: Some(0),
+        };
+        for message in [
+            "\\".repeat(9),
+            text::escape(&"ü\0\u{feff}".repeat(4000), 4096),
+            "…".to_owned(),
+        ] {
+            let outcome = Outcome {
+                trace: vec![frame.clone(); 8],
+                ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, message)
+            };
+            assert_eq!(WireOutcome::from(&outcome).to_outcome(), Some(outcome));
+        }
+    }
+
+    #[test]
+    fn a_refusals_words_cross_as_they_are_and_are_cut() {
+        for why in ["import `\u{16}x`\n\\n", "", "ü"] {
+            let refusal = Refusal::Malformed(why.to_owned());
+            assert_eq!(Refusal::from(WireRefusal::from(&refusal)), refusal);
+        }
+        let long = WireRefusal::NoKernel("ü".repeat(MESSAGE_BYTES));
+        let Refusal::NoKernel(why) = Refusal::from(long) else {
+            panic!("another refusal");
+        };
+        assert_eq!(why.len(), MESSAGE_BYTES);
     }
 
     #[test]

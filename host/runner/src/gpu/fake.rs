@@ -287,6 +287,7 @@ impl Setup {
             cpu: CpuClock::start(),
             spent: Spent::default(),
             lines_seen: 0,
+            unchecked_bytes: 0,
         };
         Self {
             fake,

@@ -44,11 +44,33 @@ fn ended(peer: &Peer, id: u64) -> FromGpu {
     if peer.is("never-ends") {
         sleep();
     }
-    let usage = Box::new(GpuUsage::default());
+    let mut usage = Box::new(GpuUsage::default());
     let id = id + u64::from(peer.is("ends-another"));
-    let end = peer
-        .is("claims-loss")
-        .then(|| GpuEnd::Lost("\x1b[2J".repeat(1000)));
+    let end = match () {
+        () if peer.is("claims-loss") => Some(GpuEnd::Lost("\x1b[2J".repeat(1000))),
+        () if peer.is("claims-another-limit") => {
+            usage.is_fuel_exhausted = true;
+            let (used, maximum) = (u64::MAX, u64::MAX - 1);
+            Some(GpuEnd::FuelExhausted { used, maximum })
+        }
+        () if peer.is("claims-less-than-the-limit") => {
+            usage.is_fuel_exhausted = true;
+            let (used, maximum) = (5, 6);
+            Some(GpuEnd::FuelExhausted { used, maximum })
+        }
+        () if peer.is("claims-years") => Some(GpuEnd::Timeout {
+            waited_ns: 1 << 60,
+            maximum_ns: 1,
+        }),
+        () if peer.is("claims-and-denies") => {
+            let (used, maximum) = (6, 5);
+            Some(GpuEnd::FuelExhausted { used, maximum })
+        }
+        () => None,
+    };
+    if peer.is("claims-the-most") {
+        usage.dispatches = u64::MAX;
+    }
     FromGpu::Ended { id, usage, end }
 }
 

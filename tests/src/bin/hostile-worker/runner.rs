@@ -162,6 +162,10 @@ fn before_the_answer(peer: &Peer, id: u64) {
 fn change(peer: &Peer, used: &mut WireUsed) {
     let outcome = |outcome: Outcome| WireOutcome::from(&outcome);
     let failed = |kind| outcome(Outcome::failed(kind, Blame::Guest, "\x1b[2J\nso it says"));
+    if let Some((kind, blame)) = blamed(peer) {
+        used.outcome = outcome(Outcome::failed(kind, blame, "so it says"));
+        used.inline.clear();
+    }
     match () {
         () if peer.is("answers-for-another") => used.id += 1,
         () if peer.is("too-many-outputs") => used.inline.push(ByteBuf::from(vec![SEVEN])),
@@ -183,6 +187,13 @@ fn change(peer: &Peer, used: &mut WireUsed) {
         }
         () if peer.is("denied") => used.outcome = failed(OutcomeKind::Denied),
         () if peer.is("isolation") => used.outcome = failed(OutcomeKind::Isolation),
+        () if peer.is("says-nothing") => {
+            used.outcome = outcome(Outcome {
+                message: String::new(),
+                ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x")
+            });
+            used.inline.clear();
+        }
         () if peer.is("traps") => {
             used.outcome = failed(OutcomeKind::Trap);
             used.inline.clear();
@@ -203,6 +214,30 @@ fn change(peer: &Peer, used: &mut WireUsed) {
         }
         () => {}
     }
+}
+
+/// Whom it blames for what, if that is what it does.
+fn blamed(peer: &Peer) -> Option<(OutcomeKind, Blame)> {
+    [
+        (
+            "blames the-operator",
+            OutcomeKind::HostFault,
+            Blame::Operator,
+        ),
+        (
+            "blames the-request",
+            OutcomeKind::KernelError,
+            Blame::Request,
+        ),
+        ("blames nobody", OutcomeKind::Trap, Blame::Unknown),
+        ("blames the-file", OutcomeKind::Io, Blame::Request),
+        ("blames the-gpu", OutcomeKind::GpuLost, Blame::Host),
+        ("blames the-cancel", OutcomeKind::Cancelled, Blame::Request),
+        ("blames the-host", OutcomeKind::HostFault, Blame::Host),
+    ]
+    .into_iter()
+    .find(|(behaviour, ..)| peer.is(behaviour))
+    .map(|(_, kind, blame)| (kind, blame))
 }
 
 fn after_the_answer(peer: &Peer, answer: &FromRunner, outputs: Vec<(u64, OwnedFd)>) {

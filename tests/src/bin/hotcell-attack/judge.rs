@@ -175,7 +175,10 @@ fn check_walls(arguments: &Arguments, report: &Report, faults: &mut Vec<String>)
     }
     for alert in &report.alerts {
         // The corpus attacks with components and files: its workers are ours, and stay so.
-        if alert.kind == AlertKind::HostileWorker {
+        if matches!(
+            alert.kind,
+            AlertKind::HostileWorker | AlertKind::ClaimMismatch | AlertKind::WorkerDied
+        ) {
             faults.push(format!("alert: {}", alert.message));
         }
     }

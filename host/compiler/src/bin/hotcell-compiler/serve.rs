@@ -157,10 +157,7 @@ fn refused(refusal: &Refusal) -> FromCompiler {
 fn compile_failed(error: CompileError) -> FromCompiler {
     match error {
         CompileError::TooMuch(breach) => refused(&Refusal::TooMuch(breach)),
-        CompileError::Refused(_) => {
-            let words = text::escape(&error.to_string(), WORDS_BYTES);
-            refused(&Refusal::Malformed(words))
-        }
+        CompileError::Refused(_) => refused(&Refusal::Malformed(error.to_string())),
         CompileError::Setup(_) => failed(error),
     }
 }

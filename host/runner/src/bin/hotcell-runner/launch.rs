@@ -121,13 +121,23 @@ fn finished(id: u64, ran: Ran, places: &[OutputPlace]) -> WireUsed {
     let inline = ran.outputs.into_iter().zip(places).filter(is_inline);
     WireUsed {
         id,
-        outcome: WireOutcome::from(&ran.outcome),
+        outcome: WireOutcome::from(&told(ran.outcome)),
         usage: WireUsage::from(&ran.usage),
         timings: WireTimings::from(&ran.timings),
         inline: inline
             .map(|(buffer, _)| ByteBuf::from(buffer.as_ref()))
             .collect(),
     }
+}
+
+/// The end as this process can tell it. Any other is an error of its own.
+fn told(outcome: Outcome) -> Outcome {
+    if outcome.is_of_runner() {
+        return outcome;
+    }
+    let (kind, message) = (outcome.kind, outcome.message);
+    let message = format!("the runner cannot know that the launch ended as {kind}: {message}");
+    Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
 }
 
 /// The end of a launch that this process could not begin.
