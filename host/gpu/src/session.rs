@@ -127,8 +127,13 @@ impl Session {
         if let Some(end) = &self.end {
             return GpuAnswer::Ended(end.clone());
         }
-        let done = self.lane.check_stop().map_err(Failure::Over);
-        match done.and_then(|()| self.execute(command)) {
+        let device = Arc::clone(&self.device);
+        let done = device.caught(|| {
+            self.lane.check_stop()?;
+            self.execute(command)
+        });
+        // A panic is the end of the session and of its device.
+        match done.unwrap_or_else(|fault| Err(fault.into())) {
             Ok(answer) => answer,
             Err(failure) => {
                 if let Failure::Over(end) = &failure {
@@ -250,16 +255,23 @@ impl Session {
 
     /// Waits until the device is idle, as long as the deadline lets it, and says what was used.
     pub fn finish(mut self) -> SessionEnd {
-        if self.end.is_none() {
-            self.end = self.settle().err();
+        let device = Arc::clone(&self.device);
+        let settled = device.caught(|| {
+            if self.end.is_none() {
+                self.end = self.settle().err();
+            }
+            if self.end.is_some() {
+                self.calm();
+            }
+        });
+        if let Err(fault) = settled {
+            self.end.get_or_insert(failure::end_of(fault));
         }
-        if self.end.is_some() {
-            self.calm();
+        let (usage, mut end) = (self.usage(), self.end.take());
+        if let Err(fault) = device.caught(|| drop(self)) {
+            end.get_or_insert(failure::end_of(fault));
         }
-        SessionEnd {
-            usage: self.usage(),
-            end: self.end.take(),
-        }
+        SessionEnd { usage, end }
     }
 
     /// Leaves an idle device behind a session that is over, or gives the device up.
