@@ -32,7 +32,6 @@ use landing::{Landing, Output};
 use lane::Lane;
 use meters::Meters;
 use quota::Quotas;
-use range::{COPY_ALIGNMENT, check_aligned};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use things::{Buffer, Thing, Things};
@@ -184,35 +183,32 @@ impl Session {
     }
 
     fn create_buffer(&mut self, size_bytes: u64) -> Result<GpuAnswer, Failure> {
-        check_aligned("the size of a buffer", size_bytes, COPY_ALIGNMENT)?;
         let most = self.device.limits().max_buffer_size;
-        if size_bytes == 0 || size_bytes > most {
-            let wrong = format!(
-                "a buffer of {size_bytes} bytes: at least 4 and at most {most} are allowed"
-            );
+        let Some(held_bytes) = range::held(size_bytes).filter(|held| *held <= most) else {
+            let wrong = format!("a buffer of {size_bytes} bytes: at most {most} are allowed");
             return Err(GpuError::Misuse(wrong).into());
-        }
+        };
         if self.quotas.buffers.check(1).is_err() && self.lane.has_releases() {
             self.settle()?;
         }
         self.quotas.buffers.check(1)?;
-        self.charge_bytes(size_bytes)?;
-        match self.make_buffer(size_bytes) {
+        self.charge_bytes(held_bytes)?;
+        match self.make_buffer(size_bytes, held_bytes) {
             Ok(id) => {
                 self.quotas.buffers.charge_unchecked(1);
                 Ok(GpuAnswer::Created(id))
             }
             Err(failure) => {
-                self.quotas.bytes.release(size_bytes);
+                self.quotas.bytes.release(held_bytes);
                 Err(failure)
             }
         }
     }
 
-    fn make_buffer(&mut self, size_bytes: u64) -> Result<GpuId, Failure> {
+    fn make_buffer(&mut self, size_bytes: u64, held_bytes: u64) -> Result<GpuId, Failure> {
         let descriptor = wgpu::BufferDescriptor {
             label: None,
-            size: size_bytes,
+            size: held_bytes,
             usage: wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::UNIFORM
                 | wgpu::BufferUsages::COPY_SRC
@@ -247,7 +243,7 @@ impl Session {
     /// Gives a buffer back when this was its last holder.
     fn let_go(&mut self, buffer: Arc<Buffer>) {
         if let Some(buffer) = Arc::into_inner(buffer) {
-            let (after, bytes) = (buffer.last_use(), buffer.size_bytes);
+            let (after, bytes) = (buffer.last_use(), buffer.held_bytes);
             drop(buffer);
             self.lane.release_after(after, bytes, &mut self.quotas);
         }
