@@ -66,6 +66,13 @@ impl GpuArena {
         self.run(shader_request(wgsl, words))
     }
 
+    /// Runs `wgsl` on one workgroup over bytes, for eight words.
+    pub fn answer(&self, wgsl: &str, held: &[u8]) -> Ended {
+        let x = Array::from_slice(held, [held.len() as u64]).expect("a small array");
+        let request = Request::new().entry("answer");
+        self.run(request.input("source", bytes(wgsl)).input("x", x))
+    }
+
     /// Runs one of the guest's misuses.
     pub fn misuse(&self, what: u32) -> Ended {
         self.run(misuse_request(what))

@@ -70,7 +70,9 @@ impl State {
         match (command, answer) {
             (_, GpuAnswer::Refused(_) | GpuAnswer::Ended(_)) => {}
             (GpuCommand::CreateBuffer { size_bytes }, GpuAnswer::Created(id)) => {
-                let size = usize::try_from(size_bytes).unwrap_or(0);
+                // As the session makes it.
+                let held_bytes = size_bytes.max(1).next_multiple_of(16);
+                let size = usize::try_from(held_bytes).unwrap_or(0);
                 self.recording.buffers.insert(*id, vec![0; size]);
             }
             (GpuCommand::Shader(piece), _) => self.wgsl.push_str(&piece),

@@ -129,16 +129,19 @@ impl Device {
             .map_err(|error| error.in_file(shader.file()))
     }
 
-    /// A buffer of zeros. The size is rounded up to a multiple of 16 bytes, at least one.
+    /// A buffer of zeros, of exactly so many bytes: what a shader calls `arrayLength` follows from them.
     ///
     /// # Errors
     /// If a limit would be passed.
     pub fn buffer(&self, size_bytes: u64) -> Result<Buffer, Error> {
-        let size_bytes = size_bytes.max(1).checked_next_multiple_of(16);
-        host::create_buffer(&self.0, size_bytes.unwrap_or(u64::MAX)).map(Buffer)
+        host::create_buffer(&self.0, size_bytes).map(Buffer)
     }
 
-    /// A buffer of zeros with room for all of an array.
+    /// A buffer of zeros as large as an array.
+    ///
+    /// A shader sees as many elements as the array has, if they are as large in WGSL: 4 bytes each, or
+    /// vectors and structures as WGSL lays them out. Elements of 1 and 2 bytes come packed in words of
+    /// `u32`, and zeros complete the last word.
     ///
     /// # Errors
     /// As [`buffer`](Self::buffer).

@@ -8,6 +8,7 @@
 mod census;
 pub mod cost;
 mod front;
+mod part;
 mod place;
 mod refusal;
 mod skipped;
@@ -72,6 +73,19 @@ pub struct BindingUse {
     pub access: BindingAccess,
     /// The least bytes that must be bound: a run-time array counts as one element.
     pub min_bytes: u64,
+    /// The run-time array that it is, or ends in: how much is bound says how long that is.
+    pub array: Option<RuntimeArray>,
+}
+
+/// An array whose length is that of what is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuntimeArray {
+    /// Where its first element begins.
+    pub offset_bytes: u64,
+    /// From one element to the next: at least 4.
+    pub stride_bytes: u64,
+    /// Whether the shader may ask for its length.
+    pub is_measured: bool,
 }
 
 /// An admitted entry point. Only [`admit`] makes one.
@@ -146,6 +160,7 @@ pub fn admit(
     let source = Source(&text);
     let (module, info) = front::read(source, entry, constants, limits.has_subgroups)?;
     skipped::check(source, &module)?;
+    part::check(source, &module)?;
     let bindings = census::take(source, &module, limits)?;
     let cost =
         Cost::of_module(&module, &info).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;

@@ -12,10 +12,10 @@ pub(crate) use adapter::{BINDING_ALIGNMENT, GUEST_GROUPS, GUEST_SLOTS};
 pub(crate) use fault::{Fault, printable};
 pub(crate) use pipeline::{Pipeline, PipelineKey, Prepared};
 
+use crate::seam;
 use fault::Faults;
 use hotcell_model::gpu::GpuProperties;
 use pipeline::Pipelines;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -59,6 +59,10 @@ impl LoopBounding {
     /// is there to keep drivers from reasoning about endless loops, and fuel leaves none.
     pub const IN_FORCE: Self = Self::Fuel;
 }
+
+/// What wgpu panics with where two threads look at one queue: it takes a queue that the other one found empty for a
+/// contradiction to what it saw before. Nothing is held by then, and nothing is wrong with the device.
+const OVERTAKEN: &str = "If the queue is empty, the current submission index";
 
 /// How a wait went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,9 +182,20 @@ impl Device {
         &self.meter_layout
     }
 
+    /// Does `work` with the device. Where that panics the device's state is not known: it is lost.
+    pub(crate) fn caught<T>(&self, work: impl FnOnce() -> T) -> Result<T, Fault> {
+        seam::caught(work).map_err(|panic| self.lose(&panic))
+    }
+
+    fn lose(&self, panic: &str) -> Fault {
+        self.faults.lose(&format!("a panic: {panic}"));
+        self.give_up();
+        Fault::Lost(self.lost().unwrap_or_default())
+    }
+
     /// Does `work` and says what the device thought of it.
     pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> T) -> Result<T, Fault> {
-        let value = fault::guarded(&self.wgpu, work)?;
+        let value = self.caught(|| fault::guarded(&self.wgpu, work))??;
         match self.lost() {
             Some(reason) => Err(Fault::Lost(reason)),
             None => Ok(value),
@@ -210,8 +225,12 @@ impl Device {
             },
             None => wgpu::PollType::Poll,
         };
-        // wgpu panics where a driver reports the loss of its device to a wait: nothing is held by then.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.wgpu.poll(poll_type)));
+        let polled = match seam::caught(|| self.wgpu.poll(poll_type)) {
+            // Another session's look found the work done meanwhile: the next of this one will, too.
+            Err(panic) if panic.starts_with(OVERTAKEN) => return Polled::Pending,
+            // wgpu panics where a driver reports the loss of its device to a wait.
+            polled => polled.map_err(|panic| self.lose(&panic)),
+        };
         if let Some(reason) = self.lost() {
             return Polled::Lost(reason);
         }
@@ -219,16 +238,17 @@ impl Device {
             Ok(Ok(wgpu::PollStatus::Poll) | Err(wgpu::PollError::Timeout)) => Polled::Pending,
             Ok(Ok(_)) => Polled::Done,
             Ok(Err(error)) => Polled::Lost(printable(&error.to_string())),
-            Err(_) => Polled::Lost("the driver failed in a wait".into()),
+            Err(fault) => Polled::Lost(fault.to_string()),
         }
     }
 
     /// Does a piece of work of every kind, so that the driver loads and starts whatever it does lazily: a
-    /// compilation, a copy to the device, zeroed memory, a dispatch and a copy back.
+    /// compilation, a copy to the device, zeroed memory, a dispatch and a copy back. A panic is caught once, too.
     ///
     /// # Errors
     /// It did not work.
     pub fn warm_up(self: &Arc<Self>) -> Result<(), DeviceError> {
+        seam::warm_up();
         crate::session::warm_up(self).map_err(DeviceError::Broken)
     }
 }

@@ -8,5 +8,6 @@ pub mod admission;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod fuel;
+mod seam;
 #[cfg(feature = "device")]
 pub mod session;

@@ -32,7 +32,6 @@ use landing::{Landing, Output};
 use lane::Lane;
 use meters::Meters;
 use quota::Quotas;
-use range::{COPY_ALIGNMENT, check_aligned};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use things::{Buffer, Thing, Things};
@@ -127,8 +126,13 @@ impl Session {
         if let Some(end) = &self.end {
             return GpuAnswer::Ended(end.clone());
         }
-        let done = self.lane.check_stop().map_err(Failure::Over);
-        match done.and_then(|()| self.execute(command)) {
+        let device = Arc::clone(&self.device);
+        let done = device.caught(|| {
+            self.lane.check_stop()?;
+            self.execute(command)
+        });
+        // A panic is the end of the session and of its device.
+        match done.unwrap_or_else(|fault| Err(fault.into())) {
             Ok(answer) => answer,
             Err(failure) => {
                 if let Failure::Over(end) = &failure {
@@ -179,35 +183,32 @@ impl Session {
     }
 
     fn create_buffer(&mut self, size_bytes: u64) -> Result<GpuAnswer, Failure> {
-        check_aligned("the size of a buffer", size_bytes, COPY_ALIGNMENT)?;
         let most = self.device.limits().max_buffer_size;
-        if size_bytes == 0 || size_bytes > most {
-            let wrong = format!(
-                "a buffer of {size_bytes} bytes: at least 4 and at most {most} are allowed"
-            );
+        let Some(held_bytes) = range::held(size_bytes).filter(|held| *held <= most) else {
+            let wrong = format!("a buffer of {size_bytes} bytes: at most {most} are allowed");
             return Err(GpuError::Misuse(wrong).into());
-        }
+        };
         if self.quotas.buffers.check(1).is_err() && self.lane.has_releases() {
             self.settle()?;
         }
         self.quotas.buffers.check(1)?;
-        self.charge_bytes(size_bytes)?;
-        match self.make_buffer(size_bytes) {
+        self.charge_bytes(held_bytes)?;
+        match self.make_buffer(size_bytes, held_bytes) {
             Ok(id) => {
                 self.quotas.buffers.charge_unchecked(1);
                 Ok(GpuAnswer::Created(id))
             }
             Err(failure) => {
-                self.quotas.bytes.release(size_bytes);
+                self.quotas.bytes.release(held_bytes);
                 Err(failure)
             }
         }
     }
 
-    fn make_buffer(&mut self, size_bytes: u64) -> Result<GpuId, Failure> {
+    fn make_buffer(&mut self, size_bytes: u64, held_bytes: u64) -> Result<GpuId, Failure> {
         let descriptor = wgpu::BufferDescriptor {
             label: None,
-            size: size_bytes,
+            size: held_bytes,
             usage: wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::UNIFORM
                 | wgpu::BufferUsages::COPY_SRC
@@ -242,7 +243,7 @@ impl Session {
     /// Gives a buffer back when this was its last holder.
     fn let_go(&mut self, buffer: Arc<Buffer>) {
         if let Some(buffer) = Arc::into_inner(buffer) {
-            let (after, bytes) = (buffer.last_use(), buffer.size_bytes);
+            let (after, bytes) = (buffer.last_use(), buffer.held_bytes);
             drop(buffer);
             self.lane.release_after(after, bytes, &mut self.quotas);
         }
@@ -250,16 +251,23 @@ impl Session {
 
     /// Waits until the device is idle, as long as the deadline lets it, and says what was used.
     pub fn finish(mut self) -> SessionEnd {
-        if self.end.is_none() {
-            self.end = self.settle().err();
+        let device = Arc::clone(&self.device);
+        let settled = device.caught(|| {
+            if self.end.is_none() {
+                self.end = self.settle().err();
+            }
+            if self.end.is_some() {
+                self.calm();
+            }
+        });
+        if let Err(fault) = settled {
+            self.end.get_or_insert(failure::end_of(fault));
         }
-        if self.end.is_some() {
-            self.calm();
+        let (usage, mut end) = (self.usage(), self.end.take());
+        if let Err(fault) = device.caught(|| drop(self)) {
+            end.get_or_insert(failure::end_of(fault));
         }
-        SessionEnd {
-            usage: self.usage(),
-            end: self.end.take(),
-        }
+        SessionEnd { usage, end }
     }
 
     /// Leaves an idle device behind a session that is over, or gives the device up.

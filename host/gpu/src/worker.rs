@@ -87,7 +87,8 @@ fn driver_kind(choice: DeviceChoice, device: &Device) -> DriverKind {
     }
 }
 
-/// A panic must not unwind into half a launch, and the default message needs calls that are forbidden.
+/// A panic must not unwind into half a launch, and the default message needs calls that are forbidden. One that a
+/// session catches ends that launch alone and does not come here.
 fn end_on_panic() {
     std::panic::set_hook(Box::new(|_| end_now(EXIT_PANIC)));
 }

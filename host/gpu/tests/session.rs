@@ -6,6 +6,8 @@ mod charges;
 mod ends;
 #[path = "session/lab.rs"]
 mod lab;
+#[path = "session/lengths.rs"]
+mod lengths;
 #[path = "session/misuse.rs"]
 mod misuse;
 #[path = "session/noise.rs"]

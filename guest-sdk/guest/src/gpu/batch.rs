@@ -119,7 +119,8 @@ impl<'a> Batch<'a> {
         self.read_bytes(source, offset_bytes, destination, widen(elements))
     }
 
-    /// Copies so many bytes between two buffers; all three numbers are multiples of 4.
+    /// Copies so many bytes between two buffers. The offsets are multiples of 4; so is the length, or both ranges
+    /// end where their buffers do.
     pub fn copy(
         self,
         (source, source_offset_bytes): (&'a Buffer, u64),
@@ -139,7 +140,8 @@ impl<'a> Batch<'a> {
         self.clear_range(buffer, 0, len_bytes)
     }
 
-    /// Sets a range of a buffer to zero; both numbers are multiples of 4.
+    /// Sets a range of a buffer to zero. The offset is a multiple of 4; so is the length, or the range ends where
+    /// the buffer does.
     pub fn clear_range(self, buffer: &'a Buffer, offset_bytes: u64, len_bytes: u64) -> Self {
         self.then(Step::Clear {
             place: Place::new(buffer, offset_bytes),

@@ -16,7 +16,7 @@ impl Buffer {
     /// Writes elements of the guest from the start on; batches that are submitted later see them.
     ///
     /// # Errors
-    /// If they are longer than the buffer, or their bytes no multiple of 4.
+    /// If they are longer than the buffer, or their bytes no multiple of 4 and end before it does.
     pub fn write<T: Element>(&self, elements: &[T]) -> Result<(), Error> {
         self.write_at(0, elements)
     }
@@ -32,17 +32,17 @@ impl Buffer {
     /// Reads all of the buffer into the guest, after everything submitted so far.
     ///
     /// # Errors
-    /// As [`read_at`](Self::read_at).
+    /// As [`read_at`](Self::read_at), and if the buffer does not end where an element does.
     pub fn read<T: Element>(&self) -> Result<Block<'static, T>, Error> {
-        let elements = self.size_bytes() / size_of::<T>() as u64;
+        let elements = whole_elements::<T>(self.size_bytes())?;
         self.read_at(0, usize::try_from(elements).unwrap_or(usize::MAX))
     }
 
     /// Reads so many elements from a byte on, which is a multiple of 4, after everything submitted so far.
     ///
     /// # Errors
-    /// If they are not inside the buffer, their bytes are no multiple of 4 or 4 GiB and more, or one
-    /// is no value of `T`.
+    /// If they are not inside the buffer, their bytes are no multiple of 4 and end before it does, or
+    /// are 4 GiB and more, or one is no value of `T`.
     pub fn read_at<T: Element>(
         &self,
         offset_bytes: u64,
@@ -58,6 +58,19 @@ impl Buffer {
         Block::new(Cow::Owned(bytes))
             .ok_or_else(|| Error::Misuse(format!("the buffer holds no {} values", T::DTYPE)))
     }
+}
+
+/// How many elements so many bytes are.
+fn whole_elements<T: Element>(size_bytes: u64) -> Result<u64, Error> {
+    let of_one = size_of::<T>() as u64;
+    if !size_bytes.is_multiple_of(of_one) {
+        let dtype = T::DTYPE;
+        let wrong = format!(
+            "a buffer of {size_bytes} bytes holds no whole number of {dtype} values, of {of_one} each"
+        );
+        return Err(Error::Misuse(wrong));
+    }
+    Ok(size_bytes / of_one)
 }
 
 /// Four bytes of a uniform: a `u32`, `i32` or `f32` of WGSL.
@@ -86,5 +99,18 @@ impl From<i32> for Word {
 impl From<f32> for Word {
     fn from(value: f32) -> Self {
         Self(value.to_bits())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_read_as_whole_elements_or_not_at_all() {
+        assert_eq!(whole_elements::<u8>(5).unwrap(), 5);
+        assert_eq!(whole_elements::<f64>(0).unwrap(), 0);
+        let refused = whole_elements::<u32>(5).unwrap_err().to_string();
+        assert!(refused.contains('5') && refused.contains('4'), "{refused}");
     }
 }

@@ -12,10 +12,11 @@ impl Kernel {
     }
 
     /// Puts whole buffers at `@group(0)`, each with its `@binding`. Every binding that the entry point
-    /// uses is named once.
+    /// uses is named once. A run-time array has as many elements as its buffer has bytes for.
     ///
     /// # Errors
-    /// If a binding is missing, named twice or unknown, or a buffer is too small or too large for it.
+    /// If a binding is missing, named twice or unknown, or a buffer is too small or too large for it; and
+    /// where the shader asks for `arrayLength`, if the buffer is empty or ends within an element.
     pub fn bind(&self, buffers: &[(u32, &Buffer)]) -> Result<BindSet, Error> {
         let binding = |&(slot, buffer)| Binding::new(slot, buffer);
         let bindings: Vec<Binding<'_>> = buffers.iter().map(binding).collect();
@@ -45,7 +46,7 @@ pub struct Binding<'a> {
     pub buffer: &'a Buffer,
     /// Where the range begins: a multiple of 256.
     pub offset_bytes: u64,
-    /// How long it is; `None` for the rest of the buffer.
+    /// How long it is, a multiple of 4; `None` for the rest of the buffer.
     pub len_bytes: Option<u64>,
 }
 

@@ -2,13 +2,14 @@
 
 use super::place::Source;
 use super::refusal::{Refusal, RefusalReason};
-use super::{AdmissionLimits, BindingAccess, BindingUse, check_limit};
+use super::{AdmissionLimits, BindingAccess, BindingUse, RuntimeArray, check_limit};
 use hotcell_model::limit::Limit;
 use naga::proc::Layouter;
 use naga::{
-    AddressSpace, Barrier, Block, EntryPoint, Function, GlobalVariable, Handle, Module,
-    ResourceBinding, Span, Statement, StorageAccess, Type, TypeInner,
+    AddressSpace, ArraySize, Barrier, Block, EntryPoint, Expression, Function, GlobalVariable,
+    Handle, Module, ResourceBinding, Span, Statement, StorageAccess, Type, TypeInner,
 };
+use std::collections::HashSet;
 
 /// Guests have the groups below this one; the next is the host's.
 pub const GROUPS: u32 = 4;
@@ -178,11 +179,17 @@ impl Census<'_> {
     }
 
     fn bindings(&self) -> Result<Vec<BindingUse>, Refusal> {
+        let measured = self.measured();
         let mut bindings = Vec::new();
         for (handle, variable) in self.module.global_variables.iter() {
             let span = self.module.global_variables.get_span(handle);
             if let Some(binding) = variable.binding {
-                bindings.push(self.binding(variable, binding, span)?);
+                let is_measured = measured
+                    .as_ref()
+                    .is_none_or(|known| known.contains(&handle));
+                let array = self.runtime_array(variable.ty, is_measured);
+                let place = self.binding(variable, binding, span)?;
+                bindings.push(BindingUse { array, ..place });
             }
         }
         bindings.sort_unstable_by_key(|binding| (binding.group, binding.slot));
@@ -211,7 +218,57 @@ impl Census<'_> {
             slot: binding.binding,
             access,
             min_bytes: self.bytes(variable.ty),
+            array: None,
         })
+    }
+
+    /// The run-time array that a variable is, or ends in.
+    fn runtime_array(&self, ty: Handle<Type>, is_measured: bool) -> Option<RuntimeArray> {
+        let (ty, offset) = match &self.module.types[ty].inner {
+            TypeInner::Struct { members, .. } => {
+                let last = members.last()?;
+                (last.ty, last.offset)
+            }
+            _ => (ty, 0),
+        };
+        match self.module.types[ty].inner {
+            TypeInner::Array {
+                size: ArraySize::Dynamic,
+                stride,
+                ..
+            } => Some(RuntimeArray {
+                offset_bytes: offset.into(),
+                stride_bytes: stride.into(),
+                is_measured,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The variables whose length the shader may ask for; `None` where that may be any.
+    fn measured(&self) -> Option<HashSet<Handle<GlobalVariable>>> {
+        let functions = self.module.functions.iter().map(|(_, function)| function);
+        let points = self.module.entry_points.iter().map(|point| &point.function);
+        let mut measured = HashSet::new();
+        for function in functions.chain(points) {
+            for (_, expression) in function.expressions.iter() {
+                if let Expression::ArrayLength(array) = *expression {
+                    measured.insert(root(function, array)?);
+                }
+            }
+        }
+        Some(measured)
+    }
+}
+
+/// The variable that a pointer leads into; `None` where the caller of the function says so.
+fn root(function: &Function, mut pointer: Handle<Expression>) -> Option<Handle<GlobalVariable>> {
+    loop {
+        pointer = match function.expressions[pointer] {
+            Expression::GlobalVariable(variable) => return Some(variable),
+            Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => base,
+            _ => return None,
+        };
     }
 }
 

@@ -2,13 +2,14 @@
 
 use super::place::Source;
 use super::refusal::{Refusal, RefusalReason};
+use super::text::assertions;
+use crate::seam::caught;
 use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
 use naga::compact::{KeepUnused, compact};
 use naga::front::wgsl::{Frontend, Options};
 use naga::valid::{Capabilities, ModuleInfo, ValidationError, ValidationFlags, Validator};
 use naga::{Module, Override, ScalarKind, ShaderStage, Span, TypeInner, WithSpan};
 use std::error::Error;
-use std::panic::catch_unwind;
 
 /// What of naga's optional features kernels are offered: none but the subgroups of a device that has them.
 fn capabilities(has_subgroups: bool) -> Capabilities {
@@ -27,9 +28,37 @@ pub(super) fn read(
     constants: &[(String, f64)],
     has_subgroups: bool,
 ) -> Result<(Module, ModuleInfo), Refusal> {
-    // The front end is known to panic on some texts. Where a panic ends the process it takes one worker with it.
-    let read = || read_or_panic(source, entry, constants, has_subgroups);
-    catch_unwind(read).unwrap_or(Err(Refusal::of_shader(RefusalReason::FrontEnd)))
+    // The front end is known to panic on some texts. It only reads: nothing is broken when it does.
+    let read = |text: &str| caught(|| read_or_panic(Source(text), entry, constants, has_subgroups));
+    read(source.0).unwrap_or_else(|_| Err(front_end(source, |text| read(text).is_err())))
+}
+
+/// The refusal of a text on which the front end panics. It gives up on a `const_assert` of what is no constant `bool`;
+/// where that is why, the panic is gone without the assertion.
+fn front_end(source: Source<'_>, panics: impl Fn(&str) -> bool) -> Refusal {
+    let asserts = assertions(source);
+    let without = |first: usize| {
+        let mut text = source.0.to_owned();
+        for range in &asserts[first..] {
+            let blank = " ".repeat(range.len());
+            text.replace_range(range.clone(), &blank);
+        }
+        text
+    };
+    // With fewer of them than this, it does not panic.
+    let (mut fewest, mut most) = (0, asserts.len());
+    if asserts.is_empty() || panics(&without(0)) {
+        return Refusal::of_shader(RefusalReason::FrontEnd);
+    }
+    while most - fewest > 1 {
+        let half = fewest + (most - fewest) / 2;
+        if panics(&without(half)) {
+            most = half;
+        } else {
+            fewest = half;
+        }
+    }
+    source.refuse_at(asserts[fewest].start, RefusalReason::NotAsserted)
 }
 
 fn read_or_panic(

@@ -66,6 +66,12 @@ pub enum RefusalReason {
     /// Two pointers to one variable are given to a function that writes through one of them.
     #[error("two arguments of `{0}` point into the same variable")]
     AliasedPointers(String),
+    /// A function is given a pointer to an element, a member or a column of a variable.
+    #[error(
+        "`{0}` is given a pointer to a part of a variable, which is not offered to kernels: give it one to the whole \
+         variable, or copy the part to a variable of its own, and back afterwards"
+    )]
+    PointerToPart(String),
     /// An operation that all invocations of a workgroup must meet may be met by some of them only.
     #[error("{} must only be reached by all invocations of a workgroup together", Operation { name: operation, within })]
     NonUniform {
@@ -83,9 +89,15 @@ pub enum RefusalReason {
     /// `continuing` uses a value that a `continue` before its declaration leaves unmade.
     #[error("`continuing` uses a value that a `continue` in front of its declaration skips")]
     SkippedByContinue,
+    /// A `const_assert` of what is no constant `bool`.
+    #[error("`const_assert` wants one `bool` that is known from constants alone")]
+    NotAsserted,
     /// The front end failed on it.
     #[error("the shader cannot be compiled: the front end failed on it")]
     FrontEnd,
+    /// The back end failed on it.
+    #[error("the shader cannot be compiled: the back end failed on it")]
+    BackEnd,
 }
 
 impl Refusal {

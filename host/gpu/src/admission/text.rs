@@ -10,6 +10,7 @@ mod token;
 use super::place::Source;
 use super::refusal::{Refusal, RefusalReason};
 use std::borrow::Cow;
+use std::ops::Range;
 use token::Token;
 
 /// Tokens of a shader.
@@ -77,7 +78,19 @@ fn too_many(source: Source<'_>, at: Token<'_>, what: &'static str, maximum: u64)
     source.refuse_at(at.offset, reason)
 }
 
-/// Statements, declarations, and words that kernels are not offered.
+/// Every `const_assert` of a text, up to its semicolon.
+pub(super) fn assertions(source: Source<'_>) -> Vec<Range<usize>> {
+    let mut asserts = Vec::new();
+    let mut tokens = token::Tokens::of(source.0);
+    while let Some(start) = tokens.find(|token| token.text == "const_assert") {
+        if let Some(end) = tokens.find(|token| token.text == ";") {
+            asserts.push(start.offset..end.offset);
+        }
+    }
+    asserts
+}
+
+/// Statements and declarations.
 fn check_words(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> {
     let (mut statements, mut declarations, mut braces) = (0, 0, 0_u64);
     for token in tokens {
@@ -87,11 +100,6 @@ fn check_words(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> 
             ";" => statements += 1,
             "fn" | "var" | "const" | "override" | "struct" | "alias" if braces == 0 => {
                 declarations += 1;
-            }
-            // The front end gives up on those that it cannot evaluate in a way that cannot be caught.
-            "const_assert" => {
-                let reason = RefusalReason::NotOffered("`const_assert`".to_owned());
-                return Err(source.refuse_at(token.offset, reason));
             }
             _ => {}
         }
@@ -105,24 +113,95 @@ fn check_words(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// What a text is deep by. Each counts towards the same maximum, and a refusal names the one that counted most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Brackets,
+    Operators,
+    Else,
+    Accesses,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Brackets => "levels of brackets within one another",
+            Self::Operators => "operators in one expression, with the brackets around it",
+            Self::Else => "`else` in one chain, with the brackets around it",
+            Self::Accesses => "members and indices of one operand, with the brackets around it",
+        }
+    }
+}
+
+/// A depth, by what it comes about most.
+#[derive(Clone, Copy, Default)]
+struct Depth {
+    levels: u64,
+    kind: Kind,
+    of_kind: u64,
+}
+
+impl Depth {
+    fn of(kind: Kind, levels: u64) -> Self {
+        Self {
+            levels,
+            kind,
+            of_kind: levels,
+        }
+    }
+
+    /// One within the other.
+    fn within(self, other: Self) -> Self {
+        let levels = self.levels + other.levels;
+        if self.kind == other.kind {
+            let of_kind = self.of_kind + other.of_kind;
+            return Self {
+                levels,
+                of_kind,
+                ..self
+            };
+        }
+        let most = if other.of_kind > self.of_kind {
+            other
+        } else {
+            self
+        };
+        Self { levels, ..most }
+    }
+
+    fn max(self, other: Self) -> Self {
+        if other.levels > self.levels {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 /// One level of brackets.
 #[derive(Clone, Copy, Default)]
 struct Level {
-    /// Operators, and `else`, since the last separator.
-    chain: u64,
+    /// Operators since the last separator.
+    operators: u64,
+    /// `else` since the last separator.
+    elses: u64,
     /// Members and indices of the operand at hand, and the most of any operand since the last separator.
     accesses: u64,
     most_accesses: u64,
     /// The deepest bracket since the last separator.
-    deepest: u64,
+    deepest: Depth,
     /// The depth of what the last separator ended, at most.
-    ended: u64,
+    ended: Depth,
 }
 
 impl Level {
     /// A chain of operators becomes a tree as deep as it is long, and what stands in it hangs below.
-    fn depth(self) -> u64 {
-        let of_chain = self.chain + self.most_accesses + self.deepest;
+    fn depth(self) -> Depth {
+        let of_chain = Depth::of(Kind::Operators, self.operators)
+            .within(Depth::of(Kind::Else, self.elses))
+            .within(Depth::of(Kind::Accesses, self.most_accesses))
+            .within(self.deepest);
         self.ended.max(of_chain)
     }
 
@@ -133,8 +212,20 @@ impl Level {
         };
     }
 
+    /// Ends what stands before an `else`: only the chain goes on.
+    fn end_link(&mut self) {
+        let elses = self.elses;
+        self.separate();
+        self.elses = elses;
+    }
+
     fn operate(&mut self) {
-        self.chain += 1;
+        self.operators += 1;
+        self.accesses = 0;
+    }
+
+    fn otherwise(&mut self) {
+        self.elses += 1;
         self.accesses = 0;
     }
 
@@ -152,24 +243,26 @@ fn check_depth(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> 
             "(" | "[" | "{" => around.push(std::mem::take(&mut level)),
             ")" | "]" | "}" => {
                 let inner = std::mem::replace(&mut level, around.pop().unwrap_or_default());
-                level.deepest = level.deepest.max(inner.depth() + 1);
+                let bracket = Depth::of(Kind::Brackets, 1);
+                level.deepest = level.deepest.max(bracket.within(inner.depth()));
                 let goes_on = tokens
                     .get(index + 1)
                     .is_some_and(|next| next.text == "else");
                 match token.text {
                     "}" if !goes_on => level.separate(),
-                    "}" => {}
+                    "}" => level.end_link(),
                     _ => level.access(),
                 }
             }
             ";" | "," => level.separate(),
             "." => level.access(),
-            "else" => level.operate(),
+            "else" => level.otherwise(),
             _ if token.is_operator() => level.operate(),
             _ => {}
         }
-        if level.depth() + around.len() as u64 > DEPTH {
-            return Err(too_many(source, *token, "levels of nesting", DEPTH));
+        let depth = Depth::of(Kind::Brackets, around.len() as u64).within(level.depth());
+        if depth.levels > DEPTH {
+            return Err(too_many(source, *token, depth.kind.name(), DEPTH));
         }
     }
     Ok(())

@@ -1,11 +1,15 @@
 //! Bind sets: every binding that a kernel uses is named once, its range is in its buffer and large enough, and
 //! nothing that is written is bound twice where one place could be reached through two names.
+//!
+//! What is bound says how long a run-time array is, so that exactly what was named is bound. A device binds whole
+//! words of 4 bytes, and counts whole elements: bytes that are no whole word end in one, of which the rest is zero;
+//! elements that are there in part are refused where the shader may count them.
 
 use super::Session;
 use super::failure::Failure;
-use super::range::{COPY_ALIGNMENT, check_aligned, check_range};
+use super::range::{COPY_ALIGNMENT, check_aligned, check_range, padded};
 use super::things::{BindSet, Buffer, Thing};
-use crate::admission::{BindingAccess, BindingUse};
+use crate::admission::{BindingAccess, BindingUse, RuntimeArray};
 use crate::device::{BINDING_ALIGNMENT, Pipeline};
 use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuError, GpuId};
 use std::num::NonZeroU64;
@@ -78,8 +82,9 @@ impl Session {
             (Some(_), Some(_)) => return Err(misuse(place.group, place.slot, "is bound twice")),
         };
         let buffer = Arc::clone(self.things.buffer(binding.buffer)?);
-        let (offset, len) = range_of(binding, &buffer)?;
-        self.check_size(place, len)?;
+        let range = range_of(binding, &buffer)?;
+        let (offset, len) = (range.offset, bound_len(place, &range)?);
+        self.check_size(place, range.len, len)?;
         Ok(Bound {
             place: *place,
             buffer,
@@ -88,7 +93,7 @@ impl Session {
         })
     }
 
-    fn check_size(&self, place: &BindingUse, len: u64) -> Result<(), GpuError> {
+    fn check_size(&self, place: &BindingUse, named: u64, len: u64) -> Result<(), GpuError> {
         let limits = self.device.limits();
         let most = match place.access {
             BindingAccess::Uniform => limits.max_uniform_buffer_binding_size,
@@ -98,8 +103,9 @@ impl Session {
         };
         let least = place.min_bytes.max(COPY_ALIGNMENT);
         if len < least || len > most {
-            let wrong =
-                format!("has {len} bytes, at least {least} and at most {most} can be bound there");
+            let wrong = format!(
+                "has {named} bytes, at least {least} and at most {most} can be bound there"
+            );
             return Err(misuse(place.group, place.slot, &wrong));
         }
         Ok(())
@@ -111,13 +117,79 @@ fn is_used(pipeline: &Pipeline, binding: &GpuBinding) -> bool {
     places.any(|place| (place.group, place.slot) == (binding.group, binding.slot))
 }
 
-fn range_of(binding: &GpuBinding, buffer: &Buffer) -> Result<(u64, u64), GpuError> {
+/// A range that a guest names, and how much could be bound from its beginning.
+struct Named {
+    offset: u64,
+    len: u64,
+    /// What is behind the end of a buffer is nobody's, and zero; what is behind another range is not its own.
+    room: u64,
+}
+
+fn range_of(binding: &GpuBinding, buffer: &Buffer) -> Result<Named, GpuError> {
     let (offset, size) = (binding.offset_bytes, buffer.size_bytes);
     check_aligned("the offset of a binding", offset, BINDING_ALIGNMENT)?;
     let len = binding.len_bytes.unwrap_or(size.saturating_sub(offset));
     check_range(offset, len, size)?;
-    check_aligned("the length of a binding", len, COPY_ALIGNMENT)?;
-    Ok((offset, len))
+    let room = if offset + len == size {
+        buffer.held_bytes - offset
+    } else {
+        check_aligned("the length of a binding", len, COPY_ALIGNMENT)?;
+        len
+    };
+    Ok(Named { offset, len, room })
+}
+
+/// How much is bound of a range.
+fn bound_len(place: &BindingUse, range: &Named) -> Result<u64, GpuError> {
+    let words = padded(range.len);
+    let Some(array) = place.array else {
+        return Ok(words.max(place.min_bytes.min(range.room)));
+    };
+    let of_elements = words.saturating_sub(array.offset_bytes);
+    if words >= place.min_bytes && of_elements.is_multiple_of(array.stride_bytes) {
+        return Ok(words);
+    }
+    if array.is_measured {
+        return Err(uncountable(place, array, range.len));
+    }
+    // Nobody counts them, so that zeros may complete the last one.
+    let whole = of_elements
+        .max(1)
+        .next_multiple_of(array.stride_bytes)
+        .saturating_add(array.offset_bytes)
+        .max(place.min_bytes);
+    if whole > range.room {
+        return Err(incomplete(place, range.len, whole));
+    }
+    Ok(whole)
+}
+
+fn uncountable(place: &BindingUse, array: RuntimeArray, len: u64) -> GpuError {
+    let (least, stride) = (place.min_bytes, array.stride_bytes);
+    let wrong = if len == 0 {
+        format!(
+            "has 0 bytes, at least {least} must be bound: `arrayLength` is never 0 on a device, so that work on an \
+             empty array has to be left out"
+        )
+    } else if len < least {
+        format!(
+            "has {len} bytes, at least {least} must be bound where the shader asks for `arrayLength`"
+        )
+    } else {
+        let rest = padded(len).saturating_sub(array.offset_bytes) % stride;
+        format!(
+            "has {len} bytes, and {rest} at its end are no whole element of {stride}, while the shader asks for \
+             `arrayLength`: bind whole elements, or tell the shader how many there are"
+        )
+    };
+    misuse(place.group, place.slot, &wrong)
+}
+
+fn incomplete(place: &BindingUse, len: u64, whole: u64) -> GpuError {
+    let wrong = format!(
+        "has {len} bytes, and whole elements of its array take {whole}: bind as many, or make the buffer larger"
+    );
+    misuse(place.group, place.slot, &wrong)
 }
 
 /// Refuses what the device's rules refuse, and what they leave open: ranges that overlap where one is written, and a

@@ -31,6 +31,14 @@ impl From<Fault> for Failure {
     }
 }
 
+/// How a session ends for a fault that nothing can be done about.
+pub(super) fn end_of(fault: Fault) -> GpuEnd {
+    match Failure::from(fault) {
+        Failure::Over(end) => end,
+        Failure::Refused(error) => GpuEnd::Lost(error.to_string()),
+    }
+}
+
 impl From<Failure> for GpuAnswer {
     fn from(failure: Failure) -> Self {
         match failure {

@@ -120,11 +120,11 @@ impl Session {
                 len_bytes,
             } => {
                 let buffer = Arc::clone(self.things.buffer(buffer)?);
-                check_words(offset_bytes, len_bytes, buffer.size_bytes)?;
+                let len = check_words(offset_bytes, len_bytes, buffer.size_bytes)?;
                 Ok(Move::Clear {
                     buffer,
                     offset: offset_bytes,
-                    len: len_bytes,
+                    len,
                 })
             }
             GpuStep::Write {
@@ -211,7 +211,7 @@ impl Session {
             return Err(GpuError::Misuse("a copy within one buffer".into()));
         }
         check_words(from.1, len, source.size_bytes)?;
-        check_words(to.1, len, destination.size_bytes)?;
+        let len = check_words(to.1, len, destination.size_bytes)?;
         Ok(Move::Copy {
             source,
             source_offset: from.1,

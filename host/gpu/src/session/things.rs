@@ -14,17 +14,22 @@ const MOST_SUBMISSIONS: usize = 1024;
 pub(super) struct Buffer {
     pub(super) id: GpuId,
     pub(super) raw: wgpu::Buffer,
+    /// What its owner asked for.
     pub(super) size_bytes: u64,
+    /// What it takes on the device: zeros follow what was asked for.
+    pub(super) held_bytes: u64,
     /// The number of the last work that uses it.
     last_use: AtomicU64,
 }
 
 impl Buffer {
     pub(super) fn new(id: GpuId, raw: wgpu::Buffer, size_bytes: u64) -> Self {
+        let held_bytes = raw.size();
         Self {
             id,
             raw,
             size_bytes,
+            held_bytes,
             last_use: AtomicU64::new(0),
         }
     }

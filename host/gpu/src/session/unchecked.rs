@@ -52,6 +52,7 @@ fn binding(module: &Module, global: &GlobalVariable) -> Option<BindingUse> {
         slot: place.binding,
         access,
         min_bytes: u64::from(module.types[global.ty].inner.size(module.to_ctx())).max(4),
+        array: None,
     })
 }
 

@@ -1,7 +1,9 @@
 //! What a shader may be made of, and what is kept of it.
 
 use crate::{LIMITS, assert_refused, shader, try_admit};
-use hotcell_gpu::admission::{AdmissionLimits, BindingAccess, BindingUse, RefusalReason, admit};
+use hotcell_gpu::admission::{
+    AdmissionLimits, BindingAccess, BindingUse, RefusalReason, RuntimeArray, admit,
+};
 use hotcell_model::gpu::GpuError;
 
 #[test]
@@ -64,18 +66,11 @@ fn what_is_not_offered_is_refused() {
             "{message:?}:\n{wgsl}"
         );
     }
-    let named = [
-        (
-            "textureBarrier();",
-            "textureBarrier()",
-            "`textureBarrier` is not offered",
-        ),
-        (
-            "const_assert 1 < 2;",
-            "const_assert",
-            "`const_assert` is not offered",
-        ),
-    ];
+    let named = [(
+        "textureBarrier();",
+        "textureBarrier()",
+        "`textureBarrier` is not offered",
+    )];
     for (body, at, says) in named {
         let wgsl = shader("", body);
         assert_refused(&wgsl, try_admit(&wgsl), Some(at), says);
@@ -167,9 +162,18 @@ fn one_entry_point_is_kept_with_what_it_reaches() {
         slot,
         access,
         min_bytes,
+        array: None,
+    };
+    let array = RuntimeArray {
+        offset_bytes: 0,
+        stride_bytes: 16,
+        is_measured: false,
     };
     let expected = [
-        use_of(0, 5, BindingAccess::ReadOnly, 16),
+        BindingUse {
+            array: Some(array),
+            ..use_of(0, 5, BindingAccess::ReadOnly, 16)
+        },
         use_of(1, 0, BindingAccess::Uniform, 12),
         use_of(3, 2, BindingAccess::ReadWrite, 28),
     ];
@@ -273,5 +277,124 @@ fn a_continue_must_not_skip_what_continuing_uses() {
     for body in keeps {
         let wgsl = shader("", &format!("var i = 0u; {body}"));
         try_admit(&wgsl).unwrap_or_else(|refusal| panic!("{refusal}:\n{wgsl}"));
+    }
+}
+
+#[test]
+fn a_run_time_array_is_known_with_its_beginning_its_stride_and_whether_its_length_is_asked_for() {
+    let cases = [
+        ("array<u32>", "x[1]", "arrayLength(&x)", (0, 4), 4),
+        (
+            "array<vec3f>",
+            "u32(x[1].x)",
+            "arrayLength(&x)",
+            (0, 16),
+            16,
+        ),
+        (
+            "array<array<u32, 3>>",
+            "x[1][0]",
+            "arrayLength(&x)",
+            (0, 12),
+            12,
+        ),
+        ("Tail", "x.tail[1]", "arrayLength(&x.tail)", (8, 4), 12),
+        ("Pairs", "x.tail[1].y", "arrayLength(&x.tail)", (8, 8), 16),
+    ];
+    for (ty, element, length, (offset_bytes, stride_bytes), min_bytes) in cases {
+        for (value, is_measured) in [(element, false), (length, true)] {
+            let wgsl = format!(
+                "struct Tail {{ a: u32, b: u32, tail: array<u32> }}
+                struct Pairs {{ a: u32, tail: array<vec2u> }}
+                @group(0) @binding(0) var<storage> x: {ty};
+                @group(0) @binding(1) var<storage, read_write> out: u32;
+                @compute @workgroup_size(1) fn main() {{ out = {value}; }}"
+            );
+            let admitted = try_admit(&wgsl).unwrap_or_else(|refusal| panic!("{refusal}:\n{wgsl}"));
+            let array = RuntimeArray {
+                offset_bytes,
+                stride_bytes,
+                is_measured,
+            };
+            let bindings = admitted.bindings();
+            assert_eq!(bindings[0].array, Some(array), "{wgsl}");
+            assert_eq!(bindings[0].min_bytes, min_bytes, "{wgsl}");
+            assert_eq!(bindings[1].array, None, "{wgsl}");
+        }
+    }
+}
+
+#[test]
+fn assertions_on_constants_are_checked() {
+    let holds = [
+        ("", "const_assert 1 < 2;"),
+        ("const_assert(true);", ""),
+        (
+            "const N = 4u; const_assert N % 2u == 0u;",
+            "const_assert N < 8u && N > 1u;",
+        ),
+        (
+            "const IS = bool();",
+            "const_assert IS == false; const M = 3; const_assert M == 3;",
+        ),
+        (
+            "const_assert u32(2.0) == 2u;",
+            "if lid == 0u { const_assert max(1, 2) == 2; }",
+        ),
+    ];
+    for (helpers, body) in holds {
+        let wgsl = shader(helpers, body);
+        try_admit(&wgsl).unwrap_or_else(|refusal| panic!("{refusal}:\n{wgsl}"));
+    }
+    let fails = [
+        ("", "const_assert 1 > 2;", "1 > 2", "`const_assert` failure"),
+        (
+            "const N = 4u;",
+            "const_assert N > 8u;",
+            "N > 8u",
+            "`const_assert` failure",
+        ),
+        ("", "const_assert 4;", "4;", "bool"),
+        (
+            "",
+            "const_assert missing > 2u;",
+            "missing",
+            "no definition in scope",
+        ),
+        ("", "const_assert;", ";", "expected expression"),
+        (
+            "",
+            "const_assert 1 < 2; const_assert vec2(true, false); const_assert 2 < 3;",
+            "const_assert vec2",
+            "`const_assert` wants one `bool` that is known from constants alone",
+        ),
+        (
+            "",
+            "const_assert vec2(true); const_assert vec3(true);",
+            "const_assert vec2",
+            "`const_assert` wants one `bool`",
+        ),
+    ];
+    for (helpers, body, at, says) in fails {
+        let wgsl = shader(helpers, body);
+        let at = body.find(at).map(|found| &body[found..]);
+        assert_refused(&wgsl, try_admit(&wgsl), at, says);
+        // Outside functions too.
+        let wgsl = format!("{helpers} {body}\n@compute @workgroup_size(1) fn main() {{}}");
+        assert_refused(&wgsl, try_admit(&wgsl), at, says);
+    }
+    for (helpers, body) in [
+        ("override size = 4u;", "const_assert size > 1u;"),
+        ("override size = 4u; const_assert size > 1u;", ""),
+        ("", "let x = 1u; const_assert x == 1u;"),
+        ("", "const_assert lid == 1u;"),
+        ("fn f() -> bool { return true; }", "const_assert f();"),
+    ] {
+        let wgsl = shader(helpers, body);
+        let refusal = try_admit(&wgsl)
+            .err()
+            .unwrap_or_else(|| panic!("admitted:\n{wgsl}"));
+        assert!(refusal.line > 0, "{refusal}:\n{wgsl}");
+        assert_ne!(refusal.reason, RefusalReason::FrontEnd, "{wgsl}");
     }
 }

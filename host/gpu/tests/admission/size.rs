@@ -5,6 +5,12 @@ use hotcell_gpu::admission::{AdmissionLimits, RefusalReason, admit};
 use hotcell_model::gpu::GpuError;
 use hotcell_model::limit::Limit;
 
+/// What is counted on the module as a whole.
+const UNPLACED: [&str; 2] = [
+    "parameters of a function",
+    "bytes of private and local variables",
+];
+
 #[track_caller]
 fn assert_too_many(wgsl: &str, what: &str) {
     let shown: String = wgsl.chars().take(2000).collect();
@@ -18,6 +24,8 @@ fn assert_too_many(wgsl: &str, what: &str) {
             } => {
                 assert_eq!(named, what, "\n{shown}");
                 assert!(counted > maximum);
+                // What is counted on the text has its place there.
+                assert_eq!(refusal.line > 0, !UNPLACED.contains(&what), "\n{shown}");
             }
             reason => panic!("{reason}, not {what:?}:\n{shown}"),
         },
@@ -53,37 +61,62 @@ fn text_over_the_limit_is_the_limits_breach() {
 }
 
 #[test]
-fn deep_nesting_is_refused_before_it_is_parsed() {
-    let cases = [
+fn depth_is_refused_before_it_is_parsed_and_named_for_what_it_is() {
+    let brackets = [
         format!("out[0] = {}1u{};", "(".repeat(20_000), ")".repeat(20_000)),
         format!("out[0] = {}", "(".repeat(60_000)),
         format!("{}{}", "{".repeat(20_000), "}".repeat(20_000)),
         format!("out[0] = {}0{};", "out[".repeat(10_000), "]".repeat(10_000)),
+        format!("{}{}", "if lid == 0u { ".repeat(300), "}".repeat(300)),
+        format!(
+            "let x = {}{}{};",
+            "(1 + ".repeat(200),
+            "1".to_owned() + &" * 2".repeat(220),
+            ")".repeat(200)
+        ),
+        // What is behind the brackets is short, and so is what is in them.
+        format!(
+            "out[0] = lid + lid + {}lid + lid{};",
+            "(".repeat(300),
+            ")".repeat(300)
+        ),
+    ];
+    let operators = [
         format!("out[0] = 1u{};", " + lid".repeat(20_000)),
+        format!("out[0] = 1u{};", " + lid".repeat(300)),
         format!("out[0] = {}lid;", "~".repeat(50_000)),
         format!("let x = {}lid;", "*&".repeat(20_000)),
         format!("let b = {}true;", "!".repeat(50_000)),
         format!("let b = true{};", " && lid == 1u".repeat(10_000)),
-        format!("let v = vec2f(){};", ".xy".repeat(20_000)),
-        format!(
-            "if (lid == 0u) {{}} {}",
-            "else if (lid == 1u) {} ".repeat(5_000)
-        ),
         format!("let x = {}1;", "a<".repeat(30_000)),
         format!(
             "var x: {}u32{};",
             "array<".repeat(10_000),
             ", 1>".repeat(10_000)
         ),
-        format!(
-            "let x = {}{}{};",
-            "(1 + ".repeat(200),
-            "1".to_owned() + &" * 2".repeat(100),
-            ")".repeat(200)
+        format!("out[0] = max(lid, (1u{}));", " + lid".repeat(300)),
+    ];
+    let elses = [2_000, 300].map(|count| {
+        let links = "else if lid == 1u && out[0] == 2u { out[1] = 1u; } ".repeat(count);
+        format!("if lid == 0u {{}} {links}")
+    });
+    let members = [format!("let v = vec2f(){};", ".xy".repeat(20_000))];
+    let named = [
+        (&brackets[..], "levels of brackets within one another"),
+        (
+            &operators,
+            "operators in one expression, with the brackets around it",
+        ),
+        (&elses, "`else` in one chain, with the brackets around it"),
+        (
+            &members,
+            "members and indices of one operand, with the brackets around it",
         ),
     ];
-    for body in cases {
-        assert_too_many(&shader("", &body), "levels of nesting");
+    for (cases, name) in named {
+        for body in cases {
+            assert_too_many(&shader("", body), name);
+        }
     }
 }
 
@@ -118,6 +151,10 @@ fn the_deepest_that_is_admitted_fits_the_stack() {
         format!(
             "let b = lid == 1u; if b {{}} {}",
             "else if b { out[0] = 2u; } ".repeat(240)
+        ),
+        format!(
+            "if lid == 0u {{}} {}",
+            "else if lid == 1u && out[1] == 2u { out[0] = lid + 2u; } ".repeat(240)
         ),
         format!("let b = both(){};", " && both()".repeat(240)),
         format!(
@@ -192,6 +229,10 @@ fn towers_of_constants_and_types_are_refused() {
         (
             String::new(),
             "const x = -array<i32, 200000000>();".to_owned(),
+        ),
+        (
+            String::new(),
+            "const_assert (-array<i32, 200000000>())[0] == 0;".to_owned(),
         ),
         (
             "const N = 10000u;".to_owned(),

@@ -24,15 +24,16 @@ fn bound(limit: Limit, value: u64) -> (Lab, GpuId, [GpuId; 2], GpuId) {
 #[test]
 fn bytes_are_charged_before_they_are_given_and_released_when_the_device_is_done() {
     let mut lab = Order::new().limit(Limit::GpuBytes, 1024).begin(&nothing());
+    // A buffer takes whole blocks of 16 bytes.
     let first = lab.buffer(1000);
-    let more = GpuCommand::CreateBuffer { size_bytes: 28 };
+    let more = GpuCommand::CreateBuffer { size_bytes: 17 };
     assert_eq!(
         lab.refused(more.clone()),
-        passed(Limit::GpuBytes, 1028, 1024)
+        passed(Limit::GpuBytes, 1008 + 32, 1024)
     );
     lab.done(GpuCommand::Drop(first));
     lab.created(more);
-    assert_eq!(lab.finish().usage.peak_bytes, 1000);
+    assert_eq!(lab.finish().usage.peak_bytes, 1008);
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn limits_are_lowered_and_never_raised() {
     let raised = lab.refused(lower(Limit::GpuBytes, 101));
     assert_eq!(raised, passed(Limit::GpuBytes, 101, 100));
     let buffer = GpuCommand::CreateBuffer { size_bytes: 104 };
-    assert_eq!(lab.refused(buffer), passed(Limit::GpuBytes, 104, 100));
+    assert_eq!(lab.refused(buffer), passed(Limit::GpuBytes, 112, 100));
     assert!(matches!(
         lab.refused(lower(Limit::Memory, 1)),
         GpuError::Misuse(_)

@@ -1,10 +1,11 @@
 //! How sessions end before their launch does, and what that leaves behind.
 
-use crate::lab::{Lab, Order, SPIN, dispatch, fresh_software, nothing, run, software};
-use hotcell_gpu::device::Device;
+use crate::lab::{Lab, Order, SPIN, dispatch, fill, fresh_software, nothing, run, software};
+use hotcell_gpu::device::{Device, DeviceChoice};
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuId};
 use hotcell_model::limit::Limit;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Seconds of work on a software device, whose loops end by themselves: what is given up goes on meanwhile.
@@ -120,4 +121,37 @@ fn without_checks_an_endless_loop_still_ends_by_the_clock() {
     let end = lab.ended(run(vec![dispatch(bind_set, GROUPS)]));
     assert!(matches!(end, GpuEnd::Timeout { .. }), "{end:?}");
     assert!(device.is_lost());
+}
+
+/// An array that panics whoever looks at it, once it is told to.
+struct Trap(Arc<AtomicBool>);
+
+impl AsRef<[u8]> for Trap {
+    fn as_ref(&self) -> &[u8] {
+        assert!(!self.0.load(Ordering::Relaxed), "trapped");
+        &[0; 16]
+    }
+}
+
+#[test]
+fn a_panic_ends_the_session_and_its_device_and_goes_no_further() {
+    let device = Arc::new(Device::open(DeviceChoice::Nothing).unwrap());
+    let trap = Arc::new(AtomicBool::new(false));
+    let order = Order::new().input_of(Box::new(Trap(Arc::clone(&trap))));
+    let mut lab = order.begin(&device);
+    let buffer = lab.buffer(16);
+    lab.run(vec![fill(0, buffer, 16)]);
+    assert!(!device.is_lost());
+    trap.store(true, Ordering::Relaxed);
+    let end = lab.ended(run(vec![fill(0, buffer, 16)]));
+    let GpuEnd::Lost(words) = &end else {
+        panic!("{end:?}");
+    };
+    assert!(words.contains("trapped"), "{words}");
+    trap.store(false, Ordering::Relaxed);
+    assert_eq!(lab.ended(run(vec![fill(0, buffer, 16)])), end);
+    let finished = lab.finish();
+    assert_eq!((finished.end, finished.usage.buffers), (Some(end), 1));
+    assert!(device.is_lost());
+    assert!(!nothing().is_lost());
 }

@@ -106,6 +106,11 @@ impl Order {
         self
     }
 
+    pub(crate) fn input_of(mut self, input: Box<dyn AsRef<[u8]> + Send + Sync>) -> Self {
+        self.0.inputs.push(Some(input));
+        self
+    }
+
     pub(crate) fn output(mut self, len: usize) -> (Self, Seen) {
         let seen = Seen::default();
         self.0

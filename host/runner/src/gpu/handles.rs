@@ -54,7 +54,8 @@ impl Buffer {
 
     /// As [`Self::check_range`], of whole words.
     pub(super) fn check_words(&self, offset_bytes: u64, len_bytes: u64) -> Result<(), GpuError> {
-        if !len_bytes.is_multiple_of(WORD_BYTES) {
+        let ends_it = offset_bytes.checked_add(len_bytes) == Some(self.size_bytes);
+        if !len_bytes.is_multiple_of(WORD_BYTES) && !ends_it {
             let message = format!("length {len_bytes} is not a multiple of {WORD_BYTES}");
             return Err(GpuError::Misuse(message));
         }

@@ -122,6 +122,26 @@ mod tests {
     }
 
     #[test]
+    fn the_last_word_of_a_buffer_may_be_one_in_part() {
+        for piece_bytes in [usize::MAX, 8, 4] {
+            let (mut setup, buffer) = setup(piece_bytes, limits());
+            setup.guest.handles.get_mut(&buffer).unwrap().size_bytes = 15;
+            assert_eq!(
+                read(&mut setup.guest, &buffer, 4, 11).unwrap(),
+                BYTES[4..15]
+            );
+            for (offset, len) in [(4, 10), (8, 5)] {
+                let refused = read(&mut setup.guest, &buffer, offset, len).unwrap_err();
+                let is_misuse = matches!(refused, Failure::Refused(GpuError::Misuse(_)));
+                assert!(is_misuse, "{refused:?}");
+            }
+            let refused = read(&mut setup.guest, &buffer, 4, 12).unwrap_err();
+            let is_range = matches!(refused, Failure::Refused(GpuError::OutOfRange { .. }));
+            assert!(is_range, "{refused:?}");
+        }
+    }
+
+    #[test]
     fn more_than_the_guest_may_hold_is_not_read() {
         let mut limits = limits();
         limits

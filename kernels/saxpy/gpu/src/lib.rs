@@ -22,7 +22,9 @@ pub fn saxpy(
     let device = gpu::Device::get()?;
     let kernel = device.kernel(gpu::wgsl!("saxpy.wgsl"), "main")?;
     let parameters = device.parameters(&[a.into()])?;
-    let (addend, factor) = (device.buffer_for(&y)?, device.buffer_for(&x)?);
+    // The shader counts vectors of four: zeros complete the last one.
+    let whole_bytes = (4 * out.len() as u64).next_multiple_of(16);
+    let (addend, factor) = (device.buffer(whole_bytes)?, device.buffer(whole_bytes)?);
     let bound = kernel.bind(&[(0, &parameters), (1, &factor), (2, &addend)])?;
     let groups = device.spread(out.len().div_ceil(GROUP))?;
     device

@@ -25,6 +25,40 @@ pub fn shader(
         .run()
 }
 
+/// Runs entry point `main` of `source` on one workgroup: it finds the bytes of `x` at `@binding(0)`, and gives eight
+/// words at `@binding(1)`.
+#[kernel(sig = "(s),(n)->(8)")]
+pub fn answer(source: &[u8], x: Chunks<u8>, mut out: ChunksMut<u32>) -> Result<(), Error> {
+    let device = Device::get()?;
+    let kernel = device.kernel(text(source), "main")?;
+    let (given, found) = (device.buffer_for(&x)?, device.buffer(32)?);
+    let bound = kernel.bind(&[(0, &given), (1, &found)])?;
+    let batch = device.batch().fill(&x, &given);
+    batch
+        .dispatch(&bound, [1, 1, 1])
+        .read(&found, &mut out)
+        .run()
+}
+
+/// Takes bytes to a buffer, to another and back, all of them each time.
+#[kernel(sig = "(n)->(n)")]
+pub fn carry(x: &[u8], out: &mut [u8]) -> Result<(), Error> {
+    let device = Device::get()?;
+    let buffer = device.buffer_of(x)?;
+    let other = device.buffer(buffer.size_bytes())?;
+    let len_bytes = buffer.size_bytes();
+    let batch = device
+        .batch()
+        .copy((&buffer, 0), (&other, 0), len_bytes)
+        .clear(&buffer);
+    batch.run()?;
+    let (cleared, back) = (buffer.read::<u8>()?, other.read::<u8>()?);
+    for (out, (back, cleared)) in out.iter_mut().zip(back.iter().zip(cleared.iter())) {
+        *out = back | cleared;
+    }
+    Ok(())
+}
+
 /// As [`shader`] on one workgroup, so many times, each a batch of its own that is read back.
 #[kernel(sig = "(s),(n)->(n)")]
 pub fn repeat(
@@ -175,4 +209,4 @@ fn volume(device: &Device) -> Result<(), Error> {
     device.batch().dispatch(&bound, [65_535; 3]).run()
 }
 
-hotcell_guest::export!(shader, repeat, batches, leave, echo, misuse);
+hotcell_guest::export!(shader, answer, carry, repeat, batches, leave, echo, misuse);
