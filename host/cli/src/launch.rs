@@ -82,7 +82,11 @@ fn read(locator: &Locator) -> Result<Array> {
         },
         None => Source::Memory(Bytes::from(reader.read_all()?)),
     };
-    Ok(Array::from_source(ty, source)?)
+    let array = Array::from_source(ty, source)?;
+    Ok(match locator {
+        Locator::Png(_) => array.picture(),
+        _ => array,
+    })
 }
 
 type Refused = (OutcomeKind, anyhow::Error);
