@@ -10,7 +10,7 @@ use crate::bind::Bound;
 use crate::cell::{Cell, new_run_id};
 use crate::component::Component;
 use crate::isolation::{Evidence, Ran, not_run};
-use crate::permit::{About, Permit, check, request_limits};
+use crate::permit::{About, Permit, check, check_imports, request_limits};
 use crate::prepare::Preparation;
 use crate::request::Request;
 use crate::settle::{report, settle};
@@ -221,18 +221,20 @@ impl Cell {
     /// Compiles a component for a metering mode and keeps the artifact, without running it.
     ///
     /// # Errors
-    /// It is no kernel component, is over a limit, or does not load.
+    /// It is no kernel component, imports what is not granted, is over a limit, or does not load.
     pub fn prepare_only(
         &self,
         component: &Component,
         request: &Request,
     ) -> Result<Timings, Outcome> {
-        let about = About {
+        let mut about = About {
             limits: request_limits(request)?,
             ..self.about(component, request)
         };
         let stop = StopSignal::default();
-        self.described(component, about.order(&stop)).result?;
+        let description = self.described(component, about.order(&stop)).result?;
+        check_imports(&description.imports, request)?;
+        about.component.name = description.manifest.component().name.clone();
         let mut taken = Preparation::default();
         self.prepare(component, &about, &stop, &mut taken)?;
         Ok(taken.timings)

@@ -145,7 +145,7 @@ fn shown(name: &str) -> String {
 }
 
 /// Every import must be granted; the refusal says what was asked for, what there is, and what to do.
-fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
+pub(crate) fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
     let denied = |message| {
         Err(Outcome::failed(
             OutcomeKind::Denied,
