@@ -20,7 +20,7 @@ pub struct ReadLimits {
     /// The most bytes of one array in memory. Default 4 GiB.
     ///
     /// It does not cover the decoder's workspace beside the array: at most 16 MiB and never more than the array for
-    /// one in Fortran order, 8 MiB for a picture's rows and as much for its chunks, 2 MiB for an archive's directory.
+    /// one in Fortran order, 8 MiB for a picture's rows and 1 MiB for its palette, 2 MiB for an archive's directory.
     pub max_bytes: u64,
 }
 
