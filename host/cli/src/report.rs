@@ -86,7 +86,12 @@ fn parse(json: &[u8]) -> Result<Report> {
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(json) {
         bail!("it is no JSON, so no report: {error}");
     }
-    let Ok(Marked { schema, .. }) = serde_json::from_slice(json) else {
+    // A list would be taken for the fields in their order.
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    let marked = is_object
+        .then(|| serde_json::from_slice(json).ok())
+        .flatten();
+    let Some(Marked { schema, .. }) = marked else {
         bail!(
             "it is JSON, but no report of hotcell: a report has `schema` and `run_id`; `--report FILE` writes one"
         );
@@ -111,6 +116,7 @@ mod tests {
             ("\x7fELF", "no JSON"),
             ("{", "no JSON"),
             ("[1]", "no report of hotcell"),
+            ("[1, \"x\"]", "no report of hotcell"),
             ("{}", "no report of hotcell"),
             (r#"{"schema": "1", "run_id": ""}"#, "no report of hotcell"),
             (

@@ -54,7 +54,7 @@ fn the_first_failing_chunk_in_order_is_the_launchs_end() {
     for threads in [1, 2, 8] {
         let ended = arena.run(&Guest::named("fails_by_chunk").split(), request(threads));
         assert_ended(&ended, OutcomeKind::KernelError, Some(Blame::Guest));
-        let message = "1 (in chunk 2 of 16: `n` from 256 to 511)";
+        let message = "1 (in chunk 2 of 16: `n` from 1 to 1)";
         assert_eq!(ended.outcome.message, message, "{threads} threads");
     }
 }
@@ -64,7 +64,7 @@ fn a_trap_of_a_chunk_says_which_and_one_of_a_whole_launch_does_not() {
     let arena = arena!();
     let ended = arena.run(&Guest::named("divides_by_zero").split(), request(2));
     assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
-    let place = " (in chunk 1 of 16: `n` from 0 to 255)";
+    let place = " (in chunk 1 of 16: `n` from 0 to 0)";
     let message = &ended.outcome.message;
     assert!(message.ends_with(place), "{message}");
     let whole = arena.run(&Guest::named("divides_by_zero"), request(2));
