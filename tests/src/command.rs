@@ -2,7 +2,7 @@
 
 use crate::guest::{Guest, checkout};
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -96,6 +96,14 @@ impl Command {
             .spawn()
             .expect("the command starts");
         Running { child }
+    }
+
+    /// Runs `hotcell` with those arguments and a file as its standard input, to its end.
+    pub fn run_with_input(&self, arguments: &str, input: &Path) -> Finished {
+        let input = std::fs::File::open(input).expect("the input can be opened");
+        let mut process = self.process(arguments.split_whitespace());
+        let child = process.stdin(input).spawn().expect("the command starts");
+        Running { child }.wait()
     }
 
     fn process<S: AsRef<OsStr>>(

@@ -6,9 +6,11 @@ mod inputs;
 mod memory;
 mod outputs;
 mod receipts;
+mod reports;
 mod schema;
 mod sdk;
 mod signals;
+mod values;
 
 use hotcell_tests::{Command, Guest, npy};
 

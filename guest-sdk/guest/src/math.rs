@@ -32,7 +32,7 @@ impl Real for f64 {
     const ZERO: Self = 0.0;
 }
 
-/// The sum of all elements.
+/// The sum of all elements; of nothing it is 0, where `Iterator::sum` gives -0.
 #[inline]
 pub fn sum<T: Real>(x: &[T]) -> T {
     let mut lanes = [T::ZERO; LANES];
@@ -207,6 +207,14 @@ mod tests {
             assert_eq!(sum(&x), f64::from(len * len.saturating_sub(1) / 2));
             assert_eq!(dot(&x, &vec![2.0; x.len()]), 2.0 * sum(&x));
         }
+    }
+
+    #[test]
+    fn nothing_adds_up_to_zero_without_a_sign() {
+        for nothing in [sum::<f32>(&[]), dot::<f32>(&[], &[])] {
+            assert_eq!(nothing.to_bits(), 0.0_f32.to_bits());
+        }
+        assert_eq!(dot(&[-0.0_f64], &[1.0]).to_bits(), 0.0_f64.to_bits());
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::str::FromStr;
 /// A float that says whether JSON has a number for it.
 pub(crate) trait Float: Copy + Display + FromStr + Serialize {
     fn is_number(self) -> bool;
-    fn from_f64(value: f64) -> Self;
+    /// Rounds to the nearest; `None` where that would make an infinity of a number.
+    fn from_f64(value: f64) -> Option<Self>;
 }
 
 impl Float for f32 {
@@ -19,8 +20,9 @@ impl Float for f32 {
         clippy::cast_possible_truncation,
         reason = "rounding to the nearest is what is meant"
     )]
-    fn from_f64(value: f64) -> Self {
-        value as Self
+    fn from_f64(value: f64) -> Option<Self> {
+        let rounded = value as Self;
+        (rounded.is_finite() || !value.is_finite()).then_some(rounded)
     }
 }
 
@@ -29,8 +31,8 @@ impl Float for f64 {
         self.is_finite()
     }
 
-    fn from_f64(value: f64) -> Self {
-        value
+    fn from_f64(value: f64) -> Option<Self> {
+        Some(value)
     }
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn deserialize<'de, T: Float, D: Deserializer<'de>>(
         }
 
         fn visit_f64<E: de::Error>(self, value: f64) -> Result<T, E> {
-            Ok(T::from_f64(value))
+            number(value)
         }
 
         #[expect(
@@ -65,7 +67,7 @@ pub(crate) fn deserialize<'de, T: Float, D: Deserializer<'de>>(
             reason = "an integer in a float's place is rounded"
         )]
         fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
-            Ok(T::from_f64(value as f64))
+            number(value as f64)
         }
 
         #[expect(
@@ -73,7 +75,7 @@ pub(crate) fn deserialize<'de, T: Float, D: Deserializer<'de>>(
             reason = "an integer in a float's place is rounded"
         )]
         fn visit_i64<E: de::Error>(self, value: i64) -> Result<T, E> {
-            Ok(T::from_f64(value as f64))
+            number(value as f64)
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
@@ -82,6 +84,9 @@ pub(crate) fn deserialize<'de, T: Float, D: Deserializer<'de>>(
                 _ => Err(E::custom("not one of `inf`, `-inf` and `NaN`")),
             }
         }
+    }
+    fn number<T: Float, E: de::Error>(value: f64) -> Result<T, E> {
+        T::from_f64(value).ok_or_else(|| E::custom(format!("{value:e} is out of range")))
     }
     deserializer.deserialize_any(Visitor(std::marker::PhantomData))
 }
@@ -102,6 +107,7 @@ mod tests {
         let json = serde_json::to_string(&ScalarValue::F64(f64::NAN)).unwrap();
         assert_eq!(json, r#"{"f64":"NaN"}"#);
         assert!(serde_json::from_str::<ScalarValue>(r#"{"f64":"nope"}"#).is_err());
+        assert!(serde_json::from_str::<ScalarValue>(r#"{"f32":1e39}"#).is_err());
         assert_eq!(
             serde_json::from_str::<ScalarValue>(r#"{"f64":2}"#).unwrap(),
             ScalarValue::F64(2.0)

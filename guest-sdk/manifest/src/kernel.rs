@@ -3,7 +3,9 @@
 //! [`KernelRecord`] is what stands in the manifest. [`Kernel`] can only be made by checking one, so
 //! whoever holds a `Kernel` knows that its signature, split, cost and limits fit together.
 
-use crate::{Cost, CostError, DType, Dim, Signature, SignatureError, is_identifier, units};
+use crate::{
+    Cost, CostError, DType, Dim, ScalarError, Signature, SignatureError, is_identifier, units,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -109,21 +111,21 @@ impl ScalarValue {
         }
     }
 
-    /// Reads `text` as a scalar of type `dtype`; `None` if it is not one or no scalar has that type.
-    ///
-    /// Integers are decimal, truth values `true` or `false`, floats what Rust's `parse` takes
-    /// (`nan` and `inf` included).
+    /// Reads `text` as a scalar of type `dtype`; `None` where [`Self::try_parse`] says why not.
     pub fn parse(dtype: DType, text: &str) -> Option<Self> {
-        Some(match dtype {
-            DType::Bool => Self::Bool(text.parse().ok()?),
-            DType::I32 => Self::I32(text.parse().ok()?),
-            DType::I64 => Self::I64(text.parse().ok()?),
-            DType::U32 => Self::U32(text.parse().ok()?),
-            DType::U64 => Self::U64(text.parse().ok()?),
-            DType::F32 => Self::F32(text.parse().ok()?),
-            DType::F64 => Self::F64(text.parse().ok()?),
-            _ => return None,
-        })
+        Self::try_parse(dtype, text).ok()
+    }
+
+    /// Reads `text` as a scalar of type `dtype`.
+    ///
+    /// Whole numbers are taken in decimal, in `0x`, `0o` and `0b` notation and in scientific notation, truth values
+    /// as `true` or `false` (or 1 or 0), floats as Rust's `parse` takes them (`nan` and `inf` included). `_` may
+    /// stand between digits.
+    ///
+    /// # Errors
+    /// The text is no value of that type, is beyond its range, or no scalar has that type.
+    pub fn try_parse(dtype: DType, text: &str) -> Result<Self, ScalarError> {
+        crate::scalar::parse(dtype, text)
     }
 
     /// The value as a non-negative integer, where it is one: for cost expressions.

@@ -16,6 +16,7 @@ mod dtype;
 mod float;
 mod kernel;
 mod manifest;
+mod scalar;
 mod signature;
 pub mod units;
 
@@ -26,6 +27,7 @@ pub use kernel::{
     ScalarValue, WantedLimits, Weight,
 };
 pub use manifest::{ComponentRecord, Manifest, ManifestError, Record, SCHEMA, SECTION};
+pub use scalar::ScalarError;
 pub use signature::{Dim, Signature, SignatureError};
 
 /// Whether `name` can name a dimension, a parameter or an entry: a letter or `_`, then up to 63

@@ -1,5 +1,6 @@
 //! `hotcell cache`
 
+use crate::date::minute;
 use crate::exit::Exit;
 use crate::host::places;
 use anyhow::Result;
@@ -65,17 +66,19 @@ impl CacheCommand {
 fn list(cache: &ArtifactCache) -> Result<(), CacheError> {
     let entries = cache.entries()?;
     println!(
-        "{:18} {:13} {:10} {:>10}",
-        "component", "metering", "tenant", "KiB"
+        "{:20} {:16} {:13} {:10} {:>10}  {}",
+        "name", "component", "metering", "tenant", "KiB", "last used (UTC)"
     );
     for entry in &entries {
         let digest = entry.component.to_string();
         println!(
-            "{:18} {:13} {:10} {:>10}",
+            "{:20} {:16} {:13} {:10} {:>10}  {}",
+            shown(&entry.name),
             &digest[..16],
             entry.profile.metering,
             entry.tenant,
-            entry.bytes.div_ceil(1024)
+            entry.bytes.div_ceil(1024),
+            minute(entry.last_used)
         );
     }
     let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
@@ -86,4 +89,12 @@ fn list(cache: &ArtifactCache) -> Result<(), CacheError> {
         Unit::Bytes.format(cache.max_bytes())
     );
     Ok(())
+}
+
+/// The name that a component gave itself.
+fn shown(name: &str) -> String {
+    match name {
+        "" => "(no name)".to_owned(),
+        name => hotcell_model::text::escape(name, 40),
+    }
 }

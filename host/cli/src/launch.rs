@@ -64,15 +64,23 @@ fn read(locator: &Locator) -> Result<Array> {
     };
     let reader = open(locator, &limits)?;
     let ty = reader.ty().clone();
-    let source = match reader.as_file_range() {
-        Some((file, offset_bytes)) if ty.size_bytes() > IN_MEMORY_BYTES => Source::File {
+    let streamed = match ty.size_bytes() > IN_MEMORY_BYTES {
+        true => reader.as_file_range()?,
+        false => None,
+    };
+    let source = match streamed {
+        Some((file, offset_bytes)) => Source::File {
             file,
             offset_bytes,
             len_bytes: ty.size_bytes(),
         },
-        _ => Source::Memory(Bytes::from(reader.read_all()?)),
+        None => Source::Memory(Bytes::from(reader.read_all()?)),
     };
-    Ok(Array::from_source(ty, source)?)
+    let array = Array::from_source(ty, source)?;
+    Ok(match locator {
+        Locator::Png(_) => array.picture(),
+        _ => array,
+    })
 }
 
 /// The files that outputs go to, by the output's name.

@@ -7,6 +7,7 @@ mod arguments;
 mod build;
 mod cache;
 mod compile;
+mod date;
 mod doctor;
 mod exit;
 mod host;
@@ -14,6 +15,7 @@ mod inspect;
 mod launch;
 mod new;
 mod progress;
+mod report;
 mod rerun;
 mod run;
 mod sdk;
@@ -39,6 +41,8 @@ enum Command {
     Compile(compile::CompileCommand),
     /// Run a report's launch again and say whether it ends the same
     Rerun(rerun::RerunCommand),
+    /// Sum a report up for a person
+    Report(report::ReportCommand),
     /// Build a kernel component from a project, or add a manifest to one
     Build(build::BuildCommand),
     /// Make a new kernel project
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Inspect(command) => command.execute().map(|()| 0),
         Command::Compile(command) => command.execute().map(|()| 0),
         Command::Rerun(command) => command.execute(),
+        Command::Report(command) => command.execute().map(|()| 0),
         Command::Build(command) => command.execute().map(|()| 0),
         Command::New(command) => command.execute().map(|()| 0),
         Command::Cache(command) => command.execute().map(|()| 0),

@@ -10,11 +10,8 @@ use hotcell::limit::LimitSource;
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::{ArrayReport, Report};
 use hotcell::{Component, Metering, Request};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A report is small; a larger file is none.
-const REPORT_BYTES: u64 = 64 << 20;
 /// The exit code of a rerun that ended differently.
 const DIFFERENT: u8 = 1;
 
@@ -42,9 +39,7 @@ pub(crate) struct RerunCommand {
 impl RerunCommand {
     /// Runs again and compares.
     pub(crate) fn execute(self) -> Result<u8> {
-        let first = read_report(&self.report_file)
-            .with_context(|| format!("cannot read the report {}", self.report_file.display()))
-            .map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        let first = crate::report::read(&self.report_file)?;
         let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
         let request = self.request(&first).map_err(usage)?;
         let component = self.component(&first).map_err(usage)?;
@@ -121,14 +116,6 @@ impl RerunCommand {
             quiet: true,
         })
     }
-}
-
-fn read_report(path: &Path) -> Result<Report> {
-    let mut json = Vec::new();
-    std::fs::File::open(path)?
-        .take(REPORT_BYTES)
-        .read_to_end(&mut json)?;
-    Ok(serde_json::from_slice(&json)?)
 }
 
 /// Nothing runs but the component of the report.

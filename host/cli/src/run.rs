@@ -7,6 +7,7 @@ use crate::launch::{CommandRequest, launch, write_report};
 use anyhow::{Context, Result};
 use clap::Args;
 use hotcell::limit::{Limit, Unit};
+use hotcell::manifest::{DType, ScalarError, ScalarValue};
 use hotcell::outcome::{Outcome, OutcomeKind};
 use hotcell::report::{CacheOutcome, Report};
 use hotcell::{Ended, Request};
@@ -79,9 +80,7 @@ impl RunCommand {
             request = request.threads(threads);
         }
         for Pair { name, value } in &self.dims {
-            let extent = value
-                .parse()
-                .with_context(|| format!("--dim {name}={value}"))?;
+            let extent = extent(value).with_context(|| format!("--dim {name}"))?;
             request = request.dim(name, extent);
         }
         let mut inputs = Vec::new();
@@ -101,6 +100,12 @@ impl RunCommand {
             quiet: self.quiet,
         })
     }
+}
+
+/// A number of elements, in any notation that a whole number may have.
+fn extent(text: &str) -> Result<u64, ScalarError> {
+    let value = ScalarValue::try_parse(DType::U64, text)?;
+    Ok(value.as_extent().unwrap_or(0))
 }
 
 /// Tells a person how it went, on the error stream: one line, and a trap's functions below it.
@@ -184,7 +189,7 @@ pub(crate) fn human(duration: Duration) -> String {
 }
 
 /// A count with three digits and a suffix.
-fn approximate(count: u64) -> String {
+pub(crate) fn approximate(count: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = count as f64;
     match count {

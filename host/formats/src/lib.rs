@@ -19,7 +19,7 @@ pub use locator::{FramePattern, Locator, LocatorError};
 pub use npy::header::{HeaderError, MAX_HEADER_BYTES, MAX_RANK};
 pub use npz::{DirectoryError, MAX_DIRECTORY_BYTES, MAX_MEMBERS};
 pub use picture::{MAX_ROW_BYTES, PictureError};
-pub use read::{ArrayReader, ReadError, ReadLimits, open};
+pub use read::{ArrayReader, Form, ReadError, ReadLimits, open};
 pub use write::{
     Durability, FrameDelay, GoOn, MAX_FRAMES, Sink, WriteError, check_distinct, commit_all,
     commit_all_while, prepare,

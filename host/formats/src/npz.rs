@@ -8,7 +8,7 @@ mod write;
 
 use crate::npy::data;
 use crate::npy::header::Header;
-use crate::read::{Range, ReadError, ReadLimits, check_limit, checked_type};
+use crate::read::{Form, Range, ReadError, ReadLimits, check_limit, checked_type};
 use directory::{Directory, Entry, Member, Method};
 pub use directory::{DirectoryError, MAX_DIRECTORY_BYTES, MAX_MEMBERS};
 use flate2::Crc;
@@ -49,7 +49,7 @@ impl Archive {
         let header = Header::read(&mut Content::new(&archive, &member));
         let header = header.map_err(|source| ReadError::header(&file, source))?;
         let ty = checked_type(&file, &header)?;
-        check_limit(&file, ty.size_bytes(), limits)?;
+        check_limit(&file, ty.size_bytes(), limits, Form::Member)?;
         let requested = header.data_offset.saturating_add(ty.size_bytes());
         if member.size != requested {
             return Err(ReadError::MemberSize {

@@ -2,10 +2,11 @@
 //!
 //! Reading expands palettes to RGB or RGBA, gray below 8 bits to the full range of u8, and a transparent colour
 //! to an alpha channel. Of an animated PNG it reads the default image, which in most is the first frame.
-//! The size is checked from the header alone, before any row is decoded.
+//! The size is checked from the header alone, before any row is decoded, and chunks that do not bear on the samples
+//! are passed over before they reach the decoder ([`essential`]).
 
 use crate::npy::data::{swap, zeroed};
-use crate::read::{ReadError, ReadLimits, check_limit};
+use crate::read::{Form, ReadError, ReadLimits, check_limit};
 use hotcell_model::array::{ArrayType, ShapeError};
 use hotcell_model::manifest::DType;
 use png::{BitDepth, ColorType, DecodingError, Limits, Reader, Transformations};
@@ -13,15 +14,18 @@ use std::fmt;
 use std::fs::File;
 use std::io::BufReader;
 
+mod essential;
 pub(crate) mod write;
+
+use essential::Essential;
 
 /// The longest row of a picture after expansion, in bytes: 131 072 pixels of 16-bit RGBA.
 ///
 /// It bounds the decoder's workspace: its buffers hold a few rows, and twice that while they grow.
 pub const MAX_ROW_BYTES: u64 = 1 << 20;
 
-/// What the decoder may hold beside rows: chunks before the image, such as colour profiles.
-const CHUNK_BYTES: usize = 8 << 20;
+/// What the decoder may hold beside rows: the palette and its transparency.
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Why a picture is refused.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +51,7 @@ pub enum PictureError {
 
 /// A picture whose chunks up to the image have been read.
 pub(crate) struct Picture {
-    reader: Box<Reader<BufReader<File>>>,
+    reader: Box<Reader<Essential<BufReader<File>>>>,
     ty: ArrayType,
 }
 
@@ -66,10 +70,9 @@ impl Picture {
             source,
         };
         let budget = Limits { bytes: CHUNK_BYTES };
-        let mut decoder = png::Decoder::new_with_limits(BufReader::new(source), budget);
+        let source = Essential::new(BufReader::new(source));
+        let mut decoder = png::Decoder::new_with_limits(source, budget);
         decoder.set_transformations(Transformations::EXPAND);
-        decoder.set_ignore_text_chunk(true);
-        decoder.set_ignore_iccp_chunk(true);
         let info = decoder.read_header_info().map_err(|e| refused(e.into()))?;
         // The least that it will be: later chunks can only add an alpha channel, and then it is checked again.
         let fewest = match info.color_type {
@@ -77,12 +80,12 @@ impl Picture {
             other => other,
         };
         let ty = picture_type(info.size(), fewest, info.bit_depth).map_err(refused)?;
-        check_limit(file, ty.size_bytes(), limits)?;
+        check_limit(file, ty.size_bytes(), limits, Form::Picture)?;
         let reader = Box::new(decoder.read_info().map_err(|e| refused(e.into()))?);
         check_palette(reader.info()).map_err(refused)?;
         let (color, depth) = reader.output_color_type();
         let ty = picture_type(reader.info().size(), color, depth).map_err(refused)?;
-        check_limit(file, ty.size_bytes(), limits)?;
+        check_limit(file, ty.size_bytes(), limits, Form::Picture)?;
         Ok(Self { reader, ty })
     }
 

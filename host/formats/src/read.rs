@@ -1,12 +1,13 @@
 //! Reading: a locator, the limits, and the two steps from a file to an array's bytes.
 
 use crate::locator::Locator;
-use crate::npy::data;
 use crate::npy::header::{Header, HeaderError};
+use crate::npy::{data, descr};
 use crate::npz::{Archive, DirectoryError};
 use crate::picture::{Picture, PictureError};
 use hotcell_model::array::{ArrayType, ShapeError};
 use hotcell_model::manifest::DType;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -19,7 +20,7 @@ pub struct ReadLimits {
     /// The most bytes of one array in memory. Default 4 GiB.
     ///
     /// It does not cover the decoder's workspace beside the array: at most 16 MiB and never more than the array for
-    /// one in Fortran order, 8 MiB for a picture's rows and as much for its chunks, 2 MiB for an archive's directory.
+    /// one in Fortran order, 8 MiB for a picture's rows and 1 MiB for its palette, 2 MiB for an archive's directory.
     pub max_bytes: u64,
 }
 
@@ -80,10 +81,8 @@ pub enum ReadError {
         #[source]
         source: ShapeError,
     },
-    /// The array is above the limit on bytes.
-    #[error(
-        "{file} holds an array of {requested} bytes, maximum {maximum}: raise the limit on bytes, or pass a plain .npy, which is streamed"
-    )]
+    /// The array is above the limit on bytes in memory.
+    #[error("{file} holds an array of {requested} bytes, maximum in memory {maximum}: {form}")]
     TooLarge {
         /// The file.
         file: String,
@@ -91,10 +90,12 @@ pub enum ReadError {
         requested: u64,
         /// [`ReadLimits::max_bytes`].
         maximum: u64,
+        /// Why it would have to be in memory, and what to do.
+        form: Form,
     },
     /// The machine has no memory for an array within the limit.
     #[error(
-        "no memory for the {requested} bytes of {file}: close other programs, or pass a plain .npy, which is streamed"
+        "no memory for the {requested} bytes of {file}: close other programs, or pass a smaller array"
     )]
     OutOfMemory {
         /// The file.
@@ -122,7 +123,7 @@ pub enum ReadError {
         /// The file.
         file: String,
         /// The element, in the file's order.
-        index: usize,
+        index: u64,
         /// Its byte.
         value: u8,
     },
@@ -170,6 +171,70 @@ pub enum ReadError {
         #[source]
         source: PictureError,
     },
+}
+
+/// The form of an array that is too large to be read into memory: what stands against streaming it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing: a `.npy` whose bytes are the array's as they lie.
+    AsItLies,
+    /// A `.npy` that is big-endian, in Fortran order, or both.
+    Reordered {
+        /// Whether each number's bytes are the other way round.
+        big_endian: bool,
+        /// Whether the first axis is the fastest.
+        fortran_order: bool,
+        /// NumPy's name of the dtype, little-endian.
+        descr: &'static str,
+    },
+    /// A member of an archive.
+    Member,
+    /// A picture.
+    Picture,
+}
+
+impl Form {
+    fn of(header: &Header) -> Self {
+        let fortran_order = header.fortran_order && header.shape.len() > 1;
+        if !header.big_endian && !fortran_order {
+            return Self::AsItLies;
+        }
+        Self::Reordered {
+            big_endian: header.big_endian,
+            fortran_order,
+            descr: descr::code(header.dtype),
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::AsItLies => f.write_str("a .npy like this is streamed, not read whole"),
+            Self::Reordered {
+                big_endian,
+                fortran_order,
+                descr,
+            } => {
+                let order = match (big_endian, fortran_order) {
+                    (true, true) => "big-endian and in Fortran order",
+                    (true, false) => "big-endian",
+                    _ => "in Fortran order",
+                };
+                write!(
+                    f,
+                    "it is {order}, and above this size only a .npy that is little-endian and in C order is taken, \
+                     which is streamed; save it again with `np.save(FILE, np.ascontiguousarray(a, '<{descr}'))`"
+                )
+            }
+            Self::Member => f.write_str(
+                "members of archives are not streamed, a .npy of its own is; save it with `np.save(FILE, a)`",
+            ),
+            Self::Picture => {
+                f.write_str("pictures are not streamed; cut it up, or save it as a .npy, which is")
+            }
+        }
+    }
 }
 
 impl ReadError {
@@ -312,6 +377,7 @@ pub(crate) fn check_limit(
     file: &str,
     size_bytes: u64,
     limits: &ReadLimits,
+    form: Form,
 ) -> Result<usize, ReadError> {
     usize::try_from(size_bytes)
         .ok()
@@ -320,6 +386,7 @@ pub(crate) fn check_limit(
             file: file.to_owned(),
             requested: size_bytes,
             maximum: limits.max_bytes,
+            form,
         })
 }
 
@@ -335,7 +402,12 @@ impl ArrayReader {
     ///
     /// [`ReadError`]; [`ReadError::TooLarge`] before anything is allocated.
     pub fn read_all(self) -> Result<Vec<u8>, ReadError> {
-        let len = check_limit(&self.file, self.ty.size_bytes(), &self.limits)?;
+        let form = match &self.source {
+            Source::Npy { header, .. } => Form::of(header),
+            Source::Npz(_) => Form::Member,
+            Source::Picture(_) => Form::Picture,
+        };
+        let len = check_limit(&self.file, self.ty.size_bytes(), &self.limits, form)?;
         match self.source {
             Source::Npy { file, header } => {
                 let mut range = Range::new(&file, header.data_offset);
@@ -349,15 +421,25 @@ impl ArrayReader {
     /// The file and the offset of its data, if those bytes are the array as they lie there.
     ///
     /// That holds for a `.npy` in C order and little-endian; one of a single byte an element, or of one
-    /// dimension, has no other order. Bools are left out, since their bytes must be looked at. The file was
-    /// long enough when it was opened; whoever streams it must bear that it shrinks.
-    pub fn as_file_range(&self) -> Option<(Arc<File>, u64)> {
+    /// dimension, has no other order. The bytes of bools are looked at first, in pieces, which takes as long as the
+    /// file is large. The file was long enough when it was opened; whoever streams it must bear that it shrinks or
+    /// changes.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::NotBool`], or a file of bools that cannot be read.
+    pub fn as_file_range(&self) -> Result<Option<(Arc<File>, u64)>, ReadError> {
         let Source::Npy { file, header } = &self.source else {
-            return None;
+            return Ok(None);
         };
-        let in_order = !header.fortran_order || header.shape.len() < 2;
-        let as_it_lies = in_order && !header.big_endian && header.dtype != DType::Bool;
-        as_it_lies.then(|| (Arc::clone(file), header.data_offset))
+        if Form::of(header) != Form::AsItLies {
+            return Ok(None);
+        }
+        if header.dtype == DType::Bool {
+            let mut range = Range::new(file, header.data_offset);
+            data::check_bools_of(&mut range, self.ty.size_bytes(), &self.file)?;
+        }
+        Ok(Some((Arc::clone(file), header.data_offset)))
     }
 }
 

@@ -10,6 +10,7 @@ use hotcell_model::manifest::DType;
 pub struct Array {
     ty: ArrayType,
     source: Source,
+    is_picture: bool,
 }
 
 /// Why bytes do not make an array, or an array is not of the type asked for.
@@ -99,7 +100,11 @@ impl Array {
                 found,
             });
         }
-        Ok(Self { ty, source })
+        Ok(Self {
+            ty,
+            source,
+            is_picture: false,
+        })
     }
 
     /// An array of `ty` in memory that workers map as it is: `fill` writes its bytes, zeros before, and
@@ -117,7 +122,11 @@ impl Array {
             0 => fill(&mut []).map(|()| Source::Memory(Bytes::new()))?,
             len => crate::sealed::source(hotcell_sandbox::memory::SealedMemory::fill(len, fill)?)?,
         };
-        Ok(Self { ty, source })
+        Ok(Self {
+            ty,
+            source,
+            is_picture: false,
+        })
     }
 
     /// An array of that shape with a copy of `elements`.
@@ -132,6 +141,30 @@ impl Array {
         let mut bytes = Vec::with_capacity(size_of_val(elements));
         elements.iter().for_each(|element| element.put(&mut bytes));
         Self::new(ty, bytes)
+    }
+
+    /// The same array, known to be a picture: files of pictures do not tell (h,w) from (h,w,1), so a gray one is
+    /// given to a kernel that takes (h,w,c) as (h,w,1).
+    #[must_use]
+    pub fn picture(mut self) -> Self {
+        self.is_picture = true;
+        self
+    }
+
+    /// Whether it is known to be a picture.
+    pub(crate) fn is_picture(&self) -> bool {
+        self.is_picture
+    }
+
+    /// The array as a parameter of that rank takes it: a gray picture gets its channel axis where one is asked for.
+    pub(crate) fn fitted(&self, rank: usize) -> Self {
+        let mut fitted = self.clone();
+        if let (true, 3, [height, width]) = (self.is_picture, rank, self.ty.shape())
+            && let Ok(ty) = ArrayType::new(self.ty.dtype(), [*height, *width, 1])
+        {
+            fitted.ty = ty;
+        }
+        fitted
     }
 
     /// The dtype and shape.

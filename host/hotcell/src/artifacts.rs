@@ -64,13 +64,25 @@ pub(crate) struct Origin {
     pub(crate) component: Digest,
     pub(crate) profile: EngineProfile,
     pub(crate) tenant: Tenant,
+    /// What the component calls itself, for whoever lists the cache. It follows from the digest; files of older
+    /// versions have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) name: String,
 }
 
 impl Origin {
     fn key(&self) -> io::Result<Digest> {
         let mut hasher = blake3::Hasher::new_derive_key("hotcell 2026 artifact cache key");
-        hasher.update(&serde_json::to_vec(self)?);
+        hasher.update(&serde_json::to_vec(&self.nameless())?);
         Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+    }
+
+    /// What decides which artifact it is.
+    fn nameless(&self) -> Self {
+        Self {
+            name: String::new(),
+            ..self.clone()
+        }
     }
 
     fn file_name(&self) -> io::Result<String> {
@@ -93,6 +105,8 @@ pub struct CacheEntry {
     pub path: PathBuf,
     /// The component it was made from.
     pub component: Digest,
+    /// What that calls itself; empty if it has no name.
+    pub name: String,
     /// The engine profile it was made for.
     pub profile: EngineProfile,
     /// The tenant it was made for.
@@ -280,7 +294,7 @@ impl ArtifactCache {
             return Err("not signed with this host's key, or changed since");
         }
         // The signature covers the header, so this can only fail for a file under another's name.
-        if file.head.origin().as_ref() != Some(origin) {
+        if file.head.origin().map(|found| found.nameless()) != Some(origin.nameless()) {
             return Err("another component's, profile's or tenant's artifact");
         }
         Ok(VerifiedArtifact(file.artifact))
@@ -440,6 +454,7 @@ fn describe_file(path: &Path) -> Option<CacheEntry> {
     Some(CacheEntry {
         path: path.to_owned(),
         component: origin.component,
+        name: origin.name,
         profile: origin.profile,
         tenant: origin.tenant,
         bytes: found.len(),
@@ -491,6 +506,7 @@ mod tests {
                 cpu_features: String::new(),
             },
             tenant: tenant.parse().unwrap(),
+            name: String::new(),
         }
     }
 
@@ -505,6 +521,19 @@ mod tests {
         assert_eq!(miss(&cache, &origin), "not compiled before");
         cache.store(&origin, b"machine code").unwrap();
         assert_eq!(cache.find(&origin).ok().unwrap().bytes(), b"machine code");
+    }
+
+    #[test]
+    fn an_artifact_has_its_components_name_and_is_found_without_it() {
+        let (_base, cache) = cache();
+        let nameless = origin(1, "a", Metering::Strict);
+        let named = Origin {
+            name: "saxpy".to_owned(),
+            ..nameless.clone()
+        };
+        cache.store(&named, b"x").unwrap();
+        assert_eq!(cache.entries().unwrap()[0].name, "saxpy");
+        assert!(cache.find(&nameless).is_ok() && cache.find(&named).is_ok());
     }
 
     #[test]

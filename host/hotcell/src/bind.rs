@@ -57,15 +57,16 @@ pub(crate) fn choose<'a>(manifest: &'a Manifest, request: &Request) -> Result<&'
 
 /// Binds a request's arguments, whose names were checked, to a kernel's parameters.
 pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result<Bound, Outcome> {
-    let dims = resolve_dims(kernel, request)?;
+    let inputs = inputs(kernel, request);
+    let dims = resolve_dims(kernel, &inputs, request)?;
     let scalars = resolve_scalars(kernel, request)?;
     let mut types = Vec::new();
     let mut arguments = Vec::new();
     for parameter in kernel.arrays() {
         let ty = array_type(parameter, &dims)?;
         if parameter.role.is_read() {
-            let given = &request.inputs[&parameter.name];
-            arguments.push((parameter.name.clone(), given.clone()));
+            let given = inputs[parameter.name.as_str()].clone();
+            arguments.push((parameter.name.clone(), given));
         }
         types.push(ty);
     }
@@ -157,21 +158,37 @@ pub(crate) fn check_names(kernel: &Kernel, request: &Request) -> Result<(), Outc
     }
 }
 
+/// The arrays that are given, as the parameters take them. Every one is there.
+fn inputs<'a>(kernel: &'a Kernel, request: &Request) -> BTreeMap<&'a str, Array> {
+    let read = kernel.arrays().iter().filter(|array| array.role.is_read());
+    read.map(|parameter| {
+        let given = &request.inputs[&parameter.name];
+        (parameter.name.as_str(), given.fitted(parameter.dims.len()))
+    })
+    .collect()
+}
+
 /// Each dimension's extent, from the inputs' shapes and the request.
-fn resolve_dims(kernel: &Kernel, request: &Request) -> Result<Vec<(String, u64)>, Outcome> {
+fn resolve_dims(
+    kernel: &Kernel,
+    inputs: &BTreeMap<&str, Array>,
+    request: &Request,
+) -> Result<Vec<(String, u64)>, Outcome> {
     // Where each extent came from, for the message when another disagrees.
     let mut known: BTreeMap<&str, (u64, String)> = BTreeMap::new();
     for parameter in kernel.arrays().iter().filter(|array| array.role.is_read()) {
-        let given = request.inputs[&parameter.name].ty();
-        check_type(parameter, given)?;
+        let array = &inputs[parameter.name.as_str()];
+        let given = array.ty();
+        check_type(parameter, array)?;
         for (dim, extent) in parameter.dims.iter().zip(given.shape()) {
             let place = format!("input `{}`", parameter.name);
             match dim {
                 Dim::Fixed(fixed) if fixed == extent => {}
                 Dim::Fixed(fixed) => {
                     return Err(usage(format!(
-                        "{place} is {given}, its shape must be {}: {extent} is not {fixed}",
-                        shape(parameter)
+                        "{place} is {given}, its shape must be {}: {extent} is not {fixed}{}",
+                        shape(parameter),
+                        advice(array)
                     )));
                 }
                 Dim::Name(name) => agree(&mut known, name, *extent, place)?,
@@ -187,13 +204,29 @@ fn resolve_dims(kernel: &Kernel, request: &Request) -> Result<Vec<(String, u64)>
         )?;
     }
     let extent = |name: &String| match known.get(name.as_str()) {
-        Some((extent, _)) => Ok((name.clone(), *extent)),
+        Some((extent, place)) => {
+            check_extent(name, *extent, place)?;
+            Ok((name.clone(), *extent))
+        }
         None => Err(usage(format!(
             "dimension `{name}` of `{}` is fixed by no input; give its extent (`--dim {name}=…`)",
             kernel.name()
         ))),
     };
     kernel.dims().iter().map(extent).collect()
+}
+
+/// The most elements along a dimension: a kernel counts them in its own integers, which have 32 bits.
+const MAX_EXTENT: u64 = u32::MAX as u64;
+
+fn check_extent(name: &str, extent: u64, place: &str) -> Result<(), Outcome> {
+    if extent <= MAX_EXTENT {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "dimension `{name}` is {extent} by {place}, maximum {MAX_EXTENT}: a kernel counts in 32 bits; give it less at \
+         a time, or spread it over two dimensions"
+    )))
 }
 
 fn agree<'a>(
@@ -214,8 +247,8 @@ fn agree<'a>(
     }
 }
 
-fn check_type(parameter: &ArrayParameter, given: &ArrayType) -> Result<(), Outcome> {
-    let name = &parameter.name;
+fn check_type(parameter: &ArrayParameter, array: &Array) -> Result<(), Outcome> {
+    let (name, given) = (&parameter.name, array.ty());
     if given.dtype() != parameter.dtype {
         return Err(usage(format!(
             "input `{name}` is {}, the kernel takes {}; convert it first",
@@ -225,11 +258,20 @@ fn check_type(parameter: &ArrayParameter, given: &ArrayType) -> Result<(), Outco
     }
     if given.rank() != parameter.dims.len() {
         return Err(usage(format!(
-            "input `{name}` is {given}, its shape must be {}: ranks must match",
-            shape(parameter)
+            "input `{name}` is {given}, its shape must be {}: ranks must match{}",
+            shape(parameter),
+            advice(array)
         )));
     }
     Ok(())
+}
+
+/// What to do about a picture whose channels are not those of the kernel.
+fn advice(array: &Array) -> &'static str {
+    match array.is_picture() {
+        true => "; convert the picture to gray, RGB or RGBA first, whichever the kernel takes",
+        false => "",
+    }
 }
 
 fn shape(parameter: &ArrayParameter) -> String {
@@ -257,8 +299,8 @@ fn resolve_scalars(
                     "scalar `{name}` is {given}, the kernel takes {dtype}"
                 )));
             }
-            Some(GivenScalar::Text(text)) => ScalarValue::parse(dtype, text)
-                .ok_or_else(|| usage(format!("`{text}` is no {dtype}, which `{name}` must be")))?,
+            Some(GivenScalar::Text(text)) => ScalarValue::try_parse(dtype, text)
+                .map_err(|error| usage(format!("scalar `{name}`: {error}")))?,
         };
         Ok((name.clone(), value))
     };

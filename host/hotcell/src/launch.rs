@@ -200,6 +200,7 @@ impl Cell {
             let stop = StopSignal::default();
             let description = self.described(component, about, &stop)?;
             check_imports(&description.imports, request)?;
+            about.component.name = description.manifest.component().name.clone();
             self.prepare(component, about, &stop)?;
             Ok(about.spent.timings.clone())
         })

@@ -55,6 +55,7 @@ impl Cell {
         let preparing = Preparing {
             cell: self,
             component,
+            name: &about.component.name,
             key: &key,
             order,
         };
@@ -68,6 +69,8 @@ impl Cell {
 struct Preparing<'a> {
     cell: &'a Cell,
     component: &'a Component,
+    /// What it calls itself.
+    name: &'a str,
     key: &'a LoadedKey,
     order: Order<'a>,
 }
@@ -85,6 +88,7 @@ impl Preparing<'_> {
             component: self.key.component,
             profile: inner.isolation.profile(self.key.metering),
             tenant: self.key.tenant.clone(),
+            name: self.name.to_owned(),
         };
         let cache = inner.cache.as_ref().map_err(Clone::clone);
         let why = match cache.and_then(|cache| cache.find(&origin)) {

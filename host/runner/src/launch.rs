@@ -286,11 +286,11 @@ impl Launch {
 
     /// Puts the chunks' ends together.
     fn join(self) -> Ran {
-        let plan = &self.plan;
+        let (plan, job) = (&self.plan, &self.job);
         let mut sums = Sums::default();
         let mut outcome = None;
         let mut whole: Vec<OutputBuffer> = Vec::new();
-        for slot in self.slots {
+        for (index, slot) in self.slots.into_iter().enumerate() {
             let slot = slot.into_inner().unwrap_or_else(PoisonError::into_inner);
             let result = match slot.end {
                 Some(end) => {
@@ -301,7 +301,7 @@ impl Launch {
             };
             // In order: what comes after the first failure does not matter.
             if outcome.is_none() {
-                outcome = failure_of(result);
+                outcome = failure_of(result).map(|outcome| located(job, index, outcome));
             }
             append(&mut whole, slot.outputs);
         }
@@ -322,6 +322,26 @@ fn failure_of(result: Result<(), Failure>) -> Option<Outcome> {
         // Neither can be the first failure; to call it done would be a lie.
         Err(Failure::Contended(_) | Failure::Superseded) => Some(not_run()),
     }
+}
+
+/// What went wrong in one chunk of several says which, so that its author can run it alone. A limit is the whole
+/// launch's, and says so by itself.
+fn located(job: &Job, index: usize, mut outcome: Outcome) -> Outcome {
+    let Some(split) = job.split.as_ref().filter(|split| split.chunks() > 1) else {
+        return outcome;
+    };
+    if matches!(outcome.kind, OutcomeKind::KernelError | OutcomeKind::Trap) {
+        let range = range(job, index);
+        outcome.message += &format!(
+            " (in chunk {} of {}: `{}` from {} to {})",
+            index + 1,
+            split.chunks(),
+            job.dims[split.dim].0,
+            range.start,
+            range.start + range.len - 1
+        );
+    }
+    outcome
 }
 
 fn not_run() -> Outcome {

@@ -19,7 +19,8 @@ pub fn dot(x: &[f32], y: &[f32], out: &mut [f32]) {
         .chunks(BLOCK)
         .zip(y.chunks(BLOCK))
         .map(|(x, y)| f64::from(math::dot(x, y)))
-        .sum();
+        // `sum` begins with -0.0, which is what it would give for nothing.
+        .fold(0.0, |total, block| total + block);
     out[0] = narrow(total);
 }
 

@@ -6,5 +6,5 @@ pub fn dot(x: &[f32], y: &[f32]) -> f64 {
     x.iter()
         .zip(y)
         .map(|(&x, &y)| f64::from(x) * f64::from(y))
-        .sum()
+        .fold(0.0, |sum, product| sum + product)
 }

@@ -11,7 +11,7 @@ pub fn spmv(offsets: &[u32], columns: &[u32], values: &[f32], x: &[f32]) -> Vec<
         .map(|row| {
             (offsets[row] as usize..offsets[row + 1] as usize)
                 .map(|at| f64::from(values[at]) * f64::from(x[columns[at] as usize]))
-                .sum()
+                .fold(0.0, |sum, product| sum + product)
         })
         .collect()
 }

@@ -63,6 +63,16 @@ fn every_size_agrees_with_double_precision() {
 }
 
 #[test]
+fn a_row_without_entries_is_zero() {
+    let mut out = [f32::NAN; 2];
+    spmv(&[0, 0, 0], &[], &[], &[1.0], &mut out).unwrap();
+    let bits = out.map(f32::to_bits);
+    assert_eq!(bits, [0.0_f32.to_bits(); 2]);
+    let want = reference::spmv(&[0, 0, 0], &[], &[], &[1.0]);
+    assert!(want.iter().all(|sum| sum.to_bits() == 0.0_f64.to_bits()));
+}
+
+#[test]
 fn a_matrix_that_contradicts_itself_is_refused_with_the_place() {
     let cases: [(&[u32], &[u32], &str); 5] = [
         (&[0, 1], &[0, 1], "r1 is 2, but 2 rows need 3 offsets"),

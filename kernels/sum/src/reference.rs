@@ -3,5 +3,5 @@
 /// The sum of `x`, one element after the other.
 #[must_use]
 pub fn sum(x: &[f32]) -> f64 {
-    x.iter().map(|&x| f64::from(x)).sum()
+    x.iter().fold(0.0, |sum, &x| sum + f64::from(x))
 }

@@ -15,6 +15,15 @@ fn the_cache_is_listed_pruned_and_cleared() {
         list.contains("2 artifacts") && list.contains("strict"),
         "{list}"
     );
+    // Both guests are called that; they were used in this century.
+    let named = list.lines().filter(|line| line.starts_with("hostile "));
+    assert_eq!(named.clone().count(), 2, "{list}");
+    assert!(
+        named
+            .clone()
+            .all(|line| line.contains("  20") && line.contains(':')),
+        "{list}"
+    );
     let json = command.run("cache list --json").exits(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let entries = json.as_array().unwrap();
@@ -56,6 +65,8 @@ fn what_was_compiled_ahead_is_found() {
     );
     let again = command.run("compile honest.wasm").exits(0).stdout;
     assert!(again.contains("already compiled"), "{again}");
+    let list = command.run("cache list").exits(0).stdout;
+    assert!(list.contains("\nhostile "), "{list}");
     let report = command
         .run(&format!("run honest.wasm {IN} --report -"))
         .exits(0)

@@ -54,8 +54,22 @@ fn the_first_failing_chunk_in_order_is_the_launchs_end() {
     for threads in [1, 2, 8] {
         let ended = arena.run(&Guest::named("fails_by_chunk").split(), request(threads));
         assert_ended(&ended, OutcomeKind::KernelError, Some(Blame::Guest));
-        assert_eq!(ended.outcome.message, "1", "{threads} threads");
+        let message = "1 (in chunk 2 of 16: `n` from 1 to 1)";
+        assert_eq!(ended.outcome.message, message, "{threads} threads");
     }
+}
+
+#[test]
+fn a_trap_of_a_chunk_says_which_and_one_of_a_whole_launch_does_not() {
+    let arena = arena!();
+    let ended = arena.run(&Guest::named("divides_by_zero").split(), request(2));
+    assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
+    let place = " (in chunk 1 of 16: `n` from 0 to 0)";
+    let message = &ended.outcome.message;
+    assert!(message.ends_with(place), "{message}");
+    let whole = arena.run(&Guest::named("divides_by_zero"), request(2));
+    assert_ended(&whole, OutcomeKind::Trap, Some(Blame::Guest));
+    assert_eq!(format!("{}{place}", whole.outcome.message), *message);
 }
 
 #[test]

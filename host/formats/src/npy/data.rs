@@ -25,7 +25,7 @@ pub(crate) fn read(
         to_little_endian(header.dtype, &mut data);
     }
     if header.dtype == DType::Bool {
-        check_bools(&data, file)?;
+        check_bools(&data, 0, file)?;
     }
     Ok(data)
 }
@@ -45,7 +45,7 @@ pub(crate) fn zeroed(len: usize, file: &str) -> Result<Vec<u8>, ReadError> {
 
 fn read_plain(len: usize, source: &mut dyn Read, file: &str) -> Result<Vec<u8>, ReadError> {
     let mut data = zeroed(len, file)?;
-    read_exact(source, &mut data, (0, len), file)?;
+    read_exact(source, &mut data, (0, len as u64), file)?;
     Ok(data)
 }
 
@@ -81,7 +81,7 @@ fn read_slabs<const N: usize>(
     let mut done = 0;
     for slab in plan.slabs(slab_bytes / N) {
         let bytes = &mut slab_data[..slab.elements() * N];
-        read_exact(source, bytes, (done, len), file)?;
+        read_exact(source, bytes, (done as u64, len as u64), file)?;
         done += bytes.len();
         plan.scatter(slab, bytes.as_chunks::<N>().0, target);
     }
@@ -92,7 +92,7 @@ fn read_slabs<const N: usize>(
 fn read_exact(
     source: &mut dyn Read,
     bytes: &mut [u8],
-    (done, len): (usize, usize),
+    (done, len): (u64, u64),
     file: &str,
 ) -> Result<(), ReadError> {
     let mut filled = 0;
@@ -101,8 +101,8 @@ fn read_exact(
             Ok(0) => {
                 return Err(ReadError::Truncated {
                     file: file.to_owned(),
-                    requested: len as u64,
-                    available: (done + filled) as u64,
+                    requested: len,
+                    available: done + filled as u64,
                 });
             }
             Ok(read) => filled += read,
@@ -134,12 +134,28 @@ pub(crate) fn swap<const N: usize>(data: &mut [u8]) {
     }
 }
 
-fn check_bools(data: &[u8], file: &str) -> Result<(), ReadError> {
+/// Looks at the `len` bools that come next, in pieces.
+pub(crate) fn check_bools_of(source: &mut dyn Read, len: u64, file: &str) -> Result<(), ReadError> {
+    let piece_bytes = len.min(SLAB_BYTES as u64);
+    let mut piece = zeroed(usize::try_from(piece_bytes).unwrap_or(SLAB_BYTES), file)?;
+    let mut done = 0;
+    while done < len {
+        let rest = usize::try_from(len - done).unwrap_or(usize::MAX);
+        let piece = &mut piece[..rest.min(SLAB_BYTES)];
+        read_exact(source, piece, (done, len), file)?;
+        check_bools(piece, done, file)?;
+        done += piece.len() as u64;
+    }
+    Ok(())
+}
+
+/// `before` is how many elements come before these.
+fn check_bools(data: &[u8], before: u64, file: &str) -> Result<(), ReadError> {
     match data.iter().position(|byte| *byte > 1) {
         None => Ok(()),
         Some(index) => Err(ReadError::NotBool {
             file: file.to_owned(),
-            index,
+            index: before + index as u64,
             value: data[index],
         }),
     }

@@ -4,6 +4,7 @@
 //! keys, so it needs neither recursion nor big integers, which is what a general parser offers an attacker.
 //! The length is capped before the text is read.
 
+use super::descr;
 use super::literal::Cursor;
 use hotcell_model::array::ArrayType;
 use hotcell_model::manifest::DType;
@@ -103,6 +104,16 @@ pub enum HeaderError {
     /// Dates or durations.
     #[error("the array holds times (`{0}`): save it again as `a.astype('int64')`")]
     Times(String),
+    /// A byte order before a name, which NumPy does not read either.
+    #[error("the dtype `{descr}` has a byte order before a name: write `{order}{code}`")]
+    Order {
+        /// What stands there.
+        descr: String,
+        /// The byte order.
+        order: String,
+        /// The name's code.
+        code: &'static str,
+    },
     /// A dtype that hotcell does not have.
     #[error(
         "the dtype `{0}` is not supported: convert it with `a.astype(...)` to bool, an integer of 8–64 bits, float16–float64, complex64 or complex128"
@@ -218,68 +229,15 @@ fn parse_descr(cursor: &mut Cursor<'_>) -> Result<(DType, bool), HeaderError> {
         return Err(HeaderError::Structured);
     }
     let descr = cursor.string("a dtype in quotes")?;
-    let (order, kind) = match descr.as_bytes().first() {
-        Some(b'<' | b'>' | b'|') => descr.split_at(1),
-        _ => ("", descr),
-    };
-    let dtype = match kind {
-        // ml_dtypes' bfloat16 is stored by NumPy as two opaque bytes.
-        "V2" if order != ">" => DType::Bf16,
-        _ => named_dtype(kind).ok_or_else(|| refuse_descr(descr, kind))?,
-    };
-    let order_known = matches!(order, "<" | ">")
-        || (order == "|" && kind == descr_kind(dtype))
-            && (dtype.size_bytes() == 1 || dtype == DType::Bf16);
-    if !order_known {
-        return Err(HeaderError::DType(clip(descr)));
-    }
-    Ok((dtype, order == ">"))
-}
-
-/// The dtype of a type string without its byte order.
-fn named_dtype(kind: &str) -> Option<DType> {
-    DType::ALL
-        .into_iter()
-        .find(|&dtype| dtype != DType::Bf16 && descr_kind(dtype) == kind)
-}
-
-/// Why a type string is refused, and what to do.
-fn refuse_descr(descr: &str, kind: &str) -> HeaderError {
-    let shown = clip(descr);
-    match kind.as_bytes().first() {
-        Some(b'O') => HeaderError::Objects,
-        Some(b'S' | b'U' | b'a' | b'T') => HeaderError::Strings(shown),
-        Some(b'M' | b'm') => HeaderError::Times(shown),
-        _ => HeaderError::DType(shown),
-    }
-}
-
-/// NumPy's kind and size of a dtype.
-fn descr_kind(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "b1",
-        DType::I8 => "i1",
-        DType::I16 => "i2",
-        DType::I32 => "i4",
-        DType::I64 => "i8",
-        DType::U8 => "u1",
-        DType::U16 => "u2",
-        DType::U32 => "u4",
-        DType::U64 => "u8",
-        DType::F16 => "f2",
-        DType::Bf16 => "V2",
-        DType::F32 => "f4",
-        DType::F64 => "f8",
-        DType::Complex64 => "c8",
-        DType::Complex128 => "c16",
-    }
+    // Nothing that is longer is a dtype, and messages stay short.
+    descr::parse(&clip(descr))
 }
 
 /// The header of a little-endian C-order array, byte for byte as `numpy.save` writes it (version 1.0).
 pub(crate) fn encode(ty: &ArrayType) -> Vec<u8> {
     let (dtype, shape) = (ty.dtype(), ty.shape());
     let order = if dtype.size_bytes() == 1 { '|' } else { '<' };
-    let kind = descr_kind(dtype);
+    let kind = descr::code(dtype);
     let mut text = format!("{{'descr': '{order}{kind}', 'fortran_order': False, 'shape': (");
     for (axis, extent) in shape.iter().enumerate() {
         let separator = if axis == 0 { "" } else { " " };

@@ -124,7 +124,7 @@ fn an_array_above_the_limit_opens_for_streaming_but_is_not_read() {
         .unwrap();
 
     let reader = open_in(directory.path(), "x.npy").unwrap();
-    let (file, offset) = reader.as_file_range().unwrap();
+    let (file, offset) = reader.as_file_range().unwrap().unwrap();
     let mut last = [0; 4];
     file.read_exact_at(&mut last, offset + reader.ty().size_bytes() - 4)
         .unwrap();
@@ -147,7 +147,12 @@ fn only_bytes_that_are_the_array_as_they_lie_are_a_file_range() {
         ("<f4", true, "(4,)", true),
         ("<f4", true, "(2, 2)", false),
         (">f4", false, "(2, 2)", false),
-        ("|b1", false, "(2, 2)", false),
+        ("|b1", false, "(2, 2)", true),
+        ("|b1", true, "(2, 2)", false),
+        ("|u1", true, "(4,)", true),
+        ("float32", false, "(2, 2)", true),
+        ("=f4", false, "(2, 2)", true),
+        ("f4", true, "(2, 2)", false),
     ];
     let directory = tempfile::tempdir().unwrap();
     for (descr, fortran, shape, expected) in table {
@@ -155,9 +160,64 @@ fn only_bytes_that_are_the_array_as_they_lie_are_a_file_range() {
         std::fs::write(directory.path().join("x.npy"), file).unwrap();
         let reader = open_in(directory.path(), "x.npy").unwrap();
         assert_eq!(
-            reader.as_file_range().is_some(),
+            reader.as_file_range().unwrap().is_some(),
             expected,
             "{descr} {fortran}"
+        );
+    }
+}
+
+#[test]
+fn streamed_bools_are_looked_at_to_their_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.npy");
+    let (header, len) = (npy_of("?", false, "(40000000,)", &[]), 40_000_000);
+    std::fs::write(&path, &header).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(header.len() as u64 + len).unwrap();
+    let reader = open_in(directory.path(), "x.npy").unwrap();
+    assert!(reader.as_file_range().unwrap().is_some());
+    file.write_all_at(&[3], header.len() as u64 + len - 1)
+        .unwrap();
+    let error = reader.as_file_range().unwrap_err();
+    let last = |e: &ReadError| {
+        matches!(
+            e,
+            ReadError::NotBool {
+                index: 39_999_999,
+                value: 3,
+                ..
+            }
+        )
+    };
+    assert!(last(&error), "{error:?}");
+    file.set_len(header.len() as u64 + 5).unwrap();
+    let error = reader.as_file_range().unwrap_err();
+    assert!(matches!(error, ReadError::Truncated { .. }), "{error:?}");
+}
+
+#[test]
+fn an_array_that_cannot_be_streamed_is_told_how_it_could() {
+    let directory = tempfile::tempdir().unwrap();
+    let table = [
+        (">f4", false, "big-endian", "'<f4'"),
+        ("f8", true, "in Fortran order", "'<f8'"),
+        (">c16", true, "big-endian and in Fortran order", "'<c16'"),
+        ("?", true, "in Fortran order", "'<b1'"),
+    ];
+    for (descr, fortran, order, code) in table {
+        let header = npy_of(descr, fortran, "(1048577, 2)", &[]);
+        let path = directory.path().join("x.npy");
+        std::fs::write(&path, &header).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(header.len() as u64 + (16 << 21) + 32).unwrap();
+        let reader = open_in(directory.path(), "x.npy").unwrap();
+        assert!(reader.as_file_range().unwrap().is_none());
+        let text = reader.read_all().unwrap_err().to_string();
+        let numbers = text.contains("maximum in memory 1048576");
+        assert!(
+            numbers && text.contains(order) && text.contains(code),
+            "{text}"
         );
     }
 }

@@ -160,6 +160,65 @@ fn a_header_that_claims_too_much_is_refused_before_any_row() {
     assert!(expected, "{source:?}");
 }
 
+/// A good picture with something between its header and its samples, and the same after them.
+fn with_chunk(extra: &[u8]) -> Vec<u8> {
+    let plain = png_of((2, 1), ColorType::Rgb, BitDepth::Eight, &SAMPLES, |_| ());
+    let (head, rest) = plain.split_at(8 + 25);
+    let (samples, end) = rest.split_at(rest.len() - 12);
+    [head, extra, samples, extra, end].concat()
+}
+
+const SAMPLES: [u8; 6] = [1, 2, 3, 4, 5, 6];
+
+#[test]
+fn what_hangs_on_a_picture_does_not_matter_whatever_its_size() {
+    let names = [
+        b"eXIf", b"iCCP", b"zTXt", b"tEXt", b"iTXt", b"sPLT", b"gAMA", b"cHRM", b"pHYs", b"tIME",
+        b"caBX", b"mkBT", b"acTL", b"fcTL", b"fdAT",
+    ];
+    for name in names {
+        for bytes in [0, 1, 26, 9 << 20] {
+            let file = with_chunk(&chunk(name, &vec![0x4d; bytes]));
+            let (ty, data) = read_bytes("x.png", &file).unwrap();
+            assert_eq!((ty.shape(), data), (&[1, 2, 3][..], SAMPLES.to_vec()));
+        }
+    }
+    // Thousands of them, and one whose checksum is wrong.
+    let mut broken = chunk(b"eXIf", b"MM\0*");
+    *broken.last_mut().unwrap() ^= 1;
+    for extra in [chunk(b"tEXt", b"a\0b").repeat(10_000), broken] {
+        assert!(read_bytes("x.png", &with_chunk(&extra)).is_ok());
+    }
+}
+
+#[test]
+fn a_bomb_in_a_chunk_that_does_not_matter_is_never_decompressed() {
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    zlib.write_all(&vec![0; 64 << 20]).unwrap();
+    let bomb = zlib.finish().unwrap();
+    for (name, prefix) in [
+        (b"iCCP", b"p\0\0".as_slice()),
+        (b"zTXt", b"k\0\0"),
+        (b"iTXt", b"k\0\x01\0\0\0"),
+    ] {
+        let file = with_chunk(&chunk(name, &[prefix, &bomb].concat()));
+        assert_eq!(read_bytes("x.png", &file).unwrap().1, SAMPLES);
+    }
+}
+
+#[test]
+fn a_chunk_that_claims_more_than_the_file_has_is_an_error() {
+    let plain = with_chunk(&[]);
+    for claimed in [1 << 20, 0x7fff_ffff, 0xffff_ffff_u32] {
+        let extra = [&claimed.to_be_bytes()[..], b"eXIf"].concat();
+        let file = [&plain[..33], &extra, &plain[33..]].concat();
+        let error = read_bytes("x.png", &file).unwrap_err();
+        assert!(chain(&error).contains("not a valid PNG"), "{error:?}");
+    }
+    let critical = with_chunk(&chunk(b"CrIT", b"x"));
+    assert!(read_bytes("x.png", &critical).is_err());
+}
+
 #[test]
 fn damaged_and_truncated_pictures_are_errors() {
     let whole = png_of((8, 8), ColorType::Rgb, BitDepth::Eight, &[7; 192], |_| ());

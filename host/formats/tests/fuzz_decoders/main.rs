@@ -23,7 +23,7 @@ fn read(path: &Path, locator: &Locator) -> bool {
         return false;
     };
     let size_bytes = reader.ty().size_bytes();
-    if let Some((file, offset)) = reader.as_file_range() {
+    if let Ok(Some((file, offset))) = reader.as_file_range() {
         let file_bytes = file.metadata().expect("the file is open").len();
         assert!(offset + size_bytes <= file_bytes, "a range beyond {path:?}");
     }
