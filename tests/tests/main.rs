@@ -11,6 +11,7 @@ mod cli {
     mod build;
 }
 mod command;
+mod documents;
 mod escapes;
 mod fuzz;
 /// Kernels on a GPU, in process.
@@ -25,4 +26,5 @@ mod guest_code;
 /// The same in confined workers.
 #[path = "guest_code/mod.rs"]
 mod guest_code_confined;
+mod install;
 mod kernels;
