@@ -69,7 +69,7 @@ fn for_tenants(cell: &Cell, saxpy: &Component) -> Result<(), Box<dyn Error>> {
         let (cell, saxpy) = (cell.clone(), saxpy.clone());
         std::thread::spawn(move || -> Result<String, String> {
             let words = |error: &dyn Error| error.to_string();
-            let tenant: Tenant = name.parse().map_err(|error| words(&error))?;
+            let tenant = name.parse::<Tenant>().map_err(|error| words(&error))?;
             let ones = Array::from_slice(&[1.0f32; 8], [8]).map_err(|error| words(&error))?;
             let request = Request::new()
                 .tenant(tenant)
