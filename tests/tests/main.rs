@@ -13,6 +13,7 @@ mod cli {
 mod command;
 /// Every guest in both isolations.
 mod differential;
+mod documents;
 mod escapes;
 mod fuzz;
 /// Kernels on a GPU, in process.
@@ -27,4 +28,5 @@ mod guest_code;
 /// The same in confined workers.
 #[path = "guest_code/mod.rs"]
 mod guest_code_confined;
+mod install;
 mod kernels;

@@ -4,6 +4,7 @@ mod attack;
 mod bench;
 mod check;
 mod demo;
+mod install;
 mod kernels;
 mod process;
 mod test;
@@ -33,6 +34,8 @@ enum Chore {
     Kernels(kernels::KernelsChore),
     /// Put the confined processes at target/libexec/hotcell, where the command finds them
     Workers,
+    /// Put the command, its workers and its documents below a prefix
+    Install(install::InstallChore),
     /// Build each kernel's native twins into target/twins/{baseline,native}
     Twins,
     /// Measure, and print the tables of docs/performance.md
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Chore::Kernels(chore) => chore.run(),
         Chore::Bench(chore) => chore.run(),
         Chore::Attack(chore) => chore.run(),
+        Chore::Install(chore) => chore.run(),
         Chore::Workers => workers::build_all(),
         Chore::Twins => twins::build_all(),
         Chore::Check => check::check(),

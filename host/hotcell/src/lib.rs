@@ -25,6 +25,14 @@
 //! Wasm sandbox alone, for platforms and programs that cannot have the processes. Every report says which it was
 //! and, for workers, which walls stood around them.
 //!
+//! # Features
+//!
+//! - `confined`, the default: [`Cell::confined`]. Linux. No compiler, engine or graphics library in the program; it
+//!   needs the worker programs beside it, of the same build (`cargo xtask install --workers-only`).
+//! - `in-process`: `Cell::in_process`, with compiler, engine and GPU inside the program. Several times the crates.
+//!
+//! `docs/embedding.md` goes through all of it.
+//!
 //! [`Cell::start`] runs a launch on a thread of its own and returns a [`Launch`] that can be cancelled
 //! from anywhere. Nothing here returns a bare error for what a kernel did: refusals, traps and exhausted
 //! limits are outcomes, and every launch that began ends in a [`Report`](report::Report).
