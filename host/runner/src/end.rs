@@ -2,15 +2,12 @@
 
 use crate::gpu;
 use crate::stop::Stop;
+use crate::trace::trace;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
-use hotcell_model::outcome::{Blame, Frame, Outcome, OutcomeKind};
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::text;
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
 
-/// Frames shown of a guest's stack.
-const FRAMES: usize = 8;
-/// The longest function or file name shown.
-const NAME_BYTES: usize = 256;
 /// The longest message of wasmtime's that is passed on.
 const MESSAGE_BYTES: usize = 1024;
 
@@ -145,34 +142,4 @@ fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances<'_>
         trace,
         ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, cause + &place)
     }
-}
-
-/// The guest's innermost functions, as far as names and debug information tell.
-fn trace(error: &Error) -> Vec<Frame> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
-        return Vec::new();
-    };
-    let shown = |name: &str| text::escape(name, NAME_BYTES);
-    let mut frames = Vec::new();
-    for frame in backtrace.frames() {
-        let symbols = frame.symbols();
-        for symbol in symbols {
-            frames.push(Frame {
-                function: symbol.name().map(shown),
-                file: symbol.file().map(shown),
-                line: symbol.line(),
-            });
-        }
-        if symbols.is_empty() {
-            frames.push(Frame {
-                function: frame.func_name().map(shown),
-                ..Frame::default()
-            });
-        }
-        if frames.len() >= FRAMES {
-            break;
-        }
-    }
-    frames.truncate(FRAMES);
-    frames
 }
