@@ -107,5 +107,6 @@ fn job_array(array: &Argument) -> JobArray {
         is_written: array.role.is_written(),
         size_bytes: array.ty.size_bytes(),
         split_stride_bytes: None,
+        halo: 0,
     }
 }

@@ -78,7 +78,7 @@ pub use gpu::{GpuDevice, UnknownGpuDevice};
 pub use launch::{Ended, Launch};
 pub use permit::Permit;
 pub use places::{PlaceError, Places};
-pub use request::{Digests, Request};
+pub use request::{Cutting, Digests, Request};
 
 pub use hotcell_model::array::ArrayType;
 pub use hotcell_model::job::{Observer, Source};
