@@ -179,7 +179,7 @@ impl Cell {
             }
         };
         about.component.name = description.manifest.component().name.clone();
-        match check(&description, &request, &mut about.limits) {
+        match check(&description, &request, &mut about.limits, &mut about.grants) {
             Ok(bound) => {
                 about.component.entry = bound.job.entry.clone();
                 Ok(Permit {

@@ -90,13 +90,21 @@ pub(crate) fn check(
     description: &Description,
     request: &Request,
     limits: &mut Limits,
+    grants: &mut Grants,
 ) -> Result<Bound, (Outcome, String)> {
-    check_imports(&description.imports, request).map_err(|outcome| (outcome, String::new()))?;
     let kernel =
         choose(&description.manifest, request).map_err(|outcome| (outcome, String::new()))?;
     let named = |outcome| (outcome, kernel.name().to_owned());
+    check_imports(kernel, &description.imports, request).map_err(named)?;
+    // What the entry does not want it is not given: a call of it ends the launch as denied.
+    *grants = request
+        .grants
+        .iter()
+        .filter(|grant| wants(kernel, *grant))
+        .collect();
     *limits = resolve_limits(kernel, request).map_err(named)?;
     let mut bound = bind(kernel, request, limits.clone()).map_err(named)?;
+    bound.job.grants = grants.clone();
     // A launch that was granted what it does not import gets no GPU worker.
     let imports_gpu = |import: &Import| import.needs == Need::Grant(Capability::Gpu);
     if !description.imports.iter().any(imports_gpu) {
@@ -144,8 +152,15 @@ fn shown(name: &str) -> String {
     hotcell_model::text::escape(name, 256)
 }
 
-/// Every import must be granted; the refusal says what was asked for, what there is, and what to do.
-fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
+/// Whether an entry uses a capability that its component imports: as its manifest says, else yes.
+fn wants(kernel: &Kernel, capability: Capability) -> bool {
+    kernel
+        .wants()
+        .is_none_or(|wants| wants.iter().any(|name| name == capability.name()))
+}
+
+/// Every import that the entry wants must be granted; the refusal says what was asked for, what there is, and what to do.
+fn check_imports(kernel: &Kernel, imports: &[Import], request: &Request) -> Result<(), Outcome> {
     let denied = |message| {
         Err(Outcome::failed(
             OutcomeKind::Denied,
@@ -163,6 +178,7 @@ fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
         let name = shown(&import.name);
         match import.needs {
             Need::Nothing => {}
+            Need::Grant(capability) if !wants(kernel, capability) => {}
             Need::AnotherHost => {
                 return denied(format!(
                     "the component imports `{name}`, which this host does not offer (it asks for: {})",

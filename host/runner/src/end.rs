@@ -97,6 +97,9 @@ pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
         Stop::Misuse(message) => {
             return Outcome::failed(OutcomeKind::Trap, Blame::Guest, message.clone());
         }
+        Stop::Denied { .. } => {
+            return Outcome::failed(OutcomeKind::Denied, Blame::Guest, stop.to_string());
+        }
         Stop::Gpu(outcome) => return (**outcome).clone(),
         Stop::Cancelled => Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "cancelled"),
         Stop::Io(message) => Outcome::failed(OutcomeKind::Io, Blame::Request, message.clone()),

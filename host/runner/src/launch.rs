@@ -71,6 +71,7 @@ impl Runner {
             random,
             entry: job.entry.as_str().into(),
             scalars: scalars(&job),
+            grants: job.grants.clone(),
         };
         if let Err(outcome) = check_sizes(&job, &data, &outputs) {
             return finish(&plan, outcome, Vec::new(), Sums::default());

@@ -197,10 +197,12 @@ impl WireOutcome {
             line: frame.line,
         };
         let is_done = self.kind == OutcomeKind::Done;
-        let is_claimable = !matches!(
-            self.kind,
-            OutcomeKind::Usage | OutcomeKind::Denied | OutcomeKind::Budget | OutcomeKind::Isolation
-        );
+        let is_claimable = match self.kind {
+            OutcomeKind::Usage | OutcomeKind::Budget | OutcomeKind::Isolation => false,
+            // What the guest called without having it; a refused request never reaches a runner.
+            OutcomeKind::Denied => self.blame == Some(Blame::Guest),
+            _ => true,
+        };
         let may_be_partial = matches!(self.kind, OutcomeKind::Cancelled | OutcomeKind::Timeout);
         let is_coherent = is_done == self.blame.is_none()
             && is_done == self.message.is_empty()
@@ -255,7 +257,10 @@ mod tests {
         let outcome =
             |kind, message: &str| WireOutcome::from(&Outcome::failed(kind, Blame::Guest, message));
         assert!(outcome(OutcomeKind::Trap, "x").to_outcome().is_some());
-        assert_eq!(outcome(OutcomeKind::Denied, "x").to_outcome(), None);
+        assert_eq!(outcome(OutcomeKind::Usage, "x").to_outcome(), None);
+        assert!(outcome(OutcomeKind::Denied, "x").to_outcome().is_some());
+        let refused = Outcome::failed(OutcomeKind::Denied, Blame::Operator, "x");
+        assert_eq!(WireOutcome::from(&refused).to_outcome(), None);
         assert_eq!(outcome(OutcomeKind::Done, "x").to_outcome(), None);
         assert_eq!(outcome(OutcomeKind::Trap, "").to_outcome(), None);
         let partial = WireOutcome {
