@@ -79,8 +79,8 @@ struct Named {
 impl Named {
     fn new(function: Option<&str>, file: Option<&str>, line: Option<u32>) -> Self {
         let function = function.map(demangled);
-        let is_library = function.as_deref().is_some_and(is_library)
-            || file.is_some_and(|file| file.starts_with("/rustc/"));
+        let is_library =
+            function.as_deref().is_some_and(is_library) || file.is_some_and(is_librarys_file);
         let escaped = |name: &str| text::escape(name, NAME_BYTES);
         Self {
             frame: Frame {
@@ -144,8 +144,19 @@ impl Write for Bounded {
     }
 }
 
+/// Whether a file is the standard library's or the SDK's, as `hotcell build` names them.
+fn is_librarys_file(file: &str) -> bool {
+    file.starts_with("/rustc/")
+        || file.starts_with("hotcell-guest-")
+        || file.contains("guest-sdk/guest/src/")
+}
+
 /// Whether a demangled function is the standard library's or the SDK's.
 fn is_library(function: &str) -> bool {
+    // What the macro writes beside the author's function.
+    if function.rsplit("::").next() == Some("__hotcell_call") {
+        return true;
+    }
     if GLUE.iter().any(|prefix| function.starts_with(prefix)) {
         return true;
     }
@@ -283,6 +294,7 @@ mod tests {
             ("<u32 as gaps::Gap>::gap", false),
             ("<[f32] as gaps::Gap>::gap", false),
             ("<fn(u8) -> u8 as gaps::Gap>::gap", false),
+            ("gaps::gaps__entry::__hotcell_call", true),
             ("gaps::standard", false),
             ("std", false),
             ("core", false),
@@ -301,7 +313,9 @@ mod tests {
             Some(1),
         );
         let own = Named::new(Some("widest"), Some("src/lib.rs"), Some(7));
-        let frames = shown(vec![inner, own]);
+        let sdk = "vendor/guest-sdk/guest/src/launch.rs";
+        let glue = Named::new(Some("run"), Some(sdk), Some(73));
+        let frames = shown(vec![inner, own, glue]);
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].line, Some(7));
     }
