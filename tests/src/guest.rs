@@ -145,6 +145,7 @@ impl Guest {
                 cost: None,
                 weight: Weight::Normal,
                 limits: Default::default(),
+                wants: None,
             },
             sections: None,
         }
@@ -265,5 +266,6 @@ fn array(name: &str, role: Role) -> Parameter {
         role,
         dtype: DType::U8,
         default: None,
+        halo: 0,
     }
 }

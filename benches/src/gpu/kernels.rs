@@ -76,7 +76,7 @@ fn load(runner: &Runner, path: &Path, limits: &Limits) -> Result<Arc<LoadedKerne
     let compiler = Compiler::new(Metering::Fast, Parallelism::AllCores)?;
     let artifact = compiler.compile(&component, limits)?;
     // SAFETY: the artifact is what this host's compiler has just returned.
-    let kernel = unsafe { runner.load(&artifact, &grants()) };
+    let kernel = unsafe { runner.load(&artifact) };
     Ok(Arc::new(kernel?))
 }
 
@@ -107,5 +107,6 @@ fn job_array(array: &Argument) -> JobArray {
         is_written: array.role.is_written(),
         size_bytes: array.ty.size_bytes(),
         split_stride_bytes: None,
+        halo: 0,
     }
 }

@@ -37,6 +37,19 @@ impl Chunk {
         }
     }
 
+    /// How many indices come before this part in an input with a halo of `rows`: the index `i` of this
+    /// part is `chunk.before(rows) + i` there. Fewer than `rows` at the beginning of the whole.
+    pub const fn before(&self, rows: usize) -> usize {
+        smaller(self.start, rows)
+    }
+
+    /// How many indices come after this part in an input with a halo of `rows`: fewer at the end of
+    /// the whole.
+    pub const fn after(&self, rows: usize) -> usize {
+        let end = self.start.saturating_add(self.len);
+        smaller(self.total.saturating_sub(end), rows)
+    }
+
     /// From the WIT's start, length and total.
     pub(crate) fn from_u64(parts: [u64; 3]) -> Result<Self, LaunchError> {
         match parts.map(usize::try_from) {
@@ -47,6 +60,11 @@ impl Chunk {
             )),
         }
     }
+}
+
+/// `min`, which is not const.
+const fn smaller(a: usize, b: usize) -> usize {
+    if a < b { a } else { b }
 }
 
 /// A streamed input of any element type: what [`Chunks`] gives a type.

@@ -1,5 +1,6 @@
 //! What the macro tells the SDK of a kernel: its parameters, and the function that runs it.
 
+use crate::chunks::Chunk;
 use crate::raw::{Element, Slot};
 use std::fmt;
 
@@ -7,13 +8,23 @@ use std::fmt;
 pub struct Entry {
     pub(crate) name: &'static str,
     pub(crate) dims: &'static [&'static str],
+    pub(crate) halos: &'static [Halo],
     pub(crate) params: &'static [Param],
     record: &'static [u8],
     pub(crate) call: Call,
 }
 
-/// A kernel's function behind one type: extents in the order of `dims`, a slot for each of `params`,
-/// and where its error message goes.
+/// An input that reaches a chunk with rows of its neighbours: its first extent is not its dimension's.
+#[derive(Clone, Copy, Debug)]
+pub struct Halo {
+    /// The position of the split dimension among the entry's `dims`.
+    pub dim: usize,
+    /// How many rows there are on either side, where the whole array has as many.
+    pub rows: u32,
+}
+
+/// A kernel's function behind one type: extents in the order of `dims`, then of the rows of each of
+/// `halos`, a slot for each of `params`, and where its error message goes.
 pub type Call = unsafe fn(&[usize], &[Slot], &mut Option<String>);
 
 /// One parameter of a kernel that needs a slot, in the function's order. Parameters that receive a
@@ -55,7 +66,7 @@ pub struct ArrayParam {
 /// The extent of one axis.
 #[derive(Clone, Copy, Debug)]
 pub enum Extent {
-    /// That of the dimension at this position of the entry's `dims`.
+    /// That of the dimension at this position of the entry's `dims`, followed by its `halos`.
     Dim(usize),
     /// Always this.
     Fixed(usize),
@@ -198,11 +209,12 @@ impl Entry {
     /// Describes a kernel. `record` is its record in the manifest, length prefix included.
     ///
     /// # Safety
-    /// `call` may be called with one extent for each of `dims` and one slot for each of `params`, of
+    /// `call` may be called with one extent for each of `dims` and of `halos` and one slot for each of `params`, of
     /// the kind and, for arrays, of the element type, size and access that it says.
     pub const unsafe fn new(
         name: &'static str,
         dims: &'static [&'static str],
+        halos: &'static [Halo],
         params: &'static [Param],
         record: &'static [u8],
         call: Call,
@@ -210,6 +222,7 @@ impl Entry {
         Self {
             name,
             dims,
+            halos,
             params,
             record,
             call,
@@ -226,8 +239,13 @@ impl Entry {
         self.name
     }
 
-    /// The extents of `dims` from a list by name, in any order.
-    pub(crate) fn extents(&self, given: &[(&str, u64)]) -> Result<Vec<usize>, LaunchError> {
+    /// The extents of `dims` from a list by name, in any order, and the rows of each of `halos` in the
+    /// chunk.
+    pub(crate) fn extents(
+        &self,
+        given: &[(&str, u64)],
+        chunk: Chunk,
+    ) -> Result<Vec<usize>, LaunchError> {
         check_names(
             self.dims.iter().copied(),
             given.iter().map(|(name, _)| *name),
@@ -242,7 +260,16 @@ impl Entry {
                 LaunchError::bad_argument(dim, reason)
             })
         };
-        self.dims.iter().map(extent).collect()
+        let mut extents: Vec<usize> = self.dims.iter().map(extent).collect::<Result<_, _>>()?;
+        for halo in self.halos {
+            let more = chunk.before(halo.rows as usize) + chunk.after(halo.rows as usize);
+            let rows = extents[halo.dim].checked_add(more).ok_or_else(|| {
+                let reason = "its rows and their neighbours are more than can be counted";
+                LaunchError::bad_argument(self.dims[halo.dim], reason)
+            })?;
+            extents.push(rows);
+        }
+        Ok(extents)
     }
 
     /// Every array parameter.

@@ -66,7 +66,7 @@ pub(crate) struct Arguments<'a> {
 pub(crate) fn run(entries: &[&Entry], arguments: &Arguments<'_>) -> Result<(), LaunchError> {
     let entry = find(entries, arguments.entry)?;
     arguments.check_known(entry)?;
-    let dims = entry.extents(&arguments.dims)?;
+    let dims = entry.extents(&arguments.dims, Chunk::from_u64(arguments.chunk)?)?;
     let mut held = arguments.check_and_hold(entry, &dims)?;
     allocate_outputs(entry, &dims, &mut held)?;
     arguments.read_inputs(entry, &dims, &mut held)?;

@@ -43,15 +43,18 @@
 //! |---|---|---|
 //! | `sig` | shapes in NumPy's gufunc notation, such as `"(h,w,4),(k)->(h,w,4)"`; `()` is a rank-0 array | required |
 //! | `split` | the dimension that the host may cut into chunks, each run in an instance of its own | not cut |
+//! | `halo(…)` | how many neighbours on either side a chunk gets of an input: `halo(image = 1)` | none |
 //! | `cost` | arithmetic operations of a launch: integers, dimensions, integer scalars, `+ - * /`, `min` `max` `log2ceil` | unknown |
 //! | `weight` | `"light"`, `"normal"` or `"heavy"`: scales the host's default limits | `"normal"` |
 //! | `fuel`, `timeout`, `memory` | limits to ask for: `"200G"`, `"30s"`, `"512MiB"` | the host's |
 //! | `inout` | names of mutable arrays that are inputs too, `"x"` or `"x,y"` | none |
+//! | `wants` | the capabilities that this kernel uses, `"gpu"` or `"log,clock"` or `""`: the crate's other ones it then needs no grant for, and cannot call | all that the crate uses |
 //! | `default(…)` | scalars that a caller may leave out: `default(a = 2.0, steps = 80)` | none |
 //!
 //! The first paragraph of the doc comment becomes the entry's description. A split dimension is the
 //! first of every array that has it, and every output has it; inputs without it reach each chunk
-//! whole. A kernel returns nothing, or `Result<(), E>` with `E: Display`; an `Err` or a panic ends the
+//! whole. An input with a halo of k has the k rows before and after the chunk's own, as far as there are any:
+//! its row for index `i` of the chunk is `chunk.before(k) + i`. A kernel returns nothing, or `Result<(), E>` with `E: Display`; an `Err` or a panic ends the
 //! launch, and its outputs are discarded.
 //!
 //! # Parameters
@@ -87,7 +90,8 @@
 //! # Beyond arrays
 //!
 //! [`log`] and [`control`] (should-stop, progress) are granted by default, [`clock`] and [`random`] are
-//! not. Using a function of one makes the component ask for it. [`native`] runs kernels without Wasm.
+//! not. Using a function of one makes the component ask for it. `println!`, `eprintln!` and `dbg!` are
+//! heard natively, and silent in a component, which has no standard output: use [`log::info`]. [`native`] runs kernels without Wasm.
 //!
 //! With the feature `gpu` there is the module `gpu`: WGSL shaders on the launch's device, over the
 //! arrays that a kernel takes as [`Chunks`], [`ChunksMut`] and [`ChunksInOut`].
@@ -139,7 +143,7 @@ pub mod __private {
     #[cfg(target_arch = "wasm32")]
     pub use crate::component::launch;
     pub use crate::entry::{
-        Access, ArrayParam, Call, Entry, Extent, Param, ScalarKind, ScalarType,
+        Access, ArrayParam, Call, Entry, Extent, Halo, Param, ScalarKind, ScalarType,
     };
     pub use crate::export::{concat, failure, total_len};
     pub use crate::native::{Bytes, Request};

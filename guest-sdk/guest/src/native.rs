@@ -161,7 +161,8 @@ impl<'a> Launch<'a> {
         self
     }
 
-    /// The part to compute, in place of the whole. Dimensions are then the part's.
+    /// The part to compute, in place of the whole. Dimensions are then the part's, and an input with a
+    /// halo has its neighbours' rows around it.
     #[must_use]
     pub fn chunk(mut self, chunk: Chunk) -> Self {
         let Chunk { start, len, total } = chunk;
@@ -213,8 +214,8 @@ pub(crate) fn run(
         .copied()
         .zip(dims.iter().copied())
         .collect();
-    let dims = entry.extents(&named)?;
     let chunk = Chunk::from_u64(chunk)?;
+    let dims = entry.extents(&named, chunk)?;
     let (mut scalars, mut arrays) = (scalars.iter(), arrays.into_iter());
     let hold = |param: &Param| match param {
         Param::Scalar { .. } => Ok(scalars
@@ -288,5 +289,7 @@ impl Bytes {
     }
 }
 
+#[cfg(test)]
+mod halos;
 #[cfg(test)]
 mod tests;

@@ -268,7 +268,7 @@ pub(crate) fn call(
 ) -> Result<(), LaunchError> {
     assert_eq!(
         (dims.len(), held.len()),
-        (entry.dims.len(), entry.params.len())
+        (entry.dims.len() + entry.halos.len(), entry.params.len())
     );
     let slots = entry
         .params

@@ -15,18 +15,20 @@ pub(crate) struct Attributes {
     pub(crate) timeout: Option<LitStr>,
     pub(crate) memory: Option<LitStr>,
     pub(crate) inout: Option<LitStr>,
-    pub(crate) defaults: Vec<DefaultValue>,
+    pub(crate) wants: Option<LitStr>,
+    pub(crate) defaults: Vec<NamedValue>,
+    pub(crate) halos: Vec<NamedValue>,
 }
 
-/// `name = literal` inside `default(…)`.
-pub(crate) struct DefaultValue {
+/// `name = literal` inside `default(…)` or `halo(…)`.
+pub(crate) struct NamedValue {
     pub(crate) name: Ident,
     pub(crate) negative: bool,
     pub(crate) value: Lit,
 }
 
-const KEYS: &str =
-    "`sig`, `split`, `cost`, `weight`, `fuel`, `timeout`, `memory`, `inout` or `default(…)`";
+const KEYS: &str = "`sig`, `split`, `halo(…)`, `cost`, `weight`, `fuel`, `timeout`, `memory`, \
+     `inout`, `wants` or `default(…)`";
 
 impl Parse for Attributes {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
@@ -35,7 +37,9 @@ impl Parse for Attributes {
         while !input.is_empty() {
             let key: Ident = input.parse()?;
             if key == "default" {
-                rest.parse_defaults(input)?;
+                parse_values(input, &mut rest.defaults, "defaults")?;
+            } else if key == "halo" {
+                parse_values(input, &mut rest.halos, "halos")?;
             } else {
                 let slot = if key == "sig" {
                     &mut sig
@@ -71,7 +75,9 @@ impl Attributes {
             timeout: None,
             memory: None,
             inout: None,
+            wants: None,
             defaults: Vec::new(),
+            halos: Vec::new(),
         }
     }
 
@@ -84,29 +90,30 @@ impl Attributes {
             "timeout" => &mut self.timeout,
             "memory" => &mut self.memory,
             "inout" => &mut self.inout,
+            "wants" => &mut self.wants,
             _ => {
                 let message = format!("unknown key `{key}`, expected {KEYS}");
                 return Err(Error::new(key.span(), message));
             }
         })
     }
-
-    fn parse_defaults(&mut self, input: ParseStream<'_>) -> Result<()> {
-        let content;
-        syn::parenthesized!(content in input);
-        let values = content.parse_terminated(DefaultValue::parse, Token![,])?;
-        for value in values {
-            if self.defaults.iter().any(|other| other.name == value.name) {
-                let message = format!("`{}` has two defaults", value.name);
-                return Err(Error::new(value.name.span(), message));
-            }
-            self.defaults.push(value);
-        }
-        Ok(())
-    }
 }
 
-impl Parse for DefaultValue {
+/// Reads `(name = literal, …)`, each name once.
+fn parse_values(input: ParseStream<'_>, values: &mut Vec<NamedValue>, what: &str) -> Result<()> {
+    let content;
+    syn::parenthesized!(content in input);
+    for value in content.parse_terminated(NamedValue::parse, Token![,])? {
+        if values.iter().any(|other| other.name == value.name) {
+            let message = format!("`{}` has two {what}", value.name);
+            return Err(Error::new(value.name.span(), message));
+        }
+        values.push(value);
+    }
+    Ok(())
+}
+
+impl Parse for NamedValue {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let name = input.parse()?;
         input.parse::<Token![=]>()?;

@@ -5,13 +5,13 @@
 //! the author's parameters and calls the author's function, which is inlined into it.
 //! `__hotcell_call` unpacks slots into its parameters.
 
-use crate::model::{Matched, Model};
-use crate::parameters::{Array, Form, Kind, Parameter};
+use crate::model::{Halo, Matched, Model};
+use crate::parameters::{Array, Form, Kind, Parameter, ungrouped};
 use hotcell_manifest::{DType, Dim, Role};
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, ItemFn, ReturnType, Type};
+use syn::{Ident, ItemFn, ReturnType, Type, Visibility};
 
 /// The kernel function's prefix among a module's exports.
 const EXPORT_PREFIX: &str = "hotcell-kernel:";
@@ -19,7 +19,11 @@ const EXPORT_PREFIX: &str = "hotcell-kernel:";
 /// The function itself and its entry.
 pub(crate) fn expand(model: &Model, function: &ItemFn) -> TokenStream {
     let name = &model.name;
-    let vis = &function.vis;
+    // The whole crate sees it, whoever may call the function: `export!` stands at the root.
+    let vis = match &function.vis {
+        vis @ Visibility::Public(_) => vis.to_token_stream(),
+        _ => quote!(pub(crate)),
+    };
     let inline = inline(function);
     let entry = entry_name(name);
     let body = entry_body(model, function);
@@ -34,8 +38,12 @@ pub(crate) fn expand(model: &Model, function: &ItemFn) -> TokenStream {
 }
 
 /// The hidden constant's name for a kernel's.
+///
+/// An author sees it where `export!` names something else: a function that is no kernel, or a kernel
+/// that only a `use` has brought to the root. So the name says what was expected.
 pub(crate) fn entry_name(kernel: &Ident) -> Ident {
-    format_ident!("__hotcell_{}", kernel, span = kernel.span())
+    let name = format!("{kernel}__must_be_a_kernel_named_by_its_modules_path");
+    Ident::new(&name, kernel.span())
 }
 
 /// The author's function belongs into the exported one; where the author decides, that holds.
@@ -52,6 +60,7 @@ fn entry_body(model: &Model, function: &ItemFn) -> TokenStream {
     let text = model.name.to_string();
     let dims = &model.dims;
     let params = each_slot(model, describe);
+    let halos = model.halos.iter().map(|halo| halo_of_entry(model, halo));
     let record = Literal::byte_string(&model.record);
     let kernel = kernel_function(model, function);
     let call = call_function(model, function);
@@ -61,10 +70,37 @@ fn entry_body(model: &Model, function: &ItemFn) -> TokenStream {
         // SAFETY: the two functions above and the parameters come from one list.
         unsafe {
             ::hotcell_guest::__private::Entry::new(
-                #text, &[#(#dims),*], &[#(#params),*], #record, __hotcell_call,
+                #text, &[#(#dims),*], &[#(#halos),*], &[#(#params),*], #record, __hotcell_call,
             )
         }
     }
+}
+
+/// What the SDK needs to know of a halo: whose rows to count, and how many more there are.
+fn halo_of_entry(model: &Model, halo: &Halo) -> TokenStream {
+    let parameter = model.parameters.iter();
+    let at = parameter
+        .enumerate()
+        .find(|(_, p)| p.name == halo.parameter);
+    let (at, _) = at.expect("a halo is a parameter's");
+    let dim = match matched(model, at).dims.first() {
+        Some(Dim::Name(name)) => model.dim_position(name),
+        _ => unreachable!("an input with a halo begins with the split dimension"),
+    };
+    let rows = Literal::u32_unsuffixed(halo.rows);
+    quote!(::hotcell_guest::__private::Halo { dim: #dim, rows: #rows })
+}
+
+/// The rows of an input with a halo, which are more than its dimension's extent.
+fn rows_local(halo: &Halo) -> Ident {
+    local("rows", &halo.parameter.to_string())
+}
+
+/// The halo of the parameter at that position, with its own position among the halos.
+fn halo_at(model: &Model, at: usize) -> Option<(usize, &Halo)> {
+    let parameter = &model.parameters[at];
+    let mut halos = model.halos.iter().enumerate();
+    halos.find(|(_, halo)| halo.parameter == parameter.name)
 }
 
 /// Code for each parameter that has a slot, with the slot's position.
@@ -101,6 +137,10 @@ fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
         let dim = dim_local(dim);
         quote!(#dim: usize,)
     });
+    let rows = model.halos.iter().map(|halo| {
+        let rows = rows_local(halo);
+        quote!(#rows: usize,)
+    });
     let declared = each_slot(model, declare);
     let failure = local("failure", "");
     let declared_failure = fails(function).then(failure_type);
@@ -122,7 +162,7 @@ fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
         #[cfg_attr(target_arch = "wasm32", unsafe(export_name = #export_name))]
         #[inline(never)]
         #[allow(clippy::too_many_arguments, unused_variables)]
-        unsafe extern "C-unwind" fn __hotcell_kernel(#(#dims)* #(#declared,)* #declared_failure) {
+        unsafe extern "C-unwind" fn __hotcell_kernel(#(#dims)* #(#rows)* #(#declared,)* #declared_failure) {
             #call;
         }
     }
@@ -132,7 +172,8 @@ fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
 fn call_function(model: &Model, function: &ItemFn) -> TokenStream {
     let (dims, slots, failure) = (local("dims", ""), local("slots", ""), local("failure", ""));
     let failure_type = failure_type();
-    let extents = (0..model.dims.len()).map(|at| quote!(#dims[#at],));
+    let extents = 0..model.dims.len() + model.halos.len();
+    let extents = extents.map(|at| quote!(#dims[#at],));
     let values = each_slot(model, |_, _, parameter, slot| match parameter.kind {
         Kind::Scalar(_) => {
             quote!(::hotcell_guest::__private::ScalarType::from_bits(#slots[#slot].bits()),)
@@ -157,7 +198,9 @@ fn call_function(model: &Model, function: &ItemFn) -> TokenStream {
 fn fails(function: &ItemFn) -> bool {
     match &function.sig.output {
         ReturnType::Default => false,
-        ReturnType::Type(_, ty) => !matches!(&**ty, Type::Tuple(tuple) if tuple.elems.is_empty()),
+        ReturnType::Type(_, ty) => {
+            !matches!(ungrouped(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
+        }
     }
 }
 
@@ -220,10 +263,17 @@ fn helper(array: &Array) -> Ident {
 
 /// The helper's second argument: a length, a shape or nothing.
 fn shape(model: &Model, at: usize, array: &Array) -> TokenStream {
-    let extents = matched(model, at).dims.iter().map(|dim| match dim {
-        Dim::Name(name) => dim_local(name).to_token_stream(),
-        Dim::Fixed(extent) => Literal::u64_unsuffixed(*extent).to_token_stream(),
-    });
+    let mut extents: Vec<_> = matched(model, at)
+        .dims
+        .iter()
+        .map(|dim| match dim {
+            Dim::Name(name) => dim_local(name).to_token_stream(),
+            Dim::Fixed(extent) => Literal::u64_unsuffixed(*extent).to_token_stream(),
+        })
+        .collect();
+    if let (Some((_, halo)), Some(first)) = (halo_at(model, at), extents.first_mut()) {
+        *first = rows_local(halo).to_token_stream();
+    }
     match array.form {
         Form::Slice => quote!(, 1_usize #(* #extents)*),
         Form::View(_) => quote!(, [#(#extents),*]),
@@ -261,7 +311,12 @@ fn describe_array(model: &Model, at: usize, name: &str, array: &Array) -> TokenS
         Role::Inout => quote!(InOut),
         Role::Output | Role::Scalar => quote!(Out),
     };
+    let mut first = halo_at(model, at).map(|(halo, _)| model.dims.len() + halo);
     let extents = dims.iter().map(|dim| match dim {
+        _ if first.is_some() => {
+            let position = first.take();
+            quote!(::hotcell_guest::__private::Extent::Dim(#position))
+        }
         Dim::Name(name) => {
             let position = model.dim_position(name);
             quote!(::hotcell_guest::__private::Extent::Dim(#position))

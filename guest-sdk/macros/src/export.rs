@@ -6,15 +6,57 @@ use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, Path, Result, Token};
+use syn::{Error, Ident, Path, Result, Token, UseTree};
 
 /// The kernels to export, by path.
-pub(crate) struct Kernels(Punctuated<Path, Token![,]>);
+pub(crate) struct Kernels(Vec<Path>);
 
 impl Parse for Kernels {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let parse_path = Path::parse_mod_style;
-        Punctuated::parse_terminated_with(input, parse_path).map(Self)
+        let mut paths = Vec::new();
+        while !input.is_empty() {
+            let mut start = Path {
+                leading_colon: input.parse()?,
+                segments: Punctuated::new(),
+            };
+            flatten(&input.parse()?, &mut start, &mut paths)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(Self(paths))
+    }
+}
+
+/// The paths of a tree as `use` has them: `filters::{blur, edges}`.
+fn flatten(tree: &UseTree, path: &mut Path, paths: &mut Vec<Path>) -> Result<()> {
+    match tree {
+        UseTree::Path(step) => {
+            path.segments.push(step.ident.clone().into());
+            flatten(&step.tree, path, paths)?;
+            path.segments.pop();
+            // The separator that was before it: the next step sets its own.
+            path.segments.pop_punct();
+            Ok(())
+        }
+        UseTree::Name(name) => {
+            let mut path = path.clone();
+            path.segments.push(name.ident.clone().into());
+            paths.push(path);
+            Ok(())
+        }
+        UseTree::Group(group) => {
+            let mut trees = group.items.iter();
+            trees.try_for_each(|tree| flatten(tree, path, paths))
+        }
+        UseTree::Rename(rename) => {
+            let message = "a kernel is exported under its function's name";
+            Err(Error::new(rename.rename.span(), message))
+        }
+        UseTree::Glob(glob) => {
+            let message = "a component's kernels are listed one by one";
+            Err(Error::new_spanned(glob, message))
+        }
     }
 }
 

@@ -29,7 +29,11 @@ pub fn kernel(attribute: TokenStream, item: TokenStream) -> TokenStream {
     expanded.into()
 }
 
-/// Makes the crate's kernels a component: `export!(saxpy, filters::blur)`, once, at the crate's root.
+/// Makes the crate's kernels a component: `export!(saxpy, filters::{blur, edges})`, once, at the
+/// crate's root.
+///
+/// A kernel in a module is named by its path; that a `use` has brought its function elsewhere does
+/// not bring what belongs to it. The function may be private, its modules must be visible.
 ///
 /// It also defines `HOTCELL_ENTRIES`, the list that `native::Launch` takes, and in native builds the
 /// C symbols that the `native` module describes.

@@ -3,13 +3,13 @@
 //! The rules are the manifest's (`hotcell_manifest::Kernel`), which has the last word; they are
 //! looked at here first because only here it is known which token breaks them.
 
-use crate::attributes::Attributes;
+use crate::attributes::{Attributes, NamedValue};
 use crate::parameters::{self, Array, Form, Kind, Parameter};
 use crate::record;
 use hotcell_manifest::{Cost, DType, Dim, Kernel, Record, Role, Signature};
 use quote::ToTokens;
 use std::fmt::Display;
-use syn::{Error, Ident, ItemFn, LitStr, Result};
+use syn::{Error, Ident, ItemFn, Lit, LitStr, Result};
 
 /// A kernel whose parts fit together.
 pub(crate) struct Model {
@@ -19,8 +19,21 @@ pub(crate) struct Model {
     pub(crate) parameters: Vec<Parameter>,
     /// One for each parameter; `None` for what is no array.
     pub(crate) arrays: Vec<Option<Matched>>,
+    /// The inputs of which a chunk gets more than its part, in the attribute's order.
+    pub(crate) halos: Vec<Halo>,
     /// The manifest's record, length prefix included.
     pub(crate) record: Vec<u8>,
+}
+
+/// An input of which a chunk gets `rows` indices of the split dimension on either side of its own.
+pub(crate) struct Halo {
+    pub(crate) parameter: Ident,
+    pub(crate) rows: u32,
+}
+
+/// The halo of a parameter, if it has one.
+pub(crate) fn halo_of<'a>(halos: &'a [Halo], parameter: &Parameter) -> Option<&'a Halo> {
+    halos.iter().find(|halo| halo.parameter == parameter.name)
 }
 
 /// What the signature says of an array parameter.
@@ -40,14 +53,19 @@ impl Model {
         let roles: Vec<Role> = parameters.iter().map(|p| role(p, &inout)).collect();
         let arrays = Matching::new(sig, &signature).match_all(&parameters, &roles)?;
         check_split(attributes.split.as_ref(), &dims, &parameters, &arrays)?;
+        let split = attributes.split.as_ref().map(LitStr::value);
+        let halos = attributes.halos.iter();
+        let halos = halos.map(|value| halo(value, split.as_deref(), &parameters, &arrays));
+        let halos = halos.collect::<Result<Vec<_>>>()?;
         check_cost(attributes.cost.as_ref(), &dims, &parameters)?;
-        let record = record::record(&attributes, function, &parameters, &roles)?;
+        let record = record::record(&attributes, function, &parameters, &roles, &halos)?;
         Kernel::check(record.clone()).map_err(|error| at(&function.sig.ident, error))?;
         Ok(Self {
             name: function.sig.ident.clone(),
             dims,
             parameters,
             arrays,
+            halos,
             record: Record::from(record).encode(),
         })
     }
@@ -282,6 +300,44 @@ fn check_split(
         return Err(at(literal, message));
     }
     Ok(())
+}
+
+/// A halo belongs to an input that is cut, and has at least one row.
+fn halo(
+    value: &NamedValue,
+    split: Option<&str>,
+    parameters: &[Parameter],
+    arrays: &[Option<Matched>],
+) -> Result<Halo> {
+    let name = &value.name;
+    let Some(split) = split else {
+        let message = "only a kernel with `split` has halos: nothing else is cut";
+        return Err(at(name, message));
+    };
+    let mut matched = parameters.iter().zip(arrays);
+    let is_cut = |array: &Matched| {
+        let first = matches!(array.dims.first(), Some(Dim::Name(first)) if first == split);
+        array.role == Role::Input && first
+    };
+    let found = matched.find(|(parameter, _)| parameter.name == *name);
+    if !found.is_some_and(|(_, array)| array.as_ref().is_some_and(is_cut)) {
+        let message = format!(
+            "`{name}` is no input that begins with `{split}`: only such an input has a halo"
+        );
+        return Err(at(name, message));
+    }
+    let rows = match &value.value {
+        Lit::Int(rows) if !value.negative => rows.base10_parse().ok().filter(|rows| *rows > 0),
+        _ => None,
+    };
+    let rows = rows.ok_or_else(|| {
+        let message = format!("a halo is how many indices of `{split}` there are on either side");
+        at(&value.value, message)
+    })?;
+    Ok(Halo {
+        parameter: name.clone(),
+        rows,
+    })
 }
 
 fn check_cost(cost: Option<&LitStr>, dims: &[String], parameters: &[Parameter]) -> Result<()> {

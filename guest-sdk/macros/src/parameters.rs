@@ -1,7 +1,8 @@
 //! The parameters of a kernel's function, by their types' spelling.
 //!
 //! A macro sees tokens, not types: it goes by the last segment of a path. The expansion makes the
-//! compiler check that the type behind the spelling is the SDK's.
+//! compiler check that the type behind the spelling is the SDK's. What another macro passed as
+//! `$t:ty` arrives in an invisible group, and is looked into wherever a type may stand.
 
 use hotcell_manifest::DType;
 use quote::ToTokens;
@@ -103,9 +104,20 @@ fn parameter(argument: &FnArg) -> Result<Parameter> {
     })
 }
 
+/// A type without the groups and parentheses around it.
+pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            _ => return ty,
+        };
+    }
+}
+
 fn kind(ty: &Type) -> Result<Kind> {
-    if let Type::Reference(reference) = ty {
-        let Type::Slice(slice) = &*reference.elem else {
+    if let Type::Reference(reference) = ungrouped(ty) {
+        let Type::Slice(slice) = ungrouped(&reference.elem) else {
             return Err(Error::new_spanned(ty, TYPES));
         };
         return array(Form::Slice, reference.mutability.is_some(), &slice.elem);
@@ -186,7 +198,7 @@ fn dtype(element: &Type) -> Option<DType> {
 
 /// A path's last name and its type argument, if it has one.
 fn last_segment(ty: &Type) -> Option<(&Ident, Option<&Type>)> {
-    let Type::Path(path) = ty else {
+    let Type::Path(path) = ungrouped(ty) else {
         return None;
     };
     let segment = path.path.segments.last()?;

@@ -1,7 +1,7 @@
 //! The kernel's record in the manifest, from the attribute and the function's documentation.
 
-use crate::attributes::{Attributes, DefaultValue};
-use crate::model::at;
+use crate::attributes::{Attributes, NamedValue};
+use crate::model::{Halo, at, halo_of};
 use crate::parameters::{Kind, Parameter};
 use hotcell_manifest::{DType, KernelRecord, Role, ScalarValue, WantedLimits, Weight, units};
 use std::fmt::Display;
@@ -13,13 +13,14 @@ pub(crate) fn record(
     function: &ItemFn,
     parameters: &[Parameter],
     roles: &[Role],
+    halos: &[Halo],
 ) -> Result<KernelRecord> {
     let defaults = &attributes.defaults;
     let listed = parameters.iter().zip(roles);
     let listed =
-        listed.filter_map(|(parameter, &role)| listed_parameter(parameter, role, defaults));
+        listed.filter_map(|(parameter, &role)| listed_parameter(parameter, role, defaults, halos));
     let listed = listed.collect::<Result<Vec<_>>>()?;
-    let is_listed = |default: &&DefaultValue| listed.iter().any(|p| default.name == p.name);
+    let is_listed = |default: &&NamedValue| listed.iter().any(|p| default.name == p.name);
     if let Some(unknown) = defaults.iter().find(|default| !is_listed(default)) {
         let message = format!("there is no scalar `{}`", unknown.name);
         return Err(at(&unknown.name, message));
@@ -33,6 +34,7 @@ pub(crate) fn record(
         cost: attributes.cost.as_ref().map(LitStr::value),
         weight: weight(attributes.weight.as_ref())?,
         limits: limits(attributes)?,
+        wants: attributes.wants.as_ref().map(wants),
     })
 }
 
@@ -40,7 +42,8 @@ pub(crate) fn record(
 fn listed_parameter(
     parameter: &Parameter,
     role: Role,
-    defaults: &[DefaultValue],
+    defaults: &[NamedValue],
+    halos: &[Halo],
 ) -> Option<Result<hotcell_manifest::Parameter>> {
     let dtype = match &parameter.kind {
         Kind::Scalar(dtype) => *dtype,
@@ -58,10 +61,11 @@ fn listed_parameter(
         role,
         dtype,
         default,
+        halo: halo_of(halos, parameter).map_or(0, |halo| halo.rows),
     }))
 }
 
-fn default_value(default: &DefaultValue, role: Role, dtype: DType) -> Result<ScalarValue> {
+fn default_value(default: &NamedValue, role: Role, dtype: DType) -> Result<ScalarValue> {
     let name = &default.name;
     if role != Role::Scalar {
         let message = format!("`{name}` is an array: only scalars have defaults");
@@ -80,7 +84,7 @@ fn default_value(default: &DefaultValue, role: Role, dtype: DType) -> Result<Sca
 }
 
 /// The literal's text, if it is of the kind that `dtype` has; as strict as Rust is.
-fn literal_text(default: &DefaultValue, dtype: DType) -> Option<String> {
+fn literal_text(default: &NamedValue, dtype: DType) -> Option<String> {
     let is_float = matches!(dtype, DType::F32 | DType::F64);
     let (digits, suffix, fits) = match &default.value {
         Lit::Bool(value) => {
@@ -97,6 +101,16 @@ fn literal_text(default: &DefaultValue, dtype: DType) -> Option<String> {
     let sign = if default.negative { "-" } else { "" };
     let fits = fits && (suffix.is_empty() || suffix == dtype.name());
     fits.then(|| format!("{sign}{digits}"))
+}
+
+/// The names in `wants`; which there are is the manifest's to say.
+fn wants(literal: &LitStr) -> Vec<String> {
+    let text = literal.value();
+    let names = text.split(',').map(str::trim);
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn weight(literal: Option<&LitStr>) -> Result<Weight> {

@@ -34,6 +34,10 @@ pub struct KernelRecord {
     /// Limits the author asks for in place of the host's defaults.
     #[serde(default, skip_serializing_if = "WantedLimits::is_empty")]
     pub limits: WantedLimits,
+    /// The capabilities that this entry uses, of those that the component imports; where it says
+    /// nothing, all of them. What an entry does not want it cannot call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wants: Option<Vec<String>>,
 }
 
 /// One parameter of a kernel.
@@ -49,6 +53,14 @@ pub struct Parameter {
     /// The value of a scalar that the caller leaves out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<ScalarValue>,
+    /// How many indices of the split dimension a chunk gets of this input on either side of its own,
+    /// where there are any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub halo: u32,
+}
+
+fn is_zero(halo: &u32) -> bool {
+    *halo == 0
 }
 
 /// What a parameter is for.
@@ -257,6 +269,14 @@ pub enum RecordError {
     /// The split is no named dimension.
     #[error("split `{0}` is not a dimension of the signature")]
     SplitUnknown(String),
+    /// A halo where nothing is cut: on a scalar, on what is written, on an input without the split.
+    #[error(
+        "`{0}` cannot have a halo: inputs that are only read and begin with the split dimension can"
+    )]
+    Halo(String),
+    /// A wanted capability that is none.
+    #[error("`{}` is no capability (there are {})", .0.escape_debug(), CAPABILITIES.join(", "))]
+    Want(String),
     /// The split is missing in an output, or not an array's first dimension.
     #[error(
         "split `{split}` must be the first dimension wherever it occurs, and occur in every output; `{parameter}` breaks that"
@@ -280,6 +300,8 @@ pub struct ArrayParameter {
     pub dtype: DType,
     /// The dimensions, outermost first.
     pub dims: Vec<Dim>,
+    /// Indices of the split dimension that a chunk gets on either side of its own.
+    pub halo: u32,
 }
 
 /// A scalar of a checked kernel.
@@ -330,6 +352,8 @@ impl Kernel {
         if let Some(split) = &record.split {
             check_split(split, &dims, &arrays)?;
         }
+        check_halos(&record, &arrays)?;
+        check_wants(record.wants.as_deref().unwrap_or_default())?;
         let cost = record.cost.as_deref().map(Cost::parse).transpose()?;
         if let Some(cost) = &cost {
             check_cost(cost, &dims, &scalars)?;
@@ -389,6 +413,11 @@ impl Kernel {
     /// The dimension that the host may cut.
     pub fn split(&self) -> Option<&str> {
         self.record.split.as_deref()
+    }
+
+    /// The capabilities that the entry uses; `None` where its author does not say.
+    pub fn wants(&self) -> Option<&[String]> {
+        self.record.wants.as_deref()
     }
 
     /// Arithmetic operations of a launch.
@@ -482,6 +511,7 @@ fn match_arrays(
             dtype: parameter.dtype,
             // The counts above guarantee one of the two.
             dims: read.or(written).cloned().unwrap_or_default(),
+            halo: parameter.halo,
         });
     }
     Ok(arrays)
@@ -537,6 +567,40 @@ fn check_split(split: &str, dims: &[String], arrays: &[ArrayParameter]) -> Resul
     }
 }
 
+/// A halo is of an input that is cut.
+fn check_halos(record: &KernelRecord, arrays: &[ArrayParameter]) -> Result<(), RecordError> {
+    let is_cut = |name: &str| {
+        let array = arrays.iter().find(|array| array.name == name);
+        array.is_some_and(|array| {
+            let first = match array.dims.first() {
+                Some(Dim::Name(first)) => Some(first),
+                _ => None,
+            };
+            array.role == Role::Input && first.is_some() && first == record.split.as_ref()
+        })
+    };
+    let mut with_halo = record.parameters.iter().filter(|p| p.halo > 0);
+    match with_halo.find(|p| !is_cut(&p.name)) {
+        None => Ok(()),
+        Some(parameter) => Err(RecordError::Halo(parameter.name.clone())),
+    }
+}
+
+/// The names of all capabilities.
+const CAPABILITIES: [&str; 5] = ["log", "control", "clock", "random", "gpu"];
+
+fn check_wants(wants: &[String]) -> Result<(), RecordError> {
+    for (index, name) in wants.iter().enumerate() {
+        if !CAPABILITIES.contains(&name.as_str()) {
+            return Err(RecordError::Want(name.chars().take(64).collect()));
+        }
+        if wants[..index].contains(name) {
+            return Err(RecordError::Duplicate(name.clone()));
+        }
+    }
+    Ok(())
+}
+
 fn check_cost(
     cost: &Cost,
     dims: &[String],
@@ -571,6 +635,7 @@ mod tests {
             role,
             dtype: DType::F32,
             default: None,
+            halo: 0,
         }
     }
 
@@ -592,6 +657,7 @@ mod tests {
                 fuel: Some("1G".into()),
                 ..WantedLimits::default()
             },
+            wants: None,
         }
     }
 
@@ -613,6 +679,53 @@ mod tests {
             serde_json::from_str::<KernelRecord>(&json).unwrap(),
             saxpy()
         );
+    }
+
+    #[test]
+    fn only_inputs_that_are_cut_have_a_halo() {
+        let mut record = saxpy();
+        record.parameters[1].halo = 2;
+        let kernel = Kernel::check(record.clone()).unwrap();
+        let halos: Vec<_> = kernel.arrays().iter().map(|array| array.halo).collect();
+        assert_eq!(halos, [2, 0, 0]);
+        let json = serde_json::to_string(&record).unwrap();
+        assert_eq!(json.matches("halo").count(), 1);
+
+        let refused = |change: fn(&mut KernelRecord)| {
+            assert!(matches!(broken(change), RecordError::Halo(_)));
+        };
+        refused(|r| r.parameters[0].halo = 1);
+        refused(|r| r.parameters[3].halo = 1);
+        refused(|r| {
+            r.split = None;
+            r.parameters[1].halo = 1;
+        });
+        refused(|r| {
+            r.signature = "(k),(n)->(n)".into();
+            r.parameters[1].halo = 1;
+        });
+        refused(|r| {
+            r.signature = "(n),(n),(n)->(n)".into();
+            r.parameters[3].role = Role::Inout;
+            r.parameters[3].halo = 1;
+        });
+    }
+
+    #[test]
+    fn wants_are_capabilities_without_duplicates() {
+        let wants = |names: &[&str]| {
+            let mut record = saxpy();
+            record.wants = Some(names.iter().map(|name| (*name).to_owned()).collect());
+            Kernel::check(record)
+        };
+        assert_eq!(wants(&[]).unwrap().wants(), Some(&[][..]));
+        assert_eq!(wants(&["gpu", "log"]).unwrap().wants().unwrap().len(), 2);
+        assert_eq!(Kernel::check(saxpy()).unwrap().wants(), None);
+        assert!(matches!(wants(&["files"]), Err(RecordError::Want(_))));
+        assert!(matches!(
+            wants(&["log", "log"]),
+            Err(RecordError::Duplicate(_))
+        ));
     }
 
     #[test]

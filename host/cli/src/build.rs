@@ -10,6 +10,7 @@ mod flags;
 mod manifest_file;
 pub(crate) mod sections;
 mod target;
+mod undefined;
 
 use crate::exit::Exit;
 use anyhow::{Error, Result, anyhow};

@@ -163,13 +163,16 @@ fn kernel_text(kernel: &Kernel) -> String {
             .map(|value| format!(" = {value}"))
             .unwrap_or_default();
         text += &format!(
-            "  {role:7} {}: {}{default}\n",
-            parameter.name, parameter.dtype
+            "  {role:7} {}: {}{default}{}\n",
+            parameter.name,
+            parameter.dtype,
+            halo(parameter.halo)
         );
     }
     let facts = [
         ("split", kernel.split().map(str::to_owned)),
         ("cost", kernel.cost().map(|c| c.to_string())),
+        ("wants", kernel.wants().map(wants)),
     ];
     for (name, fact) in facts {
         if let Some(fact) = fact {
@@ -186,6 +189,21 @@ fn kernel_text(kernel: &Kernel) -> String {
         );
     }
     text
+}
+
+/// What a chunk gets of an input beside its own part.
+fn halo(rows: u32) -> String {
+    match rows {
+        0 => String::new(),
+        rows => format!(", halo {rows}"),
+    }
+}
+
+fn wants(names: &[String]) -> String {
+    match names {
+        [] => "nothing that needs a grant".to_owned(),
+        names => names.join(", "),
+    }
 }
 
 fn counts_text(description: &Description) -> String {

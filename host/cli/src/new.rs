@@ -3,6 +3,7 @@
 //! The SDK is in no registry, so its source comes out of this command, into the project's `vendor/`.
 //! Nothing that exists is ever written over.
 
+mod around;
 mod name;
 
 use crate::exit::Exit;
@@ -46,11 +47,12 @@ impl NewCommand {
     /// Makes the project and says what to do with it.
     ///
     /// # Errors
-    /// With the exit code: a name that cargo would not take, a folder that holds something, or one that
-    /// cannot be written.
+    /// With the exit code: a name that cargo would not take, a folder that holds something, one that is to be a
+    /// member of a workspace around it, or one that cannot be written.
     pub(crate) fn execute(self) -> Result<()> {
         name::check(&self.name).map_err(|error| Exit::of(OutcomeKind::Usage, error))?;
         let folder = self.path.unwrap_or_else(|| PathBuf::from(&self.name));
+        around::check(&folder).map_err(|error| Exit::of(OutcomeKind::Usage, error))?;
         claim(&folder)?;
         fill(&folder, &self.name)
             .with_context(|| format!("{}: the project is incomplete", folder.display()))
@@ -144,6 +146,11 @@ mod tests {
             .unwrap();
         assert!(folder.path().join(sdk).join("Cargo.toml").is_file());
         assert!(folder.path().join("vendor/wit/kernel/kernel.wit").is_file());
+        let readme = fs::read_to_string(folder.path().join("README.md")).unwrap();
+        assert!(
+            readme.contains("`println!`"),
+            "that it is silent is said where an author looks"
+        );
         let input = fs::read(folder.path().join("x.npy")).unwrap();
         assert!(input.ends_with(&7f32.to_le_bytes()));
     }
@@ -161,6 +168,20 @@ mod tests {
         assert!(write(&mine, b"theirs").is_err());
         assert_eq!(fs::read_to_string(&mine).unwrap(), "mine");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_workspace_that_would_take_the_project_in_is_left_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = "[workspace]\nmembers = [\"kernels/*\"]\n";
+        fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+        let path = folder.path().join("kernels/fresh");
+        assert_eq!(
+            code(new("fresh", &path)),
+            Some(OutcomeKind::Usage.exit_code())
+        );
+        assert!(!path.exists());
+        new("fresh", &folder.path().join("fresh")).unwrap();
     }
 
     #[test]

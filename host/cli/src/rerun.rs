@@ -9,7 +9,7 @@ use clap::Args;
 use hotcell::limit::LimitSource;
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::{ArrayReport, Report};
-use hotcell::{Component, Metering, Request};
+use hotcell::{Component, Cutting, Metering, Request};
 use std::path::{Path, PathBuf};
 
 /// The exit code of a rerun that ended differently.
@@ -103,6 +103,10 @@ impl RerunCommand {
         }
         if let Some(seed) = first.seed {
             request = request.seed(seed.0);
+        }
+        // One instance did it all: the kernel was not cut, or was told not to be.
+        if first.outcome.kind == OutcomeKind::Done && first.usage.instances.0 == 1 {
+            request = request.cutting(Cutting::Whole);
         }
         check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
         let inputs = self

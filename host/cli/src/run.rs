@@ -10,7 +10,7 @@ use hotcell::limit::{Limit, Unit};
 use hotcell::manifest::{DType, ScalarError, ScalarValue};
 use hotcell::outcome::{Outcome, OutcomeKind};
 use hotcell::report::{CacheOutcome, Report};
-use hotcell::{Ended, Request};
+use hotcell::{Cutting, Ended, Request};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +37,12 @@ pub(crate) struct RunCommand {
     /// Instances that run at once; results do not depend on it [default: one per core]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Run a kernel whole that could be cut into chunks
+    ///
+    /// What it makes then is what it means; where a launch in chunks makes something else, the kernel looks
+    /// beyond its part and needs a halo (docs/kernel-authors.md, Splitting).
+    #[arg(long)]
+    no_split: bool,
     /// Write the report as JSON to a file, or to the standard output (-), whatever the outcome
     #[arg(long, value_name = "FILE|-")]
     report: Option<String>,
@@ -78,6 +84,9 @@ impl RunCommand {
         if let Some(threads) = self.threads {
             anyhow::ensure!(threads > 0, "--threads must be at least 1");
             request = request.threads(threads);
+        }
+        if self.no_split {
+            request = request.cutting(Cutting::Whole);
         }
         for Pair { name, value } in &self.dims {
             let extent = extent(value).with_context(|| format!("--dim {name}"))?;

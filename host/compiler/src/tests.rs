@@ -21,12 +21,14 @@ fn manifest() -> Vec<u8> {
             cost: None,
             weight: Weight::Normal,
             limits: Default::default(),
+            wants: None,
         };
         record.parameters.push(hotcell_model::manifest::Parameter {
             name: "out".into(),
             role: hotcell_model::manifest::Role::Output,
             dtype: hotcell_model::manifest::DType::U8,
             default: None,
+            halo: 0,
         });
         record
     };

@@ -1,7 +1,7 @@
 //! From a request and a manifest to a job: every argument checked against the signature.
 
 use crate::array::Array;
-use crate::request::{GivenScalar, Request};
+use crate::request::{Cutting, GivenScalar, Request};
 use hotcell_model::array::ArrayType;
 use hotcell_model::job::{Job, JobArray, JobData, Split};
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
@@ -71,7 +71,7 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
         types.push(ty);
     }
     check_output_sizes(kernel, &types, &limits)?;
-    let split = split(kernel, &dims, &scalars, &types);
+    let split = split(kernel, &dims, &scalars, &types, request.cutting);
     let arrays = kernel.arrays().iter().zip(&types);
     let job = Job {
         entry: kernel.name().to_owned(),
@@ -361,6 +361,7 @@ fn job_array(kernel: &Kernel, parameter: &ArrayParameter, ty: &ArrayType) -> Job
         is_written: parameter.role.is_written(),
         size_bytes: ty.size_bytes(),
         split_stride_bytes: is_split.then_some(row * ty.dtype().size_bytes()),
+        halo: parameter.halo.into(),
     }
 }
 
@@ -370,11 +371,15 @@ fn split(
     dims: &[(String, u64)],
     scalars: &[(String, ScalarValue)],
     types: &[ArrayType],
+    cutting: Cutting,
 ) -> Option<Split> {
     let dim = kernel
         .dims()
         .iter()
         .position(|name| Some(name.as_str()) == kernel.split())?;
+    if cutting == Cutting::Whole {
+        return Some(Split::whole(dim, dims[dim].1));
+    }
     let value = |name: &str| {
         let dims = dims
             .iter()

@@ -109,7 +109,7 @@ impl Isolate for InProcess {
         let runner = self.runner(&key.tenant, key.metering).map_err(ended)?;
         // SAFETY: a `VerifiedArtifact` is what this host's compiler returned: either just now, or it was
         // read back and its keyed digest checked over the very bytes passed here.
-        let kernel = unsafe { runner.load(artifact.bytes(), &key.grants) };
+        let kernel = unsafe { runner.load(artifact.bytes()) };
         let kernel = kernel.map_err(|error| match error {
             LoadError::Mismatch(why) => LoadFailure::Stale(why),
             LoadError::TooLarge(_) | LoadError::Interfaces(_) => ended(misfit(&error)),

@@ -14,7 +14,7 @@ use crate::delivery::Consignment;
 use crate::digests::{Clock, late};
 use crate::host_memory::needed_bytes;
 use crate::isolation::not_run;
-use crate::permit::{About, Permit, check, check_imports, request_limits};
+use crate::permit::{About, Permit, check, check_entries, request_limits};
 use crate::request::Request;
 use crate::settle::{
     InputDigests, Settled, add_arguments, clock, nanoseconds, result_reports, settle, unsettled,
@@ -199,7 +199,7 @@ impl Cell {
             about.limits = request_limits(request)?;
             let stop = StopSignal::default();
             let description = self.described(component, about, &stop)?;
-            check_imports(&description.imports, request)?;
+            check_entries(&description, request)?;
             about.component.name = description.manifest.component().name.clone();
             self.prepare(component, about, &stop)?;
             Ok(about.spent.timings.clone())

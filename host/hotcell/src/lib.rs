@@ -91,7 +91,7 @@ pub use gpu::{GpuDevice, UnknownGpuDevice};
 pub use launch::{Ended, Launch};
 pub use permit::Permit;
 pub use places::{PlaceError, Places};
-pub use request::{Digests, InputError, Request};
+pub use request::{Cutting, Digests, InputError, Request};
 
 pub use hotcell_model::array::ArrayType;
 pub use hotcell_model::job::{Observer, Source};

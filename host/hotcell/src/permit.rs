@@ -95,14 +95,18 @@ pub(crate) fn check(
     request: &mut Request,
     about: &mut About,
 ) -> Result<Bound, Outcome> {
-    check_imports(&description.imports, request)?;
     about.component.entry.clear();
     let kernel = choose(&description.manifest, request)?;
     about.component.entry = kernel.name().to_owned();
+    check_imports(kernel, &description.imports, request)?;
+    // What the entry does not want it is not given: a call of it ends the launch as denied.
+    let granted = request.grants.iter();
+    about.grants = granted.filter(|grant| wants(kernel, *grant)).collect();
     about.limits = resolve_limits(kernel, request)?;
     check_names(kernel, request)?;
     request.read_inputs()?;
     let mut bound = bind(kernel, request, about.limits.clone())?;
+    bound.job.grants = about.grants.clone();
     host_memory::check(&bound, &about.limits)?;
     // A launch that was granted what it does not import gets no GPU worker.
     let imports_gpu = |import: &Import| import.needs == Need::Grant(Capability::Gpu);
@@ -151,8 +155,24 @@ fn shown(name: &str) -> String {
     hotcell_model::text::escape(name, 256)
 }
 
-/// Every import must be granted; the refusal says what was asked for, what there is, and what to do.
-pub(crate) fn check_imports(imports: &[Import], request: &Request) -> Result<(), Outcome> {
+/// Whether an entry uses a capability that its component imports: as its manifest says, else yes.
+fn wants(kernel: &Kernel, capability: Capability) -> bool {
+    kernel
+        .wants()
+        .is_none_or(|wants| wants.iter().any(|name| name == capability.name()))
+}
+
+/// As for a launch of each entry, or of the one that is named.
+pub(crate) fn check_entries(description: &Description, request: &Request) -> Result<(), Outcome> {
+    let kernels = description.manifest.kernels().iter();
+    let named = request.entry.as_deref();
+    kernels
+        .filter(|kernel| named.is_none_or(|name| name == kernel.name()))
+        .try_for_each(|kernel| check_imports(kernel, &description.imports, request))
+}
+
+/// Every import that the entry wants must be granted; the refusal says what was asked for, what there is, and what to do.
+fn check_imports(kernel: &Kernel, imports: &[Import], request: &Request) -> Result<(), Outcome> {
     let denied = |message| {
         Err(Outcome::failed(
             OutcomeKind::Denied,
@@ -170,6 +190,7 @@ pub(crate) fn check_imports(imports: &[Import], request: &Request) -> Result<(),
         let name = shown(&import.name);
         match import.needs {
             Need::Nothing => {}
+            Need::Grant(capability) if !wants(kernel, capability) => {}
             Need::AnotherHost => {
                 return denied(format!(
                     "the component imports `{name}`, which this host does not offer (it asks for: {})",

@@ -23,6 +23,17 @@ pub enum Digests {
     None,
 }
 
+/// Whether a kernel with a split dimension is cut into chunks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cutting {
+    /// As its cost and its shapes say.
+    #[default]
+    Chunks,
+    /// Not at all: one instance computes the whole. A kernel whose results differ then depends on where it
+    /// is cut.
+    Whole,
+}
+
 /// A scalar as it was given.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum GivenScalar {
@@ -56,6 +67,7 @@ pub struct Request {
     pub(crate) grants: Grants,
     pub(crate) seed: Option<u64>,
     pub(crate) threads: usize,
+    pub(crate) cutting: Cutting,
     pub(crate) stop_grace: Duration,
     pub(crate) has_gpu_profile: bool,
     pub(crate) tenant: Tenant,
@@ -91,6 +103,7 @@ impl Request {
             grants: Grants::built_in(),
             seed: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            cutting: Cutting::default(),
             stop_grace: Self::DEFAULT_STOP_GRACE,
             has_gpu_profile: false,
             tenant: Tenant::default(),
@@ -225,6 +238,13 @@ impl Request {
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads.max(1);
+        self
+    }
+
+    /// Whether a kernel that allows it is cut into chunks. Default [`Cutting::Chunks`].
+    #[must_use]
+    pub fn cutting(mut self, cutting: Cutting) -> Self {
+        self.cutting = cutting;
         self
     }
 

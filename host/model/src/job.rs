@@ -52,6 +52,9 @@ pub struct JobArray {
     /// Bytes per index of the split dimension, where the array has it; else every chunk gets the
     /// whole.
     pub split_stride_bytes: Option<u64>,
+    /// How many indices of the split dimension a chunk gets on either side of its own, where there are
+    /// any: only of an array that is read, not written, and has the dimension.
+    pub halo: u64,
 }
 
 /// How a launch is cut into chunks: a function of shapes and manifest alone, never of the machine.
@@ -81,6 +84,14 @@ impl Split {
         Self {
             dim,
             bounds: (0..=chunks).map(bound).collect(),
+        }
+    }
+
+    /// One chunk: nothing is cut.
+    pub fn whole(dim: usize, extent: u64) -> Self {
+        Self {
+            dim,
+            bounds: vec![0, extent],
         }
     }
 

@@ -134,12 +134,14 @@ impl OutcomeKind {
             | Self::GpuFuelExhausted
             | Self::GpuLimit
             | Self::GpuTimeout
-            | Self::Limit => &[Blame::Guest],
+            | Self::Limit
+            // What the guest called without having it; a refused request never reaches a runner.
+            | Self::Denied => &[Blame::Guest],
             Self::Io | Self::Cancelled => &[Blame::Request],
             Self::HostFault => &[Blame::Host],
             Self::GpuLost => &[Blame::Host, Blame::Unknown],
             // What is decided before a guest runs, or about more than one launch.
-            Self::Done | Self::Usage | Self::Denied | Self::Budget | Self::Isolation => &[],
+            Self::Done | Self::Usage | Self::Budget | Self::Isolation => &[],
         }
     }
 

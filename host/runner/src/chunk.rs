@@ -12,6 +12,7 @@ use crate::limiter::Limiter;
 use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter, Spent};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
+use hotcell_model::grant::Grants;
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::text;
@@ -29,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) random: RandomSource,
     pub(crate) entry: Arc<str>,
     pub(crate) scalars: Vec<Scalar>,
+    pub(crate) grants: Grants,
     /// The way to the launch's GPU session, where it has one.
     pub(crate) gpu: Option<Arc<Line>>,
 }
@@ -80,6 +82,7 @@ pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
         limiter: Limiter::new(Arc::clone(&plan.meter)),
         handles: ResourceTable::new(),
         outputs: part.outputs,
+        grants: plan.grants.clone(),
         gpu: GpuAccess::new(plan.gpu.clone()),
         random: Random::new(plan.random, part.index),
         explanation: None,

@@ -2,13 +2,12 @@
 
 use crate::gpu;
 use crate::stop::Stop;
+use crate::trace::trace;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
-use hotcell_model::outcome::{Blame, Frame, Outcome, OutcomeKind};
+use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::text;
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
 
-/// Frames shown of a guest's stack.
-const FRAMES: usize = 8;
 /// The longest name shown: of a function, a file, an entry or an argument.
 pub(crate) const NAME_BYTES: usize = 256;
 /// The longest message of wasmtime's that is passed on.
@@ -100,6 +99,9 @@ pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
         Stop::Misuse(message) => {
             return Outcome::failed(OutcomeKind::Trap, Blame::Guest, message.clone());
         }
+        Stop::Denied { .. } => {
+            return Outcome::failed(OutcomeKind::Denied, Blame::Guest, stop.to_string());
+        }
         Stop::Gpu(outcome) => return (**outcome).clone(),
         Stop::Cancelled => Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "cancelled"),
         Stop::Io(message) => Outcome::failed(OutcomeKind::Io, Blame::Request, message.clone()),
@@ -154,36 +156,6 @@ fn trapped(error: &Error, trap: Option<&Trap>, circumstances: &Circumstances<'_>
 /// Whether a guest's words say nothing.
 pub(crate) fn is_blank(words: &str) -> bool {
     words.trim().is_empty()
-}
-
-/// The guest's innermost functions, as far as names and debug information tell.
-fn trace(error: &Error) -> Vec<Frame> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
-        return Vec::new();
-    };
-    let shown = |name: &str| text::escape(name, NAME_BYTES);
-    let mut frames = Vec::new();
-    for frame in backtrace.frames() {
-        let symbols = frame.symbols();
-        for symbol in symbols {
-            frames.push(Frame {
-                function: symbol.name().map(shown),
-                file: symbol.file().map(shown),
-                line: symbol.line(),
-            });
-        }
-        if symbols.is_empty() {
-            frames.push(Frame {
-                function: frame.func_name().map(shown),
-                ..Frame::default()
-            });
-        }
-        if frames.len() >= FRAMES {
-            break;
-        }
-    }
-    frames.truncate(FRAMES);
-    frames
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use crate::imports;
 use crate::ticker::Ticker;
 use hotcell_engine::config;
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION};
-use hotcell_model::grant::Grants;
 use hotcell_model::job::Split;
 use hotcell_model::limit::Limit;
 use hotcell_model::profile::Metering;
@@ -143,7 +142,7 @@ impl Runner {
         self.engine.increment_epoch();
     }
 
-    /// Makes an artifact runnable with what `grants` allow.
+    /// Makes an artifact runnable. What its guests may call is each launch's own: the job's grants.
     ///
     /// # Errors
     /// The artifact is another engine's, or the component's interfaces are not this host's.
@@ -151,10 +150,10 @@ impl Runner {
     /// # Safety
     /// An artifact is machine code, and running it runs it. `artifact` must be bytes that this host's
     /// compiler returned, unchanged; the caller answers for that.
-    pub unsafe fn load(&self, artifact: &[u8], grants: &Grants) -> Result<LoadedKernel, LoadError> {
+    pub unsafe fn load(&self, artifact: &[u8]) -> Result<LoadedKernel, LoadError> {
         // SAFETY: the caller vouches for the bytes, as this function's contract demands.
         let component = unsafe { Component::deserialize(&self.engine, artifact) };
-        self.link(component, grants)
+        self.link(component)
     }
 
     /// As [`Runner::load`], from memory that becomes the code itself.
@@ -164,24 +163,16 @@ impl Runner {
     ///
     /// # Safety
     /// As [`Runner::load`]; and the memory stays as it is for as long as the process lives.
-    pub unsafe fn load_in_place(
-        &self,
-        artifact: NonNull<[u8]>,
-        grants: &Grants,
-    ) -> Result<LoadedKernel, LoadError> {
+    pub unsafe fn load_in_place(&self, artifact: NonNull<[u8]>) -> Result<LoadedKernel, LoadError> {
         // SAFETY: the caller vouches for the bytes and for the memory's life.
         let component = unsafe { Component::deserialize_raw(&self.engine, artifact) };
-        self.link(component, grants)
+        self.link(component)
     }
 
-    fn link(
-        &self,
-        component: wasmtime::Result<Component>,
-        grants: &Grants,
-    ) -> Result<LoadedKernel, LoadError> {
+    fn link(&self, component: wasmtime::Result<Component>) -> Result<LoadedKernel, LoadError> {
         let component = component.map_err(|error| unloadable(&error))?;
         let interfaces = |error: wasmtime::Error| LoadError::Interfaces(format!("{error:#}"));
-        let linker = imports::linker(&self.engine, grants).map_err(interfaces)?;
+        let linker = imports::linker(&self.engine).map_err(interfaces)?;
         let pre = linker.instantiate_pre(&component).map_err(interfaces)?;
         let launch = find_launch(&component).ok_or_else(|| {
             LoadError::Interfaces(format!(

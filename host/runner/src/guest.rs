@@ -5,6 +5,7 @@ use crate::limiter::Limiter;
 use crate::meter::{CpuClock, Meter, Spent};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
+use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ pub(crate) struct Guest {
     pub(crate) handles: ResourceTable,
     /// The bytes of each output, by the position that its handle names.
     pub(crate) outputs: Vec<OutputBuffer>,
+    pub(crate) grants: Grants,
     pub(crate) gpu: GpuAccess,
     pub(crate) random: Random,
     /// The guest's own words about why it is about to trap, escaped.
@@ -37,6 +39,20 @@ pub(crate) struct Guest {
 const CHECK_BYTES: u64 = 64 << 10;
 
 impl Guest {
+    /// Refuses a call of a capability's function where the launch does not have the capability.
+    pub(crate) fn check_granted(&self, capability: Capability) -> Result<(), Stop> {
+        match self.grants.has(capability) {
+            true => Ok(()),
+            false => Err(Stop::Denied { capability }),
+        }
+    }
+
+    /// Counts one call of a capability's function, if the launch has the capability.
+    pub(crate) fn charge_granted_call(&mut self, capability: Capability) -> Result<(), Stop> {
+        self.check_granted(capability)?;
+        self.charge_host_call()
+    }
+
     /// Counts one call to the host.
     pub(crate) fn charge_host_call(&mut self) -> Result<(), Stop> {
         self.meter.charge_host_call(&mut self.spent)

@@ -1,4 +1,7 @@
-//! What a guest can call: `arrays` and `failure` always, a capability's interface when it is granted.
+//! What a guest can call: `arrays` and `failure` always, a capability's functions when it is granted.
+//!
+//! Every interface is linked, since a component imports what any of its entries uses; what this launch's entry
+//! was not granted ends it when it is called, before anything else is done.
 //!
 //! All are registered by hand. Generated bindings would make owned copies of lists and strings, and so
 //! let a guest make the host allocate; here the guest's bytes are viewed where they lie, every call is
@@ -12,7 +15,7 @@ use crate::meter::EXPLANATION_BYTES;
 use crate::stop::Stop;
 use bytes::Bytes;
 use hotcell_model::component::PACKAGE_VERSION;
-use hotcell_model::grant::{Capability, Grants};
+use hotcell_model::grant::Capability;
 use hotcell_model::report::LogLevel;
 use hotcell_model::text;
 use std::time::Instant;
@@ -26,12 +29,12 @@ const CLOCK_QUANTUM_NS: u64 = 1_000_000;
 
 pub(crate) type Store<'a> = StoreContextMut<'a, Guest>;
 
-/// A linker with what `grants` allow and nothing else.
-pub(crate) fn linker(engine: &Engine, grants: &Grants) -> Result<Linker<Guest>> {
+/// A linker with every interface of this host.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     link_arrays(&mut interface(&mut linker, "hotcell:kernel/arrays")?)?;
     failure(&mut interface(&mut linker, "hotcell:kernel/failure")?)?;
-    for capability in grants.iter() {
+    for capability in Capability::ALL {
         let mut interface = interface(&mut linker, capability.interface())?;
         match capability {
             Capability::Log => log(&mut interface)?,
@@ -148,7 +151,7 @@ fn log(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap(
         "emit",
         |mut store: Store<'_>, (level, message): (Level, WasmStr)| {
-            store.data_mut().charge_host_call()?;
+            store.data_mut().charge_granted_call(Capability::Log)?;
             if !store.data_mut().note_line() {
                 return Ok(());
             }
@@ -166,7 +169,7 @@ fn log(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 
 fn control(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap("should-stop", |mut store: Store<'_>, (): ()| {
-        store.data_mut().charge_host_call()?;
+        store.data_mut().charge_granted_call(Capability::Control)?;
         let meter = &store.data().meter;
         Ok((meter.deadline.should_stop(&meter.signal, Instant::now()),))
     })?;
@@ -174,7 +177,7 @@ fn control(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
         "progress",
         |mut store: Store<'_>, (done, total): (u64, u64)| {
             let guest = store.data_mut();
-            guest.charge_host_call()?;
+            guest.charge_granted_call(Capability::Control)?;
             guest.meter.progress(guest.chunk, done, total);
             Ok(())
         },
@@ -183,7 +186,7 @@ fn control(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 
 fn clock(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap("elapsed-ns", |mut store: Store<'_>, (): ()| {
-        store.data_mut().charge_host_call()?;
+        store.data_mut().charge_granted_call(Capability::Clock)?;
         let meter = &store.data().meter;
         let elapsed = crate::meter::nanoseconds(meter.deadline.started.elapsed());
         Ok((elapsed - elapsed % CLOCK_QUANTUM_NS,))
@@ -193,7 +196,7 @@ fn clock(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
 fn random(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap("bytes", |mut store: Store<'_>, (len,): (u32,)| {
         let guest = store.data_mut();
-        guest.charge_host_call()?;
+        guest.charge_granted_call(Capability::Random)?;
         if len > RANDOM_BYTES {
             let misuse = format!("the kernel asked for {len} random bytes at once, at most {RANDOM_BYTES} are allowed");
             return Err(Stop::Misuse(misuse).into());

@@ -72,6 +72,7 @@ impl Runner {
             random,
             entry: job.entry.as_str().into(),
             scalars: scalars(&job),
+            grants: job.grants.clone(),
         };
         if let Err(outcome) = check_sizes(&job, &data, &outputs) {
             return finish(&plan, outcome, Vec::new(), Sums::default());
@@ -251,14 +252,18 @@ impl Launch {
             }
         };
         let source = |(position, (in_job, source)): (usize, &(usize, Source))| {
-            let stride = self.job.arrays[*in_job].split_stride_bytes;
+            let array = &self.job.arrays[*in_job];
+            let cut = array.split_stride_bytes.map(|stride| {
+                let rows = rows(&range, array.halo);
+                (rows.start * stride, (rows.end - rows.start) * stride)
+            });
             let input = Input {
-                source: match stride {
-                    Some(stride) => part(source, range.start * stride, range.len * stride),
+                source: match cut {
+                    Some((start, len)) => part(source, start, len),
                     None => source.clone(),
                 },
                 position,
-                start_bytes: range.start * stride.unwrap_or(0),
+                start_bytes: cut.map_or(0, |(start, _)| start),
             };
             (Arc::clone(&self.names[*in_job]), input)
         };
@@ -312,6 +317,13 @@ impl Launch {
         };
         finish(plan, outcome, outputs, sums)
     }
+}
+
+/// The indices of the split dimension that a chunk gets of an input: its own, and its neighbours' as far as
+/// the halo reaches and there are any.
+fn rows(range: &ChunkRange, halo: u64) -> std::ops::Range<u64> {
+    let end = range.start + range.len;
+    range.start.saturating_sub(halo)..end.saturating_add(halo).min(range.total)
 }
 
 /// The outcome of a launch that ended with a chunk, if that chunk failed.

@@ -25,6 +25,7 @@ mod meter;
 mod output;
 mod stop;
 mod ticker;
+mod trace;
 
 pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError, open_pagemap};
 #[cfg(feature = "worker")]

@@ -5,6 +5,7 @@
 //! once; one that polls has the grace period to return what it has. A timeout asks that long before
 //! its deadline, and interrupts at the deadline whether the guest listened or not.
 
+use hotcell_model::grant::Capability;
 use hotcell_model::limit::Breach;
 use hotcell_model::outcome::Outcome;
 use hotcell_model::stop::StopSignal;
@@ -23,6 +24,15 @@ pub(crate) enum Stop {
     /// The guest broke a rule of the interface.
     #[error("{0}")]
     Misuse(String),
+    /// The guest called what it was not given: what its entry wants by the manifest was granted before it ran.
+    #[error(
+        "the entry called `{}`, which it does not want by its manifest and so was not given; add `{capability}` to its `wants` (and run it with `--grant {capability}` where that is not granted by default)",
+        .capability.interface()
+    )]
+    Denied {
+        /// What it called.
+        capability: Capability,
+    },
     /// Other chunks hold the memory that this one needs: it runs again when they are done.
     #[error("waiting for the memory of other chunks")]
     Contended,

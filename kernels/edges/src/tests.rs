@@ -1,5 +1,6 @@
 //! Checks of the native form.
 
+use hotcell_guest::native::Launch;
 use hotcell_guest::prelude::*;
 use serde_json::Value;
 
@@ -25,8 +26,65 @@ fn noise(n: usize, seed: u64) -> Vec<u8> {
 fn run(image: &[u8], [height, width]: [usize; 2]) -> Vec<u8> {
     let mut out = vec![0; image.len()];
     let shape = [height, width, 4];
-    edges(View3::new(image, shape), ViewMut3::new(&mut out, shape));
+    let whole = Chunk::whole(height);
+    edges(
+        View3::new(image, shape),
+        whole,
+        ViewMut3::new(&mut out, shape),
+    );
     out
+}
+
+/// In chunks that begin at `cuts`, through the entry as a host launches it.
+fn run_cut(image: &[u8], [height, width]: [usize; 2], cuts: &[usize]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (at, &start) in cuts.iter().enumerate() {
+        let end = cuts.get(at + 1).copied().unwrap_or(height);
+        let (len, total) = (end - start, height);
+        let chunk = Chunk { start, len, total };
+        let stride = width * 4;
+        let rows = start - chunk.before(3)..end + chunk.after(3);
+        let part = image[rows.start * stride..rows.end * stride].to_vec();
+        let mut found = vec![0; len * stride];
+        Launch::new(super::HOTCELL_ENTRIES, "edges")
+            .dim(len as u64)
+            .dim(width as u64)
+            .input(&part)
+            .output(&mut found)
+            .chunk(chunk)
+            .run()
+            .expect("the part has its rows and their neighbours");
+        out.append(&mut found);
+    }
+    out
+}
+
+#[test]
+fn chunks_of_any_size_give_the_bytes_of_the_whole() {
+    let (size, image) = ([23, 9], noise(23 * 9 * 4, 7));
+    let whole = run(&image, size);
+    for cuts in [
+        vec![0],
+        vec![0, 1],
+        vec![0, 2, 4, 22],
+        vec![0, 11],
+        (0..23).collect(),
+    ] {
+        assert_eq!(run_cut(&image, size, &cuts), whole, "{cuts:?}");
+    }
+}
+
+#[test]
+fn a_part_without_its_neighbours_is_refused() {
+    let (part, mut found) = (noise(5 * 4 * 4, 1), vec![0; 5 * 4 * 4]);
+    let chunk = Chunk {
+        start: 5,
+        len: 5,
+        total: 20,
+    };
+    let launch = Launch::new(super::HOTCELL_ENTRIES, "edges").dim(5).dim(4);
+    let refused = launch.input(&part).output(&mut found).chunk(chunk).run();
+    assert!(refused.is_err());
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn source_that_does_not_compile_leaves_the_old_component() {
 #[test]
 fn c_kernel_without_the_sdk_gets_a_manifest_and_runs() {
     let folder = TempDir::new().unwrap();
-    let guest = root().join("tests/guests/c");
+    let guest = root().join("examples/c");
     let clang = Command::new("clang")
         .args("--target=wasm32 -O3 -msimd128 -mbulk-memory -ffreestanding -nostdlib".split(' '))
         .args(

@@ -171,6 +171,7 @@ fn scalars_at_the_edge_of_their_type_survive_a_receipt() {
                 role: Role::Scalar,
                 dtype,
                 default: None,
+                halo: 0,
             });
         });
         command.guest("scalar", &guest);

@@ -44,6 +44,66 @@ fn an_import_that_is_not_granted_is_denied_with_what_would_grant_it() {
     );
 }
 
+/// A guest that imports the clock and calls it only if `calls`, whose entry says that it does not want it.
+fn unwanted_clock(calls: bool) -> Guest {
+    let condition = i32::from(calls);
+    let guest = Guest::of(format!(
+        "(func $attack (if (i32.const {condition}) (then (drop (call $elapsed_ns)))))"
+    ));
+    guest.record(|record| record.wants = Some(Vec::new()))
+}
+
+#[test]
+fn an_entry_needs_no_grant_for_what_it_does_not_want() {
+    let arena = arena!();
+    for metering in [Metering::Strict, Metering::Deterministic] {
+        for grants in [Grants::none(), Grants::none().with(Capability::Clock)] {
+            let request = honest_request().grants(grants).metering(metering);
+            let ended = arena.run(&unwanted_clock(false), request);
+            assert_ended(&ended, OutcomeKind::Done, None);
+            assert_eq!(ended.report.grants, Grants::none());
+        }
+    }
+}
+
+#[test]
+fn an_entry_that_calls_what_it_does_not_want_is_denied_whatever_is_granted() {
+    let arena = arena!();
+    for request in [honest_request(), honest_request().grant(Capability::Clock)] {
+        let ended = arena.run(&unwanted_clock(true), request);
+        assert_ended(&ended, OutcomeKind::Denied, Some(Blame::Guest));
+        for word in ["hotcell:kernel/clock", "`wants`", "--grant clock"] {
+            assert!(
+                ended.outcome.message.contains(word),
+                "{}",
+                ended.outcome.message
+            );
+        }
+        assert!(ended.outcome.reproducible);
+        assert_eq!(ended.report.alerts, []);
+    }
+}
+
+#[test]
+fn an_entry_needs_a_grant_for_what_it_wants() {
+    let guest = Guest::named("wants_clock");
+    let guest = guest.record(|record| record.wants = Some(vec!["clock".to_owned()]));
+    let ended = arena!().run(&guest, honest_request());
+    assert_refused(
+        &ended,
+        OutcomeKind::Denied,
+        Blame::Operator,
+        &["--grant clock"],
+    );
+    let request = honest_request().grant(Capability::Clock);
+    let ended = arena!().run(&guest, request);
+    assert_ended(&ended, OutcomeKind::Done, None);
+    assert!(
+        !ended.report.grants.has(Capability::Log),
+        "it does not want it"
+    );
+}
+
 #[test]
 fn a_built_in_grant_can_be_withheld() {
     let request = honest_request().grants(Grants::none());

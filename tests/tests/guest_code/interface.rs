@@ -168,6 +168,23 @@ fn random_bytes_come_in_bounded_pieces() {
 }
 
 #[test]
+fn a_trap_begins_at_the_authors_function_with_a_name_to_read() {
+    let (own, panics) = (
+        "$_ZN4gaps10widest_gap17h0123456789abcdefE",
+        "$_ZN4core9panicking9panic_fmt17h0123456789abcdefE",
+    );
+    let guest = Guest::of(format!(
+        "(func $attack (call {own})) (func {own} (call {panics})) (func {panics} unreachable)"
+    ));
+    let ended = arena!().run(&guest, honest_request());
+    assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
+    let names = ended.outcome.trace.iter().flat_map(|frame| &frame.function);
+    let names: Vec<_> = names.take(2).collect();
+    assert_eq!(names, ["gaps::widest_gap", "attack"]);
+    assert!(ended.outcome.message.ends_with("in gaps::widest_gap"));
+}
+
+#[test]
 fn a_trap_names_the_functions_that_led_to_it() {
     let ended = trapped("divides_by_zero");
     assert!(

@@ -3,7 +3,7 @@
 use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
-use hotcell::{Array, Cell, Ended, Metering, Request};
+use hotcell::{Array, Cell, Cutting, Ended, Metering, Request};
 use hotcell_tests::{Arena, Guest, arena, assert_breached, assert_ended};
 
 /// Sixteen indices, and so sixteen chunks of one byte each.
@@ -45,6 +45,54 @@ fn bytes_fuel_and_counts_are_the_same_with_any_number_of_threads() {
         for threads in [2, 3, 16] {
             assert_eq!(run(threads), one, "{threads} threads");
         }
+    }
+}
+
+/// A guest whose chunks see `halo` bytes more of `x` on either side.
+fn with_halo(halo: u32) -> Guest {
+    let guest = Guest::named("sums_its_part").split();
+    guest.record(|record| record.parameters[0].halo = halo)
+}
+
+#[test]
+fn a_chunk_sees_its_neighbours_as_far_as_its_halo_and_the_array_reach() {
+    let arena = arena!();
+    for halo in [0, 1, 3, 16, u32::MAX] {
+        let reach = usize::try_from(halo).unwrap().min(16);
+        let wanted = (0..16_usize).map(|at| {
+            let seen = at.saturating_sub(reach)..(at + reach + 1).min(16);
+            seen.map(|index| u8::try_from(index + 1).unwrap())
+                .sum::<u8>()
+        });
+        for threads in [1, 4] {
+            let ended = arena.run(&with_halo(halo), request(threads));
+            assert_ended(&ended, OutcomeKind::Done, None);
+            assert_eq!(
+                out(&ended),
+                wanted.clone().collect::<Vec<_>>(),
+                "halo {halo}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_several_chunks_read_is_counted_for_each() {
+    let ended = arena!().run(&with_halo(1), request(2));
+    assert_eq!(ended.report.usage.bytes_in.0, 16 * 3 - 2);
+    let limited = request(2).limit(Limit::BytesIn, 45);
+    let ended = arena!().run(&with_halo(1), limited);
+    assert_breached(&ended, Limit::BytesIn, 45);
+}
+
+#[test]
+fn a_launch_that_is_not_cut_is_one_instance_with_the_whole() {
+    let arena = arena!();
+    for halo in [0, 2] {
+        let ended = arena.run(&with_halo(halo), request(4).cutting(Cutting::Whole));
+        assert_ended(&ended, OutcomeKind::Done, None);
+        assert_eq!(ended.report.usage.instances.0, 1);
+        assert_eq!(out(&ended)[..2], [136, 0]);
     }
 }
 

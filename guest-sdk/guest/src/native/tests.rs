@@ -49,11 +49,12 @@ fn halve(mut x: ChunksInOut<u16>) {
     x.output().write(0, &halved);
 }
 
+/// What `export!` makes of kernels' paths, without its C symbols, of which a program has one set.
 const ENTRIES: &[&Entry] = &[
-    &__hotcell_count_above,
-    &__hotcell_checked,
-    &__hotcell_double,
-    &__hotcell_halve,
+    &count_above__must_be_a_kernel_named_by_its_modules_path,
+    &checked__must_be_a_kernel_named_by_its_modules_path,
+    &double__must_be_a_kernel_named_by_its_modules_path,
+    &halve__must_be_a_kernel_named_by_its_modules_path,
 ];
 
 #[test]

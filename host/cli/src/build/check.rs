@@ -60,8 +60,12 @@ fn check_world(component: &[u8]) -> Result<Vec<String>> {
     let (imports, exports) = names(&found, found_world);
     let (offered, wanted) = names(&resolve, world);
     if let Some(unknown) = imports.iter().find(|name| !offered.contains(name)) {
+        let wasi = match unknown.starts_with("wasi:") {
+            true => " (WASI is not offered to kernels: build for `wasm32-unknown-unknown`)",
+            false => "",
+        };
         bail!(
-            "it imports `{unknown}`, which no host offers; a kernel may import {}",
+            "it imports `{unknown}`, which no host offers{wasi}; a kernel may import {}",
             offered.join(", ")
         );
     }

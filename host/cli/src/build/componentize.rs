@@ -4,6 +4,7 @@
 //! without, by clang say, has only the names of the canonical ABI: it gets the embedded world.
 
 use super::sections::{self, Split};
+use super::undefined;
 use crate::sdk;
 use anyhow::{Context as _, Result, ensure};
 use hotcell_manifest::{Manifest, SECTION};
@@ -57,6 +58,7 @@ fn choose(found: Option<&[u8]>, source: Source<'_>) -> Result<Manifest> {
 }
 
 fn encode(mut module: Vec<u8>) -> Result<Vec<u8>> {
+    undefined::check(&module)?;
     if !sections::has_component_type(&module)? {
         let (resolve, world) = sdk::world();
         wit_component::embed_component_metadata(

@@ -32,6 +32,7 @@ struct KernelTable {
     #[serde(default)]
     weight: Weight,
     limits: Option<Spanned<WantedLimits>>,
+    wants: Option<Spanned<Vec<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +42,8 @@ struct ParameterTable {
     role: Role,
     dtype: DType,
     default: Option<Spanned<Value>>,
+    #[serde(default)]
+    halo: u32,
 }
 
 /// Reads a manifest file's text; `name` stands before the line in errors.
@@ -88,6 +91,7 @@ fn check_kernel(table: KernelTable) -> Result<KernelRecord, Located> {
         cost: table.cost.map(Spanned::into_inner),
         weight: table.weight,
         limits: table.limits.map(Spanned::into_inner).unwrap_or_default(),
+        wants: table.wants.map(Spanned::into_inner),
     };
     match Kernel::check(record) {
         Ok(kernel) => Ok(kernel.record().clone()),
@@ -117,6 +121,7 @@ fn check_parameter(table: ParameterTable) -> Result<Parameter, Located> {
         role: table.role,
         dtype: table.dtype,
         default,
+        halo: table.halo,
     })
 }
 
@@ -144,6 +149,7 @@ struct Spans {
     split: Option<Range<usize>>,
     cost: Option<Range<usize>>,
     limits: Option<Range<usize>>,
+    wants: Option<Range<usize>>,
 }
 
 impl Spans {
@@ -155,6 +161,7 @@ impl Spans {
             split: table.split.as_ref().map(Spanned::span),
             cost: table.cost.as_ref().map(Spanned::span),
             limits: table.limits.as_ref().map(Spanned::span),
+            wants: table.wants.as_ref().map(Spanned::span),
         }
     }
 
@@ -167,9 +174,11 @@ impl Spans {
             RecordError::Duplicate(_)
             | RecordError::NoOutput
             | RecordError::ScalarType { .. }
+            | RecordError::Halo(_)
             | RecordError::Default(_) => ("parameters", Some(self.parameters)),
             RecordError::SplitUnknown(_) | RecordError::SplitPlace { .. } => ("split", self.split),
             RecordError::Cost(_) => ("cost", self.cost),
+            RecordError::Want(_) => ("wants", self.wants),
             RecordError::Unit(_) => ("limits", self.limits),
             RecordError::DocTooLong { .. } => ("doc", None),
             RecordError::Name(_) => ("name", None),
@@ -260,6 +269,16 @@ parameters = [
                 "\"a b\"\nsig",
                 "k.toml:5: name: `a b` is no name",
             ),
+            (
+                "\"f32\" },\n]",
+                "\"f32\", halo = 1 },\n]",
+                "k.toml:10: parameters: `out` cannot have a halo",
+            ),
+            (
+                "cost = \"n\"",
+                "wants = [\"gpu\", \"wifi\"]",
+                "k.toml:8: wants: `wifi` is no capability",
+            ),
             ("]\n", "", "k.toml:"),
         ] {
             let text = SCALE.replacen(from, to, 1);
@@ -268,6 +287,20 @@ parameters = [
             assert!(error.starts_with(wanted), "{wanted}\n{error}");
             assert!(!error.contains('\n'), "{error:?}");
         }
+    }
+
+    #[test]
+    fn halos_and_wants_are_read() {
+        let text = SCALE
+            .replace(
+                "\"input\", dtype = \"f32\"",
+                "\"input\", dtype = \"f32\", halo = 3",
+            )
+            .replace("cost = \"n\"", "wants = [\"clock\"]");
+        let manifest = parse("k.toml", &text).unwrap();
+        let kernel = manifest.kernel("scale").unwrap();
+        assert_eq!(kernel.arrays()[0].halo, 3);
+        assert_eq!(kernel.wants(), Some(&["clock".to_owned()][..]));
     }
 
     #[test]

@@ -45,11 +45,13 @@ fn manifest() -> Vec<u8> {
             role: Role::Output,
             dtype: DType::U8,
             default: None,
+            halo: 0,
         }],
         split: None,
         cost: None,
         weight: Weight::Light,
         limits: Default::default(),
+        wants: None,
     };
     [
         Record::from(component).encode(),

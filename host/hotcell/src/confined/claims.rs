@@ -486,6 +486,7 @@ mod tests {
             is_written: false,
             size_bytes: 400_000_000,
             split_stride_bytes: None,
+            halo: 0,
         }];
         assert!(alerts(&job, &Outcome::done(), &little, |_| {}).is_empty());
     }

@@ -323,6 +323,7 @@ mod tests {
             is_written: *is_written,
             size_bytes: *size_bytes,
             split_stride_bytes: None,
+            halo: 0,
         };
         Job {
             entry: "k".into(),

@@ -214,6 +214,7 @@ mod tests {
             is_written: true,
             size_bytes,
             split_stride_bytes: None,
+            halo: 0,
         };
         Job {
             entry: "k".into(),

@@ -235,6 +235,7 @@ struct WireArray {
     is_written: bool,
     size_bytes: u64,
     split_stride_bytes: Option<u64>,
+    halo: u64,
 }
 
 impl From<&Job> for WireJob {
@@ -245,6 +246,7 @@ impl From<&Job> for WireJob {
             is_written: array.is_written,
             size_bytes: array.size_bytes,
             split_stride_bytes: array.split_stride_bytes,
+            halo: array.halo,
         };
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self {
@@ -277,6 +279,7 @@ impl WireJob {
             is_written: array.is_written,
             size_bytes: array.size_bytes,
             split_stride_bytes: array.split_stride_bytes,
+            halo: array.halo,
         };
         Some(Job {
             entry: self.entry,
@@ -320,6 +323,7 @@ mod tests {
                 is_written: false,
                 size_bytes: 28,
                 split_stride_bytes: Some(4),
+                halo: 2,
             }],
             split: Some(Split {
                 dim: 0,

@@ -259,7 +259,10 @@ mod tests {
         let outcome =
             |kind, message: &str| WireOutcome::from(&Outcome::failed(kind, Blame::Guest, message));
         assert!(outcome(OutcomeKind::Trap, "x").to_outcome().is_some());
-        assert_eq!(outcome(OutcomeKind::Denied, "x").to_outcome(), None);
+        assert_eq!(outcome(OutcomeKind::Usage, "x").to_outcome(), None);
+        assert!(outcome(OutcomeKind::Denied, "x").to_outcome().is_some());
+        let refused = Outcome::failed(OutcomeKind::Denied, Blame::Operator, "x");
+        assert_eq!(WireOutcome::from(&refused).to_outcome(), None);
         assert_eq!(outcome(OutcomeKind::Done, "x").to_outcome(), None);
         let silent = WireOutcome {
             message: String::new(),

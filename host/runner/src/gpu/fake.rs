@@ -275,6 +275,8 @@ impl Setup {
             start_bytes,
         });
         let guest = Guest {
+            grants: hotcell_model::grant::Grants::none()
+                .with(hotcell_model::grant::Capability::Gpu),
             chunk: 0,
             limiter: Limiter::new(Arc::clone(&meter)),
             meter,

@@ -8,6 +8,7 @@ use super::{program, transfer};
 use crate::guest::Guest;
 use crate::imports::Store;
 use hotcell_model::gpu::GpuCommand;
+use hotcell_model::grant::Capability;
 use wasmtime::component::{LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
 
 type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
@@ -19,7 +20,9 @@ pub(crate) fn link(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Resul
     resource::<Kernel>(interface, "kernel")?;
     resource::<BindSet>(interface, "bind-set")?;
     resource::<Submission>(interface, "submission")?;
-    interface.func_wrap("get-device", |store: Store<'_>, (): ()| {
+    // Everything else takes a handle that comes from the device.
+    interface.func_wrap("get-device", |mut store: Store<'_>, (): ()| {
+        store.data_mut().check_granted(Capability::Gpu)?;
         make(store, |store| {
             store.data().gpu.line()?.properties()?;
             Ok(Device)

@@ -108,6 +108,20 @@ fn an_unknown_import_is_named_with_what_there_is() {
 }
 
 #[test]
+fn an_undefined_function_is_named_with_what_to_do() {
+    let pow = r#"(import "env" "pow" (func (param f64 f64) (result f64)))"#;
+    let error = componentize(&module(pow), Source::File(&manifest())).unwrap_err();
+    assert!(
+        error.to_string().starts_with("`env.pow` is undefined"),
+        "{error}"
+    );
+    let wasi =
+        "package wasi:cli@0.2.0; interface stdout { get: func(); } world w { import stdout; }";
+    let module = r#"(module (import "wasi:cli/stdout@0.2.0" "get" (func)))"#;
+    assert!(refusal(&foreign(wasi, module)).contains("WASI is not offered"));
+}
+
+#[test]
 fn code_that_the_host_does_not_validate_is_refused() {
     let relaxed = "(func (param v128 v128 v128) (result v128)
         (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))";

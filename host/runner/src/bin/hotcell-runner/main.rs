@@ -141,7 +141,7 @@ fn load(
     // SAFETY: the supervisor's compiler made the artifact, and the supervisor checked it on these sealed bytes;
     // that it may be malicious all the same is what the walls are for. `code` keeps the mapping for the life
     // of the process.
-    let kernel = unsafe { runner.load_in_place(image, &request.grants) };
+    let kernel = unsafe { runner.load_in_place(image) };
     kernel.map_err(|error| match error {
         LoadError::Mismatch(_) => FromRunner::Stale(words(&error)),
         LoadError::TooLarge(_) | LoadError::Interfaces(_) => FromRunner::Misfit(words(&error)),

@@ -1,0 +1,5 @@
+mod filters {}
+
+hotcell_guest::export!(filters::*);
+
+fn main() {}
