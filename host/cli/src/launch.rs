@@ -5,13 +5,11 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell::report::{OutcomeReport, Report};
+use hotcell::report::OutcomeReport;
 use hotcell::{Array, Cell, Component, Ended, Permit, Request, Source};
 use hotcell_formats::{
-    Durability, Locator, ReadLimits, Sink, check_distinct, commit_all, open, prepare,
+    Durability, FileId, Locator, ReadLimits, Sink, check_distinct, commit_all, open, prepare,
 };
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +25,8 @@ pub(crate) struct CommandRequest {
     pub(crate) request: Request,
     pub(crate) inputs: Vec<(String, Locator)>,
     pub(crate) outputs: Vec<(String, Locator)>,
+    /// Files that no output may replace.
+    pub(crate) kept: Arc<[FileId]>,
     pub(crate) quiet: bool,
 }
 
@@ -36,6 +36,7 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
         mut request,
         inputs,
         outputs,
+        kept,
         quiet,
     } = command;
     let component = match Component::read(component) {
@@ -55,7 +56,7 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
         Ok(permit) => permit,
         Err(ended) => return *ended,
     };
-    let sinks = match prepare_outputs(&permit, outputs) {
+    let sinks = match prepare_outputs(&permit, outputs, &kept) {
         Ok(sinks) => sinks,
         Err((kind, error)) => return cell.abandon(permit, kind, chain(&error)),
     };
@@ -87,6 +88,7 @@ type Refused = (OutcomeKind, anyhow::Error);
 fn prepare_outputs(
     permit: &Permit,
     outputs: Vec<(String, Locator)>,
+    kept: &Arc<[FileId]>,
 ) -> Result<Vec<(String, Sink)>, Refused> {
     let mut sinks = Vec::new();
     for (name, locator) in outputs {
@@ -99,7 +101,8 @@ fn prepare_outputs(
             return Err((OutcomeKind::Usage, error));
         };
         let sink = prepare(&locator, ty).with_context(|| format!("output `{name}`"));
-        sinks.push((name, sink.map_err(|error| (OutcomeKind::Io, error))?));
+        let sink = sink.map_err(|error| (OutcomeKind::Io, error))?;
+        sinks.push((name, sink.keeping(Arc::clone(kept))));
     }
     let (names, sinks): (Vec<_>, Vec<_>) = sinks.into_iter().unzip();
     check_distinct(&sinks).map_err(|error| (OutcomeKind::Usage, error.into()))?;
@@ -122,6 +125,7 @@ fn run(cell: &Cell, permit: Permit, quiet: bool) -> Ended {
     // Without a handler Ctrl-C ends the process, which loses the report and nothing else.
     let _ = ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
+            hotcell_sandbox::process::end_all();
             std::process::exit(i32::from(OutcomeKind::Cancelled.exit_code()));
         }
         cancel();
@@ -148,37 +152,6 @@ fn commit(mut ended: Ended, sinks: Vec<(String, Sink)>) -> Ended {
         ended.outcome = outcome;
     }
     ended
-}
-
-/// Writes a report to a file, whole or not at all, or to the standard output for `-`.
-pub(crate) fn write_report(report: &Report, place: &str) -> Result<()> {
-    let mut json = serde_json::to_vec_pretty(report)?;
-    json.push(b'\n');
-    if place == "-" {
-        return std::io::stdout()
-            .write_all(&json)
-            .context("the report cannot be printed");
-    }
-    let path = Path::new(place);
-    // A device or a pipe is written into; put in its place, the report would end it.
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        let write = || File::options().write(true).open(path)?.write_all(&json);
-        return write().with_context(|| format!("the report {place} cannot be written"));
-    }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".hotcell-report-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(directory)?;
-        file.write_all(&json)?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("the report {place} cannot be written"))
 }
 
 /// An error and its causes in one line.

@@ -1,5 +1,6 @@
 //! What a person sees while a kernel runs: its log lines, and a bar for anything longer than a second.
 
+use crate::say::tell;
 use hotcell::Observer;
 use hotcell::report::{LogLevel, LogLine};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -92,7 +93,7 @@ impl Observer for Display {
         };
         let _held = self.lines.lock();
         self.bar
-            .suspend(|| eprintln!("kernel {level}: {}", line.message));
+            .suspend(|| tell(format_args!("kernel {level}: {}", line.message)));
     }
 
     fn progress(&self, done: u64, total: u64) {
