@@ -267,7 +267,7 @@ fn limits_of_the_shell_are_called_by_their_names() {
         assert!(code == 0 || said.contains(word), "{limit}: {said}");
         assert!(!said.contains("SIGSYS"), "{limit}: {said}");
         if code != 0 && command.path("r.json").exists() {
-            assert_eq!(command.report("r.json")["alerts"], serde_json::json!([]));
+            assert!(command.report("r.json")["alerts"].is_null());
         }
         assert!(
             !command

@@ -145,11 +145,7 @@ fn chunks_that_fail_beside_each_other_fail_as_the_guests_every_time() {
                     "{component} {entry} {round}: {outcome}"
                 );
                 assert_eq!(outcome["blame"], "guest", "{component} {entry} {round}");
-                assert_eq!(
-                    report["alerts"],
-                    serde_json::json!([]),
-                    "{component} {entry} {round}"
-                );
+                assert!(report["alerts"].is_null(), "{component} {entry} {round}");
             }
         }
     }
