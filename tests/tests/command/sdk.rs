@@ -119,8 +119,7 @@ fn chunks_that_fail_beside_each_other_fail_as_the_guests_every_time() {
         &["build", "--offline", "--debug", "--out", "debug.wasm"],
     );
     let command = Command::new();
-    let elements = 1 << 20;
-    command.write("x.npy", npy("<f4", &[elements], &vec![0; elements * 4]));
+    command.write("x.npy", npy("<f4", &[1 << 20], &vec![0; 4 << 20]));
     for component in ["plain.wasm", "debug.wasm"] {
         let path = project.join(component);
         for (entry, more, code, kind) in [
