@@ -111,8 +111,8 @@ impl Guard {
     /// Files that no output may replace, wherever somebody moves them meanwhile.
     pub(crate) fn kept(&self) -> Arc<[FileId]> {
         let is_named = |read: &Read| {
-            let mut paths = self.outputs.iter().filter_map(|(_, output)| output.path());
-            read.may_be_named && paths.any(|path| path == read.path)
+            let mut outputs = self.outputs.iter();
+            read.may_be_named && outputs.any(|(_, output)| is_spelt(output, &read.path))
         };
         let kept = self.read.iter().filter(|read| !is_named(read));
         kept.filter_map(|read| read.place.file()).collect()
@@ -122,9 +122,14 @@ impl Guard {
 impl Read {
     /// Whether an output would replace it, and does not say so.
     fn is_lost_to(&self, output: &Locator) -> bool {
-        let is_asked_for = self.may_be_named && output.path() == Some(&self.path);
+        let is_asked_for = self.may_be_named && is_spelt(output, &self.path);
         !is_asked_for && covers(output, &self.place)
     }
+}
+
+/// Whether an output names that path, to the letter: paths are equal that differ in a `.`.
+fn is_spelt(output: &Locator, path: &Path) -> bool {
+    output.path().map(Path::as_os_str) == Some(path.as_os_str())
 }
 
 /// Whether an output writes there.
@@ -144,10 +149,12 @@ fn is_one_file(one: &Locator, other: &Locator) -> bool {
         (Locator::NpzMember { path, .. }, Locator::NpzMember { path: other, .. })
             if path.canonicalize().ok() == other.canonicalize().ok()
     );
-    !are_members
-        && other
+    let has = |one: &Locator, other: &Locator| {
+        other
             .path()
             .is_some_and(|path| covers(one, &Place::of(path)))
+    };
+    !are_members && (has(one, other) || has(other, one))
 }
 
 fn clash(one: &str, other: &str) -> anyhow::Error {
