@@ -228,7 +228,7 @@ pub fn attacks() -> Vec<Attack> {
 
 /// A handful of them, of every group.
 pub fn quick_attacks() -> Vec<Attack> {
-    const QUICK: [&str; 13] = [
+    const QUICK: [&str; 19] = [
         "honest",
         "divides_by_zero",
         "endless_loop",
@@ -242,6 +242,12 @@ pub fn quick_attacks() -> Vec<Attack> {
         "killed-while-running",
         "interrupted-while-running",
         "data_segments-tight",
+        "memories_and_tables-tight",
+        "instances-tight",
+        "report-over-a-pipe",
+        "report-over-an-input",
+        "report-over-the-component",
+        "report-over-an-output",
     ];
     let mut attacks = attacks();
     attacks.retain(|attack| QUICK.contains(&attack.name.as_str()));
@@ -290,6 +296,6 @@ mod tests {
             attacks.iter().map(|attack| attack.group).collect()
         };
         assert_eq!(of(quick_attacks()), of(attacks()));
-        assert_eq!(quick_attacks().len(), 13);
+        assert_eq!(quick_attacks().len(), 19);
     }
 }

@@ -5,6 +5,7 @@ mod exit_codes;
 mod inputs;
 mod memory;
 mod outputs;
+mod places;
 mod receipts;
 mod reports;
 mod schema;

@@ -13,10 +13,12 @@ mod target;
 mod undefined;
 
 use crate::exit::Exit;
+use crate::guard::Guard;
 use anyhow::{Error, Result, anyhow};
 use cargo::{CargoOptions, Project};
 use check::Checked;
 use componentize::Source;
+use hotcell_formats::open_regular;
 use hotcell_manifest::{Kernel, Manifest};
 use hotcell_model::outcome::OutcomeKind;
 use std::fs;
@@ -60,6 +62,7 @@ impl BuildCommand {
     /// component that would not load.
     pub(crate) fn execute(self) -> Result<()> {
         let found = fs::metadata(&self.path).map_err(|error| unusable(&self.path, error))?;
+        self.check_out()?;
         let (component, usual_out) = match found.is_dir() {
             true => self.build_project()?,
             false => (self.build_file()?, None),
@@ -70,8 +73,28 @@ impl BuildCommand {
             None => named_after(&checked.manifest, &self.path)?,
         };
         write(&out, &component).map_err(|error| unusable(&out, error))?;
-        println!("{}", summary(&out, component.len(), &checked));
-        Ok(())
+        crate::say::note(summary(&out, component.len(), &checked))
+    }
+
+    /// Refuses a place for the component that something else has, before anything is built.
+    fn check_out(&self) -> Result<()> {
+        let Some(out) = &self.out else { return Ok(()) };
+        let mut guard = Guard::default();
+        if let Some(manifest) = &self.manifest {
+            guard.reads("the manifest", manifest);
+        }
+        // The file itself may be replaced by a name that it is given by, and by no other.
+        if *out != self.path {
+            guard.reads("what is read,", &self.path);
+        }
+        guard.check_written("the component", out)?;
+        match out.symlink_metadata() {
+            Ok(found) if !found.is_file() => {
+                let why = "a link, a directory or a device, which a component does not replace";
+                Err(unusable(out, anyhow!(why)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The component of a project, and where it goes if nobody says.
@@ -93,7 +116,10 @@ impl BuildCommand {
 
     /// The component of a file made by other means.
     fn build_file(&self) -> Result<Vec<u8>> {
-        let wasm = fs::read(&self.path).map_err(|error| unusable(&self.path, error))?;
+        let mut wasm = Vec::new();
+        open_regular(&self.path)
+            .and_then(|mut file| file.read_to_end(&mut wasm))
+            .map_err(|error| unusable(&self.path, error))?;
         let manifest = self.manifest.as_deref().map(read_manifest).transpose()?;
         let source = match &manifest {
             None => Source::Binary,
@@ -108,7 +134,7 @@ impl BuildCommand {
 fn read_manifest(path: &Path) -> Result<Manifest> {
     let io = |error| unusable(path, error);
     let mut text = String::new();
-    fs::File::open(path)
+    open_regular(path)
         .map_err(io)?
         .take(MANIFEST_FILE_BYTES + 1)
         .read_to_string(&mut text)

@@ -3,6 +3,7 @@
 use crate::date::minute;
 use crate::exit::Exit;
 use crate::host::places;
+use crate::say::{note, print};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use hotcell::limit::Unit;
@@ -44,35 +45,33 @@ impl CacheCommand {
             ArtifactCache::open(&places()?, ArtifactCache::DEFAULT_MAX_BYTES).map_err(io)?;
         match self.action {
             Action::List { json: true } => {
-                println!(
-                    "{}",
-                    serde_json::to_string_pretty(&cache.entries().map_err(io)?)?
-                );
+                let json = serde_json::to_string_pretty(&cache.entries().map_err(io)?)?;
+                print(format_args!("{json}\n"))?;
             }
-            Action::List { json: false } => list(&cache).map_err(io)?,
+            Action::List { json: false } => print(list(&cache).map_err(io)?)?,
             Action::Prune { to } => {
                 let to = Unit::Bytes
                     .parse(&to)
                     .map_err(|error| Exit::of(OutcomeKind::Usage, error))?;
-                println!("{} removed", cache.prune_to(to).map_err(io)?);
+                note(format_args!("{} removed", cache.prune_to(to).map_err(io)?))?;
             }
-            Action::Clear => println!("{} removed", cache.prune_to(0).map_err(io)?),
-            Action::Path => println!("{}", cache.directory().display()),
+            Action::Clear => note(format_args!("{} removed", cache.prune_to(0).map_err(io)?))?,
+            Action::Path => print(format_args!("{}\n", cache.directory().display()))?,
         }
         Ok(())
     }
 }
 
-fn list(cache: &ArtifactCache) -> Result<(), CacheError> {
+fn list(cache: &ArtifactCache) -> Result<String, CacheError> {
     let entries = cache.entries()?;
-    println!(
-        "{:20} {:16} {:13} {:10} {:>10}  {}",
+    let mut text = format!(
+        "{:20} {:16} {:13} {:10} {:>10}  {}\n",
         "name", "component", "metering", "tenant", "KiB", "last used (UTC)"
     );
     for entry in &entries {
         let digest = entry.component.to_string();
-        println!(
-            "{:20} {:16} {:13} {:10} {:>10}  {}",
+        text += &format!(
+            "{:20} {:16} {:13} {:10} {:>10}  {}\n",
             shown(&entry.name),
             &digest[..16],
             entry.profile.metering,
@@ -82,13 +81,13 @@ fn list(cache: &ArtifactCache) -> Result<(), CacheError> {
         );
     }
     let total: u64 = entries.iter().map(|entry| entry.bytes).sum();
-    println!(
-        "{} artifacts, {} KiB of at most {}",
+    text += &format!(
+        "{} artifacts, {} KiB of at most {}\n",
         entries.len(),
         total.div_ceil(1024),
         Unit::Bytes.format(cache.max_bytes())
     );
-    Ok(())
+    Ok(text)
 }
 
 /// The name that a component gave itself.

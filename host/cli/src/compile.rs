@@ -4,6 +4,7 @@ use crate::arguments::{GrantArguments, LimitArguments};
 use crate::exit::Exit;
 use crate::host::HostArguments;
 use crate::run::human;
+use crate::say::note;
 use anyhow::Result;
 use clap::Args;
 use hotcell::outcome::OutcomeKind;
@@ -46,16 +47,15 @@ impl CompileCommand {
         match &timings.cache {
             Some(CacheOutcome::Miss(why)) => {
                 let took = human(Duration::from_nanos(timings.compile_ns.0));
-                println!(
+                note(format_args!(
                     "{name}: compiled for {} metering in {took} ({why})",
                     self.limits.metering
-                );
+                ))
             }
-            _ => println!(
+            _ => note(format_args!(
                 "{name}: already compiled for {} metering",
                 self.limits.metering
-            ),
+            )),
         }
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@ mod component;
 
 use crate::exit::Exit;
 use crate::host::{build, confined};
+use crate::say::print;
 use anyhow::Result;
 use clap::Args;
 use hotcell::layer::{LayerReport, LayerState, Tier};
@@ -44,9 +45,10 @@ impl DoctorCommand {
         };
         let found = Found { workers, gpu };
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&found)?);
+            let json = serde_json::to_string_pretty(&found)?;
+            print(format_args!("{json}\n"))?;
         } else {
-            print!("{}", table(&found));
+            print(table(&found))?;
         }
         Ok(match found.tier() {
             Tier::Full => 0,

@@ -3,6 +3,7 @@
 use crate::arguments::GrantArguments;
 use crate::exit::Exit;
 use crate::host::IsolationArguments;
+use crate::say::print;
 use anyhow::Result;
 use clap::Args;
 use hotcell::description::{Description, Extent, Need};
@@ -60,11 +61,11 @@ impl InspectCommand {
         let grants = self.grants.apply(Request::new()).granted().clone();
         if self.json {
             let inspection = inspection(&component, &description, &grants);
-            println!("{}", serde_json::to_string_pretty(&inspection)?);
+            let json = serde_json::to_string_pretty(&inspection)?;
+            print(format_args!("{json}\n"))
         } else {
-            print!("{}", table(&component, &description, &grants));
+            print(table(&component, &description, &grants))
         }
-        Ok(())
     }
 }
 

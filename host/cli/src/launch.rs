@@ -4,16 +4,14 @@ use crate::progress::Display;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use hotcell::outcome::OutcomeKind;
-use hotcell::report::Report;
 use hotcell::{
     Array, ArrayType, Cell, Component, Consignment, Delivery, Ended, InputError, NamedArray,
     Request, Source, Undelivered,
 };
 use hotcell_formats::{
-    Durability, Locator, ReadLimits, Sink, check_distinct, commit_all_while, open, prepare,
+    Durability, FileId, Locator, ReadLimits, Sink, check_distinct, commit_all_while, open, prepare,
 };
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +27,8 @@ pub(crate) struct CommandRequest {
     pub(crate) request: Request,
     pub(crate) inputs: Vec<(String, Locator)>,
     pub(crate) outputs: Vec<(String, Locator)>,
+    /// Files that no output may replace.
+    pub(crate) kept: Arc<[FileId]>,
     pub(crate) quiet: bool,
 }
 
@@ -38,6 +38,7 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
         mut request,
         inputs,
         outputs,
+        kept,
         quiet,
     } = command;
     let component = match Component::read(component) {
@@ -49,12 +50,11 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
             read(&locator).map_err(|error| InputError(chain(&error)))
         });
     }
-    run(
-        cell,
-        &component,
-        request.deliver_to(Arc::new(Files(outputs))),
-        quiet,
-    )
+    let files = Files {
+        locators: outputs,
+        kept,
+    };
+    run(cell, &component, request.deliver_to(Arc::new(files)), quiet)
 }
 
 /// Opens an input; small ones are read, large ones stay in their file.
@@ -83,8 +83,13 @@ fn read(locator: &Locator) -> Result<Array> {
     })
 }
 
-/// The files that outputs go to, by the output's name.
-struct Files(Vec<(String, Locator)>);
+/// The files that outputs go to.
+struct Files {
+    /// By the output's name.
+    locators: Vec<(String, Locator)>,
+    /// What none of them may replace.
+    kept: Arc<[FileId]>,
+}
 
 /// Files that can be written, as far as could be told before the run.
 struct Sinks(Vec<(String, Sink)>);
@@ -92,7 +97,7 @@ struct Sinks(Vec<(String, Sink)>);
 impl Delivery for Files {
     fn prepare(&self, outputs: &[(&str, &ArrayType)]) -> Result<Box<dyn Consignment>, Undelivered> {
         let mut sinks = Vec::new();
-        for (name, locator) in &self.0 {
+        for (name, locator) in &self.locators {
             let Some((_, ty)) = outputs.iter().find(|(known, _)| known == name) else {
                 let known: Vec<_> = outputs.iter().map(|(known, _)| *known).collect();
                 return Err(Undelivered::Usage(format!(
@@ -101,11 +106,12 @@ impl Delivery for Files {
                 )));
             };
             let sink = prepare(locator, ty).with_context(|| format!("output `{name}`"));
-            sinks.push(sink.map_err(|error| Undelivered::Io(chain(&error)))?);
+            let sink = sink.map_err(|error| Undelivered::Io(chain(&error)))?;
+            sinks.push(sink.keeping(Arc::clone(&self.kept)));
         }
         let distinct = check_distinct(&sinks);
         distinct.map_err(|error| Undelivered::Usage(chain(&error.into())))?;
-        let names = self.0.iter().map(|(name, _)| name.clone());
+        let names = self.locators.iter().map(|(name, _)| name.clone());
         Ok(Box::new(Sinks(names.zip(sinks).collect())))
     }
 }
@@ -145,6 +151,7 @@ fn run(cell: &Cell, component: &Component, request: Request, quiet: bool) -> End
     // Without a handler Ctrl-C ends the process, which loses the report and nothing else.
     let _ = ctrlc::set_handler(move || {
         if asked.swap(true, Ordering::Relaxed) {
+            hotcell_sandbox::process::end_all();
             std::process::exit(i32::from(OutcomeKind::Cancelled.exit_code()));
         }
         cancel();
@@ -152,37 +159,6 @@ fn run(cell: &Cell, component: &Component, request: Request, quiet: bool) -> End
     let ended = launch.wait_watching(REDRAW, || display.tick());
     display.finish();
     ended
-}
-
-/// Writes a report to a file, whole or not at all, or to the standard output for `-`.
-pub(crate) fn write_report(report: &Report, place: &str) -> Result<()> {
-    let mut json = serde_json::to_vec_pretty(report)?;
-    json.push(b'\n');
-    if place == "-" {
-        return io::stdout()
-            .write_all(&json)
-            .context("the report cannot be printed");
-    }
-    let path = Path::new(place);
-    // A device or a pipe is written into; put in its place, the report would end it.
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        let write = || File::options().write(true).open(path)?.write_all(&json);
-        return write().with_context(|| format!("the report {place} cannot be written"));
-    }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".hotcell-report-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(directory)?;
-        file.write_all(&json)?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("the report {place} cannot be written"))
 }
 
 /// An error and its causes in one line.

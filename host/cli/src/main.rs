@@ -10,14 +10,17 @@ mod compile;
 mod date;
 mod doctor;
 mod exit;
+mod guard;
 mod host;
 mod inspect;
 mod launch;
 mod new;
 mod progress;
 mod report;
+mod report_place;
 mod rerun;
 mod run;
+mod say;
 mod sdk;
 
 use clap::{Parser, Subcommand};
@@ -54,6 +57,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // A file that grows beyond a limit is an error with words, and no end without.
+    hotcell_sandbox::process::survive_file_size_limit();
     let result = match Hotcell::parse().command {
         Command::Run(command) => command.execute(),
         Command::Inspect(command) => command.execute().map(|()| 0),
@@ -65,11 +70,17 @@ fn main() -> ExitCode {
         Command::Cache(command) => command.execute().map(|()| 0),
         Command::Doctor(command) => command.execute(),
     };
+    // Whoever reaps after this process may reap nobody: it sees to its workers itself.
+    hotcell_sandbox::process::end_all();
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("hotcell: {error:#}");
-            ExitCode::from(exit::code_of(&error))
+            let code = exit::code_of(&error);
+            // Nobody is there to be told that nobody is there.
+            if code != say::CLOSED {
+                say::tell(format_args!("hotcell: {error:#}"));
+            }
+            ExitCode::from(code)
         }
     }
 }

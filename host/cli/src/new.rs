@@ -57,11 +57,10 @@ impl NewCommand {
         fill(&folder, &self.name)
             .with_context(|| format!("{}: the project is incomplete", folder.display()))
             .map_err(|error| Exit::of(OutcomeKind::Io, error))?;
-        println!(
+        crate::say::note(format_args!(
             "{}: a kernel project; next: cd {0} && cargo test && hotcell build",
             folder.display()
-        );
-        Ok(())
+        ))
     }
 }
 

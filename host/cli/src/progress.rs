@@ -1,5 +1,6 @@
 //! What a person sees while a kernel runs: its log lines, and a bar for anything longer than a second.
 
+use crate::say::tell;
 use hotcell::Observer;
 use hotcell::limit::{Limit, Limits};
 use hotcell::report::{LogLevel, LogLine};
@@ -101,7 +102,7 @@ impl Observer for Display {
         };
         let _held = self.lines.lock();
         self.bar
-            .suspend(|| eprintln!("kernel {level}: {}", line.message));
+            .suspend(|| tell(format_args!("kernel {level}: {}", line.message)));
     }
 
     fn progress(&self, done: u64, total: u64) {

@@ -6,11 +6,13 @@
 mod text;
 
 use crate::exit::Exit;
+use crate::say::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::{Report, SCHEMA};
-use std::io::{ErrorKind, Read, Write};
+use hotcell_formats::open_regular;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// A report is small; a larger file is none.
@@ -30,13 +32,7 @@ impl ReportCommand {
     /// Prints the summary.
     pub(crate) fn execute(self) -> Result<()> {
         let report = read(&self.report_file)?;
-        match std::io::stdout().write_all(text::of(&report).as_bytes()) {
-            // Whoever reads it has seen enough.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-            result => result
-                .context("the summary cannot be printed")
-                .map_err(|error| Exit::of(OutcomeKind::Io, error)),
-        }
+        print(text::of(&report))
     }
 }
 
@@ -61,9 +57,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     if path.as_os_str() == "-" {
         std::io::stdin().lock().take(limit).read_to_end(&mut json)?;
     } else {
-        std::fs::File::open(path)?
-            .take(limit)
-            .read_to_end(&mut json)?;
+        open_regular(path)?.take(limit).read_to_end(&mut json)?;
     }
     if json.len() as u64 > REPORT_BYTES {
         bail!("it has more than {REPORT_BYTES} bytes, which no report has");

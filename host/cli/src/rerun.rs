@@ -2,8 +2,11 @@
 
 use crate::arguments::{Pair, check_unique, find_limit, locator, pair};
 use crate::exit::Exit;
+use crate::guard::Guard;
 use crate::host::HostArguments;
-use crate::launch::{CommandRequest, launch, write_report};
+use crate::launch::{CommandRequest, launch};
+use crate::run::Reporting;
+use crate::say::note;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use hotcell::limit::LimitSource;
@@ -11,6 +14,7 @@ use hotcell::outcome::OutcomeKind;
 use hotcell::report::{ArrayReport, Report};
 use hotcell::{Component, Cutting, Metering, Request};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The exit code of a rerun that ended differently.
 const DIFFERENT: u8 = 1;
@@ -43,16 +47,19 @@ impl RerunCommand {
         let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
         let request = self.request(&first).map_err(usage)?;
         let component = self.component(&first).map_err(usage)?;
+        let mut guard = Guard::default();
+        guard.reads("the first report", &self.report_file);
+        guard.reads("the component", &component);
+        guard.launches(&request.inputs, &request.outputs);
+        let report = Reporting::prepare(self.report.as_deref(), guard)?;
         check_component(&first, &component)?;
         let cell = self.host.cell()?;
         let again = launch(&cell, &component, request).report;
-        if let Some(place) = &self.report {
-            write_report(&again, place).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
-        }
+        report.write(&again)?;
         check_same_question(&first, &again).map_err(usage)?;
         let differences = differences(&first, &again);
         for difference in &differences {
-            println!("different: {difference}");
+            note(format_args!("different: {difference}"))?;
         }
         if differences.is_empty() {
             let fuel = again
@@ -60,18 +67,18 @@ impl RerunCommand {
                 .fuel_used
                 .map(|fuel| format!(", fuel {}", fuel.0))
                 .unwrap_or_default();
-            println!(
+            note(format_args!(
                 "same: {}, {} results{fuel}",
                 again.outcome.kind,
                 again.results.len()
-            );
+            ))?;
             return Ok(0);
         }
         if first.metering != Metering::Deterministic {
-            println!(
+            note(format_args!(
                 "note: the first run was in `{}`, which does not promise the same bytes",
                 first.metering
-            );
+            ))?;
         }
         Ok(DIFFERENT)
     }
@@ -117,6 +124,7 @@ impl RerunCommand {
             request,
             inputs: inputs.collect::<Result<_>>()?,
             outputs: Vec::new(),
+            kept: Arc::default(),
             quiet: true,
         })
     }

@@ -2,8 +2,11 @@
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
 use crate::exit::Exit;
+use crate::guard::Guard;
 use crate::host::HostArguments;
-use crate::launch::{CommandRequest, launch, write_report};
+use crate::launch::{CommandRequest, launch};
+use crate::report_place::ReportPlace;
+use crate::say::tell;
 use anyhow::{Context, Result};
 use clap::Args;
 use hotcell::limit::{Limit, Unit};
@@ -11,7 +14,9 @@ use hotcell::manifest::{DType, ScalarError, ScalarValue};
 use hotcell::outcome::{Outcome, OutcomeKind};
 use hotcell::report::{CacheOutcome, Report};
 use hotcell::{Cutting, Ended, Request};
+use hotcell_formats::FileId;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Run a kernel on arrays and pictures, under limits.
@@ -61,15 +66,17 @@ impl RunCommand {
     /// Runs, and returns the outcome's exit code.
     pub(crate) fn execute(self) -> Result<u8> {
         let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
-        let command = self.request().map_err(usage)?;
+        let mut command = self.request().map_err(usage)?;
+        let mut guard = Guard::default();
+        guard.reads("the component", &self.kernel);
+        guard.launches(&command.inputs, &command.outputs);
+        let report = Reporting::prepare(self.report.as_deref(), guard)?;
+        command.kept = report.kept();
         let cell = self.host.cell()?;
         let ended = launch(&cell, &self.kernel, command);
-        let written = self
-            .report
-            .as_ref()
-            .map_or(Ok(()), |place| write_report(&ended.report, place));
+        let written = report.write(&ended.report);
         show(&ended, self.quiet);
-        written.map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        written?;
         Ok(ended.outcome.kind.exit_code())
     }
 
@@ -106,6 +113,7 @@ impl RunCommand {
             request,
             inputs,
             outputs: outputs.collect::<Result<_>>()?,
+            kept: Arc::default(),
             quiet: self.quiet,
         })
     }
@@ -117,24 +125,56 @@ fn extent(text: &str) -> Result<u64, ScalarError> {
     Ok(value.as_extent().unwrap_or(0))
 }
 
+/// A report that is to be written, and what it must not be written over.
+pub(crate) struct Reporting<'a> {
+    place: Option<(&'a str, ReportPlace)>,
+    guard: Guard,
+}
+
+impl<'a> Reporting<'a> {
+    /// Refuses, before anything runs, what would destroy something and what could not be written.
+    pub(crate) fn prepare(named: Option<&'a str>, guard: Guard) -> Result<Self> {
+        guard.check(named)?;
+        let prepare = |named| ReportPlace::prepare(named).map(|place| (named, place));
+        let place = named.map(prepare).transpose();
+        let place = place.map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        Ok(Self { place, guard })
+    }
+
+    /// Files that no output may replace.
+    pub(crate) fn kept(&self) -> Arc<[FileId]> {
+        self.guard.kept()
+    }
+
+    /// Writes the report where one is asked for, unless something else came to be at its place meanwhile.
+    pub(crate) fn write(&self, report: &Report) -> Result<()> {
+        let Some((named, place)) = &self.place else {
+            return Ok(());
+        };
+        let checked = self.guard.check_report(named);
+        let written = checked.and_then(|()| place.write(report));
+        written.map_err(|error| Exit::of(OutcomeKind::Io, error))
+    }
+}
+
 /// Tells a person how it went, on the error stream: one line, and a trap's functions below it.
 pub(crate) fn show(ended: &Ended, quiet: bool) {
     let outcome = &ended.outcome;
     if outcome.kind == OutcomeKind::Done {
         if !quiet {
-            eprintln!("{}", summary(&ended.report));
+            tell(summary(&ended.report));
         }
         return;
     }
-    eprintln!(
+    tell(format_args!(
         "hotcell: {}: {}{}",
         outcome.kind,
         outcome.message,
         hint(outcome)
-    );
+    ));
     if outcome.kind == OutcomeKind::Trap && !quiet {
         for frame in &outcome.trace {
-            eprintln!("    in {frame}");
+            tell(format_args!("    in {frame}"));
         }
     }
 }

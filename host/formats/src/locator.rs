@@ -174,6 +174,15 @@ impl FramePattern {
         } = self;
         format!("{prefix}{frame:0digits$}{suffix}")
     }
+
+    /// Whether that is the file name of a frame.
+    pub fn has(&self, file_name: &str) -> bool {
+        let number = file_name
+            .strip_prefix(&self.prefix)
+            .and_then(|rest| rest.strip_suffix(&self.suffix));
+        let number = number.and_then(|number| number.parse().ok());
+        number.is_some_and(|number| self.file_name(number) == file_name)
+    }
 }
 
 impl fmt::Display for FramePattern {

@@ -127,6 +127,16 @@ fn find<'a>(directory: &'a Directory, name: &str) -> Option<&'a Entry> {
     found.or_else(|| directory.entry(name.as_bytes()))
 }
 
+/// The names of an archive's arrays, without their ending.
+pub(crate) fn members(archive: &File) -> Result<Vec<String>, DirectoryError> {
+    let directory = Directory::read(archive)?;
+    let bare = |name: &&[u8]| {
+        let name = name.strip_suffix(b".npy").unwrap_or(name);
+        String::from_utf8_lossy(name).into_owned()
+    };
+    Ok(directory.names().iter().map(bare).collect())
+}
+
 /// The first few names, escaped and clipped, for an error.
 fn listed(directory: &Directory) -> String {
     let names = directory.names();

@@ -5,6 +5,7 @@ use crate::npy::header::{Header, HeaderError};
 use crate::npy::{data, descr};
 use crate::npz::{Archive, DirectoryError};
 use crate::picture::{Picture, PictureError};
+use crate::place::open_regular;
 use hotcell_model::array::{ArrayType, ShapeError};
 use hotcell_model::manifest::DType;
 use std::fmt;
@@ -348,20 +349,11 @@ fn open_npy(file: String, path: &Path, limits: &ReadLimits) -> Result<ArrayReade
 
 /// Opens a regular file; a pipe is refused before it could block.
 fn open_file(path: &Path) -> Result<File, ReadError> {
-    let shown = || path.display().to_string();
-    let failed = |source| ReadError::Open {
-        file: shown(),
-        source,
-    };
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(ReadError::NotAFile { file: shown() });
-    }
-    let file = File::open(path).map_err(failed)?;
-    // What is open now need not be what was looked at before.
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(ReadError::NotAFile { file: shown() });
-    }
-    Ok(file)
+    let file = path.display().to_string();
+    open_regular(path).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidInput => ReadError::NotAFile { file },
+        _ => ReadError::Open { file, source },
+    })
 }
 
 /// The array's type, whose size in bytes is known not to overflow.

@@ -8,7 +8,9 @@
 mod commit;
 
 use crate::locator::{FramePattern, Locator};
+use crate::npz::{self, DirectoryError};
 use crate::picture::write::Frames;
+use crate::place::{FileId, open_regular, or_here};
 pub use commit::{Durability, GoOn, commit_all, commit_all_while};
 use hotcell_model::array::ArrayType;
 use std::collections::{HashMap, HashSet};
@@ -17,6 +19,7 @@ use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::{Builder, NamedTempFile};
 
 /// The most numbered frames of one output.
@@ -85,6 +88,22 @@ pub enum WriteError {
     /// Two outputs would be the same file, or the same member of an archive.
     #[error("two outputs would be written to {0}: give each a name of its own")]
     Conflict(String),
+    /// The archive that would be replaced holds an array that no output is.
+    #[error(
+        "{} holds `{member}`, which would be lost: name an archive that is not there yet, or remove this one", path.display()
+    )]
+    MemberLost {
+        /// The archive.
+        path: PathBuf,
+        /// A member that no output replaces, escaped.
+        member: String,
+    },
+    /// What is at the output's path was something else's before the run.
+    #[error("{} is a file that the launch used, moved there since: it is left alone", path.display())]
+    Kept {
+        /// The output's path.
+        path: PathBuf,
+    },
     /// The data is not as long as the type that was prepared.
     #[error("{file} was prepared for {maximum} bytes, {requested} were given")]
     Length {
@@ -104,6 +123,22 @@ pub enum WriteError {
         file: String,
         /// Size of the array in bytes.
         requested: u64,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The process may not write files of that size. Nothing was replaced.
+    #[error(
+        "the {requested} bytes of {file} are more than this process may write into a file{}: raise the limit (`ulimit -f`, LimitFSIZE=); the old file is untouched",
+        of_at_most(*maximum)
+    )]
+    FileSize {
+        /// The output.
+        file: String,
+        /// Size of the array in bytes.
+        requested: u64,
+        /// The process's limit on the size of a file (RLIMIT_FSIZE), if that is the cause.
+        maximum: Option<u64>,
         /// The cause.
         #[source]
         source: io::Error,
@@ -132,6 +167,10 @@ pub enum WriteError {
     },
 }
 
+fn of_at_most(maximum: Option<u64>) -> String {
+    maximum.map_or_else(String::new, |maximum| format!(", maximum {maximum}"))
+}
+
 /// An output that can be written, as far as could be told before the run.
 #[derive(Debug)]
 pub struct Sink {
@@ -141,6 +180,8 @@ pub struct Sink {
     directory: PathBuf,
     format: Format,
     delay: FrameDelay,
+    /// Files that it must not replace, wherever they are by the time it is written.
+    kept: Arc<[FileId]>,
 }
 
 /// What is written, under which names in the directory.
@@ -178,8 +219,11 @@ pub fn prepare(locator: &Locator, ty: &ArrayType) -> Result<Sink, WriteError> {
         ty: ty.clone(),
         format,
         delay: FrameDelay::default(),
+        kept: Arc::default(),
     };
-    sink.paths().iter().try_for_each(|path| check_free(path))?;
+    sink.paths()
+        .iter()
+        .try_for_each(|path| check_free(path, &[]))?;
     Ok(sink)
 }
 
@@ -188,6 +232,13 @@ impl Sink {
     #[must_use]
     pub fn with_frame_delay(self, delay: FrameDelay) -> Self {
         Self { delay, ..self }
+    }
+
+    /// Names files that are not replaced even if they stand at the output's path once it is written: somebody may
+    /// move them there while the kernel runs.
+    #[must_use]
+    pub fn keeping(self, kept: Arc<[FileId]>) -> Self {
+        Self { kept, ..self }
     }
 
     /// Where the output goes.
@@ -227,11 +278,12 @@ impl Sink {
     }
 }
 
-/// Checks that no two outputs are the same file; members of one archive may share it.
+/// Checks that no two outputs are the same file, and that no archive is replaced that holds more than the outputs;
+/// members of one archive may share it.
 ///
 /// # Errors
 ///
-/// [`WriteError::Conflict`] names the file.
+/// [`WriteError::Conflict`] names the file, [`WriteError::MemberLost`] the archive and an array in it.
 pub fn check_distinct(sinks: &[Sink]) -> Result<(), WriteError> {
     let mut members = HashSet::new();
     let mut files = HashMap::new();
@@ -251,7 +303,31 @@ pub fn check_distinct(sinks: &[Sink]) -> Result<(), WriteError> {
             }
         }
     }
-    Ok(())
+    let archives: HashSet<_> = members.iter().map(|(archive, _)| archive).collect();
+    archives.into_iter().try_for_each(|archive| {
+        let is_written = |name: &str| members.contains(&(archive.clone(), &name.to_owned()));
+        check_archive(archive, is_written)
+    })
+}
+
+/// Checks that an old archive holds nothing but what is written anew. A file that is no archive is replaced like any.
+fn check_archive(path: &Path, is_written: impl Fn(&str) -> bool) -> Result<(), WriteError> {
+    let lost = |member| WriteError::MemberLost {
+        path: path.to_owned(),
+        member,
+    };
+    let Ok(archive) = open_regular(path) else {
+        return Ok(());
+    };
+    match npz::members(&archive) {
+        Ok(names) => match names.into_iter().find(|name| !is_written(name)) {
+            Some(name) => Err(lost(name.escape_debug().to_string())),
+            None => Ok(()),
+        },
+        Err(DirectoryError::Malformed(_) | DirectoryError::Io(_)) => Ok(()),
+        // An archive all the same, of more than can be looked at.
+        Err(why) => Err(lost(why.to_string())),
+    }
 }
 
 fn check_format(locator: &Locator, ty: &ArrayType) -> Result<Format, WriteError> {
@@ -296,10 +372,7 @@ fn file_name(path: &Path) -> OsString {
 
 /// Resolves the directory, and proves by a file that is gone at once that it can be written to.
 fn check_directory(directory: &Path) -> Result<PathBuf, WriteError> {
-    let directory = match directory.as_os_str().is_empty() {
-        true => Path::new("."),
-        false => directory,
-    };
+    let directory = or_here(directory);
     let unusable = |source| WriteError::Directory {
         directory: directory.to_owned(),
         source,
@@ -321,15 +394,20 @@ fn temporary_in(directory: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(directory)
 }
 
-/// Checks that a name is free, or taken by a regular file, which may be replaced.
-fn check_free(path: &Path) -> Result<(), WriteError> {
+/// Checks that a name is free, or taken by a regular file, which may be replaced unless it is to be kept.
+fn check_free(path: &Path, kept: &[FileId]) -> Result<(), WriteError> {
     let in_the_way = |kind, advice| WriteError::InTheWay {
         path: path.to_owned(),
         kind,
         advice,
     };
     match path.symlink_metadata() {
-        Ok(found) if found.is_file() => Ok(()),
+        Ok(found) if found.is_file() => match kept.contains(&FileId::from(&found)) {
+            true => Err(WriteError::Kept {
+                path: path.to_owned(),
+            }),
+            false => Ok(()),
+        },
         Ok(found) if found.is_symlink() => Err(in_the_way(
             "a symbolic link",
             "name the file that it points to",

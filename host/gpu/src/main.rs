@@ -8,18 +8,15 @@
 
 mod worker;
 
+use hotcell_sandbox::end::end_with_words;
 use std::process::ExitCode;
 
 /// Exit code of a process that could not lock itself, was started by hand, or was sent what is no frame.
-const EXIT_SETUP: u8 = 70;
+const EXIT_SETUP: i32 = 70;
 
 fn main() -> ExitCode {
     match worker::start() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Standard error goes nowhere under a supervisor; a person sees it.
-            eprintln!("hotcell-gpu: {error}");
-            ExitCode::from(EXIT_SETUP)
-        }
+        Err(error) => end_with_words(EXIT_SETUP, "hotcell-gpu", &*error),
     }
 }

@@ -38,6 +38,27 @@ pub enum ComponentError {
     },
 }
 
+/// Opens a regular file. A pipe or a device could keep its reader waiting for ever, and is not opened, not even where
+/// it takes the file's place in between.
+fn open_regular(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let check = |found: std::fs::Metadata| match found.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::new(
+            std::io::ErrorKind::InvalidInput,
+            "not a regular file: copy its content into one first",
+        )),
+    };
+    check(path.metadata()?)?;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = std::fs::File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    check(file.metadata()?)?;
+    Ok(file)
+}
+
 impl Component {
     /// A component of those bytes.
     pub fn new(bytes: impl Into<Bytes>) -> Self {
@@ -63,7 +84,7 @@ impl Component {
             path: path.to_owned(),
             source,
         };
-        let file = std::fs::File::open(path).map_err(io)?;
+        let file = open_regular(path).map_err(io)?;
         let mut bytes = Vec::new();
         file.take(maximum + 1).read_to_end(&mut bytes).map_err(io)?;
         if bytes.len() as u64 > maximum {

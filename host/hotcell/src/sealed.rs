@@ -3,16 +3,39 @@
 use bytes::Bytes;
 use hotcell_model::job::Source;
 use hotcell_sandbox::memory::SealedMemory;
+use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// The descriptors that sources keep open, as far as they are still there.
+static KEPT: Mutex<Vec<Weak<File>>> = Mutex::new(Vec::new());
+/// The most of them, however many this process may have.
+const MOST_KEPT: usize = 256;
 
 /// A source over sealed memory.
+///
+/// With its descriptor it is handed to a further launch without a copy. Somebody who keeps thousands of results would
+/// run out of descriptors: past a share of those that the process may have, results are kept without.
 pub(crate) fn source(memory: SealedMemory) -> io::Result<Source> {
     let bytes = Bytes::from_owner(memory.map()?);
-    let file = Arc::new(File::from(memory.as_fd().try_clone_to_owned()?));
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() >= most_kept() {
+        kept.retain(|file| file.strong_count() > 0);
+    }
+    if kept.len() >= most_kept() {
+        return Ok(Source::Memory(bytes));
+    }
+    let file = Arc::new(File::from(memory.into_fd()));
+    kept.push(Arc::downgrade(&file));
     Ok(Source::Sealed { file, bytes })
+}
+
+/// A quarter of the descriptors that this process may have.
+fn most_kept() -> usize {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(allowed / 4).map_or(MOST_KEPT, |share| share.min(MOST_KEPT))
 }
 
 /// The sealed memory of a source, checked: anybody can make a value of [`Source::Sealed`].
@@ -23,6 +46,25 @@ pub(crate) fn memory(file: &File, len: u64) -> io::Result<SealedMemory> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_that_are_kept_do_not_use_up_the_descriptors() {
+        let sources: Vec<Source> = (0..2 * MOST_KEPT)
+            .map(|_| source(SealedMemory::copy_of(b"array").unwrap()).unwrap())
+            .collect();
+        let with_file = |source: &&Source| matches!(source, Source::Sealed { .. });
+        let open = sources.iter().filter(with_file).count();
+        assert!(open > 0 && open <= most_kept(), "{open}");
+        for source in &sources {
+            let (Source::Memory(bytes) | Source::Sealed { bytes, .. }) = source else {
+                panic!("memory makes no file");
+            };
+            assert_eq!(&bytes[..], b"array");
+        }
+        drop(sources);
+        let made = source(SealedMemory::copy_of(b"array").unwrap()).unwrap();
+        assert!(matches!(made, Source::Sealed { .. }));
+    }
 
     #[test]
     fn bytes_pass_through_sealed_memory_and_a_plain_file_is_refused() {

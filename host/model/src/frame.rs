@@ -71,6 +71,24 @@ pub struct Hello {
     pub layers: Vec<LayerReport>,
 }
 
+/// How the frame begins in which a worker that failed before its [`Hello`] says why. The first bytes of a greeting are
+/// those of a build's hash.
+const LAST_WORDS: &[u8] = b"hotcell worker failed: ";
+/// The longest last words in bytes.
+const LAST_WORDS_BYTES: usize = 2048;
+
+/// The frame of a worker that failed before its [`Hello`].
+pub fn last_words(why: &str) -> Vec<u8> {
+    let why = &why[..why.floor_char_boundary(LAST_WORDS_BYTES)];
+    [LAST_WORDS, why.as_bytes()].concat()
+}
+
+/// What a worker that failed before its [`Hello`] says; `None` for any other frame. It is not to be shown as it is.
+pub fn read_last_words(frame: &[u8]) -> Option<&str> {
+    let why = frame.strip_prefix(LAST_WORDS)?;
+    std::str::from_utf8(&why[..why.len().min(LAST_WORDS_BYTES)]).ok()
+}
+
 /// A frame that is not one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -155,6 +173,24 @@ mod tests {
         ));
         buffer.push(0);
         assert_eq!(decode::<ToRunner>(&buffer), Err(FrameError::Trailing(1)));
+    }
+
+    #[test]
+    fn last_words_are_told_from_a_greeting_and_are_short() {
+        let frame = last_words("no memory");
+        assert_eq!(read_last_words(&frame), Some("no memory"));
+        let long = last_words(&"ä".repeat(MAX_BYTES));
+        assert!(long.len() <= LAST_WORDS.len() + LAST_WORDS_BYTES);
+        assert!(read_last_words(&long).is_some_and(|why| why.starts_with('ä')));
+        let hello = Hello {
+            build: [b'h'; 16],
+            kind: WorkerKind::Runner,
+            layers: Vec::new(),
+        };
+        let mut buffer = Vec::new();
+        encode(&hello, &mut buffer).unwrap();
+        assert_eq!(read_last_words(&buffer), None);
+        assert_eq!(read_last_words(&[LAST_WORDS, &[0xff]].concat()), None);
     }
 
     #[test]

@@ -112,8 +112,13 @@ impl Runner {
         let mut config = config(metering);
         config.with_custom_code_memory(Some(memory));
         let runner = Self::set_up(config, metering, runner)?;
-        let started = runner.crew.start_all();
-        started.map_err(|error| SetupError(error.to_string()))?;
+        if let Err(error) = runner.crew.start_all() {
+            // The threads that there are cannot end any more, under a filter that has no call for it.
+            std::mem::forget(runner);
+            return Err(SetupError(format!(
+                "a thread could not be started: {error}"
+            )));
+        }
         prepare_thread();
         Ok(runner)
     }
@@ -126,11 +131,12 @@ impl Runner {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(runner)));
         let engine = Engine::new(&config).map_err(|error| SetupError(format!("{error:#}")))?;
         let io = |error: std::io::Error| SetupError(error.to_string());
+        let secret = draw_secret().map_err(io)?;
         let most = usize::try_from(Split::MAX_CHUNKS).unwrap_or(usize::MAX);
         Ok(Self {
             ticker: Ticker::start(engine.clone()).map_err(io)?,
             crew: Crew::new(runner.threads.clamp(1, most) - 1),
-            secret: draw_secret().map_err(io)?,
+            secret,
             launches: AtomicU64::new(0),
             engine,
             metering,

@@ -5,6 +5,7 @@
 //! names are demangled; those of other languages stay as they are. Names are the component's own words: what is
 //! looked at of them, and how many, is bounded.
 
+use crate::end::NAME_BYTES;
 use hotcell_model::outcome::Frame;
 use hotcell_model::text;
 use std::fmt::Write;
@@ -14,8 +15,6 @@ use wasmtime::{Error, WasmBacktrace};
 const FRAMES: usize = 8;
 /// Frames looked at: panic machinery is some dozen deep.
 const LOOKED_AT: usize = 64;
-/// The longest function or file name shown.
-const NAME_BYTES: usize = 256;
 /// The longest name that is demangled, and the most that is made of it.
 const MANGLED_BYTES: usize = 4096;
 

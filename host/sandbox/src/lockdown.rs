@@ -96,6 +96,10 @@ impl Birth {
     pub fn begin(kind: WorkerKind) -> Result<Self, LockdownError> {
         inherited::check_single_thread()?;
         inherited::forget_fault_handlers()?;
+        inherited::survive_file_size_limit();
+        if kind != WorkerKind::Gpu {
+            inherited::settle_allocator();
+        }
         let mut layers = Vec::with_capacity(Layer::ALL.len());
         if kind != WorkerKind::Gpu {
             let words = "memory gains no execution (MDWE), from the start of `main` on";

@@ -9,6 +9,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
+use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -54,8 +55,10 @@ impl OutputMemory {
     /// Makes `len` zero bytes.
     ///
     /// # Errors
-    /// The operating system has no memory or descriptors left.
+    /// The operating system has no memory or descriptors left; [`io::ErrorKind::FileTooLarge`] where it is more than
+    /// this process may have in a file, as which shared memory counts.
     pub fn create(len: u64) -> io::Result<Self> {
+        check_file_size(len)?;
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let file = match memfd_create(c"hotcell", flags | MemfdFlags::NOEXEC_SEAL) {
             // Before Linux 6.3 there is no such flag. What it forbids, executing the file, no worker can.
@@ -202,6 +205,11 @@ impl SealedMemory {
         Mapping::new(&self.file, self.len, ProtFlags::READ, MapFlags::PRIVATE).map(Mapped)
     }
 
+    /// Its descriptor.
+    pub fn into_fd(self) -> OwnedFd {
+        self.file
+    }
+
     /// Another handle on the same memory.
     ///
     /// # Errors
@@ -324,6 +332,20 @@ impl Drop for Mapping {
             let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
             debug_assert!(unmapped.is_ok());
         }
+    }
+}
+
+/// Asked for before the operating system is, whose answer is a signal that ends the process.
+fn check_file_size(requested: u64) -> io::Result<()> {
+    match getrlimit(Resource::Fsize).current {
+        Some(maximum) if requested > maximum => Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!(
+                "shared memory of {requested} bytes counts as a file, of which this process may have {maximum} bytes: \
+                 raise the limit (`ulimit -f`, RLIMIT_FSIZE, LimitFSIZE=)"
+            ),
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -6,20 +6,42 @@
 //! spawned by one thread that lives as long as the process: "parent" means the parent *thread*.
 
 mod exit;
+mod living;
 mod spawner;
 
 pub use exit::{Exit, ExitKind};
+pub use living::end_all;
 pub use rustix::process::Signal;
 
 use crate::channel::Channel;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, Resource, Rlimit, pidfd_send_signal, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, pidfd_send_signal, prlimit};
 use rustix::time::Timespec;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Makes writing beyond the process's limit on file sizes an error, in place of the process's end by SIGXFSZ. For a
+/// program's start: it holds for the whole process.
+pub fn survive_file_size_limit() {
+    // SAFETY: ignoring a signal needs nothing of this process.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// The limits of this process that a worker inherits and may fail by, in words: of its address space, which most
+/// processes have no limit of, and of its user's processes.
+pub fn inherited_limits() -> Vec<String> {
+    let address_space = getrlimit(Resource::As).maximum.map(|bytes| {
+        format!("the limit on address space is {bytes} bytes (`ulimit -v`, RLIMIT_AS, LimitAS=): lift it, workers bound their memory themselves")
+    });
+    let tasks = getrlimit(Resource::Nproc).maximum.map(|tasks| {
+        format!("the limit on the user's processes and threads is {tasks} (`ulimit -u`, RLIMIT_NPROC, LimitNPROC=)")
+    });
+    address_space.into_iter().chain(tasks).collect()
+}
 
 /// A worker's program, and the trusted settings it starts with.
 #[derive(Clone, Debug)]
@@ -44,6 +66,7 @@ impl WorkerCommand {
             control,
             pid,
             pidfd,
+            owner: std::process::id(),
             exit: None,
         })
     }
@@ -57,7 +80,9 @@ pub struct Worker {
     /// What interrupts a request.
     pub control: Channel,
     pid: Pid,
-    pidfd: OwnedFd,
+    pidfd: Arc<OwnedFd>,
+    /// Who may kill and reap it: a process that was forked from that one has this value too, and no such child.
+    owner: u32,
     exit: Option<Exit>,
 }
 
@@ -65,6 +90,11 @@ impl Worker {
     /// The process id. It is the worker's until the worker is reaped.
     pub fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().cast_unsigned()
+    }
+
+    /// Whether this process started it, and is no fork of the one that did.
+    pub fn is_own(&self) -> bool {
+        self.owner == std::process::id()
     }
 
     /// Whether its number is still its own: once it is reaped, another process may have it.
@@ -153,8 +183,11 @@ impl Worker {
     /// Sends it a signal.
     ///
     /// # Errors
-    /// It is dead.
+    /// It is dead, or another process's child.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        if !self.is_own() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         Ok(pidfd_send_signal(&self.pidfd, signal)?)
     }
 
@@ -202,6 +235,9 @@ impl Worker {
     fn reap(&mut self, options: i32) -> io::Result<Option<Exit>> {
         if self.exit.is_none() {
             self.exit = exit::wait(self.pid, options)?;
+            if self.exit.is_some() {
+                living::forget(&self.pidfd);
+            }
         }
         Ok(self.exit)
     }
@@ -216,10 +252,11 @@ impl AsFd for Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if self.exit.is_none() {
+        if self.exit.is_none() && self.is_own() {
             self.kill();
             // It fails where somebody else has reaped the process: there is nothing left to do.
             let _ = self.reap(0);
+            living::forget(&self.pidfd);
         }
     }
 }

@@ -121,6 +121,12 @@ fn outputs() -> Vec<Attack> {
                 "run honest.wasm --in x=@x.npy --quiet --report {place}"
             ))
     };
+    let over = |name: &str, options: &str| {
+        Attack::new(Group::Output, name, Expected::NoLaunch(OutcomeKind::Usage))
+            .guest("honest")
+            .file("d", Content::Folder)
+            .line(&format!("run honest.wasm --in x=@x.npy --quiet {options}"))
+    };
     let over_input = format!(
         "run honest.wasm --in x=@big.npy --out out=@x.npy --report r.json --limit bytes_out={BYTES}B"
     );
@@ -138,6 +144,19 @@ fn outputs() -> Vec<Attack> {
         report("report-into-no-folder", "nosuch/r.json"),
         report("report-into-the-system", "/proc/r.json"),
         report("report-over-a-pipe", "pipe").file("pipe", Content::Pipe),
+        over("report-over-an-input", "--report d/../x.npy"),
+        over("report-over-the-component", "--report honest.wasm"),
+        over(
+            "report-over-an-output",
+            "--report d/../y.npy --out out=@y.npy",
+        ),
+        over(
+            "report-over-a-frame",
+            "--report f-07.png --out out=@f-{:02}.png",
+        ),
+        over("output-over-the-component", "--out out=@k.npy")
+            .file("k.npy", Content::Link("honest.wasm")),
+        report("report-over-a-link", "link").file("link", Content::Link("nowhere")),
         report("report-over-a-folder", "folder").file("folder", Content::Folder),
         to("pipe.npy", "pipe.npy").file("pipe.npy", Content::Pipe),
         Attack::new(

@@ -122,7 +122,7 @@ fn a_directory_that_cannot_be_written_to_is_an_io_error() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_exits_3_and_keeps_the_outputs() {
+fn a_report_that_cannot_be_written_exits_3_before_the_kernel_runs() {
     let command = with(&["honest"]);
     let finished = command
         .run(&format!(
@@ -130,7 +130,7 @@ fn a_report_that_cannot_be_written_exits_3_and_keeps_the_outputs() {
         ))
         .exits(3);
     finished.says(&["report", "nosuch/r.json"]);
-    assert_only(&command, &["out.npy"]);
+    assert_only(&command, &[]);
 }
 
 #[test]

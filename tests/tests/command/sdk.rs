@@ -68,3 +68,84 @@ fn a_kernel_that_fails_says_so_in_its_own_words_with_file_and_line() {
         .exits(10)
         .says(&["kernel-error: 4 is not enough\\n"]);
 }
+
+/// A kernel whose chunks fail, all of them or one.
+const CHUNKS: &str = r#"use hotcell_guest::prelude::*;
+#[kernel(sig = "(n)->(n)", split = "n")]
+pub fn panics(x: &[f32], out: &mut [f32]) {
+    let numbers: Vec<usize> = x.iter().map(|x| *x as usize).collect();
+    for (out, number) in out.iter_mut().zip(&numbers) {
+        *out = numbers[number % (numbers.len() + 1)] as f32;
+    }
+    let at = out.len() + numbers[0];
+    out[at] = 0.0;
+}
+#[kernel(sig = "(n)->(n)", split = "n")]
+pub fn overflows(x: &[f32], out: &mut [f32]) {
+    fn deeper(depth: &mut [f32]) -> f32 {
+        let mut more = [depth[0] + 1.0; 64];
+        let sum = deeper(&mut more);
+        sum + more[depth[0] as usize % 64]
+    }
+    out[0] = deeper(&mut [x[0]]);
+}
+#[kernel(sig = "(n)->(n)", split = "n")]
+pub fn never_ends(x: &[f32], out: &mut [f32]) {
+    let mut at = x[0];
+    while at < 1e30 {
+        at = std::hint::black_box(x[0]);
+    }
+    out[0] = at;
+}
+hotcell_guest::export!(panics, overflows, never_ends);
+"#;
+
+/// How often each launch is made: 200 times where somebody has the time.
+fn rounds() -> usize {
+    let asked = std::env::var("HOTCELL_CHUNK_ROUNDS").ok();
+    asked.and_then(|rounds| rounds.parse().ok()).unwrap_or(8)
+}
+
+#[test]
+fn chunks_that_fail_beside_each_other_fail_as_the_guests_every_time() {
+    let folder = tempfile::tempdir().unwrap();
+    author(folder.path(), &["new", "chunks"]);
+    let project = folder.path().join("chunks");
+    std::fs::copy(checkout().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    std::fs::write(project.join("src/lib.rs"), CHUNKS).unwrap();
+    author(&project, &["build", "--offline", "--out", "plain.wasm"]);
+    author(
+        &project,
+        &["build", "--offline", "--debug", "--out", "debug.wasm"],
+    );
+    let command = Command::new();
+    command.write("x.npy", npy("<f4", &[1 << 20], &vec![0; 4 << 20]));
+    for component in ["plain.wasm", "debug.wasm"] {
+        let path = project.join(component);
+        for (entry, more, code, kind) in [
+            ("panics", "", 11, "trap"),
+            ("overflows", "", 11, "trap"),
+            ("never_ends", "--timeout 150ms --fuel 100T", 13, "timeout"),
+        ] {
+            for round in 0..rounds() {
+                let line = format!(
+                    "run {} {entry} --in x=@x.npy --threads 4 --quiet --report r.json {more}",
+                    path.display()
+                );
+                command.run(&line).exits(code);
+                let report = command.report("r.json");
+                assert!(
+                    report["usage"]["instances"].as_u64().unwrap() > 1,
+                    "{report}"
+                );
+                let outcome = &report["outcome"];
+                assert_eq!(
+                    outcome["kind"], kind,
+                    "{component} {entry} {round}: {outcome}"
+                );
+                assert_eq!(outcome["blame"], "guest", "{component} {entry} {round}");
+                assert!(report["alerts"].is_null(), "{component} {entry} {round}");
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ fn with_scalar(dtype: DType) -> Command {
             role: Role::Scalar,
             dtype,
             default: None,
+            halo: 0,
         });
     });
     command.guest("scalar", &guest);

@@ -247,7 +247,7 @@ fn hostile_compilers_leave_no_process_and_no_descriptor() {
         run(&hostile_compiler(behaviour));
         let is_clean = || children().is_empty() && descriptors() <= before;
         assert!(
-            eventually(Duration::from_secs(2), is_clean),
+            eventually(Duration::from_secs(60), is_clean),
             "{behaviour}: {:?}, {} descriptors after {before}",
             children(),
             descriptors()

@@ -151,5 +151,5 @@ fn hostile_gpu_workers_leave_no_process_and_no_descriptor() {
         let _ = run(behaviour);
     }
     let is_clean = || (children().len(), descriptors()) <= before;
-    assert!(eventually(Duration::from_secs(5), is_clean), "{before:?}");
+    assert!(eventually(Duration::from_secs(60), is_clean), "{before:?}");
 }

@@ -3,9 +3,12 @@
 use super::{Format, FrameDelay, Sink, WriteError, check_distinct, check_free, temporary_in};
 use crate::npy::header;
 use crate::npz;
+use crate::place::FileId;
+use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempPath;
 
 /// What is waited for before the renames.
@@ -48,7 +51,11 @@ impl io::Seek for Asking<'_> {
 }
 
 /// A whole file that waits for its name; dropped, it is removed.
-type Staged = (TempPath, PathBuf);
+struct Staged {
+    temporary: TempPath,
+    path: PathBuf,
+    kept: Arc<[FileId]>,
+}
 
 /// Writes all outputs, then gives them their names, in order.
 ///
@@ -137,7 +144,11 @@ fn stage(
             Ok(target.file)
         });
         let temporary = temporary.map_err(|source| failed(sink, data.len(), source))?;
-        staged.push((temporary, path));
+        staged.push(Staged {
+            temporary,
+            path,
+            kept: Arc::clone(&sink.kept),
+        });
     }
     Ok(())
 }
@@ -167,7 +178,11 @@ fn stage_archive(
         Ok(target.file)
     });
     let temporary = temporary.map_err(|source| failed(first, total, source))?;
-    Ok((temporary, archive))
+    Ok(Staged {
+        temporary,
+        path: archive,
+        kept: Arc::clone(&first.kept),
+    })
 }
 
 /// Encodes one file's worth of an output.
@@ -207,12 +222,17 @@ fn failed_all(outputs: &[(&Sink, &[u8])], source: io::Error) -> WriteError {
 fn failed(sink: &Sink, requested: usize, source: io::Error) -> WriteError {
     let (file, requested) = (sink.shown(), requested as u64);
     match source.kind() {
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::FileTooLarge
-        | io::ErrorKind::WriteZero => WriteError::Full {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::WriteZero => {
+            WriteError::Full {
+                file,
+                requested,
+                source,
+            }
+        }
+        io::ErrorKind::FileTooLarge => WriteError::FileSize {
             file,
             requested,
+            maximum: getrlimit(Resource::Fsize).current,
             source,
         },
         _ => WriteError::Io { file, source },
@@ -221,10 +241,14 @@ fn failed(sink: &Sink, requested: usize, source: io::Error) -> WriteError {
 
 /// Looks once more that each name is free or a regular file, then renames all.
 fn rename_all(staged: Vec<Staged>, durability: Durability) -> Result<Vec<PathBuf>, WriteError> {
-    staged.iter().try_for_each(|(_, path)| check_free(path))?;
+    let check = |staged: &Staged| check_free(&staged.path, &staged.kept);
+    staged.iter().try_for_each(check)?;
     let total = staged.len();
     let mut made = Vec::with_capacity(total);
-    for (temporary, path) in staged {
+    for Staged {
+        temporary, path, ..
+    } in staged
+    {
         let renamed = temporary.persist(&path).map_err(|error| error.error);
         let settled = renamed.and_then(|()| match durability {
             Durability::Written => Ok(()),

@@ -1,7 +1,7 @@
 //! Outputs appear whole or not at all, under the name that was given and no other.
 
 use crate::support::{locator, names_in, ty, write_in};
-use hotcell_formats::{Durability, Sink, WriteError, check_distinct, commit_all, prepare};
+use hotcell_formats::{Durability, Place, Sink, WriteError, check_distinct, commit_all, prepare};
 use hotcell_model::manifest::DType;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
@@ -168,6 +168,42 @@ fn outputs_of_one_name_are_refused_however_they_are_spelt() {
         check_distinct(&[frames, single]),
         Err(WriteError::Conflict(_))
     ));
+}
+
+#[test]
+fn an_archive_is_not_replaced_for_a_part_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let byte = || ty(DType::U8, &[1]);
+    let both = [("x.npz:a", byte(), &[1][..]), ("x.npz:b", byte(), &[2])];
+    write_in(directory.path(), &both).unwrap();
+    let old = std::fs::read(directory.path().join("x.npz")).unwrap();
+    let sinks = [
+        sink(directory.path(), "x.npz:a"),
+        sink(directory.path(), "x.npz:c"),
+    ];
+    match check_distinct(&sinks).unwrap_err() {
+        WriteError::MemberLost { member, .. } => assert_eq!(member, "b"),
+        other => panic!("{other:?}"),
+    }
+    assert!(write_in(directory.path(), &both[..1]).is_err());
+    assert_eq!(std::fs::read(directory.path().join("x.npz")).unwrap(), old);
+    write_in(directory.path(), &both).unwrap();
+    std::fs::write(directory.path().join("x.npz"), "no archive").unwrap();
+    write_in(directory.path(), &both[..1]).unwrap();
+}
+
+#[test]
+fn a_file_that_is_kept_is_not_replaced_where_it_was_moved_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    std::fs::write(path("input.npy"), "precious").unwrap();
+    let input = Place::of(&path("input.npy")).file().unwrap();
+    let out = sink(directory.path(), "x.npy").keeping([input].into());
+    std::fs::rename(path("input.npy"), path("x.npy")).unwrap();
+    let error = commit_all(vec![(out, &[0; 4])], Durability::Written).unwrap_err();
+    assert!(matches!(error, WriteError::Kept { .. }), "{error:?}");
+    assert_eq!(std::fs::read(path("x.npy")).unwrap(), b"precious");
+    assert_eq!(names_in(directory.path()), ["x.npy"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub use launch::{Expected, Heard, LaunchReading, RunnerEnd};
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{
     BuildId, Described, FrameError, FromCompiler, FromGpu, FromRunner, Hello, Phases, WorkerKind,
-    decode,
+    decode, read_last_words,
 };
 use hotcell_model::gpu::{GpuEnd, GpuUsage, PROFILED_DISPATCHES};
 use hotcell_model::layer::{Layer, LayerReport, LayerState};
@@ -94,6 +94,8 @@ pub enum Greeting {
     Layers(Vec<LayerReport>),
     /// It is of another build.
     OtherBuild,
+    /// It could not make itself ready, and says why.
+    Failed(String),
 }
 
 /// What a runner says of the artifact that it was to load.
@@ -168,6 +170,9 @@ pub fn read_hello(
     kind: WorkerKind,
 ) -> Result<Greeting, Violation> {
     check_descriptors(descriptors)?;
+    if let Some(why) = read_last_words(frame) {
+        return Ok(Greeting::Failed(words(why)));
+    }
     let hello: Hello = decode(frame)?;
     if hello.kind != kind {
         let (expected, found) = (kind, hello.kind);
@@ -347,7 +352,7 @@ fn words(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hotcell_model::frame::{WireRefusal, encode};
+    use hotcell_model::frame::{WireRefusal, encode, last_words};
     use hotcell_model::limit::{Amount, Breach, Limit};
 
     const BUILD: BuildId = [7; 16];
@@ -382,6 +387,8 @@ mod tests {
         assert!(!format!("{layers:?}").contains('\x1b'));
         let other = hello(WorkerKind::Runner, [8; 16], &[]);
         assert_eq!(read(&other), Ok(Greeting::OtherBuild));
+        let failed = read_hello(&last_words("no\nmemory"), 0, BUILD, WorkerKind::Runner);
+        assert_eq!(failed, Ok(Greeting::Failed("no\\nmemory".to_owned())));
         let twice = hello(WorkerKind::Runner, BUILD, &[Layer::Filter, Layer::Filter]);
         assert_eq!(read(&twice), Err(Violation::Layers));
         let compiler = hello(WorkerKind::Compiler, BUILD, &[]);

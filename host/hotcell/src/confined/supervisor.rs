@@ -191,12 +191,16 @@ impl Supervisor {
         };
         let process = self.worker(Role::Runner(key.metering))?;
         let layers = process.layers().into();
-        Runner::load(process, &load).map_err(|failure| match failure.into() {
-            LoadFailure::Ended(outcome, evidence) => {
-                let runner = layers;
-                LoadFailure::Ended(outcome, Evidence { runner, ..evidence })
-            }
-            stale @ LoadFailure::Stale(_) => stale,
+        Runner::load(process, &load).map_err(|failure| match failure {
+            // It refused the artifact before its last layer: no guest came near it, and there is nothing to say of walls.
+            failure @ NotLoaded::Misfit(_) => failure.into(),
+            failure => match failure.into() {
+                LoadFailure::Ended(outcome, evidence) => {
+                    let runner = layers;
+                    LoadFailure::Ended(outcome, Evidence { runner, ..evidence })
+                }
+                stale @ LoadFailure::Stale(_) => stale,
+            },
         })
     }
 

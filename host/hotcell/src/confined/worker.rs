@@ -8,7 +8,7 @@ use hotcell_model::report::{Alert, AlertKind};
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::cgroup::Cgroup;
 use hotcell_sandbox::channel::{Received, Wake};
-use hotcell_sandbox::process::{Exit, ExitKind, Signal, Worker};
+use hotcell_sandbox::process::{Exit, ExitKind, Signal, Worker, inherited_limits};
 use serde::Serialize;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     Start(WorkerKind, io::Error),
     /// It is of another build than this program.
     Build(WorkerKind),
+    /// It could not make itself ready, which is before it sees anything of anybody's.
+    Setup(WorkerKind, String),
     /// It died.
     Died(WorkerKind, ExitKind),
     /// It says that it failed.
@@ -101,6 +103,7 @@ impl Process {
         match greeting.map_err(|violation| Fault::Hostile(kind, violation))? {
             Greeting::Layers(layers) => process.layers = layers,
             Greeting::OtherBuild => return Err(Fault::Build(kind)),
+            Greeting::Failed(why) => return Err(Fault::Setup(kind, why)),
         }
         // A worker cannot see its cgroup; whatever it says of one, the supervisor knows.
         process.layers.retain(|layer| layer.layer != Layer::Cgroup);
@@ -146,6 +149,7 @@ impl Process {
 
     /// As [`Process::send`], for a frame that stands in [`Process::outgoing`] already.
     pub(crate) fn send_encoded(&mut self, descriptors: &[BorrowedFd<'_>]) -> Result<(), Fault> {
+        self.check_own()?;
         match self.worker.channel.try_send(&self.buffer, descriptors) {
             Ok(()) => Ok(()),
             Err(error) => match error.kind() {
@@ -167,6 +171,7 @@ impl Process {
         deadline: Instant,
         wake: Option<&Wake>,
     ) -> Result<Arrived, Fault> {
+        self.check_own()?;
         let received = self.worker.channel.receive_until(
             &mut self.buffer,
             &mut self.descriptors,
@@ -183,6 +188,16 @@ impl Process {
                 Err(Fault::Hostile(self.kind, violation))
             }
             Err(error) => Err(Fault::Here(error)),
+        }
+    }
+
+    /// After a fork, two processes would speak to one worker.
+    fn check_own(&self) -> Result<(), Fault> {
+        match self.worker.is_own() {
+            true => Ok(()),
+            false => Err(Fault::Here(io::Error::other(
+                "this process was forked from the one that started the worker: let each have a cell of its own",
+            ))),
         }
     }
 
@@ -226,7 +241,17 @@ impl Fault {
     /// The end of the launch or compilation that the worker served.
     pub(crate) fn outcome(&self) -> Outcome {
         let blame = match self {
-            Self::Build(_) | Self::Died(_, ExitKind::Code(EXIT_SETUP)) => Blame::Operator,
+            Self::Build(_) | Self::Setup(..) | Self::Died(_, ExitKind::Code(EXIT_SETUP)) => {
+                Blame::Operator
+            }
+            Self::Here(error) if is_file_size(error) => {
+                let failed = Outcome::failed(OutcomeKind::Io, Blame::Operator, error.to_string());
+                return Outcome {
+                    reproducible: false,
+                    ..failed
+                };
+            }
+            Self::Start(_, error) if is_no_task(error) => Blame::Operator,
             Self::Start(..) | Self::Here(_) => Blame::Host,
             Self::Died(..)
             | Self::Failed(..)
@@ -246,7 +271,7 @@ impl Fault {
             Self::Hostile(..) => AlertKind::HostileWorker,
             Self::Died(..) | Self::Failed(..) => AlertKind::WorkerDied,
             Self::Silent(..) | Self::Deaf(_) => AlertKind::WorkerKilled,
-            Self::Start(..) | Self::Build(_) | Self::Here(_) => return None,
+            Self::Start(..) | Self::Build(_) | Self::Setup(..) | Self::Here(_) => return None,
         };
         let message = self.words();
         Some(Alert { kind, message })
@@ -254,7 +279,16 @@ impl Fault {
 
     fn words(&self) -> String {
         match self {
-            Self::Start(kind, error) => format!("{} could not be started: {error}", name(*kind)),
+            Self::Start(kind, error) => format!(
+                "{} could not be started: {error}{}",
+                name(*kind),
+                limits_behind(is_no_task(error))
+            ),
+            Self::Setup(kind, why) => format!(
+                "{} could not make itself ready: {why}{}",
+                name(*kind),
+                limits_behind(true)
+            ),
             Self::Build(kind) => format!(
                 "{} is of another build than this program: install both together, or build it again with \
                  `cargo xtask workers`",
@@ -273,6 +307,25 @@ impl Fault {
             Self::Deaf(kind) => format!("{} did not read its request and was killed", name(*kind)),
             Self::Here(error) => format!("the supervisor cannot go on: {error}"),
         }
+    }
+}
+
+/// Whether it is the limit on the sizes of files.
+fn is_file_size(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::FileTooLarge
+}
+
+/// Whether there is no process or thread to be had.
+fn is_no_task(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// The limits of this process that may be behind a worker's failure.
+fn limits_behind(may_be: bool) -> String {
+    let limits = inherited_limits();
+    match may_be && !limits.is_empty() {
+        true => format!("; {}", limits.join("; ")),
+        false => String::new(),
     }
 }
 

@@ -54,6 +54,22 @@ pub(super) fn forget_fault_handlers() -> Result<(), LockdownError> {
     Ok(())
 }
 
+/// Has the allocator do nothing for the first time once the process is locked. Where threads allocate from arenas of
+/// their own, the C library looks at files to learn how many it may make and whether one may shrink; all of them share
+/// the first, which grows and shrinks by `brk` alone.
+pub(super) fn settle_allocator() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the call takes numbers only, and there is one thread.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
+/// Makes writing beyond a limit on file sizes an error: the signal would end the process without a word.
+pub(super) fn survive_file_size_limit() {
+    crate::process::survive_file_size_limit();
+}
+
 /// No mapping becomes executable that was not born so, and none is both writable and executable.
 ///
 /// By itself it still lets fresh memory be mapped executable, which only the filter ends.

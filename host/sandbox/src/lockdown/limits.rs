@@ -56,6 +56,16 @@ pub(super) fn apply(
         (Resource::Nice, "nice", Some(0)),
         (Resource::Rtprio, "real-time priority", Some(0)),
     ];
+    // A soft limit of the parent's is for the parent; the hard one cannot be had off.
+    let had = getrlimit(Resource::As).maximum;
+    let lifted = Rlimit {
+        current: had,
+        maximum: had,
+    };
+    setrlimit(Resource::As, lifted).step(
+        Layer::ResourceLimits,
+        "lift the soft limit on address space",
+    )?;
     let mut words = String::new();
     for (resource, name, value) in table {
         let Some(value) = value else { continue };

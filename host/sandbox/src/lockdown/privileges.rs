@@ -37,7 +37,14 @@ pub(super) fn leave_root(kind: WorkerKind) -> Result<(), LockdownError> {
         WorkerKind::Compiler | WorkerKind::Runner => Vec::new(),
         WorkerKind::Gpu => driver::device_groups(),
     };
-    set_thread_groups(&groups).step(LAYER, "leave every group")?;
+    match set_thread_groups(&groups) {
+        // Root of a user namespace that has given up changing groups, as one whose root has no rights outside has to:
+        // nobody else is mapped there either, so that there is nobody to become.
+        Err(Errno::PERM) => {
+            return set_keep_capabilities(false).step(LAYER, "keep them no longer");
+        }
+        left => left.step(LAYER, "leave every group")?,
+    }
     match set_thread_res_gid(group, group, group) {
         // In a container without that group.
         Err(Errno::INVAL) => return Ok(()),

@@ -3,7 +3,7 @@
 //! A worker asks to be killed when its parent dies, and for the operating system's kernel the parent is the
 //! thread that started it. This one never ends before the process does.
 
-use super::WorkerCommand;
+use super::{WorkerCommand, living};
 use crate::channel::Channel;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
@@ -11,11 +11,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// What a start comes to: the child, and a handle on it that no later process can take over.
-type Spawned = io::Result<(Pid, OwnedFd)>;
+type Spawned = io::Result<(Pid, Arc<OwnedFd>)>;
 
 struct Request {
     command: WorkerCommand,
@@ -24,7 +24,8 @@ struct Request {
     reply: SyncSender<Spawned>,
 }
 
-static SPAWNER: Mutex<Option<SyncSender<Request>>> = Mutex::new(None);
+/// The mailbox, and the process that the thread is in: one that was forked from it has none.
+static SPAWNER: Mutex<Option<(u32, SyncSender<Request>)>> = Mutex::new(None);
 
 /// Starts a worker with those ends of its channels.
 pub(super) fn spawn(command: WorkerCommand, input: Channel, output: Channel) -> Spawned {
@@ -43,14 +44,16 @@ pub(super) fn spawn(command: WorkerCommand, input: Channel, output: Channel) -> 
 /// The thread's mailbox. The thread is started by the first call.
 fn spawner() -> io::Result<SyncSender<Request>> {
     let mut spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(sender) = &*spawner {
-        return Ok(sender.clone());
+    let own = std::process::id();
+    match &*spawner {
+        Some((process, sender)) if *process == own => return Ok(sender.clone()),
+        _ => {}
     }
     let (sender, requests) = sync_channel(16);
     thread::Builder::new()
         .name("hotcell-spawner".into())
         .spawn(move || serve(&requests))?;
-    Ok(spawner.insert(sender).clone())
+    Ok(spawner.insert((own, sender)).1.clone())
 }
 
 fn serve(requests: &Receiver<Request>) {
@@ -62,7 +65,7 @@ fn serve(requests: &Receiver<Request>) {
     } in requests
     {
         // A caller waits for the answer as long as this thread lives.
-        let _ = reply.send(start(&command, input, output));
+        let _ = reply.send(living::start(|| start(&command, input, output)));
     }
 }
 
@@ -84,7 +87,7 @@ fn start(command: &WorkerCommand, input: Channel, output: Channel) -> Spawned {
         .ok_or(io::ErrorKind::InvalidData)?;
     // The child is ours to reap, so that its number is its own until then.
     match pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok((pid, pidfd)),
+        Ok(pidfd) => Ok((pid, Arc::new(pidfd))),
         Err(error) => {
             child.kill()?;
             child.wait()?;

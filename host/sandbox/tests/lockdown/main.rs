@@ -88,6 +88,10 @@ const CLAIMS: &[Claim] = &[
         death::a_worker_that_is_dropped_is_reaped,
     ),
     (
+        "a_forked_process_does_not_kill_its_parents_workers",
+        death::a_forked_process_does_not_kill_its_parents_workers,
+    ),
+    (
         "a_thousand_workers_leak_nothing",
         death::a_thousand_workers_leak_nothing,
     ),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long what a command leaves behind has to be gone.
-const GONE_WITHIN: Duration = Duration::from_millis(500);
+const GONE_WITHIN: Duration = Duration::from_secs(5);
 /// How often a running command is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How long a kernel has to be compiled before a signal that waits for it is given up.

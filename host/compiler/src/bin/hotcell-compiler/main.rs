@@ -11,15 +11,17 @@ use hotcell_model::frame::{Hello, WorkerKind};
 use hotcell_model::limit::Limit;
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::Channel;
-use hotcell_sandbox::lockdown::{Birth, ResourceLimits};
+use hotcell_sandbox::end::{end_now, end_with_words};
+use hotcell_sandbox::lockdown::{Birth, Confined, ResourceLimits};
 use serve::{Server, send};
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 #[global_allocator]
 static MEMORY: memory::Counted = memory::Counted;
 
 /// Exit code of a process that could not lock itself, or was started by hand.
-const EXIT_SETUP: u8 = 70;
+const EXIT_SETUP: i32 = 70;
 
 /// The operating system's limit on CPU time stands behind the supervisor's, and so a little above it.
 const CPU_SLACK_SECONDS: u64 = 5;
@@ -27,17 +29,27 @@ const CPU_SLACK_SECONDS: u64 = 5;
 fn main() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Standard error goes nowhere under a supervisor; a person sees it.
-            eprintln!("hotcell-compiler: {error}");
-            ExitCode::from(EXIT_SETUP)
-        }
+        Err(error) => end_with_words(EXIT_SETUP, "hotcell-compiler", &*error),
     }
 }
 
 fn start() -> Result<(), Box<dyn std::error::Error>> {
     let birth = Birth::begin(WorkerKind::Compiler)?;
-    let channel = Channel::from_standard_input()?;
+    // It stays open for last words, whatever fails.
+    let channel = ManuallyDrop::new(Channel::from_standard_input()?);
+    let confined = ready(birth, &channel)?;
+    // From here on the supervisor knows what failed by what the channel says.
+    if Server::new(confined, ManuallyDrop::into_inner(channel))
+        .serve()
+        .is_err()
+    {
+        end_now(EXIT_SETUP);
+    }
+    Ok(())
+}
+
+/// Locks the process, and says so.
+fn ready(birth: Birth, channel: &Channel) -> Result<Confined, Box<dyn std::error::Error>> {
     let limits = ResourceLimits {
         data_bytes: Limit::CompileMemory.ceiling(),
         address_space_bytes: None,
@@ -52,7 +64,6 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
         kind: WorkerKind::Compiler,
         layers,
     };
-    send(&channel, &hello)?;
-    Server::new(confined, channel).serve()?;
-    Ok(())
+    send(channel, &hello)?;
+    Ok(confined)
 }

@@ -20,6 +20,7 @@ use hotcell_model::text;
 use hotcell_runner::{LoadError, LoadedKernel, Runner, open_pagemap};
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::{Channel, Received};
+use hotcell_sandbox::end::{end_now, end_with_words};
 use hotcell_sandbox::lockdown::{Birth, ResourceLimits, Walled};
 use hotcell_sandbox::memory::SealedMemory;
 use launch::Server;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use stop::Stopper;
 
 /// Exit code of a process that could not lock itself, or was started by hand.
-const EXIT_SETUP: u8 = 70;
+const EXIT_SETUP: i32 = 70;
 /// Exit code after a panic.
 const EXIT_PANIC: i32 = 101;
 /// The longest words about a failure.
@@ -40,20 +41,18 @@ const WORDS_BYTES: usize = 2048;
 fn main() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Standard error goes nowhere under a supervisor; a person sees it.
-            eprintln!("hotcell-runner: {error}");
-            ExitCode::from(EXIT_SETUP)
-        }
+        Err(error) => end_with_words(EXIT_SETUP, "hotcell-runner", &*error),
     }
 }
 
 fn start() -> Result<(), Box<dyn Error>> {
     let birth = Birth::begin(WorkerKind::Runner)?;
     let (channel, control) = (
-        Channel::from_standard_input()?,
+        Arc::new(Channel::from_standard_input()?),
         Channel::from_standard_output()?,
     );
+    // It stays open for last words, whatever fails.
+    std::mem::forget(Arc::clone(&channel));
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     // What is looked up once and kept: after the walls it cannot be asked for any more.
     // The operating system asks about physical addresses whoever opened the page map, and not who reads it.
@@ -65,13 +64,14 @@ fn start() -> Result<(), Box<dyn Error>> {
         cpu_seconds: None,
     };
     let walled = birth.wall(&limits)?;
-    let channel = Arc::new(channel);
     end_on_panic(&channel);
 
     let code = Arc::new(Code::default());
     let memory = Arc::clone(&code) as Arc<dyn wasmtime::CustomCodeMemory>;
     let runner = Runner::with_code_memory(arguments.metering, arguments.runner(), memory)?;
     let runner = Arc::new(runner);
+    // Its threads end with the process and not before, for which the filters have no call.
+    std::mem::forget(Arc::clone(&runner));
     let stopper = Stopper::start(control, Arc::clone(&runner))?;
     let hello = Hello {
         build: BUILD_ID,
@@ -79,16 +79,31 @@ fn start() -> Result<(), Box<dyn Error>> {
         layers: walled.layers().to_vec(),
     };
     send(&channel, &hello)?;
+    if let Err(error) = work(walled, &channel, runner, stopper, &code) {
+        // Where the channel is what failed, nobody hears it.
+        let _ = send(&channel, &FromRunner::Failed(words(&error)));
+        end_now(EXIT_SETUP);
+    }
+    Ok(())
+}
 
-    let Some((request, descriptors)) = receive_load(&channel)? else {
+/// Loads what is to be loaded, and serves it. The supervisor has been greeted: what fails is told as a frame.
+fn work(
+    walled: Walled,
+    channel: &Arc<Channel>,
+    runner: Arc<Runner>,
+    stopper: Arc<Stopper>,
+    code: &Code,
+) -> Result<(), Box<dyn Error>> {
+    let Some((request, descriptors)) = receive_load(channel)? else {
         return Ok(());
     };
     let grants = request.grants.clone();
-    let kernel = match load(&runner, &code, &request, descriptors) {
+    let kernel = match load(&runner, code, &request, descriptors) {
         Ok(kernel) => kernel,
-        Err(refusal) => return Ok(send(&channel, &refusal)?),
+        Err(refusal) => return Ok(send(channel, &refusal)?),
     };
-    serve(walled, channel, runner, stopper, kernel, grants)
+    serve(walled, Arc::clone(channel), runner, stopper, kernel, grants)
 }
 
 /// Locks, says so, and runs launches.
@@ -153,7 +168,7 @@ fn end_on_panic(channel: &Arc<Channel>) {
     let channel = Arc::clone(channel);
     std::panic::set_hook(Box::new(move |panic| {
         let _ = send(&channel, &FromRunner::Failed(words(&panic)));
-        hotcell_sandbox::end::end_now(EXIT_PANIC);
+        end_now(EXIT_PANIC);
     }));
 }
 
