@@ -6,7 +6,7 @@ use clap::Args;
 use std::path::PathBuf;
 
 /// Attack an installed hotcell with the whole corpus, and leave a dated report.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct AttackChore {
     /// The hotcell to attack [default: the one built here]
     #[arg(long, value_name = "PATH")]

@@ -27,6 +27,9 @@ pub(crate) fn check() -> Result<()> {
         "doc",
         "--release",
         "--workspace",
+        // As for clippy, so that both look at the same units.
+        "--features",
+        "hotcell-compiler/worker,hotcell-runner/worker",
         "--no-deps",
         "--document-private-items",
         "--locked",

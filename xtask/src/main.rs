@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod install;
 mod kernels;
+mod nightly;
 mod process;
 mod test;
 mod twins;
@@ -42,6 +43,8 @@ enum Chore {
     Bench(bench::BenchChore),
     /// Attack an installed hotcell with the whole corpus, and leave a dated report in target/attack
     Attack(attack::AttackChore),
+    /// What is slow and rarely tells anything new: the whole attack corpus, long fuzzing, many rounds
+    Nightly(nightly::NightlyChore),
     /// Formatting, lints, documentation and licences
     Check,
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Bench(chore) => chore.run(),
         Chore::Attack(chore) => chore.run(),
         Chore::Install(chore) => chore.run(),
+        Chore::Nightly(chore) => chore.run(),
         Chore::Workers => workers::build_all(),
         Chore::Twins => twins::build_all(),
         Chore::Check => check::check(),
