@@ -12,6 +12,7 @@ mod cli {
 }
 mod command;
 mod escapes;
+mod fairness;
 mod fuzz;
 /// Kernels on a GPU, in process.
 #[path = "gpu/mod.rs"]

@@ -55,7 +55,10 @@ impl Cell {
             order: about.order(stop),
         };
         let prepared = preparing.prepare(taken)?;
-        making.done(prepared.clone());
+        making.done(prepared.shared());
+        self.inner
+            .loaded
+            .weigh(&key, &place, prepared.artifact_bytes);
         Ok(prepared.loaded)
     }
 }
@@ -71,12 +74,18 @@ struct Preparing<'a> {
 impl Preparing<'_> {
     /// An alert for a compilation that cost far more than usual.
     fn far_off(&self, cost: Option<&Compilation>) -> Option<Alert> {
-        let description = self.cell.inner.descriptions.get(&self.key.component)?;
+        let described = (self.key.tenant.clone(), self.key.component);
+        let description = self.cell.inner.descriptions.get(&described)?;
         baseline::check(&description.counts, cost?)
     }
 
     fn prepare(&self, taken: &mut Preparation) -> Result<Prepared, Outcome> {
         let inner = &self.cell.inner;
+        let loading = Tried::loading(self.key, self.order.limits);
+        if let Some(outcome) = inner.failed.find(&loading, Instant::now()) {
+            taken.timings.cache = Some(CacheOutcome::FailedBefore);
+            return Err(outcome);
+        }
         let origin = Origin {
             component: self.key.component,
             profile: inner.isolation.profile(self.key.metering),
@@ -129,6 +138,11 @@ impl Preparing<'_> {
         let isolation = &self.cell.inner.isolation;
         let loaded = isolation.load(self.key, artifact, self.order);
         taken.timings.load_ns = nanoseconds(begin.elapsed());
+        let tried = Tried::loading(self.key, self.order.limits);
+        self.cell
+            .inner
+            .failed
+            .note_loaded(tried, &loaded, Instant::now());
         match loaded {
             Ok(loaded) => Ok(Ok(Prepared {
                 loaded,
@@ -146,7 +160,7 @@ impl Preparing<'_> {
         let inner = &self.cell.inner;
         let (component, metering) = (self.key.component, self.key.metering);
         let Order { tenant, limits, .. } = self.order;
-        let tried = Tried::new(component, tenant, Some(metering), limits);
+        let tried = Tried::compiling(component, tenant, metering, limits);
         if let Some(outcome) = inner.failed.find(&tried, Instant::now()) {
             taken.timings.cache = Some(CacheOutcome::FailedBefore);
             return Err(outcome);
