@@ -51,6 +51,13 @@ impl Bomb {
     }
 }
 
+/// The honest guest with one more component inside, of that text, and an instance of it.
+pub fn carrying(component: &str) -> Component {
+    let mut carrier = Carrier::honest();
+    carrier.component(&boundary::parse(component));
+    Component::new(carrier.finish())
+}
+
 /// Every bomb.
 pub const BOMBS: &[Bomb] = &[
     bomb(
@@ -188,7 +195,7 @@ pub const BOMBS: &[Bomb] = &[
     bomb(
         "instances",
         "components in components, each instantiated several times",
-        None,
+        Some(Limit::Items),
         boundary::instances,
     ),
 ];

@@ -15,6 +15,7 @@ mod command;
 mod differential;
 mod documents;
 mod escapes;
+mod fairness;
 mod fuzz;
 /// Kernels on a GPU, in process.
 #[path = "gpu/mod.rs"]

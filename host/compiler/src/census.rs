@@ -3,9 +3,10 @@
 //! A count is checked before the bytes behind it are validated or kept, so that the work done on a
 //! hostile component is bounded by the limits and not by what it claims.
 
-use hotcell_engine::FEATURES;
+use crate::need::Needs;
+use hotcell_engine::{FEATURES, METADATA_BYTES, room};
 use hotcell_model::component::{Counts, Extent, Refusal};
-use hotcell_model::limit::{Amount, Breach, Limit, Limits};
+use hotcell_model::limit::{Amount, Breach, Limit, Limits, Unit};
 use wasmparser::{
     BinaryReaderError, CanonicalFunction, CanonicalOption, Encoding, FuncToValidate,
     FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, ValidPayload, Validator,
@@ -17,6 +18,7 @@ pub(crate) struct Census<'a> {
     bytes: &'a [u8],
     limits: &'a Limits,
     counts: Counts,
+    needs: Needs,
     validator: Validator,
     allocations: FuncValidatorAllocations,
 }
@@ -27,6 +29,7 @@ impl<'a> Census<'a> {
             bytes,
             limits,
             counts: Counts::default(),
+            needs: Needs::default(),
             validator: Validator::new_with_features(FEATURES),
             allocations: FuncValidatorAllocations::default(),
         };
@@ -38,14 +41,30 @@ impl<'a> Census<'a> {
     /// Counts and validates one payload.
     pub(crate) fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
         self.count(payload)?;
-        match self.validator.payload(payload).map_err(invalid)? {
+        let valid = self.validator.payload(payload).map_err(invalid)?;
+        self.needs.payload(payload).map_err(invalid)?;
+        match valid {
             ValidPayload::Func(function, body) => self.function(function, &body),
             ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::End(_) => Ok(()),
         }
     }
 
-    pub(crate) fn finish(self) -> Counts {
-        self.counts
+    /// The counts, once everything was read, if a runner has room for an instance of the component.
+    pub(crate) fn finish(mut self) -> Result<Counts, Refusal> {
+        let whole = self.needs.whole();
+        for (limit, requested) in whole.need.counts() {
+            check(limit, requested, room(limit).unwrap_or(u64::MAX))?;
+        }
+        self.counts.items = self.counts.items.max(whole.entries);
+        self.check(Limit::Items, self.counts.items)?;
+        let (requested, maximum) = (whole.need.metadata_bytes, METADATA_BYTES);
+        if requested > maximum {
+            let [requested, maximum] = [requested, maximum].map(|bytes| Unit::Bytes.format(bytes));
+            return Err(Refusal::Malformed(format!(
+                "its core instances have so many imports, functions and globals that the engine would keep {requested} about them, at most {maximum} allowed; instantiate fewer or smaller modules"
+            )));
+        }
+        Ok(self.counts)
     }
 
     fn count(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
@@ -166,16 +185,19 @@ impl<'a> Census<'a> {
     }
 
     fn check(&self, limit: Limit, requested: u64) -> Result<(), Refusal> {
-        let maximum = self.limits.get(limit);
-        if requested <= maximum {
-            return Ok(());
-        }
-        Err(Refusal::TooMuch(Breach {
-            limit,
-            amount: Amount::Requested(requested),
-            maximum,
-        }))
+        check(limit, requested, self.limits.get(limit))
     }
+}
+
+fn check(limit: Limit, requested: u64, maximum: u64) -> Result<(), Refusal> {
+    if requested <= maximum {
+        return Ok(());
+    }
+    Err(Refusal::TooMuch(Breach {
+        limit,
+        amount: Amount::Requested(requested),
+        maximum,
+    }))
 }
 
 /// The deepest nesting of component and instance types in one section. Honest ones have two or three.

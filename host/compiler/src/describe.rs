@@ -47,10 +47,11 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<WireDescription, Refusal> {
             _ => {}
         }
     }
+    let counts = census.finish()?;
     Ok(WireDescription {
         manifest: surface.manifest()?,
         imports: surface.imports,
-        counts: census.finish(),
+        counts,
     })
 }
 

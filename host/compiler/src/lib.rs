@@ -8,6 +8,7 @@
 mod census;
 mod compile;
 mod describe;
+mod need;
 
 pub use compile::{CompileError, Compiler, Parallelism};
 pub use describe::{describe, read};

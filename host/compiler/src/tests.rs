@@ -205,3 +205,86 @@ fn an_artifact_above_its_limit_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn what_no_runner_has_room_for_is_refused_with_both_numbers() {
+    let core = |inside: &str| format!("(core module $m {inside}) (core instance (instantiate $m))");
+    let nested = (0..4).fold(core(""), |inner, _| {
+        let instances = "(instance (instantiate $inner))".repeat(3);
+        format!("(component $inner {inner}) {instances}")
+    });
+    let outer = format!(
+        "(core module $m) (component (alias outer 1 0 (core module $o)) {})",
+        "(core instance (instantiate $o))".repeat(65)
+    ) + "(instance (instantiate 0))";
+    for (inside, limit, requested, maximum) in [
+        (core(&"(memory 1)".repeat(13)), Limit::Memories, 13, 8),
+        (
+            core("(memory 1)") + &"(core instance (instantiate $m))".repeat(8),
+            Limit::Memories,
+            9,
+            8,
+        ),
+        (core(&"(table 1 funcref)".repeat(17)), Limit::Tables, 17, 16),
+        (
+            core("(table 100001 funcref)"),
+            Limit::TableElements,
+            100_001,
+            100_000,
+        ),
+        (
+            core("") + &"(core instance (instantiate $m))".repeat(64),
+            Limit::Instances,
+            65,
+            64,
+        ),
+        (nested, Limit::Instances, 81, 64),
+        (outer, Limit::Instances, 65, 64),
+    ] {
+        match describe(&kernel(&inside), &limits()) {
+            Err(Refusal::TooMuch(breach)) => {
+                let found = (breach.limit, breach.amount.value(), breach.maximum);
+                assert_eq!(found, (limit, requested, maximum), "{inside}");
+            }
+            other => panic!("{limit}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_only_declared_or_just_fits_is_accepted() {
+    let module = |inside: &str| format!("(core module $m {inside})");
+    let once = "(core instance (instantiate $m))";
+    for inside in [
+        // Nothing instantiates it.
+        module(&"(memory 1)".repeat(13)),
+        module(&"(memory 1)".repeat(8)) + once,
+        module("(memory 65536)") + once,
+        module(&"(table 100000 funcref)".repeat(16)) + once,
+        module("") + &once.repeat(64),
+    ] {
+        let described = describe(&kernel(&inside), &limits());
+        assert!(described.is_ok(), "{described:?}");
+    }
+}
+
+#[test]
+fn instances_with_more_to_keep_than_there_is_room_for_are_refused() {
+    let many = |globals: usize, instances: usize| {
+        let globals = "(global i32 (i32.const 0))".repeat(globals);
+        let instances = "(core instance (instantiate $m))".repeat(instances);
+        kernel(&format!("(core module $m {globals}) {instances}"))
+    };
+    assert!(describe(&many(8_000, 8), &limits()).is_ok());
+    let text = refusal(&many(8_000, 9));
+    assert!(text.contains("at most 4MiB allowed"), "{text}");
+    // Components that hold nothing are work all the same.
+    let empty = (0..14).fold(String::new(), |inner, _| {
+        let instances = "(instance (instantiate $inner))".repeat(3);
+        format!("(component $inner {inner}) {instances}")
+    });
+    match describe(&kernel(&empty), &limits()) {
+        Err(Refusal::TooMuch(breach)) => assert_eq!(breach.limit, Limit::Items),
+        other => panic!("{other:?}"),
+    }
+}

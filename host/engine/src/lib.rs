@@ -9,8 +9,12 @@
 
 #[cfg(feature = "config")]
 mod config;
+mod pool;
 mod profile;
 
 #[cfg(feature = "config")]
 pub use config::{FEATURES, config};
+#[cfg(feature = "run")]
+pub use pool::pool;
+pub use pool::{METADATA_BYTES, METADATA_BYTES_PER_ENTRY, METADATA_BYTES_PER_INSTANCE, Need, room};
 pub use profile::profile;

@@ -1,7 +1,7 @@
 //! Compiled artifacts on disk, and their life.
 //!
 //! 1. A launch asks for the artifact of a component under an engine profile, for a tenant. The three make
-//!    its *key*; the file's name carries the component's digest and the key.
+//!    its *key*; the file's name carries the component's digest, the tenant's mark and the key.
 //! 2. No file of that name: a *miss*. The component is compiled, by a compile process that writes the artifact
 //!    into memory that it shares with the supervisor. The supervisor seals that memory against writing (if
 //!    it cannot, the process is hostile) and copies the artifact into sealed memory of its own, which holds
@@ -11,7 +11,9 @@
 //!    both, under a key that only the host's user can read, is checked on that memory; the very same pages are
 //!    what a runner maps and makes executable. A file that fails is removed, and its artifact compiled again.
 //! 4. An artifact that loads in no engine of this host (another version made it) is removed as well.
-//! 5. After a write, the files used longest ago are removed until the cache is within its size.
+//! 5. After a write, files are removed until the cache is within its size: of the tenant that has the most bytes,
+//!    those used longest ago. So one that fills the cache pushes out its own artifacts, and no other tenant's as
+//!    long as that has no more than its equal part. The file's name carries a mark of its tenant for that.
 //! 6. A compilation that failed by the component's doing leaves no file: it is remembered for a while instead,
 //!    in memory, so that a compile bomb costs once.
 //!
@@ -27,6 +29,8 @@ use hotcell_model::profile::EngineProfile;
 use hotcell_model::tenant::Tenant;
 use memory::ArtifactMemory;
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -86,8 +90,26 @@ impl Origin {
     }
 
     fn file_name(&self) -> io::Result<String> {
-        Ok(format!("{}-{}.{SUFFIX}", self.component, self.key()?))
+        let (component, owner) = (self.component, owner_mark(&self.tenant));
+        Ok(format!("{component}-{owner}-{}.{SUFFIX}", self.key()?))
     }
+}
+
+/// What stands for a tenant in file names: a name may have any length and case, a mark has one.
+fn owner_mark(tenant: &Tenant) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("hotcell 2026 artifact cache owner");
+    hasher.update(tenant.as_str().as_bytes());
+    let mark: String = hasher.finalize().to_hex().chars().take(16).collect();
+    mark
+}
+
+/// The tenant's mark in a file's name; none in what is no artifact, or an older version's.
+fn owner_of(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_suffix(SUFFIX)?.strip_suffix('.')?;
+    let (component_and_owner, _key) = name.rsplit_once('-')?;
+    let (_component, owner) = component_and_owner.rsplit_once('-')?;
+    Some(owner.to_owned())
 }
 
 /// A directory of artifacts.
@@ -130,6 +152,14 @@ pub enum CacheError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The artifact alone is larger than the cache.
+    #[error("the artifact takes {bytes} bytes on disk, more than the cache's {maximum}")]
+    TooLarge {
+        /// The artifact's size on disk.
+        bytes: u64,
+        /// The cache's.
+        maximum: u64,
     },
 }
 
@@ -182,13 +212,17 @@ impl ArtifactCache {
 
     /// Keeps an artifact, then prunes.
     pub(crate) fn store(&self, origin: &Origin, artifact: &[u8]) -> Result<(), CacheError> {
+        let (bytes, maximum) = (artifact.len() as u64, self.max_bytes);
+        if bytes > maximum {
+            return Err(CacheError::TooLarge { bytes, maximum });
+        }
         let path = self.path(origin).map_err(|source| self.io(source))?;
         self.write(&path, origin, artifact)
             .map_err(|source| CacheError::Io {
                 path: path.clone(),
                 source,
             })?;
-        self.prune(self.max_bytes, Some(&path))?;
+        self.prune_to(self.max_bytes)?;
         Ok(())
     }
 
@@ -223,32 +257,25 @@ impl ArtifactCache {
         Ok(entries)
     }
 
-    /// Removes the artifacts used longest ago until all take at most `max_bytes`; returns how many.
+    /// Removes artifacts until all take at most `max_bytes`: of the tenant that has the most bytes, those used
+    /// longest ago. Returns how many.
     ///
     /// # Errors
     /// The directory cannot be read or a file not be removed.
     pub fn prune_to(&self, max_bytes: u64) -> Result<usize, CacheError> {
-        self.prune(max_bytes, None)
-    }
-
-    fn prune(&self, max_bytes: u64, keep: Option<&Path>) -> Result<usize, CacheError> {
-        let mut files = self.sizes()?;
+        let files = self.sizes()?;
         let mut total: u64 = files.iter().map(|file| file.bytes).sum();
         if total <= max_bytes {
             return Ok(0);
         }
-        files.sort_by_key(|file| file.modified);
+        let mut shares = Shares::of(files);
         let mut removed = 0;
-        for file in files
-            .iter()
-            .filter(|file| Some(file.path.as_path()) != keep)
+        while total > max_bytes
+            && let Some(file) = shares.next_to_go()
         {
-            if total <= max_bytes {
-                break;
-            }
             match std::fs::remove_file(&file.path) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    let path = file.path.clone();
+                    let path = file.path;
                     return Err(CacheError::Io { path, source });
                 }
                 _ => removed += 1,
@@ -362,6 +389,40 @@ struct SizedFile {
     path: PathBuf,
     modified: SystemTime,
     bytes: u64,
+}
+
+/// Files by the mark of their tenant; what has none is nobody's.
+struct Shares(BTreeMap<Option<String>, Share>);
+
+#[derive(Default)]
+struct Share {
+    bytes: u64,
+    /// Those used longest ago last.
+    files: Vec<SizedFile>,
+}
+
+impl Shares {
+    fn of(files: Vec<SizedFile>) -> Self {
+        let mut shares = BTreeMap::<Option<String>, Share>::new();
+        for file in files {
+            let share = shares.entry(owner_of(&file.path)).or_default();
+            share.bytes += file.bytes;
+            share.files.push(file);
+        }
+        for share in shares.values_mut() {
+            share.files.sort_by_key(|file| Reverse(file.modified));
+        }
+        Self(shares)
+    }
+
+    /// Takes out the file used longest ago of who has the most.
+    fn next_to_go(&mut self) -> Option<SizedFile> {
+        let left = self.0.values_mut().filter(|share| !share.files.is_empty());
+        let most = left.max_by_key(|share| share.bytes)?;
+        let file = most.files.pop()?;
+        most.bytes -= file.bytes;
+        Some(file)
+    }
 }
 
 /// An artifact's file; nothing is verified yet.
@@ -624,5 +685,46 @@ mod tests {
             .collect();
         assert_eq!(left, [2, 3, 4]);
         assert_eq!(cache.prune_to(0).unwrap(), 3);
+    }
+
+    /// Stores an artifact of so many KiB, as if it had been used so many seconds after 1970.
+    fn store_used(cache: &ArtifactCache, origin: &Origin, kib: usize, used: u64) {
+        cache.store(origin, &vec![0; kib << 10]).unwrap();
+        let used = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(used);
+        let file = File::options()
+            .append(true)
+            .open(cache.path(origin).unwrap());
+        file.unwrap().set_modified(used).unwrap();
+    }
+
+    #[test]
+    fn a_tenant_that_fills_the_cache_pushes_out_its_own() {
+        let (_base, cache) = cache();
+        let other = origin(1, "b", Metering::Strict);
+        store_used(&cache, &other, 300, 1000);
+        // A leftover of an older version is nobody's.
+        let leftover = cache.directory.join("old-name.artifact");
+        std::fs::write(&leftover, vec![0; 200 << 10]).unwrap();
+        for component in 0..8 {
+            let own = origin(component, "a", Metering::Strict);
+            store_used(&cache, &own, 100, 2000 + u64::from(component));
+        }
+        let of = |tenant: &str| {
+            let entries = cache.entries().unwrap().into_iter();
+            let own = entries.filter(|entry| entry.tenant.as_str() == tenant);
+            own.map(|entry| entry.component.as_bytes()[0])
+                .collect::<Vec<_>>()
+        };
+        assert_eq!((of("b"), of("a")), (vec![1], vec![3, 4, 5, 6, 7]));
+        assert!(leftover.exists());
+        // Beyond its part it makes room for others.
+        store_used(&cache, &origin(2, "b", Metering::Strict), 400, 3000);
+        assert_eq!(of("b"), [2]);
+        let large = cache.store(&other, &vec![0; (1 << 20) + 1]);
+        assert!(
+            matches!(large, Err(CacheError::TooLarge { .. })),
+            "{large:?}"
+        );
+        assert_eq!(of("b"), [2]);
     }
 }

@@ -36,8 +36,8 @@ impl Cell {
     ///
     /// Defaults: workers beside this program or in `../libexec/hotcell`, tier
     /// [`full`](hotcell_model::layer::Tier::Full) required, two runners for each core, as many threads in each
-    /// as there are cores, 1024 launches waiting, as many compilations at once as there are cores and one
-    /// fewer for any tenant, 500 ms from the interrupt to the kill, spare workers; no cache on disk, no audit.
+    /// as there are cores, 1024 launches of each tenant waiting, as many compilations at once as there are cores but
+    /// at least two, and one fewer for any tenant, 500 ms from the interrupt to the kill, spare workers; no cache on disk, no audit.
     pub fn confined() -> CellBuilder {
         CellBuilder::new(Choice::Confined(Settings::default()))
     }
@@ -183,6 +183,19 @@ impl CellBuilder {
         self.set(|settings| settings.max_gpu_workers = workers.max(1))
     }
 
+    /// The most runners that serve one tenant at once, at least 1. Default: all of them, while nobody else waits;
+    /// whoever waits gets the next that is free. With fewer, launches that run for long leave other tenants some.
+    #[must_use]
+    pub fn runners_per_tenant(self, runners: usize) -> Self {
+        self.set(|settings| settings.runners_per_tenant = runners.max(1))
+    }
+
+    /// The most GPU workers that serve one tenant at once, at least 1. Default: all of them, while nobody else waits.
+    #[must_use]
+    pub fn gpu_workers_per_tenant(self, workers: usize) -> Self {
+        self.set(|settings| settings.gpu_workers_per_tenant = workers.max(1))
+    }
+
     /// Threads in each runner, and the most chunks of one launch that run at once: 1 to 16. Default: the
     /// number of cores.
     #[must_use]
@@ -190,15 +203,26 @@ impl CellBuilder {
         self.set(|settings| settings.runner_threads = threads.clamp(1, Settings::MAX_THREADS))
     }
 
-    /// The most launches that wait for a runner, and the most compilations that wait for their turn. Beyond
-    /// it they end as `budget`. Default 1024.
+    /// The most launches of one tenant that wait for a runner, for a GPU worker, and for their turn at a compile
+    /// process. Beyond it they end as `budget`. Default 1024. Sixteen times as many of all tenants together wait,
+    /// unless [`queue_in_all`](Self::queue_in_all) says otherwise, afterwards.
     #[must_use]
     pub fn queue(self, waiting: usize) -> Self {
-        self.set(|settings| settings.queue = waiting)
+        self.set(|settings| {
+            settings.queue = waiting;
+            settings.queue_in_all = waiting.saturating_mul(Settings::LINES);
+        })
+    }
+
+    /// The most launches of all tenants together that wait for each kind of worker. Beyond it a launch of the tenant
+    /// that has the most of them waiting ends as `budget`. Default: sixteen times what one tenant may have.
+    #[must_use]
+    pub fn queue_in_all(self, waiting: usize) -> Self {
+        self.set(|settings| settings.queue_in_all = waiting)
     }
 
     /// The most compile processes at once, over all tenants and for one; at least 1 each. Default: the number
-    /// of cores, and one fewer for one tenant, so that a tenant whose compilations never end leaves others a
+    /// of cores, at least 2, and one fewer than there are cores for one tenant, so that a tenant whose compilations never end leaves others a
     /// core.
     #[must_use]
     pub fn compilers(self, in_all: usize, for_one_tenant: usize) -> Self {

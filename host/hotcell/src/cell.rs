@@ -7,8 +7,8 @@ use crate::component::Component;
 use crate::diagnosis::{Diagnosis, GpuDiagnosis};
 use crate::failed::{FailedBefore, Tried};
 use crate::host_memory::HostMemory;
-use crate::isolation::{Isolate, Loaded, Order, Worked};
-use crate::kept::Kept;
+use crate::isolation::{Isolate, Loaded, Order, Waiting, Worked};
+use crate::kept::{Kept, Owned};
 use crate::permit::About;
 use crate::request::Request;
 use hotcell_model::component::Description;
@@ -32,11 +32,20 @@ pub(crate) struct Inner {
     pub(crate) isolation: Box<dyn Isolate>,
     pub(crate) cache: Result<ArtifactCache, String>,
     pub(crate) audit: Arc<dyn Audit>,
-    pub(crate) descriptions: Kept<Digest, Description>,
+    pub(crate) descriptions: Kept<(Tenant, Digest), Description>,
     pub(crate) loaded: Kept<LoadedKey, Awaited<Prepared>>,
     pub(crate) failed: FailedBefore,
     pub(crate) memory: HostMemory,
 }
+
+/// The most bytes of artifacts that stay loaded in memory.
+const LOADED_BYTES: u64 = 1 << 30;
+/// What each weighs at least: it holds a descriptor, of which a process has about a thousand.
+const LOADED_EACH_BYTES: u64 = 8 << 20;
+/// The most bytes of descriptions that are kept.
+const DESCRIPTIONS_BYTES: u64 = 64 << 20;
+/// What each weighs at least.
+const DESCRIPTIONS_EACH_BYTES: u64 = 64 << 10;
 
 /// A loaded kernel, with the size of the artifact that it was loaded from.
 #[derive(Clone)]
@@ -52,6 +61,22 @@ pub(crate) struct LoadedKey {
     pub(crate) tenant: Tenant,
     pub(crate) metering: Metering,
     pub(crate) grants: Grants,
+}
+
+impl Owned for LoadedKey {
+    fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+}
+
+impl Prepared {
+    /// What other launches share of it.
+    pub(crate) fn shared(&self) -> Self {
+        Self {
+            loaded: Arc::clone(&self.loaded).shared(),
+            artifact_bytes: self.artifact_bytes,
+        }
+    }
 }
 
 /// A cell cannot be set up.
@@ -77,8 +102,8 @@ impl Inner {
             isolation,
             cache,
             audit,
-            descriptions: Kept::default(),
-            loaded: Kept::default(),
+            descriptions: Kept::new(DESCRIPTIONS_BYTES, DESCRIPTIONS_EACH_BYTES),
+            loaded: Kept::new(LOADED_BYTES, LOADED_EACH_BYTES),
             failed: FailedBefore::default(),
             memory,
         }
@@ -127,12 +152,13 @@ impl Cell {
 
     fn describe_now(&self, component: &Component, order: Order<'_>) -> Worked<Arc<Description>> {
         let digest = component.digest();
-        let known = self.inner.descriptions.get(&digest);
+        let key = (order.tenant.clone(), digest);
+        let known = self.inner.descriptions.get(&key);
         // A description made under wider limits does not speak for these.
         if let Some(known) = known.filter(|known| counts_fit(known, order.limits)) {
             return Ok(known).into();
         }
-        let tried = Tried::new(digest, order.tenant, None, order.limits);
+        let tried = Tried::describing(digest, order.tenant, order.limits);
         if let Some(outcome) = self.inner.failed.find(&tried, Instant::now()) {
             return Worked {
                 is_remembered: true,
@@ -147,10 +173,15 @@ impl Cell {
         }
         worked.and_then(|description| {
             let description = Arc::new(description);
-            let kept = Arc::clone(&description);
-            self.inner.descriptions.insert(digest, kept);
+            let (kept, bytes) = (Arc::clone(&description), weight(&description));
+            self.inner.descriptions.insert(key, kept, bytes);
             Ok(description)
         })
+    }
+
+    /// How many launches of a tenant wait for a worker now.
+    pub fn waiting(&self, tenant: &Tenant) -> Waiting {
+        self.inner.isolation.waiting(tenant)
     }
 
     /// Has real workers of each kind try, after lockdown, what they must not be able to do; `component` is
@@ -174,6 +205,17 @@ impl Cell {
         let diagnose = |_: &mut About| self.inner.isolation.diagnose_gpu();
         self.recorded(Verb::Diagnose, about, diagnose)
     }
+}
+
+/// About what a description takes in memory: its manifest is one of the custom sections, and each import has a name.
+fn weight(description: &Description) -> u64 {
+    let names = description
+        .imports
+        .iter()
+        .map(|import| 64 + import.name.len() as u64);
+    let counts = &description.counts;
+    let extents = 24 * (counts.memories.len() + counts.tables.len()) as u64;
+    names.sum::<u64>() + extents + 4 * counts.custom_bytes
 }
 
 /// Whether what was counted is within `limits`.

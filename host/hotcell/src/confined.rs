@@ -5,7 +5,7 @@
 //! they see a hostile byte ([`worker`]), bounds and watches them from outside ([`compile`], [`runner`]), hands
 //! arrays over as sealed memory ([`parcel`]), believes nothing ([`reading`], [`claims`]), and kills what does not
 //! stop. A runner belongs to one tenant and one component and is used again ([`pool`]) unless it gave reason for
-//! an alert.
+//! an alert. What is scarce goes round by tenant ([`turns`]).
 
 mod claims;
 mod compile;
@@ -32,13 +32,14 @@ use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::component::Component;
 use crate::diagnosis::{Diagnosis, GpuDiagnosis};
-use crate::isolation::{Isolate, LoadFailure, Loaded, Order, Worked};
+use crate::isolation::{Isolate, LoadFailure, Loaded, Order, Waiting, Worked};
 use crate::permit::refused;
 use hotcell_model::component::Description;
 use hotcell_model::frame::{WireDescription, WorkerKind};
 use hotcell_model::layer::Tier;
 use hotcell_model::outcome::Outcome;
 use hotcell_model::profile::{EngineProfile, Isolation, Metering};
+use hotcell_model::tenant::Tenant;
 use kernel::ConfinedKernel;
 use programs::Programs;
 use reading::{Asked, Violation};
@@ -108,13 +109,16 @@ impl Isolate for Confined {
         artifact: &Arc<VerifiedArtifact>,
         order: Order<'_>,
     ) -> Result<Arc<dyn Loaded>, LoadFailure> {
-        let kernel = ConfinedKernel {
+        let kernel = Arc::new(ConfinedKernel {
             supervisor: Arc::clone(&self.0),
             key: key.clone(),
             artifact: Arc::clone(artifact),
-        };
-        kernel.load(order)?;
-        Ok(Arc::new(kernel))
+        });
+        kernel.load(order)
+    }
+
+    fn waiting(&self, tenant: &Tenant) -> Waiting {
+        self.0.waiting(tenant)
     }
 
     fn diagnose(&self, component: &Component) -> Result<Diagnosis, Outcome> {

@@ -1,9 +1,16 @@
-//! Compilations that failed a moment ago, so that a compile bomb costs once.
+//! What failed a moment ago on the way to a loaded kernel, so that a compile bomb costs once, and so does what
+//! compiles and does not load.
 //!
 //! Only ends that are the component's doing are kept, for the tenant that paid for them, and under the very
-//! limits that they failed under.
+//! limits that they failed under. A worker that breaks while it loads an artifact may be the component's doing: that
+//! is kept if it happens twice, and not for as long. Each tenant has its share of the memory: one whose components
+//! all fail pushes out its own.
 
+use crate::cell::LoadedKey;
+use crate::isolation::LoadFailure;
+use crate::kept::{Owned, next_to_go};
 use hotcell_model::digest::Digest;
+use hotcell_model::grant::Grants;
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::outcome::{Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
@@ -14,8 +21,12 @@ use std::time::{Duration, Instant};
 
 /// How long a failure is remembered.
 const REMEMBERED: Duration = Duration::from_secs(300);
+/// How long it is remembered that workers broke on an artifact, from the last of them on.
+const BREAKING_REMEMBERED: Duration = Duration::from_secs(60);
+/// How many workers break on an artifact before it is not tried again.
+const BREAKING: u32 = 2;
 /// The most failures that are remembered.
-const KEPT: usize = 256;
+const KEPT: usize = 1024;
 
 /// The limits that decide how a compilation ends.
 const DECIDING: [Limit; 12] = [
@@ -38,45 +49,94 @@ const DECIDING: [Limit; 12] = [
 pub(crate) struct Tried {
     component: Digest,
     tenant: Tenant,
-    /// `None` for a description.
-    metering: Option<Metering>,
+    step: Step,
     limits: [u64; DECIDING.len()],
 }
 
+/// How far it was.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Step {
+    Describe,
+    Compile(Metering),
+    /// With the memory that a runner has for guests.
+    Load(Metering, Grants, u64),
+}
+
 impl Tried {
-    pub(crate) fn new(
+    pub(crate) fn describing(component: Digest, tenant: &Tenant, limits: &Limits) -> Self {
+        Self::new(component, tenant, Step::Describe, limits)
+    }
+
+    pub(crate) fn compiling(
         component: Digest,
         tenant: &Tenant,
-        metering: Option<Metering>,
+        metering: Metering,
         limits: &Limits,
     ) -> Self {
+        Self::new(component, tenant, Step::Compile(metering), limits)
+    }
+
+    pub(crate) fn loading(key: &LoadedKey, limits: &Limits) -> Self {
+        let memory = limits.get(Limit::Memory);
+        let step = Step::Load(key.metering, key.grants.clone(), memory);
+        Self::new(key.component, &key.tenant, step, limits)
+    }
+
+    fn new(component: Digest, tenant: &Tenant, step: Step, limits: &Limits) -> Self {
         Self {
             component,
             tenant: tenant.clone(),
-            metering,
+            step,
             limits: DECIDING.map(|limit| limits.get(limit)),
         }
     }
 }
 
+impl Owned for Tried {
+    fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+}
+
 /// Failures with when they happened.
 #[derive(Default)]
-pub(crate) struct FailedBefore(Mutex<HashMap<Tried, (Instant, Outcome)>>);
+pub(crate) struct FailedBefore(Mutex<HashMap<Tried, Failure>>);
+
+struct Failure {
+    at: Instant,
+    outcome: Outcome,
+    /// How often a worker broke; 0 if it is known to be the component's doing.
+    broke: u32,
+}
+
+impl Failure {
+    fn remembered(&self) -> Duration {
+        match self.broke {
+            0 => REMEMBERED,
+            _ => BREAKING_REMEMBERED,
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.at) >= self.remembered()
+    }
+}
 
 impl FailedBefore {
     /// How the same try ended before, if it failed a moment ago; the message says that it is remembered.
     pub(crate) fn find(&self, tried: &Tried, now: Instant) -> Option<Outcome> {
         let failed = self.lock();
-        let (at, outcome) = failed.get(tried)?;
-        let age = now.saturating_duration_since(*at);
-        if age >= REMEMBERED {
+        let failure = failed.get(tried)?;
+        if failure.is_over(now) || (1..BREAKING).contains(&failure.broke) {
             return None;
         }
+        let age = now.saturating_duration_since(failure.at);
+        let outcome = &failure.outcome;
         let message = format!(
             "{} (remembered: it was tried {} s ago, and is not tried again for {} s)",
             outcome.message,
             age.as_secs(),
-            (REMEMBERED - age).as_secs()
+            (failure.remembered() - age).as_secs()
         );
         Some(Outcome {
             message,
@@ -86,18 +146,9 @@ impl FailedBefore {
 
     /// Remembers a failed compilation, if it was the component's doing.
     pub(crate) fn note(&self, tried: Tried, outcome: &Outcome, now: Instant) {
-        if !is_of_the_component(outcome) {
-            return;
+        if is_of_the_component(outcome) {
+            self.remember(tried, outcome, now, 0);
         }
-        let mut failed = self.lock();
-        failed.retain(|_, (at, _)| now.saturating_duration_since(*at) < REMEMBERED);
-        if failed.len() >= KEPT {
-            let oldest = failed.iter().min_by_key(|(_, (at, _))| *at);
-            if let Some(oldest) = oldest.map(|(tried, _)| tried.clone()) {
-                failed.remove(&oldest);
-            }
-        }
-        failed.insert(tried, (now, outcome.clone()));
     }
 
     /// As [`FailedBefore::note`], for a description: only one that was costly is worth remembering.
@@ -108,7 +159,52 @@ impl FailedBefore {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Tried, (Instant, Outcome)>> {
+    /// Remembers that an artifact did not load, if it was the component's doing or may have been.
+    pub(crate) fn note_loaded<T>(
+        &self,
+        tried: Tried,
+        loaded: &Result<T, LoadFailure>,
+        now: Instant,
+    ) {
+        match loaded {
+            Ok(_) => drop(self.lock().remove(&tried)),
+            Err(LoadFailure::Ended(outcome, evidence)) if is_of_the_worker(outcome) => {
+                // A worker that could not even be started knew nothing of the component.
+                if !evidence.alerts.is_empty() {
+                    let broke = self.broke(&tried, now) + 1;
+                    self.remember(tried, outcome, now, broke);
+                }
+            }
+            Err(LoadFailure::Ended(outcome, _)) => self.note(tried, outcome, now),
+            Err(LoadFailure::Stale(_)) => {}
+        }
+    }
+
+    fn broke(&self, tried: &Tried, now: Instant) -> u32 {
+        let failed = self.lock();
+        let failure = failed.get(tried).filter(|failure| !failure.is_over(now));
+        failure.map_or(0, |failure| failure.broke)
+    }
+
+    fn remember(&self, tried: Tried, outcome: &Outcome, now: Instant, broke: u32) {
+        let mut failed = self.lock();
+        failed.retain(|_, failure| !failure.is_over(now));
+        let outcome = outcome.clone();
+        let failure = Failure {
+            at: now,
+            outcome,
+            broke,
+        };
+        failed.insert(tried, failure);
+        if failed.len() > KEPT {
+            let held = failed.iter();
+            let held = held.map(|(tried, failure)| (tried.tenant(), 1, failure.at));
+            let first = next_to_go(held).and_then(|at| failed.keys().nth(at).cloned());
+            first.map(|first| failed.remove(&first));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Tried, Failure>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,11 +217,18 @@ fn is_of_the_component(outcome: &Outcome) -> bool {
     )
 }
 
+/// Whether a worker is to blame, or what made it break.
+fn is_of_the_worker(outcome: &Outcome) -> bool {
+    outcome.kind == OutcomeKind::HostFault
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::isolation::Evidence;
     use hotcell_model::limit::{Amount, Breach, LimitSource};
     use hotcell_model::outcome::Blame;
+    use hotcell_model::report::{Alert, AlertKind};
 
     fn bomb(limit: Limit) -> Outcome {
         let (amount, maximum) = (Amount::Used(2), 1);
@@ -139,7 +242,7 @@ mod tests {
     fn tried(component: u8, tenant: &str, limits: &Limits) -> Tried {
         let digest = Digest::from_bytes([component; 32]);
         let tenant = tenant.parse().unwrap();
-        Tried::new(digest, &tenant, Some(Metering::Strict), limits)
+        Tried::compiling(digest, &tenant, Metering::Strict, limits)
     }
 
     #[test]
@@ -178,15 +281,90 @@ mod tests {
     }
 
     #[test]
-    fn memory_of_failures_is_bounded_and_the_oldest_goes() {
+    fn memory_of_failures_is_bounded_and_a_tenant_pushes_out_its_own() {
         let (failed, now) = (FailedBefore::default(), Instant::now());
         let limits = Limits::defaults(Default::default());
-        let tried = |number: usize| tried(1, &format!("t{number}"), &limits);
-        for number in 0..=KEPT {
-            let at = now + Duration::from_millis(number as u64);
-            failed.note(tried(number), &bomb(Limit::CompileCpu), at);
+        failed.note(tried(0, "b", &limits), &bomb(Limit::CompileCpu), now);
+        let number = |number: usize| {
+            let component = Digest::from_bytes([(number % 256) as u8; 32]);
+            let tenant = "a".parse().unwrap();
+            let mut tried = Tried::compiling(component, &tenant, Metering::Strict, &limits);
+            tried.limits[0] = number as u64;
+            tried
+        };
+        for at in 0..=KEPT {
+            let when = now + Duration::from_millis(at as u64);
+            failed.note(number(at), &bomb(Limit::CompileCpu), when);
         }
         assert_eq!(failed.lock().len(), KEPT);
-        assert!(failed.find(&tried(0), now).is_none() && failed.find(&tried(1), now).is_some());
+        assert!(failed.find(&number(1), now).is_none());
+        assert!(failed.find(&number(2), now).is_some());
+        assert!(failed.find(&tried(0, "b", &limits), now).is_some());
+    }
+
+    fn ended(kind: OutcomeKind, alerts: Vec<Alert>) -> Result<(), LoadFailure> {
+        let outcome = Outcome::failed(kind, Blame::Unknown, "x");
+        let evidence = Evidence {
+            alerts,
+            ..Evidence::default()
+        };
+        Err(LoadFailure::Ended(Box::new(outcome), evidence))
+    }
+
+    fn loading(grants: Grants) -> Tried {
+        let key = LoadedKey {
+            component: Digest::from_bytes([1; 32]),
+            tenant: Tenant::default(),
+            metering: Metering::Strict,
+            grants,
+        };
+        Tried::loading(&key, &Limits::defaults(Default::default()))
+    }
+
+    #[test]
+    fn what_does_not_load_is_remembered_for_its_grants() {
+        let (failed, now) = (FailedBefore::default(), Instant::now());
+        let misfit = ended(OutcomeKind::InvalidComponent, Vec::new());
+        failed.note_loaded(loading(Grants::none()), &misfit, now);
+        assert!(failed.find(&loading(Grants::none()), now).is_some());
+        assert_eq!(failed.find(&loading(Grants::built_in()), now), None);
+        failed.note_loaded(loading(Grants::none()), &Ok(()), now);
+        assert_eq!(failed.find(&loading(Grants::none()), now), None);
+    }
+
+    #[test]
+    fn what_breaks_two_workers_is_not_given_a_third_for_a_while() {
+        let (failed, now) = (FailedBefore::default(), Instant::now());
+        let tried = || loading(Grants::none());
+        let broke = || {
+            ended(
+                OutcomeKind::HostFault,
+                vec![Alert {
+                    kind: AlertKind::WorkerDied,
+                    message: String::new(),
+                }],
+            )
+        };
+        failed.note_loaded(tried(), &broke(), now);
+        assert_eq!(failed.find(&tried(), now), None);
+        // One that loads in between was not the component's doing.
+        failed.note_loaded(tried(), &Ok(()), now);
+        failed.note_loaded(tried(), &broke(), now);
+        assert_eq!(failed.find(&tried(), now), None);
+        failed.note_loaded(tried(), &broke(), now);
+        assert!(failed.find(&tried(), now).is_some());
+        assert_eq!(failed.find(&tried(), now + BREAKING_REMEMBERED), None);
+        // What no worker saw, and who gave up, say nothing.
+        let other = || loading(Grants::built_in());
+        for kind in [
+            OutcomeKind::HostFault,
+            OutcomeKind::Cancelled,
+            OutcomeKind::Budget,
+        ] {
+            for _ in 0..3 {
+                failed.note_loaded(other(), &ended(kind, Vec::new()), now);
+            }
+        }
+        assert_eq!(failed.find(&other(), now), None);
     }
 }

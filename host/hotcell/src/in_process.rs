@@ -8,6 +8,7 @@ use crate::component::Component;
 use crate::gpu::GpuDevice;
 use crate::gpu::in_process::Gpus;
 use crate::isolation::{Evidence, Isolate, LoadFailure, Loaded, Order, Ran, Worked, not_run};
+use crate::kept::Kept;
 use crate::permit::refused;
 use hotcell_compiler::{CompileError, Compiler, Parallelism};
 use hotcell_model::component::Description;
@@ -20,14 +21,17 @@ use hotcell_model::profile::{EngineProfile, Isolation, Metering};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use hotcell_runner::{LoadError, LoadedKernel, OutputBuffer, Runner, RunnerConfig};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
+
+/// The most runners that are kept: each reserves address space for its slots, and has threads. Those whose kernels
+/// are still loaded live on with them.
+const RUNNERS: u64 = 32;
 
 /// Compilers and runners of this process. No two tenants share a runner, and so none shares a pool.
 pub(crate) struct InProcess {
     config: RunnerConfig,
     compilers: [OnceLock<Result<Compiler, String>>; Metering::ALL.len()],
-    runners: Mutex<HashMap<(Tenant, Metering), Arc<Runner>>>,
+    runners: Kept<(Tenant, Metering), Runner>,
     gpus: Arc<Gpus>,
 }
 
@@ -36,21 +40,15 @@ impl InProcess {
         Self {
             config,
             compilers: Default::default(),
-            runners: Mutex::default(),
+            runners: Kept::of_count(RUNNERS),
             gpus: Arc::new(Gpus::new(gpu)),
         }
     }
 
     fn runner(&self, tenant: &Tenant, metering: Metering) -> Result<Arc<Runner>, Outcome> {
-        let mut runners = self.runners.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (tenant.clone(), metering);
-        if let Some(runner) = runners.get(&key) {
-            return Ok(Arc::clone(runner));
-        }
-        let runner = Runner::new(metering, self.config).map_err(|error| host_fault(&error))?;
-        let runner = Arc::new(runner);
-        runners.insert(key, Arc::clone(&runner));
-        Ok(runner)
+        let make = || Runner::new(metering, self.config).map_err(|error| host_fault(&error));
+        self.runners.get_or_try_insert(&key, make)
     }
 
     fn artifact(
@@ -132,6 +130,10 @@ struct LoadedInProcess {
 }
 
 impl Loaded for LoadedInProcess {
+    fn shared(self: Arc<Self>) -> Arc<dyn Loaded> {
+        self
+    }
+
     fn run(
         &self,
         job: &Job,

@@ -43,7 +43,13 @@ pub(crate) trait Isolate: Send + Sync {
         order: Order<'_>,
     ) -> Worked<VerifiedArtifact>;
 
-    /// Makes an artifact runnable for those who share `key`.
+    /// How many launches of a tenant wait for a worker now.
+    fn waiting(&self, _tenant: &Tenant) -> Waiting {
+        Waiting::default()
+    }
+
+    /// Makes an artifact runnable for those who share `key`; what is returned may hold a worker ready for the launch
+    /// that it was loaded for.
     fn load(
         &self,
         key: &LoadedKey,
@@ -165,8 +171,22 @@ pub(crate) enum LoadFailure {
     Ended(Box<Outcome>, Evidence),
 }
 
+/// How many launches wait for a worker of each kind. In-process isolation has none of them, and nobody waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// For a compile process, to describe or to compile.
+    pub compile_processes: usize,
+    /// For a runner.
+    pub runners: usize,
+    /// For a GPU worker.
+    pub gpu_workers: usize,
+}
+
 /// A component that can be launched.
 pub(crate) trait Loaded: Send + Sync {
+    /// The same for other launches: what was made ready for one stays that one's.
+    fn shared(self: Arc<Self>) -> Arc<dyn Loaded>;
+
     /// Runs one launch to its end.
     fn run(
         &self,

@@ -88,6 +88,7 @@ pub use confined::ProgramError;
 pub use delivery::{Consignment, Delivery, Undelivered};
 pub use diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
 pub use gpu::{GpuDevice, UnknownGpuDevice};
+pub use isolation::Waiting;
 pub use launch::{Ended, Launch};
 pub use permit::Permit;
 pub use places::{PlaceError, Places};

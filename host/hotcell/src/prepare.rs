@@ -60,7 +60,10 @@ impl Cell {
             order,
         };
         let prepared = preparing.prepare(spent)?;
-        making.done(prepared.clone());
+        making.done(prepared.shared());
+        self.inner
+            .loaded
+            .weigh(&key, &place, prepared.artifact_bytes);
         Ok(prepared.loaded)
     }
 }
@@ -78,12 +81,18 @@ struct Preparing<'a> {
 impl Preparing<'_> {
     /// An alert for a compilation that cost far more than usual.
     fn far_off(&self, cost: Option<&Compilation>) -> Option<Alert> {
-        let description = self.cell.inner.descriptions.get(&self.key.component)?;
+        let described = (self.key.tenant.clone(), self.key.component);
+        let description = self.cell.inner.descriptions.get(&described)?;
         baseline::check(&description.counts, cost?)
     }
 
     fn prepare(&self, spent: &mut Spent) -> Result<Prepared, Outcome> {
         let inner = &self.cell.inner;
+        let loading = Tried::loading(self.key, self.order.limits);
+        if let Some(outcome) = inner.failed.find(&loading, Instant::now()) {
+            spent.timings.cache = Some(CacheOutcome::FailedBefore);
+            return Err(outcome);
+        }
         let origin = Origin {
             component: self.key.component,
             profile: inner.isolation.profile(self.key.metering),
@@ -137,6 +146,11 @@ impl Preparing<'_> {
         let isolation = &self.cell.inner.isolation;
         let loaded = isolation.load(self.key, artifact, self.order);
         spent.timings.load_ns = nanoseconds(begin.elapsed());
+        let tried = Tried::loading(self.key, self.order.limits);
+        self.cell
+            .inner
+            .failed
+            .note_loaded(tried, &loaded, Instant::now());
         match loaded {
             Ok(loaded) => Ok(Ok(Prepared {
                 loaded,
@@ -154,7 +168,7 @@ impl Preparing<'_> {
         let inner = &self.cell.inner;
         let (component, metering) = (self.key.component, self.key.metering);
         let Order { tenant, limits, .. } = self.order;
-        let tried = Tried::new(component, tenant, Some(metering), limits);
+        let tried = Tried::compiling(component, tenant, metering, limits);
         if let Some(outcome) = inner.failed.find(&tried, Instant::now()) {
             spent.timings.cache = Some(CacheOutcome::FailedBefore);
             return Err(outcome);

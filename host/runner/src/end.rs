@@ -31,10 +31,11 @@ pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances<'_>) -> Ou
         return outcome_of_stop(stop);
     }
     if error.is::<PoolConcurrencyLimitError>() {
-        let message = "too many launches at once for the slots of this host; retry later";
+        // Slots are one tenant's own.
+        let message = "this tenant has too many launches at once for its slots; retry later";
         return Outcome {
             reproducible: false,
-            ..Outcome::failed(OutcomeKind::Budget, Blame::Operator, message)
+            ..Outcome::failed(OutcomeKind::Budget, Blame::Request, message)
         };
     }
     let trap = error.downcast_ref::<Trap>();

@@ -7,7 +7,6 @@ use crate::ticker::Ticker;
 use hotcell_engine::config;
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION};
 use hotcell_model::job::Split;
-use hotcell_model::limit::Limit;
 use hotcell_model::profile::Metering;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
@@ -214,29 +213,10 @@ fn find_launch(component: &Component) -> Option<ComponentExportIndex> {
     component.get_export_index(Some(&entries), "launch")
 }
 
-/// A pool of `slots` component instances. What one component may hold of each thing is the ceiling of
-/// that limit; what a launch may hold is the limiter's to say.
+/// A pool as the engine profile has it, with what stays mapped between launches.
 fn pool(runner: RunnerConfig) -> PoolingAllocationConfig {
-    let ceiling = |limit: Limit| u32::try_from(limit.ceiling()).unwrap_or(u32::MAX);
-    let bytes = |limit: Limit| usize::try_from(limit.ceiling()).unwrap_or(usize::MAX);
-    // An SDK component has three core instances (one with code, two of adapter glue), one memory and
-    // two tables; slots beyond that serve components by other hands.
-    let slots = runner.slots;
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(4).max(ceiling(Limit::Instances)))
-        .total_memories(slots.max(ceiling(Limit::Memories)))
-        .total_tables(slots.saturating_mul(2).max(ceiling(Limit::Tables)))
-        .max_core_instances_per_component(ceiling(Limit::Instances))
-        .max_memories_per_component(ceiling(Limit::Memories))
-        .max_tables_per_component(ceiling(Limit::Tables))
-        .max_memories_per_module(ceiling(Limit::Memories))
-        .max_tables_per_module(ceiling(Limit::Tables))
-        .table_elements(bytes(Limit::TableElements))
-        .max_memory_size(bytes(Limit::Memory))
-        .max_core_instance_size(4 << 20)
-        .max_component_instance_size(4 << 20)
-        .max_unused_warm_slots(slots)
+    let mut pool = hotcell_engine::pool(runner.slots);
+    pool.max_unused_warm_slots(runner.slots)
         .decommit_batch_size(1)
         .linear_memory_keep_resident(runner.keep_resident_bytes)
         .table_keep_resident(64 << 10)

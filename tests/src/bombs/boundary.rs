@@ -56,17 +56,19 @@ fn tuple(number: usize) -> String {
     format!("(tuple{fields})")
 }
 
-/// Components that each instantiate the next one several times: the instances at the bottom are many.
+/// Components that each instantiate the next one several times: as many instances as there may be items, and as many
+/// with code as a launch may have.
 pub(super) fn instances(carrier: &mut Carrier) {
     let core = "(core module $m (func (export \"f\"))) (core instance (instantiate $m))";
-    let mut nested = format!("(component $inner {core})");
-    for _ in 0..10 {
+    let mut nested = "(component $inner (instance))".to_owned();
+    for level in 0..9 {
+        let core = if level < 6 { "" } else { core };
         let instances = "(instance (instantiate $inner))".repeat(3);
         nested = format!("(component $inner {nested} {core} {instances})");
     }
     carrier.component(&parse(&nested.replacen("$inner", "", 1)));
 }
 
-fn parse(text: &str) -> Vec<u8> {
+pub(super) fn parse(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the text of a bomb is well-formed")
 }

@@ -1,7 +1,9 @@
 //! Memory, tables, instances and handles: one cap over all of each.
 
 use hotcell::limit::Limit;
-use hotcell::outcome::OutcomeKind;
+use hotcell::outcome::{Blame, OutcomeKind};
+use hotcell::report::CacheOutcome;
+use hotcell_tests::bombs::carrying;
 use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 
 const PAGE: u64 = 65536;
@@ -93,6 +95,89 @@ fn more_memories_than_allowed_are_a_limit_with_both_numbers() {
 fn more_tables_than_allowed_are_a_limit_with_both_numbers() {
     let ended = arena!().attack("many_tables");
     assert!(assert_breached(&ended, Limit::Tables, 8) >= 9);
+}
+
+/// Runs the honest guest with that component inside; nothing was compiled for it.
+#[track_caller]
+fn refused_before(component: &str) -> hotcell::Ended {
+    let ended = arena!().cell.run(&carrying(component), honest_request());
+    assert_eq!(ended.report.timings.compile_ns.0, 0);
+    ended
+}
+
+#[test]
+fn what_no_runner_has_room_for_is_refused_before_it_is_compiled() {
+    let core = |inside: &str| format!("(core module $m {inside}) (core instance (instantiate $m))");
+    let many = |count: usize| {
+        let more = "(core instance (instantiate $m))".repeat(count - 1);
+        core("") + &more
+    };
+    // The honest guest around it has a memory and instances of its own.
+    for (inside, limit, requested, maximum) in [
+        (core(&"(memory 1)".repeat(12)), Limit::Memories, 13, 8),
+        (many(65), Limit::Instances, 66, 64),
+        (
+            core("(table 200000 funcref)"),
+            Limit::TableElements,
+            200_000,
+            100_000,
+        ),
+    ] {
+        let ended = refused_before(&format!("(component {inside})"));
+        let found = assert_breached(&ended, limit, maximum);
+        assert!(found >= requested, "{limit}: {found}");
+    }
+    let globals = core(&"(global i32 (i32.const 0))".repeat(40_000));
+    let again = "(core instance (instantiate $m))".repeat(4);
+    let ended = refused_before(&format!("(component {globals} {again})"));
+    assert_ended(&ended, OutcomeKind::InvalidComponent, Some(Blame::Guest));
+    assert!(ended.outcome.message.contains("at most 4MiB allowed"));
+}
+
+#[test]
+fn what_just_fits_loads() {
+    // With the honest guest's own: 8 memories, 16 instances; and nearly all that the engine may keep about them.
+    let inside = "(core module $m (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1) (memory 1))
+        (core instance (instantiate $m))";
+    let globals = "(global i32 (i32.const 0))".repeat(5_300);
+    let large =
+        format!("(core module $g {globals})") + &"(core instance (instantiate $g))".repeat(12);
+    let request = honest_request()
+        .limit(Limit::Memories, 8)
+        .limit(Limit::Instances, 64);
+    let component = carrying(&format!("(component {inside} {large})"));
+    let ended = arena!().cell.run(&component, request);
+    assert_ended(&ended, OutcomeKind::Done, None);
+}
+
+#[test]
+fn what_compiles_and_does_not_load_is_compiled_once() {
+    let arena = arena!();
+    let memories = "(memory 1)".repeat(13);
+    // A module that comes out of an instance: how much it holds shows when it is loaded.
+    let component = carrying(&format!(
+        r#"(component
+            (component $inner (core module $m {memories}) (export "m" (core module $m)))
+            (instance $i (instantiate $inner))
+            (alias export $i "m" (core module $m))
+            (core instance (instantiate $m)))"#
+    ));
+    let run = |tenant: &str, memory: u64| {
+        let request = honest_request().tenant(tenant.parse().unwrap());
+        let ended = arena
+            .cell
+            .run(&component, request.limit(Limit::Memory, memory));
+        assert_ended(&ended, OutcomeKind::InvalidComponent, Some(Blame::Guest));
+        ended.report.timings
+    };
+    assert!(run("a", 64 * PAGE).compile_ns.0 > 0);
+    let again = run("a", 64 * PAGE);
+    assert_eq!(again.cache, Some(CacheOutcome::FailedBefore));
+    assert_eq!(again.compile_ns.0, 0);
+    // Another tenant, and other limits, have another go.
+    assert!(run("b", 64 * PAGE).compile_ns.0 > 0);
+    assert!(run("a", 65 * PAGE).compile_ns.0 > 0);
+    arena.assert_serves();
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn more_launches_than_slots_are_refused_for_now_and_not_for_ever() {
     assert_ended(
         &second,
         OutcomeKind::Budget,
-        Some(hotcell::outcome::Blame::Operator),
+        Some(hotcell::outcome::Blame::Request),
     );
     assert!(!second.outcome.reproducible);
     arena.assert_serves();

@@ -5,7 +5,7 @@ use super::parcel::Parcel;
 use super::reading::Expected;
 use super::runner::Watching;
 use super::settle::{Known, settle};
-use super::supervisor::{GpuLease, Supervisor};
+use super::supervisor::{GpuLease, RunnerLease, Supervisor};
 use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::isolation::{LoadFailure, Loaded, Order, Ran, not_run};
@@ -15,7 +15,7 @@ use hotcell_model::job::{Job, JobData, Observer, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::stop::StopSignal;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A verified artifact, and where its runners are.
@@ -25,7 +25,18 @@ pub(crate) struct ConfinedKernel {
     pub(crate) artifact: Arc<VerifiedArtifact>,
 }
 
+/// A kernel with a runner that has it loaded, kept for the launch that had it loaded: so that this one waits for a
+/// runner once. What is not used is given back.
+struct Ready {
+    kernel: Arc<ConfinedKernel>,
+    lease: Mutex<Option<RunnerLease>>,
+}
+
 impl Loaded for ConfinedKernel {
+    fn shared(self: Arc<Self>) -> Arc<dyn Loaded> {
+        self
+    }
+
     fn run(
         &self,
         job: &Job,
@@ -33,7 +44,65 @@ impl Loaded for ConfinedKernel {
         signal: &Arc<StopSignal>,
         observer: &Arc<dyn Observer>,
     ) -> Ran {
-        self.try_run(job, data, signal, observer.as_ref())
+        self.run_with(None, job, data, signal, observer)
+    }
+}
+
+impl Loaded for Ready {
+    fn shared(self: Arc<Self>) -> Arc<dyn Loaded> {
+        Arc::clone(&self.kernel) as Arc<dyn Loaded>
+    }
+
+    fn run(
+        &self,
+        job: &Job,
+        data: &JobData,
+        signal: &Arc<StopSignal>,
+        observer: &Arc<dyn Observer>,
+    ) -> Ran {
+        let kernel = &self.kernel;
+        kernel.run_with(self.take(), job, data, signal, observer)
+    }
+}
+
+impl Ready {
+    fn take(&self) -> Option<RunnerLease> {
+        let mut lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.take()
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        if let Some(lease) = self.take() {
+            self.kernel.supervisor.give_up(lease);
+        }
+    }
+}
+
+impl ConfinedKernel {
+    /// Has a runner load the artifact now, so that one that does not load is known before anything depends on it.
+    pub(crate) fn load(self: Arc<Self>, order: Order<'_>) -> Result<Arc<dyn Loaded>, LoadFailure> {
+        let mut lease = self.supervisor.lease(&self.key, order.stop)?;
+        let runner = self
+            .supervisor
+            .runner(&mut lease, &self.key, &self.artifact, order)?;
+        lease.hold(runner);
+        Ok(Arc::new(Ready {
+            kernel: self,
+            lease: Mutex::new(Some(lease)),
+        }))
+    }
+
+    fn run_with(
+        &self,
+        lease: Option<RunnerLease>,
+        job: &Job,
+        data: &JobData,
+        signal: &StopSignal,
+        observer: &Arc<dyn Observer>,
+    ) -> Ran {
+        self.try_run(lease, job, data, signal, observer.as_ref())
             .unwrap_or_else(|failure| match failure {
                 LoadFailure::Ended(outcome, evidence) => Ran {
                     finished: not_run(*outcome),
@@ -46,21 +115,10 @@ impl Loaded for ConfinedKernel {
                 }
             })
     }
-}
-
-impl ConfinedKernel {
-    /// Has a runner load the artifact now, so that one that does not load is known before anything depends on it.
-    pub(crate) fn load(&self, order: Order<'_>) -> Result<(), LoadFailure> {
-        let mut lease = self.supervisor.lease(&self.key, order.stop)?;
-        let runner = self
-            .supervisor
-            .runner(&mut lease, &self.key, &self.artifact, order)?;
-        self.supervisor.give_back(lease, runner);
-        Ok(())
-    }
 
     fn try_run(
         &self,
+        mut ready: Option<RunnerLease>,
         job: &Job,
         data: &JobData,
         signal: &StopSignal,
@@ -72,12 +130,14 @@ impl ConfinedKernel {
             limits: &job.limits,
             stop: signal,
         };
-        // Before a runner, so that who waits for a GPU keeps no runner from others.
         let gpu_lease = match job.grants.has(Capability::Gpu) {
-            true => Some(supervisor.lease_gpu(&self.key.tenant, signal)?),
+            true => Some(self.lease_gpu(&mut ready, signal)?),
             false => None,
         };
-        let mut lease = supervisor.lease(&self.key, signal)?;
+        let mut lease = match ready {
+            Some(lease) => lease,
+            None => supervisor.lease(&self.key, signal)?,
+        };
         let begin = Instant::now();
         let mut runner = supervisor.runner(&mut lease, &self.key, &self.artifact, order)?;
         let load_ns = nanoseconds(begin.elapsed());
@@ -152,13 +212,30 @@ impl ConfinedKernel {
         Ok(ran)
     }
 
+    /// A place for a GPU worker. It comes before one for a runner, and in place of one that is ready: who waits for a
+    /// GPU keeps no runner from others.
+    fn lease_gpu(
+        &self,
+        ready: &mut Option<RunnerLease>,
+        signal: &StopSignal,
+    ) -> Result<GpuLease, LoadFailure> {
+        let (supervisor, tenant) = (&self.supervisor, &self.key.tenant);
+        if let Some(lease) = supervisor.try_lease_gpu(tenant) {
+            return Ok(lease);
+        }
+        if let Some(lease) = ready.take() {
+            supervisor.give_up(lease);
+        }
+        supervisor.lease_gpu(tenant, signal)
+    }
+
     /// Has a GPU worker of the tenant serve the launch.
-    fn begin_gpu<'a>(
-        &'a self,
-        mut lease: GpuLease<'a>,
+    fn begin_gpu(
+        &self,
+        mut lease: GpuLease,
         job: &Job,
         parcel: &Parcel,
-    ) -> Result<(GpuLease<'a>, GpuSession), LoadFailure> {
+    ) -> Result<(GpuLease, GpuSession), LoadFailure> {
         let worker = self.supervisor.gpu_worker(&mut lease)?;
         let session = worker.begin(job, parcel)?;
         Ok((lease, session))

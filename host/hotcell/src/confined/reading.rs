@@ -16,7 +16,7 @@ use hotcell_model::frame::{
 };
 use hotcell_model::gpu::{GpuEnd, GpuUsage, PROFILED_DISPATCHES};
 use hotcell_model::layer::{Layer, LayerReport, LayerState};
-use hotcell_model::limit::Limits;
+use hotcell_model::limit::{Breach, Limits};
 use hotcell_model::probe::Attempted;
 use hotcell_model::text;
 
@@ -305,11 +305,17 @@ pub fn read_attempted(
 /// A limit that a component is over must be one in force.
 fn check_refusal(refusal: Refusal, limits: &Limits) -> Result<CompileAnswer, Violation> {
     if let Refusal::TooMuch(breach) = &refusal
-        && (breach.maximum != limits.get(breach.limit) || breach.amount.value() <= breach.maximum)
+        && (!is_in_force(breach, limits) || breach.amount.value() <= breach.maximum)
     {
         return Err(Violation::Refusal);
     }
     Ok(CompileAnswer::Refused(refusal))
+}
+
+/// Whether a compile process can refuse by that: a limit as it was told, or what a runner has room for.
+fn is_in_force(breach: &Breach, limits: &Limits) -> bool {
+    let maximum = Some(breach.maximum);
+    maximum == Some(limits.get(breach.limit)) || maximum == hotcell_engine::room(breach.limit)
 }
 
 fn check_descriptors(descriptors: usize) -> Result<(), Violation> {

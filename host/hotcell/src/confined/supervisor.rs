@@ -8,13 +8,13 @@ use super::programs::Programs;
 use super::reading::Asked;
 use super::runner::{Load, NotLoaded, Runner};
 use super::settings::Settings;
-use super::turns::{NoTurn, Turns};
+use super::turns::NoTurn;
 use super::worker::{Fault, Process, check_tier};
 use super::workers::{Role, Spare, Workers};
 use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::component::Component;
-use crate::isolation::{Evidence, LoadFailure, Order, Worked};
+use crate::isolation::{Evidence, LoadFailure, Order, Waiting, Worked};
 use crate::prepare::cancelled;
 use hotcell_model::frame::WorkerKind;
 use hotcell_model::limit::Limit;
@@ -22,6 +22,7 @@ use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
+use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -29,13 +30,16 @@ use std::time::{Duration, Instant};
 const IDLE_FOR: Duration = Duration::from_secs(60);
 
 /// A place for a tenant's GPU worker.
-pub(crate) type GpuLease<'a> = Lease<'a, Tenant, GpuWorker>;
+pub(crate) type GpuLease = Lease<Tenant, GpuWorker>;
+/// A place for a runner.
+pub(crate) type RunnerLease = Lease<LoadedKey, Runner>;
 
 /// What compilations and launches of one cell share.
 pub(crate) struct Supervisor {
     pub(crate) settings: Settings,
     pub(crate) workers: Workers,
-    compilers: Turns,
+    /// Of compile processes only their number is kept: each serves once.
+    compilers: Pool<Tenant, Infallible>,
     pool: Pool<LoadedKey, Runner>,
     gpus: Pool<Tenant, GpuWorker>,
     spare_compiler: Spare,
@@ -53,12 +57,11 @@ impl Supervisor {
                     supervisor.expire();
                 }
             };
-            let compilers = (settings.compilers, settings.compilers_per_tenant);
             Self {
                 workers: Workers::new(programs, &settings),
-                compilers: Turns::new(compilers.0, compilers.1, settings.queue),
-                pool: Pool::new(settings.max_runners, settings.queue),
-                gpus: Pool::new(settings.max_gpu_workers, settings.queue),
+                compilers: Pool::new(settings.compilers()),
+                pool: Pool::new(settings.runners()),
+                gpus: Pool::new(settings.gpu_workers()),
                 spare_compiler: Spare::default(),
                 spare_runner: Spare::default(),
                 keeper: Keeper::start(look),
@@ -157,7 +160,7 @@ impl Supervisor {
         &self,
         key: &LoadedKey,
         stop: &StopSignal,
-    ) -> Result<Lease<'_, LoadedKey, Runner>, LoadFailure> {
+    ) -> Result<RunnerLease, LoadFailure> {
         self.pool
             .take(key, stop)
             .map_err(|no_turn| no_turn.outcome("a runner").into())
@@ -166,7 +169,7 @@ impl Supervisor {
     /// A runner with the artifact loaded, for a place in the pool.
     pub(crate) fn runner(
         self: &Arc<Self>,
-        lease: &mut Lease<'_, LoadedKey, Runner>,
+        lease: &mut RunnerLease,
         key: &LoadedKey,
         artifact: &VerifiedArtifact,
         order: Order<'_>,
@@ -205,9 +208,33 @@ impl Supervisor {
     }
 
     /// Gives a runner back for others.
-    pub(crate) fn give_back(&self, lease: Lease<'_, LoadedKey, Runner>, runner: Runner) {
+    pub(crate) fn give_back(&self, lease: RunnerLease, runner: Runner) {
         if let Some(evicted) = lease.give_back(runner) {
             self.bury(evicted);
+        }
+    }
+
+    /// Gives up a place for a runner that was not used, and the runner in it, if any, to others.
+    pub(crate) fn give_up(&self, mut lease: RunnerLease) {
+        if let Some(evicted) = lease.take_evicted() {
+            self.bury(evicted);
+        }
+        if let Some(runner) = lease.take_item() {
+            self.give_back(lease, runner);
+        }
+    }
+
+    /// A place for a tenant's GPU worker, if nobody has to wait for it.
+    pub(crate) fn try_lease_gpu(&self, tenant: &Tenant) -> Option<GpuLease> {
+        self.gpus.try_take(tenant)
+    }
+
+    /// How many of a tenant wait.
+    pub(crate) fn waiting(&self, tenant: &Tenant) -> Waiting {
+        Waiting {
+            compile_processes: self.compilers.waiting_of(tenant),
+            runners: self.pool.waiting_of(tenant),
+            gpu_workers: self.gpus.waiting_of(tenant),
         }
     }
 
@@ -216,14 +243,14 @@ impl Supervisor {
         &self,
         tenant: &Tenant,
         stop: &StopSignal,
-    ) -> Result<GpuLease<'_>, LoadFailure> {
+    ) -> Result<GpuLease, LoadFailure> {
         self.gpus
             .take(tenant, stop)
             .map_err(|no_turn| no_turn.outcome("a GPU worker").into())
     }
 
     /// A GPU worker with its device open.
-    pub(crate) fn gpu_worker(&self, lease: &mut GpuLease<'_>) -> Result<GpuWorker, LoadFailure> {
+    pub(crate) fn gpu_worker(&self, lease: &mut GpuLease) -> Result<GpuWorker, LoadFailure> {
         if let Some(evicted) = lease.take_evicted() {
             self.keeper.run(move || drop(evicted));
         }
@@ -238,7 +265,7 @@ impl Supervisor {
     }
 
     /// Gives a GPU worker back for the tenant's next launch.
-    pub(crate) fn give_back_gpu(&self, lease: GpuLease<'_>, worker: GpuWorker) {
+    pub(crate) fn give_back_gpu(&self, lease: GpuLease, worker: GpuWorker) {
         if let Some(evicted) = lease.give_back(worker) {
             self.keeper.run(move || drop(evicted));
         }
@@ -312,13 +339,24 @@ impl NoTurn {
     fn outcome(self, what: &str) -> Outcome {
         match self {
             Self::Cancelled => cancelled(&format!("it waited for {what}")),
-            Self::Full(waiting) => {
-                let message = format!("{waiting} launches wait for {what} already; retry later");
-                Outcome {
-                    reproducible: false,
-                    ..Outcome::failed(OutcomeKind::Budget, Blame::Operator, message)
-                }
-            }
+            Self::Full(waiting) => full(&format!(
+                "{waiting} launches of this tenant wait for {what} already, as many as may"
+            )),
+            Self::Crowded(waiting) => full(&format!(
+                "{waiting} launches of all tenants wait for {what}, as many as may, and no tenant has more of them than this one"
+            )),
         }
+    }
+}
+
+/// The end of a launch for which there is no room in a queue: other launches of its own tenant have taken it.
+fn full(why: &str) -> Outcome {
+    Outcome {
+        reproducible: false,
+        ..Outcome::failed(
+            OutcomeKind::Budget,
+            Blame::Request,
+            format!("{why}; retry later"),
+        )
     }
 }

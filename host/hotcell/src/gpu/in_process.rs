@@ -5,6 +5,7 @@
 //! confined isolation exists.
 
 use super::GpuDevice;
+use crate::kept::Kept;
 use hotcell_gpu::device::{Device, DeviceChoice};
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuLink};
@@ -14,21 +15,23 @@ use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::GpuReport;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// The most devices that are kept open, as many as confined isolation has GPU workers unless told otherwise.
+const DEVICES: u64 = 4;
 
 /// The devices of this process, by tenant.
 pub(crate) struct Gpus {
     choice: GpuDevice,
-    devices: Mutex<HashMap<Tenant, Arc<Device>>>,
+    devices: Kept<Tenant, Device>,
 }
 
 impl Gpus {
     pub(crate) fn new(choice: GpuDevice) -> Self {
         Self {
             choice,
-            devices: Mutex::default(),
+            devices: Kept::of_count(DEVICES),
         }
     }
 
@@ -59,26 +62,26 @@ impl Gpus {
     }
 
     fn device(&self, tenant: &Tenant) -> Result<Arc<Device>, Outcome> {
-        let mut devices = self.devices.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(device) = devices.get(tenant).filter(|device| !device.is_lost()) {
-            return Ok(Arc::clone(device));
+        if let Some(lost) = self.devices.get(tenant).filter(|device| device.is_lost()) {
+            self.devices.forget(tenant, &lost);
         }
+        self.devices.get_or_try_insert(tenant, || self.open())
+    }
+
+    fn open(&self) -> Result<Device, Outcome> {
         let device = Device::open(match self.choice {
             GpuDevice::Any => DeviceChoice::Any,
             GpuDevice::Software => DeviceChoice::Software,
             GpuDevice::Nothing => DeviceChoice::Nothing,
         });
-        let device = device.map_err(|error| Outcome {
+        device.map_err(|error| Outcome {
             reproducible: false,
             ..Outcome::failed(
                 OutcomeKind::GpuLost,
                 Blame::Operator,
                 format!("no GPU to run on: {error}"),
             )
-        })?;
-        let device = Arc::new(device);
-        devices.insert(tenant.clone(), Arc::clone(&device));
-        Ok(device)
+        })
     }
 }
 
