@@ -328,7 +328,9 @@ mod tests {
         let pool = pool(3, 4);
         assert_eq!(take_of(&pool, "two", "x").give_back(1), None);
         let held = [take(&pool, "a"), take(&pool, "b")];
-        held.map(|lease| assert_eq!(lease.give_back(2), None));
+        for lease in held {
+            assert_eq!(lease.give_back(2), None);
+        }
         let mut other = take_of(&pool, "three", "y");
         assert_eq!(other.take_evicted(), Some(2));
         assert_eq!(take_of(&pool, "two", "x").take_item(), Some(1));
