@@ -176,7 +176,7 @@ pub const BOMBS: &[Bomb] = &[
     ),
     bomb(
         "memories_and_tables",
-        "memories and tables, as many as there may be items",
+        "memories, tables and globals, as many as there may be items",
         Some(Limit::Items),
         sections::memories_and_tables,
     ),

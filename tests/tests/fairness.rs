@@ -74,9 +74,7 @@ fn of(tenant: &str) -> Request {
 }
 
 fn start(cell: &Cell, component: &Component, request: Request) -> Launch {
-    cell.start(component, request)
-        .ok()
-        .expect("it is authorized")
+    cell.start(component, request).expect("it is authorized")
 }
 
 /// Waits until so many launches of a tenant wait for something.
@@ -105,7 +103,7 @@ fn a_single_launch_waits_for_one_of_a_thousand_that_want_runners() {
         // Only one of the others ends, so that this one gets its runner or none.
         gate.let_go(1);
         let (sender, ended) = mpsc::channel();
-        std::thread::spawn(move || sender.send(single.wait()));
+        std::thread::spawn(move || drop(sender.send(single.wait())));
         let ended = ended.recv_timeout(PATIENCE).expect("another went first");
         assert_ended(&ended, OutcomeKind::Done, None);
         gate.let_go(QUEUED);

@@ -1,4 +1,5 @@
-//! What an instance of a component takes of a runner's pool, counted without making one.
+//! What an instance of a component takes of a runner's pool, counted without making one. The engine looks at each
+//! module by itself too, even at one that nothing instantiates.
 //!
 //! A component's core instances are those of its own modules and those of the components inside it, once for each
 //! time that they are instantiated: a few lines that instantiate each other can make millions. So each part's need
@@ -29,6 +30,8 @@ pub(crate) struct Needs {
     /// Modules and components that are open, from the outside in.
     open: Vec<Part>,
     whole: Whole,
+    /// The most that any module takes by itself.
+    module: Need,
 }
 
 /// A module or component that is being read.
@@ -67,13 +70,18 @@ impl Needs {
         Ok(())
     }
 
-    /// What an instance of the component takes, once all of it was read.
+    /// What a runner must have room for, once all of the component was read: each module, and an instance of all.
     pub(crate) fn whole(&self) -> Whole {
-        self.whole
+        let mut whole = self.whole;
+        whole.need.widen(&self.module);
+        whole
     }
 
     fn end(&mut self) {
         let ended = self.open.pop();
+        if let Some(Part::Module(need)) = &ended {
+            self.module.widen(need);
+        }
         match (ended, self.component()) {
             (Some(Part::Module(need)), Some(outer)) => outer.modules.push(Some(need)),
             (Some(Part::Component(part)), Some(outer)) => {

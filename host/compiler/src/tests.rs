@@ -219,6 +219,13 @@ fn what_no_runner_has_room_for_is_refused_with_both_numbers() {
     ) + "(instance (instantiate 0))";
     for (inside, limit, requested, maximum) in [
         (core(&"(memory 1)".repeat(13)), Limit::Memories, 13, 8),
+        // The engine refuses a module for what it has though nothing instantiates it.
+        (
+            format!("(core module {})", "(memory 1)".repeat(13)),
+            Limit::Memories,
+            13,
+            8,
+        ),
         (
             core("(memory 1)") + &"(core instance (instantiate $m))".repeat(8),
             Limit::Memories,
@@ -252,12 +259,12 @@ fn what_no_runner_has_room_for_is_refused_with_both_numbers() {
 }
 
 #[test]
-fn what_is_only_declared_or_just_fits_is_accepted() {
+fn what_just_fits_is_accepted() {
     let module = |inside: &str| format!("(core module $m {inside})");
     let once = "(core instance (instantiate $m))";
     for inside in [
-        // Nothing instantiates it.
-        module(&"(memory 1)".repeat(13)),
+        // Nothing instantiates them.
+        module(&"(memory 1)".repeat(8)).repeat(20).replace("$m", ""),
         module(&"(memory 1)".repeat(8)) + once,
         module("(memory 65536)") + once,
         module(&"(table 100000 funcref)".repeat(16)) + once,

@@ -44,6 +44,16 @@ impl Need {
         self.metadata_bytes = self.metadata_bytes.saturating_add(other.metadata_bytes);
     }
 
+    /// Makes this at least as much as another.
+    pub fn widen(&mut self, other: &Self) {
+        self.core_instances = self.core_instances.max(other.core_instances);
+        self.memories = self.memories.max(other.memories);
+        self.tables = self.tables.max(other.tables);
+        self.memory_bytes = self.memory_bytes.max(other.memory_bytes);
+        self.table_elements = self.table_elements.max(other.table_elements);
+        self.metadata_bytes = self.metadata_bytes.max(other.metadata_bytes);
+    }
+
     /// What is needed of each thing that has a limit's name.
     pub fn counts(&self) -> [(Limit, u64); 5] {
         [

@@ -153,14 +153,17 @@ fn what_just_fits_loads() {
 #[test]
 fn what_compiles_and_does_not_load_is_compiled_once() {
     let arena = arena!();
-    let memories = "(memory 1)".repeat(13);
-    // A module that comes out of an instance: how much it holds shows when it is loaded.
+    let (memories, thrice) = (
+        "(memory 1)".repeat(4),
+        "(core instance (instantiate $m))".repeat(3),
+    );
+    // A module that comes out of an instance: what its instances hold together shows when they are loaded.
     let component = carrying(&format!(
         r#"(component
             (component $inner (core module $m {memories}) (export "m" (core module $m)))
             (instance $i (instantiate $inner))
             (alias export $i "m" (core module $m))
-            (core instance (instantiate $m)))"#
+            {thrice})"#
     ));
     let run = |tenant: &str, memory: u64| {
         let request = honest_request().tenant(tenant.parse().unwrap());
