@@ -1,3 +1,5 @@
+//! The README's program: one kernel, run once.
+
 use hotcell::{Array, Cell, Component, Request};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

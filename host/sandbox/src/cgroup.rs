@@ -114,6 +114,19 @@ impl Cgroup {
         fs::write(self.directory.join("cgroup.procs"), pid.to_string())
     }
 
+    /// Bounds all memory of its processes, where the controller is there. Unlike limits on a process, this one can
+    /// be raised again.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn limit_memory(&self, bytes: u64) -> io::Result<()> {
+        let file = self.directory.join("memory.max");
+        match file.exists() {
+            true => fs::write(file, bytes.to_string()),
+            false => Ok(()),
+        }
+    }
+
     /// The CPU time that its processes have used.
     pub fn cpu_time(&self) -> Option<Duration> {
         let stat = fs::read_to_string(self.directory.join("cpu.stat")).ok()?;
@@ -175,4 +188,34 @@ fn own_directory() -> Option<PathBuf> {
 fn absent(why: &str) -> LayerReport {
     let remedy = "run under a service manager that delegates a cgroup (systemd: `Delegate=yes`)";
     LayerReport::absent(Layer::Cgroup, why, remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory with the files that a cgroup has.
+    fn delegated(files: &[&str]) -> (tempfile::TempDir, Cgroup) {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("cgroup.procs"), "").unwrap();
+        let hierarchy = Hierarchy::at(directory.path().to_owned()).unwrap();
+        let cgroup = hierarchy.create(&CgroupLimits::default()).unwrap();
+        for file in files {
+            fs::write(cgroup.directory.join(file), "max").unwrap();
+        }
+        (directory, cgroup)
+    }
+
+    #[test]
+    fn memory_is_bounded_where_the_controller_is_there_and_again_later() {
+        let (_directory, cgroup) = delegated(&["memory.max"]);
+        for bytes in [1 << 20, 1 << 30] {
+            cgroup.limit_memory(bytes).unwrap();
+            let written = fs::read_to_string(cgroup.directory.join("memory.max"));
+            assert_eq!(written.unwrap(), bytes.to_string());
+        }
+        let (_directory, without) = delegated(&[]);
+        without.limit_memory(5).unwrap();
+        assert!(!without.directory.join("memory.max").exists());
+    }
 }

@@ -151,7 +151,7 @@ impl<'a> Compiling<'a> {
     }
 
     /// Bounds the process before it sees anything hostile.
-    fn bound(&self, component_bytes: u64) -> Result<(), Fault> {
+    fn bound(&mut self, component_bytes: u64) -> Result<(), Fault> {
         let maximum = self.order.limits.get(Limit::CompileMemory);
         let own = maximum
             .saturating_sub(PROGRAM_BYTES)
@@ -166,7 +166,8 @@ impl<'a> Compiling<'a> {
         let bounded = worker
             .limit_memory(own, Some(all))
             .and_then(|()| worker.limit_cpu_seconds(cpu.as_secs() + 2));
-        bounded.map_err(|error| Fault::Start(self.process.kind(), error))
+        bounded.map_err(|error| Fault::Start(self.process.kind(), error))?;
+        self.process.limit_cgroup(all)
     }
 
     /// Waits for the answer within the limits on CPU and wall time.

@@ -35,6 +35,8 @@ pub(crate) struct Runner {
     wake: Arc<Wake>,
     /// The most memory that a guest can have in it.
     guest_bytes: u64,
+    /// The most private memory that it can have.
+    data_bytes: u64,
     /// Its CPU time when it last had nothing to do.
     rested_at: Option<Duration>,
     /// Counts launches: their ids.
@@ -100,6 +102,7 @@ impl Runner {
             .map_err(NotLoaded::Tier)?;
         let bounded = process.worker().limit_memory(load.data_bytes, None);
         bounded.map_err(|error| Fault::Start(kind, error))?;
+        process.limit_cgroup(load.data_bytes)?;
         let wake = Arc::new(Wake::new().map_err(Fault::Here)?);
         let waker = Arc::clone(&wake);
         let waking = OnCancel::call(load.stop, move || waker.wake());
@@ -119,6 +122,7 @@ impl Runner {
             rested_at: process.worker().cpu_time(),
             process,
             guest_bytes: load.guest_bytes,
+            data_bytes: load.data_bytes,
             launches: 0,
         })
     }
@@ -228,7 +232,13 @@ impl Runner {
             observer,
             lines: Vec::new(),
         };
-        let sent = self.process.send_encoded(descriptors);
+        let written = job.arrays.iter().filter(|array| array.is_written);
+        let written = written.fold(0, |sum: u64, array| sum.saturating_add(array.size_bytes));
+        // Outputs are charged to who writes to them first.
+        let bounded = self
+            .process
+            .limit_cgroup(self.data_bytes.saturating_add(written));
+        let sent = bounded.and_then(|()| self.process.send_encoded(descriptors));
         let end = match sent {
             Ok(()) => watch.wait(&mut self.process, &self.wake),
             Err(fault) => Err(Stopped::Fault(fault)),

@@ -14,6 +14,8 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+/// What the operating system keeps for a process, besides a part of what the process has: page tables, buffers.
+const CGROUP_SLACK_BYTES: u64 = 128 << 20;
 /// How long a worker may take to lock itself and say hello.
 const GREETING_WITHIN: Duration = Duration::from_secs(10);
 /// How long a worker that has closed its socket may take to be gone: to die takes the processor too, which others may
@@ -33,7 +35,9 @@ pub(crate) struct Process {
     buffer: Vec<u8>,
     descriptors: Vec<OwnedFd>,
     /// Removed after the worker is reaped: fields are dropped in order.
-    _cgroup: Option<Cgroup>,
+    cgroup: Option<Cgroup>,
+    /// The bound on the memory of the cgroup; 0 while there is none.
+    cgroup_bytes: u64,
 }
 
 /// How a worker failed.
@@ -89,7 +93,8 @@ impl Process {
             layers: Vec::new(),
             buffer: Vec::new(),
             descriptors: Vec::new(),
-            _cgroup: cgroup,
+            cgroup,
+            cgroup_bytes: 0,
         };
         let deadline = Instant::now() + GREETING_WITHIN;
         match process.receive(deadline, None)? {
@@ -115,6 +120,18 @@ impl Process {
     /// The process itself, to be measured and limited.
     pub(crate) fn worker(&self) -> &Worker {
         &self.worker
+    }
+
+    /// Bounds all memory that is charged to the process, shared memory that it writes first included: its own, with
+    /// room for what the operating system keeps for it. A last line, where a cgroup is delegated.
+    pub(crate) fn limit_cgroup(&mut self, bytes: u64) -> Result<(), Fault> {
+        let bytes = bytes.saturating_add(CGROUP_SLACK_BYTES + bytes / 16);
+        if let Some(cgroup) = self.cgroup.as_ref().filter(|_| bytes != self.cgroup_bytes) {
+            let limited = cgroup.limit_memory(bytes);
+            limited.map_err(|error| Fault::Start(self.kind, error))?;
+            self.cgroup_bytes = bytes;
+        }
+        Ok(())
     }
 
     /// What it is.
