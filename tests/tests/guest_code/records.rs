@@ -86,8 +86,10 @@ fn a_permit_that_is_dropped_ends_its_record() {
     assert_eq!(reports[0].outcome.kind, OutcomeKind::Cancelled);
 }
 
+type Send = fn() -> Result<(), Undelivered>;
+
 /// Delivers as its function says.
-struct Sending(fn() -> Result<(), Undelivered>);
+struct Sending(Send);
 
 impl Delivery for Sending {
     fn prepare(&self, outputs: &[(&str, &ArrayType)]) -> Result<Box<dyn Consignment>, Undelivered> {
@@ -111,7 +113,7 @@ impl Consignment for Sending {
 #[test]
 fn a_record_says_done_only_of_what_was_delivered() {
     let (cell, ledger) = kept();
-    let sendings: [(fn() -> Result<(), Undelivered>, OutcomeKind); 3] = [
+    let sendings: [(Send, OutcomeKind); 3] = [
         (|| Ok(()), OutcomeKind::Done),
         (
             || Err(Undelivered::Io("no space".to_owned())),

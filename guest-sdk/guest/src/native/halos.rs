@@ -72,12 +72,13 @@ fn columns_of(start: usize, len: usize, total: usize) -> Vec<i32> {
     let rows = start - chunk.before(1)..start + len + chunk.after(1);
     let value = |at: usize| i32::try_from(at * at).unwrap();
     let image: Vec<i32> = (rows.start * 2..rows.end * 2).map(value).collect();
-    let mut out = vec![0; len * 2];
+    // On the heap, where a block is aligned.
+    let (weight, mut out) = (vec![1, 3], vec![0; len * 2]);
     Launch::new(ENTRIES, "columns")
         .dim(len as u64)
         .dim(2)
         .input(&image)
-        .input(&[1, 3])
+        .input(&weight)
         .output(&mut out)
         .chunk(chunk)
         .run()
