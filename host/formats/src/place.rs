@@ -129,13 +129,12 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 }
 
 fn check_regular(found: &Metadata) -> io::Result<()> {
-    match found.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file: copy its content into one first",
-        )),
-    }
+    let why = match found {
+        found if found.is_file() => return Ok(()),
+        found if found.is_dir() => "a directory: name a file in it",
+        _ => "not a regular file: copy its content into one first",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{MEMORY, WALL, tight, timed};
 use hotcell::limit::{Limit, Limits};
 use hotcell::outcome::{Blame, OutcomeKind};
-use hotcell::report::CacheOutcome;
+use hotcell::report::{AlertKind, CacheOutcome};
 use hotcell::{Cell, Ended, Isolation, Request};
 use hotcell_tests::bombs::{BOMBS, Bomb};
 use hotcell_tests::{Arena, honest_request};
@@ -106,6 +106,12 @@ fn explode_all(request: &Request, wall: Duration, memory: u64) {
         });
         faults.extend(checked.err().map(|fault| format!("{}: {fault}", bomb.name)));
         arena.assert_serves();
+        // What costs far more than its size is said; nothing else may be.
+        let odd = |kind: &AlertKind| *kind != AlertKind::CompilationCost;
+        let odd: Vec<AlertKind> = arena.take_alerts().into_iter().filter(odd).collect();
+        if !odd.is_empty() {
+            faults.push(format!("{}: alerts {odd:?}", bomb.name));
+        }
     }
     assert!(faults.is_empty(), "{faults:#?}");
 }

@@ -235,6 +235,10 @@ fn a_dimension_that_no_input_fixes_is_asked_for_and_given() {
     assert_eq!(hotcell_tests::read_npy(command.path("out.npy")), [0; 3]);
     command
         .run("run free.wasm --dim n=18446744073709551615")
+        .exits(2)
+        .says(&["maximum 4294967295"]);
+    command
+        .run("run free.wasm --dim n=4096 --limit bytes_out=1KiB")
         .exits(19)
         .says(&["bytes_out"]);
 }

@@ -134,10 +134,9 @@ fn chunks_that_fail_beside_each_other_fail_as_the_guests_every_time() {
                 );
                 command.run(&line).exits(code);
                 let report = command.report("r.json");
-                assert!(
-                    report["usage"]["instances"].as_u64().unwrap() > 1,
-                    "{report}"
-                );
+                // The first that fails by itself may be done with before a second begins.
+                let instances = report["usage"]["instances"].as_u64().unwrap();
+                assert!(instances > 1 || entry != "never_ends", "{report}");
                 let outcome = &report["outcome"];
                 assert_eq!(
                     outcome["kind"], kind,

@@ -16,16 +16,17 @@ use std::time::Duration;
 
 const GIB: u64 = 1 << 30;
 
-/// A guest that writes nothing of an output of `n` bytes.
+/// A guest that writes nothing of an output of `n` words of eight bytes.
 fn idle() -> Guest {
     Guest::named("writes_nothing").record(|record| {
         record.signature = "->(n)".to_owned();
         record.parameters.remove(0);
+        record.parameters[0].dtype = DType::U64;
     })
 }
 
 fn idle_request(bytes: u64) -> Request {
-    Request::new().dim("n", bytes)
+    Request::new().dim("n", bytes / 8)
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn arrays_beyond_the_hosts_memory_are_refused_before_anything_runs() {
         // The weight that a guest says it has gives it none of it.
         (heavy, 4 * GIB),
     ] {
-        let request = idle_request(limit + 1);
+        let request = idle_request(limit + 8);
         let request = match limit == 4 * GIB {
             true => request,
             false => request.limit(Limit::HostMemory, limit),
@@ -71,7 +72,7 @@ fn arrays_beyond_the_hosts_memory_are_refused_before_anything_runs() {
         let breach = ended.outcome.limit.unwrap();
         assert_eq!(
             (breach.limit, breach.amount.value(), breach.maximum),
-            (Limit::HostMemory, limit + 1, limit)
+            (Limit::HostMemory, limit + 8, limit)
         );
     }
 }
