@@ -68,6 +68,10 @@ pub(crate) fn build_host() -> Result<()> {
         "--workspace",
         "--exclude",
         "xtask",
+        // Documents quote the examples, and tests run them.
+        "--lib",
+        "--bins",
+        "--examples",
         "--locked",
     ]))?;
     crate::workers::build_all()

@@ -20,7 +20,7 @@ impl TestChore {
         kernels::build_all()?;
         twins::build_baseline()?;
         let mut tests = cargo();
-        tests.args(test(&["--lib", "--bins", "--tests", "--examples"]));
+        tests.args(test(&["--lib", "--bins", "--tests"]));
         run(tests.arg("--").args(&self.arguments))?;
         // The kernels have no examples in their documentation, and are half of the workspace.
         let mut examples = cargo();

@@ -55,6 +55,8 @@ pub(crate) fn build_all() -> Result<()> {
         let built = build(package, program)?;
         check_compiler(&built, program == "hotcell-compiler")?;
         install(&built, &directory.join(program))?;
+        // The command looks beside itself first, and is to find them in one place.
+        std::fs::remove_file(&built).with_context(|| built.display().to_string())?;
     }
     let built = build_gpu()?;
     check_compiler(&built, false)?;

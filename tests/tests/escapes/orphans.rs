@@ -1,6 +1,6 @@
 //! No worker outlives the command that started it, whenever that is killed and whatever the worker is doing.
 
-use hotcell_tests::processes::{Process, children_of, eventually, signal};
+use hotcell_tests::processes::{Process, children_of, eventually, signal, status_number};
 use hotcell_tests::{Command, Guest, npy, tier};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -44,11 +44,17 @@ fn kill_after(command: &Command, kernel: &str, delay: Duration, also_stopped: bo
     assert!(eventually(PATIENCE, is_stopped), "it does not stop");
     let workers = children_of(running.id());
     if also_stopped {
-        // What has not become a worker yet cannot ask to die with its parent; it looks for it when it goes on.
-        let is_worker =
-            |worker: &&Process| worker.is_a("hotcell-compiler") || worker.is_a("hotcell-runner");
-        let stopped = workers.iter().filter(is_worker);
-        stopped.for_each(|worker| signal(worker.pid, Signal::STOP));
+        workers
+            .iter()
+            .for_each(|worker| signal(worker.pid, Signal::STOP));
+        // One that has not yet asked to die with its parent, which comes before it gives up privileges, looks for it
+        // when it goes on.
+        let has_asked = |worker: &&Process| {
+            status_number(&worker.pid.to_string(), "NoNewPrivs").is_none_or(|set| set == 1)
+        };
+        let early = workers.iter().filter(|worker| !has_asked(worker));
+        signal(running.id(), Signal::KILL);
+        early.for_each(|worker| signal(worker.pid, Signal::CONT));
     }
     signal(running.id(), Signal::KILL);
     let gone = || !workers.iter().any(|worker| Process::is_alive(worker.pid));
