@@ -362,7 +362,7 @@ fn embeddings_program_runs_to_its_end() {
     for words in [
         "2.5 * x + y = [12.5, 25.0, 37.5]",
         "alice: fuel",
-        "edges of edges: u8 (1080,1920,4)",
+        "edges of edges: u8(1080,1920,4)",
         "usage: ",
         "cancelled: ",
         "finish ",

@@ -68,7 +68,7 @@ pub(crate) fn start() -> Result<(), Box<dyn Error>> {
     // Neither a message nor the driver's own end is possible any more.
     end_now(match server.serve() {
         Ok(()) => 0,
-        Err(_) => i32::from(EXIT_SETUP),
+        Err(_) => EXIT_SETUP,
     })
 }
 

@@ -66,11 +66,19 @@ fn an_array_is_as_long_as_what_was_bound() {
     assert_eq!(lab.finish().end, None);
 }
 
+/// An element's type, what is asked of the array, bytes, and the length or the numbers of the refusal.
+type Case = (
+    &'static str,
+    &'static str,
+    usize,
+    Result<u32, [&'static str; 2]>,
+);
+
 #[test]
 fn lengths_are_whole_elements_or_are_refused_with_both_numbers() {
     let Some(device) = software() else { return };
     let mut lab = session(&device);
-    let cases: [(&str, &str, usize, Result<u32, [&str; 2]>); 19] = [
+    let cases: [Case; 19] = [
         // Bytes are packed in words.
         ("array<u32>", "x", 1, Ok(1)),
         ("array<u32>", "x", 5, Ok(2)),
