@@ -38,7 +38,7 @@ pub enum Param {
         /// Its type.
         kind: ScalarKind,
     },
-    /// The [`Chunk`](crate::chunks::Chunk).
+    /// The [`Chunk`].
     Chunk,
     /// An array.
     Array(ArrayParam),
