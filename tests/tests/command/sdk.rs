@@ -1,6 +1,8 @@
 //! What a kernel made with the SDK says when it fails: its own words, its file and its line.
 
+use hotcell_tests::processes::signal;
 use hotcell_tests::{Command, binary, checkout, npy};
+use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 
 /// A kernel that fails in two ways. The panic's line is looked for, so nothing may come before it.
@@ -71,7 +73,7 @@ fn a_kernel_that_fails_says_so_in_its_own_words_with_file_and_line() {
 
 /// A kernel whose chunks fail, all of them or one.
 const CHUNKS: &str = r#"use hotcell_guest::prelude::*;
-#[kernel(sig = "(n)->(n)", split = "n")]
+#[kernel(sig = "(n)->(n)", split = "n", cost = "64*n")]
 pub fn panics(x: &[f32], out: &mut [f32]) {
     let numbers: Vec<usize> = x.iter().map(|x| *x as usize).collect();
     for (out, number) in out.iter_mut().zip(&numbers) {
@@ -80,7 +82,7 @@ pub fn panics(x: &[f32], out: &mut [f32]) {
     let at = out.len() + numbers[0];
     out[at] = 0.0;
 }
-#[kernel(sig = "(n)->(n)", split = "n")]
+#[kernel(sig = "(n)->(n)", split = "n", cost = "64*n")]
 pub fn overflows(x: &[f32], out: &mut [f32]) {
     fn deeper(depth: &mut [f32]) -> f32 {
         let mut more = [depth[0] + 1.0; 64];
@@ -89,7 +91,7 @@ pub fn overflows(x: &[f32], out: &mut [f32]) {
     }
     out[0] = deeper(&mut [x[0]]);
 }
-#[kernel(sig = "(n)->(n)", split = "n")]
+#[kernel(sig = "(n)->(n)", split = "n", cost = "64*n")]
 pub fn never_ends(x: &[f32], out: &mut [f32]) {
     let mut at = x[0];
     while at < 1e30 {
@@ -126,23 +128,31 @@ fn chunks_that_fail_beside_each_other_fail_as_the_guests_every_time() {
             ("panics", "", 11, "trap"),
             ("overflows", "", 11, "trap"),
             ("never_ends", "--timeout 150ms --fuel 100T", 13, "timeout"),
+            ("never_ends", "--timeout 60s --fuel 100T", 18, "cancelled"),
         ] {
             for round in 0..rounds() {
                 let line = format!(
                     "run {} {entry} --in x=@x.npy --threads 4 --quiet --report r.json {more}",
                     path.display()
                 );
-                command.run(&line).exits(code);
+                let running = command.start(&line);
+                let is_cancelled = kind == "cancelled";
+                if is_cancelled {
+                    std::thread::sleep(std::time::Duration::from_millis(150));
+                    signal(running.id(), Signal::INT);
+                }
+                running.wait().exits(code);
                 let report = command.report("r.json");
                 // The first that fails by itself may be done with before a second begins.
                 let instances = report["usage"]["instances"].as_u64().unwrap();
-                assert!(instances > 1 || entry != "never_ends", "{report}");
+                assert!(instances > 1 || kind != "timeout", "{report}");
                 let outcome = &report["outcome"];
                 assert_eq!(
                     outcome["kind"], kind,
                     "{component} {entry} {round}: {outcome}"
                 );
-                assert_eq!(outcome["blame"], "guest", "{component} {entry} {round}");
+                let blame = if is_cancelled { "request" } else { "guest" };
+                assert_eq!(outcome["blame"], blame, "{component} {entry} {round}");
                 assert!(report["alerts"].is_null(), "{component} {entry} {round}");
             }
         }
