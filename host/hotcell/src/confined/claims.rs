@@ -62,6 +62,9 @@ const OWN_CPU: Duration = Duration::from_millis(5);
 const TICKING_PART: u32 = 16;
 /// Clocks are read at different moments.
 const CLOCK_SLACK: Duration = Duration::from_millis(2);
+/// CPU time that may be missing from the claim of a launch that failed. Provisional: 102 ms were, once in some tens of
+/// launches of several chunks on two cores, for a reason that was not found.
+const STOPPING_CPU: Duration = Duration::from_millis(150);
 /// CPU time beyond the limit before a check sees it, on each thread.
 const LATE_CPU: Duration = Duration::from_millis(100);
 
@@ -127,7 +130,13 @@ fn own_cpu(facts: &Facts<'_>) -> Duration {
 
 fn too_little_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     let measured = facts.cpu?;
-    let least = (measured / 5 * 4).saturating_sub(own_cpu(facts));
+    // Provisional: an honest launch that failed was 102 ms short, and where they go is not known. What is charged to a
+    // launch is measured here, so that a runner gains nothing; but it hides that much of a lie about a failed launch.
+    let stopping = match claim.outcome.kind {
+        OutcomeKind::Done => Duration::ZERO,
+        _ => STOPPING_CPU,
+    };
+    let least = (measured / 5 * 4).saturating_sub(own_cpu(facts) + stopping);
     let claimed = Duration::from_nanos(claim.usage.cpu_ns.0);
     (claimed < least).then(|| {
         format!("the runner claims {claimed:?} of CPU time, and {measured:?} were measured")
