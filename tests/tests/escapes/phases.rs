@@ -350,17 +350,15 @@ fn a_compile_bomb_ends_at_its_memory_with_both_numbers() {
     alone!(a_compile_bomb_ends_at_its_memory_with_both_numbers);
     let (arena, maximum) = (arena(false), 64 << 20);
     let request = honest_request().limit(Limit::CompileMemory, maximum);
-    let launch = arena.cell.start(&bomb(), request);
-    // A component is described first: it has been when there is a launch.
-    let (launch, mut peak_kib) = (launch.unwrap(), 0);
-    eventually(Duration::from_secs(10), || {
+    let launch = arena.cell.start(&bomb(), request).unwrap();
+    let peak_kib = std::cell::Cell::new(0);
+    let ended = launch.wait_watching(Duration::from_millis(1), || {
         let seen = pids(COMPILER)
             .into_iter()
             .filter_map(|pid| status_number(&pid.to_string(), "VmHWM"));
-        peak_kib = seen.fold(peak_kib, u64::max);
-        pids(COMPILER).is_empty() && peak_kib > 0
+        peak_kib.set(seen.fold(peak_kib.get(), u64::max));
     });
-    let ended = launch.wait();
+    let peak_kib = peak_kib.get();
     assert_breached(&ended, Limit::CompileMemory, maximum);
     assert!(
         (16 << 10..=maximum >> 10).contains(&peak_kib),
