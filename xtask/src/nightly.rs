@@ -26,6 +26,9 @@ pub(crate) struct NightlyChore {
     /// Rounds of each way in which one of many chunks can fail
     #[arg(long, default_value_t = 200)]
     rounds: u32,
+    /// Launches of each kernel on a busy machine
+    #[arg(long, default_value_t = 1_000)]
+    soak: u32,
     /// Generated shaders
     #[arg(long, default_value_t = 10_000)]
     shaders: u32,
@@ -40,6 +43,7 @@ impl NightlyChore {
         tests
             .env("HOTCELL_FUZZ_SECONDS", self.fuzz_seconds.to_string())
             .env("HOTCELL_CHUNK_ROUNDS", self.rounds.to_string())
+            .env("HOTCELL_SOAK_RUNS", self.soak.to_string())
             .env("HOTCELL_SHADERS", self.shaders.to_string())
             .args([
                 "test",
