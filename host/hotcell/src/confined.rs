@@ -14,6 +14,7 @@ mod gpu;
 mod keeper;
 mod kernel;
 mod parcel;
+mod pauses;
 mod pool;
 mod programs;
 pub(crate) mod reading;

@@ -335,10 +335,10 @@ fn a_runner_that_claims_less_than_it_burnt_is_charged_what_it_burnt() {
     assert_eq!(alerts(&ended), [ClaimMismatch]);
     let cpu = ended.report.usage.cpu_ns.0;
     assert!(
-        (150_000_000..300_000_000).contains(&cpu),
-        "{cpu} ns of 200 ms"
+        (350_000_000..600_000_000).contains(&cpu),
+        "{cpu} ns of 400 ms"
     );
-    assert!(ended.report.usage.wall_ns.0 >= 150_000_000);
+    assert!(ended.report.usage.wall_ns.0 >= 350_000_000);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) wall: Duration,
     /// The process's CPU time meanwhile.
     pub(crate) cpu: Option<Duration>,
+    /// How much of it may be a pause of the machine.
+    pub(crate) pauses: Duration,
     /// Whether the launch was cancelled.
     pub(crate) was_cancelled: bool,
 }
@@ -40,6 +42,8 @@ pub(crate) struct Verdict {
     pub(crate) alerts: Vec<Alert>,
     /// The end in place of one that cannot be.
     pub(crate) overruled: Option<Outcome>,
+    /// CPU time that is missing in the claim, and was put down to a pause.
+    pub(crate) excused: Duration,
 }
 
 /// The figures of [`Usage`] that only a runner knows.
@@ -62,9 +66,6 @@ const OWN_CPU: Duration = Duration::from_millis(5);
 const TICKING_PART: u32 = 16;
 /// Clocks are read at different moments.
 const CLOCK_SLACK: Duration = Duration::from_millis(2);
-/// CPU time that may be missing from the claim of a launch that failed. Provisional: 102 ms were, once in some tens of
-/// launches of several chunks on two cores, for a reason that was not found.
-const STOPPING_CPU: Duration = Duration::from_millis(150);
 /// CPU time beyond the limit before a check sees it, on each thread.
 const LATE_CPU: Duration = Duration::from_millis(100);
 
@@ -100,6 +101,7 @@ pub(crate) fn check(facts: &Facts<'_>, claim: &Claim<'_>) -> Verdict {
     let (figures, ends) = (broken(&OF_FIGURES), broken(&OF_ENDS));
     Verdict {
         overruled: ends.first().map(|why| unbelieved(why)),
+        excused: missing_cpu(facts, claim).min(facts.pauses),
         alerts: figures.into_iter().chain(ends).map(mismatch).collect(),
     }
 }
@@ -128,17 +130,17 @@ fn own_cpu(facts: &Facts<'_>) -> Duration {
     OWN_CPU + mapping + facts.wall / TICKING_PART
 }
 
+/// CPU time that was measured, and neither claimed nor the runner's own.
+fn missing_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Duration {
+    let measured = facts.cpu.unwrap_or_default();
+    let least = (measured / 5 * 4).saturating_sub(own_cpu(facts));
+    least.saturating_sub(Duration::from_nanos(claim.usage.cpu_ns.0))
+}
+
 fn too_little_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     let measured = facts.cpu?;
-    // Provisional: an honest launch that failed was 102 ms short, and where they go is not known. What is charged to a
-    // launch is measured here, so that a runner gains nothing; but it hides that much of a lie about a failed launch.
-    let stopping = match claim.outcome.kind {
-        OutcomeKind::Done => Duration::ZERO,
-        _ => STOPPING_CPU,
-    };
-    let least = (measured / 5 * 4).saturating_sub(own_cpu(facts) + stopping);
     let claimed = Duration::from_nanos(claim.usage.cpu_ns.0);
-    (claimed < least).then(|| {
+    (missing_cpu(facts, claim) > facts.pauses).then(|| {
         format!("the runner claims {claimed:?} of CPU time, and {measured:?} were measured")
     })
 }
@@ -303,6 +305,7 @@ mod tests {
             has_files: false,
             wall: Duration::from_millis(100),
             cpu: Some(Duration::from_millis(100)),
+            pauses: Duration::ZERO,
             was_cancelled: false,
         };
         change(&mut facts);
@@ -411,6 +414,38 @@ mod tests {
                 "{words}: {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_pause_of_the_machine_is_excused_as_far_as_there_may_be_one() {
+        let job = job();
+        let outcome = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
+        let usage = Usage {
+            cpu_ns: Count(250_000_000),
+            ..honest()
+        };
+        let verdict = |pauses| {
+            let facts = Facts {
+                job: &job,
+                has_fuel: true,
+                has_files: false,
+                wall: Duration::from_millis(200),
+                cpu: Some(Duration::from_millis(352)),
+                pauses,
+                was_cancelled: false,
+            };
+            let claim = Claim {
+                outcome: &outcome,
+                usage: &usage,
+            };
+            check(&facts, &claim)
+        };
+        let excused = verdict(Duration::from_millis(150));
+        assert_eq!(excused.alerts, []);
+        // 352 · 4/5, less 5 and a sixteenth of 200 of the runner's own, less 250.
+        assert_eq!(excused.excused, Duration::from_micros(14_100));
+        let unexcused = verdict(Duration::from_millis(10));
+        assert_eq!(unexcused.alerts.len(), 1);
     }
 
     #[test]

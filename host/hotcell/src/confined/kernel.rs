@@ -190,7 +190,7 @@ impl ConfinedKernel {
         };
         // Before the outputs are sealed: the GPU worker has them mapped until then.
         let gpu = gpu.map(|(lease, session)| (lease, session.end(signal)));
-        let mut ran = settle(launched, parcel.outputs, known);
+        let mut ran = settle(launched, parcel.outputs, known, runner.pauses());
         ran.finished.timings.load_ns = load_ns;
         ran.evidence.runner = Arc::clone(runner.layers());
         let gpu = gpu.map(|(lease, mut gpu)| {

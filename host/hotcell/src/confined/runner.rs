@@ -1,5 +1,6 @@
 //! One runner: a confined process with one artifact loaded, and one launch at a time.
 
+use super::pauses::Pauses;
 use super::reading::{Expected, Heard, LaunchReading, LoadAnswer, RunnerEnd, read_loaded};
 use super::worker::{Arrived, Fault, Process, check_tier};
 use crate::bell::OnCancel;
@@ -39,6 +40,8 @@ pub(crate) struct Runner {
     data_bytes: u64,
     /// Its CPU time when it last had nothing to do.
     rested_at: Option<Duration>,
+    /// What pauses of the machine may have added to that.
+    pauses: Pauses,
     /// Counts launches: their ids.
     launches: u64,
 }
@@ -123,6 +126,7 @@ impl Runner {
             process,
             guest_bytes: load.guest_bytes,
             data_bytes: load.data_bytes,
+            pauses: Pauses::default(),
             launches: 0,
         })
     }
@@ -172,6 +176,11 @@ impl Runner {
     /// Its layers, in order.
     pub(crate) fn layers(&self) -> &Arc<[LayerReport]> {
         &self.layers
+    }
+
+    /// What it may still be excused.
+    pub(crate) fn pauses(&mut self) -> &mut Pauses {
+        &mut self.pauses
     }
 
     /// The process, locked.

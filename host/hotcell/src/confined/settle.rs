@@ -2,6 +2,7 @@
 
 use super::claims::{CLAIMED, Claim, Facts, Verdict, check};
 use super::parcel::Output;
+use super::pauses::Pauses;
 use super::reading::{RunnerEnd, Violation};
 use super::runner::{Launched, Stopped};
 use super::worker::Fault;
@@ -15,7 +16,7 @@ use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, AlertKind, Count, Usage};
 use hotcell_sandbox::memory::SealError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What the supervisor knows of a launch besides what it measured.
 #[derive(Clone, Copy)]
@@ -31,7 +32,12 @@ pub(crate) struct Known<'a> {
 
 /// Settles a launch. Whether its runner can serve another stands in the alerts: one that gave reason for
 /// any cannot.
-pub(crate) fn settle(launched: Launched, outputs: Vec<Output>, known: Known<'_>) -> Ran {
+pub(crate) fn settle(
+    launched: Launched,
+    outputs: Vec<Output>,
+    known: Known<'_>,
+    pauses: &mut Pauses,
+) -> Ran {
     let Known {
         job,
         has_fuel,
@@ -58,12 +64,14 @@ pub(crate) fn settle(launched: Launched, outputs: Vec<Output>, known: Known<'_>)
     });
     let (mut finished, alerts) = match kept {
         Ok((end, results)) => {
+            let now = Instant::now();
             let facts = Facts {
                 job,
                 has_fuel,
                 has_files,
                 wall,
                 cpu,
+                pauses: pauses.left(now),
                 was_cancelled,
             };
             let claim = Claim {
@@ -73,7 +81,9 @@ pub(crate) fn settle(launched: Launched, outputs: Vec<Output>, known: Known<'_>)
             let Verdict {
                 mut alerts,
                 overruled,
+                excused,
             } = check(&facts, &claim);
+            pauses.excuse(excused, now);
             alerts.extend(own_failure(&end));
             let mut finished = told(end, results);
             if let Some(outcome) = overruled {
@@ -265,7 +275,7 @@ mod tests {
         let memory = OutputMemory::create(4096).unwrap();
         memory.map().unwrap().as_mut()[9] = 5;
         let outputs = vec![Output::Inline(2), Output::Memory(memory)];
-        let ran = settle(launched(), outputs, known(&job()));
+        let ran = settle(launched(), outputs, known(&job()), &mut Pauses::default());
         let Finished { results, usage, .. } = ran.finished;
         assert!(matches!(&results[0].source, Source::Memory(bytes) if &bytes[..] == b"ab"));
         assert!(matches!(&results[1].source, Source::Sealed { bytes, .. } if bytes[9] == 5));
@@ -288,7 +298,7 @@ mod tests {
             Output::Inline(2),
             Output::Memory(OutputMemory::create(4096).unwrap()),
         ];
-        let ran = settle(cancelled, outputs, known(&job()));
+        let ran = settle(cancelled, outputs, known(&job()), &mut Pauses::default());
         let outcome = ran.finished.outcome;
         assert_eq!(outcome.kind, OutcomeKind::HostFault);
         assert_eq!(outcome.blame, Some(Blame::Unknown));
@@ -318,7 +328,7 @@ mod tests {
         let memory = OutputMemory::create(4096).unwrap();
         let _still_mapped = memory.map().unwrap();
         let outputs = vec![Output::Inline(2), Output::Memory(memory)];
-        let ran = settle(launched(), outputs, known(&job()));
+        let ran = settle(launched(), outputs, known(&job()), &mut Pauses::default());
         assert_eq!(ran.finished.outcome.kind, OutcomeKind::HostFault);
         assert!(ran.finished.results.is_empty());
         assert_eq!(ran.evidence.alerts[0].kind, AlertKind::HostileWorker);
@@ -330,7 +340,7 @@ mod tests {
             end: Err(Stopped::TimedOut(Duration::from_secs(11))),
             ..launched()
         };
-        let ran = settle(silent, Vec::new(), known(&job()));
+        let ran = settle(silent, Vec::new(), known(&job()), &mut Pauses::default());
         let outcome = ran.finished.outcome;
         assert_eq!(outcome.kind, OutcomeKind::Timeout);
         assert!(outcome.message.contains("killed"), "{}", outcome.message);
