@@ -81,7 +81,7 @@ fn table(found: &Found) -> String {
         text += &worker_text(worker);
     }
     if let Some(gpu) = &found.gpu {
-        text += &format!("device: {}\n", gpu.driver);
+        text += &format!("device: {}\n{}", gpu.driver, loops_text(gpu));
         text += &worker_text(&gpu.worker);
     }
     let tier = found.tier();
@@ -93,6 +93,16 @@ fn table(found: &Found) -> String {
         Tier::Insecure => "kernels run only with --tier insecure, which no operator should choose",
     };
     text + &format!("tier: {tier}: {consequence}\n")
+}
+
+/// What the device was seen to do with a long loop.
+fn loops_text(gpu: &GpuDiagnosis) -> String {
+    match gpu.turns_limit {
+        Some(turns) => {
+            format!("loops: the device ends them after {turns} turns, and says nothing\n")
+        }
+        None => "loops: the device ends none by itself, as far as was measured\n".to_owned(),
+    }
 }
 
 fn worker_text(worker: &WorkerDiagnosis) -> String {

@@ -7,10 +7,12 @@
 mod adapter;
 mod fault;
 mod pipeline;
+mod turns;
 
 pub(crate) use adapter::{BINDING_ALIGNMENT, GUEST_GROUPS, GUEST_SLOTS};
 pub(crate) use fault::{Fault, printable};
 pub(crate) use pipeline::{Pipeline, PipelineKey, Prepared};
+pub use turns::TURNS_TRIED;
 
 use crate::seam;
 use fault::Faults;
@@ -89,13 +91,14 @@ pub struct Device {
     pipelines: Pipelines,
     faults: Arc<Faults>,
     is_stuck: AtomicBool,
+    turns_limit: Option<u32>,
 }
 
 impl Device {
-    /// Opens the best adapter of that choice.
+    /// Opens the best adapter of that choice, and measures how long its loops may be.
     ///
     /// # Errors
-    /// There is none, or it does not open.
+    /// There is none, it does not open, or it computes what is wrong.
     pub fn open(choice: DeviceChoice) -> Result<Self, DeviceError> {
         let adapter = adapter::pick(choice)?;
         let descriptor = wgpu::DeviceDescriptor {
@@ -113,7 +116,7 @@ impl Device {
         let info = adapter.get_info();
         let meter_layout = fault::guarded(&wgpu, || pipeline::meter_layout(&wgpu))
             .map_err(|fault| DeviceError::Broken(fault.to_string()))?;
-        Ok(Self {
+        let mut device = Self {
             properties: adapter::properties(&wgpu),
             limits: wgpu.limits(),
             driver: printable(&format!(
@@ -128,7 +131,10 @@ impl Device {
             pipelines: Pipelines::default(),
             faults,
             is_stuck: AtomicBool::new(false),
-        })
+            turns_limit: None,
+        };
+        device.turns_limit = turns::measure(&device).map_err(DeviceError::Broken)?;
+        Ok(device)
     }
 
     /// The adapter and its driver, for the host's eyes only.
@@ -149,6 +155,12 @@ impl Device {
     /// What guests are told.
     pub fn properties(&self) -> &GpuProperties {
         &self.properties
+    }
+
+    /// The turns after which it ends a loop by itself, as measured; `None` where it made all of [`TURNS_TRIED`], or
+    /// executes nothing.
+    pub fn turns_limit(&self) -> Option<u32> {
+        self.turns_limit
     }
 
     /// Whether it was lost or did not finish in time. It is not to be used again.

@@ -56,6 +56,7 @@ pub(crate) fn start() -> Result<(), Box<dyn Error>> {
     let ready = FromGpu::Ready {
         driver: words(&device.driver()),
         properties: *device.properties(),
+        turns_limit: device.turns_limit(),
         layers: confined.layers().to_vec(),
     };
     send(&channel, &ready)?;

@@ -22,6 +22,8 @@ pub struct GpuDiagnosis {
     pub tier: Tier,
     /// The device and its driver in words.
     pub driver: String,
+    /// The turns after which the device ended a loop by itself, measured; `null` where it let it go on.
+    pub turns_limit: Option<u32>,
     /// What it tried.
     pub worker: WorkerDiagnosis,
 }

@@ -271,6 +271,7 @@ mod tests {
         let ready = FromGpu::Ready {
             driver: String::new(),
             properties: Default::default(),
+            turns_limit: None,
             layers: Vec::new(),
         };
         assert_bounded(&ready, &three, 0);

@@ -1,7 +1,7 @@
 //! What lavapipe computes: results, zeros where nothing was written, and nothing out of range.
 
 use crate::lab::{
-    Lab, Order, SPIN, STEP, bytes, dispatch, fill, read_array, run, software, words, write,
+    Lab, Order, SPIN, STEP, bytes, dispatch, fill, nothing, read_array, run, software, words, write,
 };
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuStep};
 use hotcell_model::limit::Limit;
@@ -14,6 +14,14 @@ fn the_device_warms_up() {
     assert!(device.is_software());
     assert!(!device.is_lost());
     assert!(device.driver().contains("llvmpipe"), "{}", device.driver());
+}
+
+#[test]
+fn the_device_says_after_how_many_turns_it_ends_a_loop() {
+    assert_eq!(nothing().turns_limit(), None);
+    let Some(device) = software() else { return };
+    // Of the lavapipe that is tested; docs/gpu.md has the number.
+    assert_eq!(device.turns_limit(), Some(65_535));
 }
 
 #[test]

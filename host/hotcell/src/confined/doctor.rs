@@ -57,12 +57,14 @@ pub(super) fn diagnose_gpu(supervisor: &Supervisor) -> Result<GpuDiagnosis, Outc
     };
     let worker = open()?;
     let (driver, layers) = (worker.driver().to_owned(), worker.layers().to_vec());
+    let turns_limit = worker.turns_limit();
     let locked = || open().map(GpuWorker::into_process);
     let worker = diagnosis(WorkerKind::Gpu, layers, examine(&locked)?);
     let Diagnosis { tier, mut workers } = Diagnosis::new(vec![worker]);
     Ok(GpuDiagnosis {
         tier,
         driver,
+        turns_limit,
         worker: workers.remove(0),
     })
 }

@@ -41,6 +41,7 @@ pub(crate) struct GpuWorker {
     process: Process,
     layers: Arc<[LayerReport]>,
     driver: String,
+    turns_limit: Option<u32>,
     launches: u64,
 }
 
@@ -112,8 +113,12 @@ impl GpuWorker {
         let (frame, descriptors) = process.frame();
         let ready = read_gpu_ready(frame, descriptors)
             .map_err(|violation| Fault::Hostile(kind, violation))?;
-        let (driver, layers) = match ready {
-            GpuReady::Ready { driver, layers } => (driver, layers),
+        let (driver, turns_limit, layers) = match ready {
+            GpuReady::Ready {
+                driver,
+                turns_limit,
+                layers,
+            } => (driver, turns_limit, layers),
             GpuReady::Unavailable(why) => return Err(NotOpened::Unavailable(why)),
         };
         process.add_layers(layers);
@@ -123,6 +128,7 @@ impl GpuWorker {
             layers: process.layers().into(),
             process,
             driver,
+            turns_limit,
             launches: 0,
         })
     }
@@ -140,6 +146,11 @@ impl GpuWorker {
     /// The device and its driver in words.
     pub(crate) fn driver(&self) -> &str {
         &self.driver
+    }
+
+    /// The turns after which its device ends a loop by itself, if it was seen to.
+    pub(crate) fn turns_limit(&self) -> Option<u32> {
+        self.turns_limit
     }
 
     /// Whether it lives and has said nothing unasked.

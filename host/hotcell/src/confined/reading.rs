@@ -118,6 +118,8 @@ pub enum GpuReady {
     Ready {
         /// The device and its driver in words.
         driver: String,
+        /// The turns after which it ends a loop by itself, if it was seen to.
+        turns_limit: Option<u32>,
         /// The layers of the final lock.
         layers: Vec<LayerReport>,
     },
@@ -211,8 +213,14 @@ pub fn read_gpu_ready(frame: &[u8], descriptors: usize) -> Result<GpuReady, Viol
     check_descriptors(descriptors)?;
     Ok(match decode(frame)? {
         // Nothing hostile has reached the worker yet: it speaks of all that it put on late.
-        FromGpu::Ready { driver, layers, .. } => GpuReady::Ready {
+        FromGpu::Ready {
+            driver,
+            turns_limit,
+            layers,
+            ..
+        } => GpuReady::Ready {
             driver: words(&driver),
+            turns_limit,
             layers: check_layers(layers, &Layer::ALL)?,
         },
         FromGpu::Unavailable(why) => GpuReady::Unavailable(words(&why)),

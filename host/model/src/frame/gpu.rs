@@ -43,6 +43,8 @@ pub enum FromGpu {
         driver: String,
         /// What it offers.
         properties: GpuProperties,
+        /// The turns after which it was seen to end a loop by itself; `None` where it was not.
+        turns_limit: Option<u32>,
         /// The layers of the final lock.
         #[serde(deserialize_with = "bounded::list::<_, _, { Layer::ALL.len() }>")]
         layers: Vec<LayerReport>,

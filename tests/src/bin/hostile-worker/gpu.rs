@@ -36,6 +36,7 @@ fn ready() -> FromGpu {
     FromGpu::Ready {
         driver: "\x1b[31ma driver that shouts".into(),
         properties: Default::default(),
+        turns_limit: Some(0),
         layers: Vec::new(),
     }
 }
