@@ -3,7 +3,9 @@
 use super::form::Form;
 use anyhow::{Context, Result, anyhow};
 use hotcell_gpu::admission::{AdmissionLimits, Admitted, BindingAccess, BindingUse};
-use hotcell_gpu::fuel::{self, FuelOptions, METER_BYTES, METER_GROUP, METER_SLOT};
+use hotcell_gpu::fuel::{
+    self, FuelOptions, METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT,
+};
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::manifest::Weight;
 use rustix::time::{ClockId, clock_gettime};
@@ -44,6 +46,9 @@ pub(super) struct Pipeline {
     pub(super) has_meter: bool,
 }
 
+/// After how many turns lavapipe ends the loops of an invocation.
+const LAVAPIPE_TURNS: u32 = 65_535;
+
 impl Direct {
     /// Opens the adapter, hardware before software; `None` where there is none.
     pub(super) fn open() -> Result<Option<Self>> {
@@ -73,14 +78,16 @@ impl Direct {
             ..Default::default()
         };
         let (device, queue) = now(adapter.request_device(&descriptor))??;
-        let meter = binding_entry(
-            METER_SLOT,
-            wgpu::BufferBindingType::Storage { read_only: false },
-            true,
-            METER_BYTES,
-        );
+        let entry = |slot, is_at_offset, bytes| {
+            let kind = wgpu::BufferBindingType::Storage { read_only: false };
+            binding_entry(slot, kind, is_at_offset, bytes)
+        };
+        let meter = [
+            entry(METER_SLOT, true, METER_BYTES),
+            entry(POOL_SLOT, false, POOL_BYTES),
+        ];
         Ok(Self {
-            meter_layout: group_layout(&device, &[meter]),
+            meter_layout: group_layout(&device, &meter),
             device,
             queue,
             is_software: info.device_type == DeviceType::Cpu,
@@ -142,11 +149,19 @@ impl Direct {
                 has_meter: false,
             });
         }
-        let instrumented = fuel::instrument(admitted, FuelOptions::default())?;
+        let instrumented = fuel::instrument(admitted, self.options())?;
         Ok(Shader {
             has_meter: instrumented.meter.is_some(),
             module: instrumented.module,
         })
+    }
+
+    /// How the host would instrument for this device.
+    fn options(&self) -> FuelOptions {
+        FuelOptions {
+            turns: self.is_software.then_some(LAVAPIPE_TURNS),
+            ..FuelOptions::default()
+        }
     }
 
     /// Compiles a shader in one form.
@@ -231,18 +246,18 @@ impl Direct {
         })
     }
 
-    /// Binds a buffer of meters.
+    /// Binds a buffer that begins with the pool, and whose meters follow.
     pub(super) fn bind_meters(&self, meters: &wgpu::Buffer) -> wgpu::BindGroup {
-        let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-            buffer: meters,
-            offset: 0,
-            size: NonZeroU64::new(METER_BYTES),
-        });
-        let entry = wgpu::BindGroupEntry {
-            binding: METER_SLOT,
-            resource,
+        let entry = |binding, bytes| wgpu::BindGroupEntry {
+            binding,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: meters,
+                offset: 0,
+                size: NonZeroU64::new(bytes),
+            }),
         };
-        self.bind(&self.meter_layout, &[entry])
+        let entries = [entry(METER_SLOT, METER_BYTES), entry(POOL_SLOT, POOL_BYTES)];
+        self.bind(&self.meter_layout, &entries)
     }
 
     /// Something to record into.

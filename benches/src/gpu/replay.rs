@@ -5,7 +5,7 @@ mod make;
 use super::direct::{Direct, Layout, Pipeline};
 use super::form::Form;
 use anyhow::{Context, Result, ensure};
-use hotcell_gpu::fuel::{METER_GROUP, METER_STRIDE_BYTES, read_meter};
+use hotcell_gpu::fuel::{METER_GROUP, METER_STRIDE_BYTES, read_slot};
 use hotcell_model::gpu::GpuId;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,9 @@ pub(super) struct Replay<'a> {
     meters: wgpu::Buffer,
     meter_group: wgpu::BindGroup,
     /// What the meters hold before they are used.
-    budgets: Vec<u8>,
+    fresh_meters: wgpu::Buffer,
+    /// The invocations of each dispatch that can have a meter.
+    metered: Vec<u64>,
 }
 
 struct Buffer {
@@ -101,10 +103,11 @@ impl<'a> Replay<'a> {
             other.name()
         );
         let meters = self.content(&self.meters)?;
-        let mut slots = meters.chunks_exact(usize::try_from(METER_STRIDE_BYTES)?);
+        let slots = meters.chunks_exact(usize::try_from(METER_STRIDE_BYTES)?);
+        let mut readings = slots.skip(1).map(read_slot);
         ensure!(
-            !slots.any(|slot| read_meter(slot).exhausted),
-            "fuel ran out"
+            !readings.any(|reading| reading.is_exhausted || reading.is_cut),
+            "fuel ran out, or the driver ended a loop"
         );
         Ok(())
     }
@@ -130,9 +133,6 @@ impl<'a> Replay<'a> {
     }
 
     fn reset(&self) -> Result<()> {
-        self.direct
-            .queue
-            .write_buffer(&self.meters, 0, &self.budgets);
         let mut encoder = self.direct.encoder();
         for buffer in self.buffers.values() {
             let size = buffer.raw.size();
@@ -142,6 +142,8 @@ impl<'a> Replay<'a> {
     }
 
     fn encode(&self, encoder: &mut wgpu::CommandEncoder, form: Form) -> Result<()> {
+        let (fresh, size) = (&self.fresh_meters, self.meters.size());
+        encoder.copy_buffer_to_buffer(fresh, 0, &self.meters, 0, size);
         for steps in self
             .steps
             .chunk_by(|a, b| a.is_dispatch() && b.is_dispatch())

@@ -22,7 +22,7 @@ pub use uniformity::Uniformity;
 
 use hotcell_model::limit::Limit;
 use naga::valid::ModuleInfo;
-use naga::{EntryPoint, Function, Handle, Module};
+use naga::{EntryPoint, Function, Handle, Module, Span};
 use place::Source;
 
 /// What bounds a shader at admission.
@@ -91,6 +91,7 @@ pub struct RuntimeArray {
 /// An admitted entry point. Only [`admit`] makes one.
 #[derive(Debug)]
 pub struct Admitted {
+    text: String,
     module: Module,
     info: ModuleInfo,
     uniformity: Uniformity,
@@ -102,6 +103,11 @@ impl Admitted {
     /// The module: one entry point and what it reaches, no `override` left.
     pub fn module(&self) -> &Module {
         &self.module
+    }
+
+    /// Line and column of the author's text where a span begins; 0 where it has no place.
+    pub fn place(&self, span: Span) -> (u32, u32) {
+        Source(&self.text).place(span)
     }
 
     /// What the validator found out about it.
@@ -122,6 +128,11 @@ impl Admitted {
     /// What is the same in all invocations of a workgroup.
     pub fn uniformity(&self) -> &Uniformity {
         &self.uniformity
+    }
+
+    /// Whether something in it has to be met by all invocations of a workgroup, or of a subgroup, together.
+    pub fn is_in_step(&self) -> bool {
+        uniformity::is_in_step(&self.module)
     }
 
     /// What it costs.
@@ -171,6 +182,7 @@ pub fn admit(
     )?;
     let uniformity = Uniformity::of_module(source, &module, &info)?;
     Ok(Admitted {
+        text: text.to_string(),
         module,
         info,
         uniformity,

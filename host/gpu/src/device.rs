@@ -9,7 +9,7 @@ mod fault;
 mod pipeline;
 mod turns;
 
-pub(crate) use adapter::{BINDING_ALIGNMENT, GUEST_GROUPS, GUEST_SLOTS};
+pub(crate) use adapter::{BINDING_ALIGNMENT, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS};
 pub(crate) use fault::{Fault, printable};
 pub(crate) use pipeline::{Pipeline, PipelineKey, Prepared};
 pub use turns::TURNS_TRIED;
@@ -145,6 +145,15 @@ impl Device {
     /// Whether it runs on the CPU.
     pub fn is_software(&self) -> bool {
         self.is_software
+    }
+
+    /// The most invocations that it can run at once: a bound that no device reaches.
+    pub(crate) fn abreast(&self) -> u64 {
+        match self.is_software {
+            // Vectors of some threads.
+            true => 1 << 12,
+            false => 1 << 20,
+        }
     }
 
     /// Whether dispatches have no effect on it.

@@ -2,19 +2,27 @@
 //!
 //! [`instrument`] charges what it can in advance and meters the rest. *Why every instrumented shader ends:* WGSL
 //! has no recursion, and [`naga::Statement::Loop`] is the only way back. A loop is either finite, proven by
-//! `trips` from constants, and paid for by what encloses it; or its turns were computed and paid for before it
-//! (`turns`); or each turn pays first (`weave`) and leaves the loop when it cannot. Counters only go down, by at
-//! least 1, and never wrap, so with a budget *b* and a static charge *s* an invocation executes at most *s* + *b*,
-//! in the units of [`crate::admission::cost`], its garbage after running out included.
+//! `trips` from constants, and paid for by what encloses it or where it is reached; or its turns were computed and paid
+//! for before it (`turns`); or each turn pays first (`weave`) and leaves the loop when it cannot. Counters never wrap; they
+//! are filled from one pool (`draw`), which only ever gives what is there. So all invocations of a batch together execute
+//! at most their static charges and the pool, in the units of [`crate::admission::cost`], their garbage after running out
+//! included.
 //!
 //! *Why barriers are still met:* a loop that runs out is left by `break`, never by `return`. Loops in which the
-//! workgroup goes in step ([`crate::admission::uniformity`]) have a counter of their own. It starts with the same
-//! value in all invocations and is changed only there, by constants or by turns that are the same for all, so they
-//! run out in the same turn, and what the analysis concluded stays true.
+//! workgroup goes in step ([`crate::admission::uniformity`]) have a counter of their own, if there is anything that has
+//! to be met together. It starts with the same value in all invocations and is changed only there: by constants, by turns
+//! that are the same for all, and by what one invocation draws for all. So they run out in the same turn, and what the
+//! analysis concluded stays true.
+//!
+//! *Why a driver cannot hide anything:* each invocation that comes to its end is counted. Where one is missing, the driver
+//! has given it up, and with it what it had left. A driver that ends loops by itself, silently, after so many turns of an
+//! invocation is told ([`FuelOptions::turns`]): it ends a last one in the epilogue too.
 
 mod code;
+mod draw;
 mod entry;
 mod facts;
+mod known;
 mod locals;
 mod meter;
 mod plan;
@@ -24,13 +32,13 @@ mod turns;
 mod weave;
 
 pub use meter::{
-    MAX_BUDGET, METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MeterReading, MeterWords,
-    meter_words, read_meter,
+    METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MOST_FUEL, MeterReading, MeterWords,
+    POOL_BYTES, POOL_SLOT, Pool, PoolWords, read_pool, read_slot,
 };
 
 use crate::admission::Admitted;
 use naga::valid::{Capabilities, ModuleInfo, ValidationError, ValidationFlags, Validator};
-use naga::{Module, WithSpan};
+use naga::{Module, Span, WithSpan};
 use plan::{Counter, Plan};
 
 /// How a shader is instrumented.
@@ -40,6 +48,8 @@ pub struct FuelOptions {
     pub profile: bool,
     /// Whether every loop is metered in each turn, those that are provably finite too.
     pub force: bool,
+    /// After how many turns of all its loops the driver ends the loops of an invocation, where it does.
+    pub turns: Option<u32>,
 }
 
 /// Where the meter is bound.
@@ -62,16 +72,28 @@ pub struct Instrumented {
     pub entry: String,
     /// What each invocation is charged in any case: the most that it can execute outside metered loops.
     pub static_fuel: u64,
-    /// Whether there are metered loops, so that an invocation needs a budget.
+    /// Whether it is metered: it has loops that are paid for while it runs, or that the driver might end.
     pub is_dynamic: bool,
-    /// The meter: a storage buffer with [`METER_BYTES`] for each dispatch, if the shader is dynamic.
+    /// The meter: a storage buffer with [`METER_BYTES`] for each dispatch, and the pool beside it, if the shader is dynamic.
     pub meter: Option<MeterBinding>,
 }
 
-/// Why a shader could not be instrumented: a fault of this host.
+/// Why a shader could not be instrumented.
 #[derive(Debug, thiserror::Error)]
 pub enum InstrumentError {
-    /// What came out is not valid.
+    /// It certainly makes more turns than the driver lets it.
+    #[error(
+        "the loops of an invocation make {turns} turns together, and this device's driver ends them, silently, after {limit}: give each invocation less to do, and use more of them or more dispatches"
+    )]
+    TooManyTurns {
+        /// The loop that makes most of them.
+        span: Span,
+        /// How many there are at least.
+        turns: u64,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// What came out is not valid, which is a fault of this host.
     #[error("the instrumented shader is not valid")]
     Invalid(#[source] Box<WithSpan<ValidationError>>),
 }
@@ -79,22 +101,22 @@ pub enum InstrumentError {
 /// Charges, and meters what cannot be charged in advance.
 ///
 /// # Errors
-/// That the result is not valid, which would be a fault of the pass.
+/// More turns than the driver lets an invocation make; or a result that is not valid, which would be a fault of the pass.
 pub fn instrument(
     admitted: &Admitted,
     options: FuelOptions,
 ) -> Result<Instrumented, InstrumentError> {
-    let plan = Plan::of(admitted, options.force);
+    let plan = Plan::of(admitted, options)?;
     let mut instrumented = Instrumented {
         module: admitted.module().clone(),
         info: admitted.info().clone(),
         entry: admitted.entry_point().name.clone(),
         static_fuel: plan.static_fuel,
-        is_dynamic: plan.is_dynamic(),
+        is_dynamic: plan.is_metered(),
         meter: None,
     };
-    if plan.is_dynamic() {
-        meter_loops(&mut instrumented.module, &plan, options.profile);
+    if plan.is_metered() {
+        meter_loops(&mut instrumented.module, &plan, options);
         instrumented.info = validate(&instrumented.module)?;
         instrumented.meter = Some(MeterBinding {
             group: METER_GROUP,
@@ -104,17 +126,17 @@ pub fn instrument(
     Ok(instrumented)
 }
 
-fn meter_loops(module: &mut Module, plan: &Plan, is_exact: bool) {
+fn meter_loops(module: &mut Module, plan: &Plan, options: FuelOptions) {
     let counters =
         entry::add_counters(module, plan.uses(Counter::Uniform), plan.uses(Counter::Own));
     let functions = module.functions.iter_mut().map(|(_, function)| function);
     for (function, plan) in functions.zip(&plan.functions) {
-        weave::weave(function, plan, counters);
+        weave::weave(function, plan, &counters);
     }
     for point in &mut module.entry_points {
-        weave::weave(&mut point.function, &plan.entry, counters);
+        weave::weave(&mut point.function, &plan.entry, &counters);
     }
-    entry::wrap(module, counters, is_exact);
+    entry::wrap(module, &counters, options);
 }
 
 /// The guest's part was validated for the device at admission; what the pass adds needs no capability.

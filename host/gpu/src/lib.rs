@@ -5,6 +5,7 @@
 //! [`device`]. Admission and fuel are pure functions over naga's IR and need no device.
 
 pub mod admission;
+mod blocks;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod fuel;

@@ -19,7 +19,7 @@ mod value;
 
 use hotcell_gpu::admission::{AdmissionLimits, Admitted, FunctionId, admit};
 use hotcell_gpu::fuel::{
-    FuelOptions, Instrumented, MAX_BUDGET, MeterReading, instrument, meter_words, read_meter,
+    FuelOptions, Instrumented, MeterReading, Pool, instrument, read_pool, read_slot,
 };
 use machine::{Buffers, Fault, Machine, Weights};
 use naga::{Block, Statement};
@@ -30,6 +30,9 @@ use shader::Loops;
 const WORKGROUPS: u32 = 2;
 const INVOCATIONS: u32 = WORKGROUPS * shader::LANES;
 const METER: (u32, u32) = (4, 0);
+const POOL: (u32, u32) = (4, 1);
+/// More fuel than any shader here needs that ends.
+const PLENTY: u64 = 1 << 40;
 
 /// How many shaders are checked.
 fn count(default: u64) -> u64 {
@@ -83,18 +86,36 @@ fn buffers() -> Buffers {
     ])
 }
 
-/// A run of an instrumented shader: what it left, and what the meter says.
+/// What there is to spend.
+fn pool(fuel: u64) -> Pool {
+    Pool::new(fuel, u64::from(INVOCATIONS), 8)
+}
+
+/// What every shader is given, and what there is to spend.
+fn fuelled(pool: &Pool) -> Buffers {
+    let mut buffers = buffers();
+    buffers.insert(METER, pool.slot_words().to_vec());
+    buffers.insert(POOL, pool.pool_words().to_vec());
+    buffers
+}
+
+/// A run of an instrumented shader: what it left, what its meter says, and what was taken from the pool.
 fn metered(
     shader: &Instrumented,
-    budget: u32,
+    fuel: u64,
     steps: u64,
-) -> Result<(Buffers, MeterReading), Fault> {
-    let mut buffers = buffers();
-    buffers.insert(METER, meter_words(budget, u64::from(INVOCATIONS)).to_vec());
+) -> Result<(Buffers, MeterReading, u64), Fault> {
+    let mut buffers = fuelled(&pool(fuel));
     Machine::new(&shader.module, &shader.info, steps).run(&mut buffers, WORKGROUPS)?;
-    let meter = buffers.remove(&METER).unwrap_or_default();
-    let bytes: Vec<u8> = meter.into_iter().flat_map(u32::to_le_bytes).collect();
-    Ok((buffers, read_meter(&bytes)))
+    let mut bytes = |slot| -> Vec<u8> {
+        let words = buffers.remove(&slot).unwrap_or_default();
+        words.into_iter().flat_map(u32::to_le_bytes).collect()
+    };
+    let (reading, spent) = (read_slot(&bytes(METER)), read_pool(&bytes(POOL)));
+    assert!(spent <= fuel, "{spent} of {fuel}");
+    let settled = if shader.is_dynamic { INVOCATIONS } else { 0 };
+    assert_eq!(reading.settled, u64::from(settled));
+    Ok((buffers, reading, spent))
 }
 
 /// What each statement of an admitted shader weighs.
@@ -151,10 +172,12 @@ const OPTIONS: [FuelOptions; 2] = [
     FuelOptions {
         profile: true,
         force: false,
+        turns: None,
     },
     FuelOptions {
         profile: true,
         force: true,
+        turns: Some(u32::MAX),
     },
 ];
 
@@ -174,13 +197,22 @@ fn check(seed: u64, seen: &mut Seen) {
         seen.dynamic += u64::from(shader.is_dynamic);
         let say = || format!("shader {seed} with {options:?}:\n{}", text_of(seed));
         if end.is_ok() {
-            let (left, reading) = metered(&shader, MAX_BUDGET, 20 * STEPS)
+            let (left, reading, spent) = metered(&shader, PLENTY, 20 * STEPS)
                 .unwrap_or_else(|fault| panic!("{fault:?} {}", say()));
-            assert!(!reading.exhausted, "{}", say());
+            assert!(!reading.is_exhausted && !reading.is_cut, "{}", say());
             assert_eq!(left, plain, "{}", say());
             let fixed = u64::from(INVOCATIONS) * shader.static_fuel;
-            let charged = fixed + reading.exact.unwrap_or_default();
-            assert!(executed <= charged, "{executed} > {charged} {}", say());
+            assert!(
+                executed <= fixed + spent,
+                "{executed} > {fixed} + {spent} {}",
+                say()
+            );
+            // The bound that is stated: less than a unit of each invocation too much.
+            if shader.is_dynamic {
+                let exact = reading.exact.expect("it is profiled");
+                let most = exact + u64::from(INVOCATIONS) * pool(PLENTY).fuel(1);
+                assert!((exact..most).contains(&spent), "{exact} {spent} {}", say());
+            }
             seen.ended += 1;
         }
         starve(seed, &shader, end.is_ok().then_some(&plain), seen);
@@ -190,13 +222,13 @@ fn check(seed: u64, seen: &mut Seen) {
 /// Gives a shader too little, or nearly.
 fn starve(seed: u64, shader: &Instrumented, plain: Option<&Buffers>, seen: &mut Seen) {
     let mut random = Random::new(!seed);
-    for budget in [0, random.below(1000)] {
-        let (left, reading) = metered(shader, budget, 2_000_000).unwrap_or_else(|fault| {
-            panic!("shader {seed} with {budget}: {fault:?}\n{}", text_of(seed))
+    for fuel in [0, random.below(1000) * INVOCATIONS].map(u64::from) {
+        let (left, reading, _) = metered(shader, fuel, 4_000_000).unwrap_or_else(|fault| {
+            panic!("shader {seed} with {fuel}: {fault:?}\n{}", text_of(seed))
         });
-        seen.exhausted += u64::from(reading.exhausted);
-        if let Some(plain) = plain.filter(|_| !reading.exhausted) {
-            assert_eq!(&left, plain, "shader {seed} with {budget}");
+        seen.exhausted += u64::from(reading.is_exhausted);
+        if let Some(plain) = plain.filter(|_| !reading.is_exhausted) {
+            assert_eq!(&left, plain, "shader {seed} with {fuel}");
         }
     }
 }
@@ -275,10 +307,10 @@ fn barriers_are_met_together_wherever_fuel_runs_out() {
         for options in OPTIONS {
             let shader = instrument(&admitted, options).expect("it is instrumented");
             let mut has_run_out = false;
-            for budget in 0..400 {
-                let (_, reading) = metered(&shader, budget, 100_000)
-                    .unwrap_or_else(|fault| panic!("{fault:?} with {budget}: {body}"));
-                has_run_out |= reading.exhausted;
+            for fuel in (0..6400).step_by(16) {
+                let (_, reading, _) = metered(&shader, fuel, 100_000)
+                    .unwrap_or_else(|fault| panic!("{fault:?} with {fuel}: {body}"));
+                has_run_out |= reading.is_exhausted;
             }
             assert!(has_run_out, "{body}");
         }

@@ -1,7 +1,7 @@
 //! The fuel pass without a device: what it makes is valid, reads back as WGSL, and charges what it should.
 
 use hotcell_gpu::admission::{AdmissionLimits, Admitted, admit};
-use hotcell_gpu::fuel::{FuelOptions, Instrumented, MeterBinding, instrument};
+use hotcell_gpu::fuel::{FuelOptions, InstrumentError, Instrumented, MeterBinding, instrument};
 use naga::back::wgsl::{WriterFlags, write_string};
 
 fn admitted(wgsl: &str) -> Admitted {
@@ -30,6 +30,7 @@ fn find(limit: u32) -> u32 {{
     loop {{ if data[limit] > 3u {{ return limit; }} }}
     return 0u;
 }}
+fn many() {{ for (var t = 0u; t < 2000u; t++) {{ data[t] = t; }} }}
 fn ten() {{ for (var t = 0u; t < 10u; t++) {{ data[0] = t; }} }}
 fn turns_together(n: u32) {{ for (var t = 0u; t < n; t++) {{ workgroupBarrier(); }} }}
 fn turns(n: u32) {{ for (var t = 0u; t < n; t++) {{ data[t] = n; }} }}
@@ -56,7 +57,9 @@ fn instrumented(body: &str, options: FuelOptions) -> (Instrumented, String) {
 enum Paid {
     /// In advance, without metering.
     InAdvance,
-    /// Once, before it.
+    /// Before it, all that it can cost.
+    Whole,
+    /// Once, before it, as many turns as it makes.
     Once,
     /// In each turn.
     Each,
@@ -67,13 +70,20 @@ fn paid(body: &str) -> Paid {
     assert_eq!(made.is_dynamic, text.contains("fuel"), "{text}");
     let meter = MeterBinding { group: 4, slot: 0 };
     assert_eq!(made.meter, made.is_dynamic.then_some(meter), "{body}");
-    match (made.is_dynamic, text.contains("max(")) {
-        (false, _) => Paid::InAdvance,
-        // Both ways settle with one `max`; paying once has another.
-        (true, true) if text.matches("max(").count() > text.matches("atomicStore").count() => {
-            Paid::Once
-        }
-        (true, _) => Paid::Each,
+    if !made.is_dynamic {
+        return Paid::InAdvance;
+    }
+    // Turns that are too many for a counter are paid for in another way: one of two prices.
+    if text.contains("select(") {
+        return Paid::Once;
+    }
+    let mut ends = text
+        .split("fuel_uniform = -1i;")
+        .flat_map(|part| part.split("fuel = -1i;"));
+    ends.next();
+    match ends.any(|after| after.trim_start().starts_with("break;")) {
+        true => Paid::Each,
+        false => Paid::Whole,
     }
 }
 
@@ -161,6 +171,120 @@ fn a_counter_that_anything_else_may_change_is_not_trusted() {
 }
 
 #[test]
+fn a_loop_of_known_length_is_charged_where_it_is_reached() {
+    const LOOP: &str = "for (var i = 0u; i < 2000u; i++) { data[i] = 1u; }";
+    const SHORT: &str = "for (var i = 0u; i < 20u; i++) { data[i] = 1u; }";
+    for (body, expected) in [
+        (LOOP.to_owned(), Paid::InAdvance),
+        (format!("{{ {LOOP} }}"), Paid::InAdvance),
+        (format!("if local == 0u {{ {LOOP} }}"), Paid::Whole),
+        (format!("if local == 0u {{ {SHORT} }}"), Paid::InAdvance),
+        (format!("if local != 0u {{ return; }} {LOOP}"), Paid::Whole),
+        (
+            format!("if local == 0u {{ data[0] = 1u; }} {LOOP}"),
+            Paid::InAdvance,
+        ),
+        (
+            format!("switch local {{ case 0u: {{ {LOOP} }} default: {{}} }}"),
+            Paid::Whole,
+        ),
+        (
+            format!("for (var j = 0u; j < 9u; j++) {{ if data[j] == 1u {{ return; }} }} {LOOP}"),
+            Paid::Whole,
+        ),
+        (
+            format!("for (var j = 0u; j < 9u; j++) {{ if data[j] == 1u {{ break; }} }} {LOOP}"),
+            Paid::InAdvance,
+        ),
+        ("many();".to_owned(), Paid::Whole),
+    ] {
+        assert_eq!(paid(&body), expected, "{body}");
+    }
+    let fuel = |body: &str| instrumented(body, FuelOptions::default()).0.static_fuel;
+    assert!(fuel(&format!("if local == 0u {{ {LOOP} }}")) < 200);
+}
+
+#[test]
+fn a_switch_costs_its_dearest_case() {
+    let fuel = |body: &str| instrumented(body, FuelOptions::default()).0.static_fuel;
+    let case = |number: u32| format!("case {number}u: {{ data[0] = local * local + 7u; }}");
+    let switch = |cases: u32| {
+        let cases: String = (0..cases).map(case).collect();
+        fuel(&format!("switch local {{ {cases} default: {{}} }}"))
+    };
+    assert!(switch(50) < 2 * switch(1), "{} {}", switch(50), switch(1));
+    let dearer = format!(
+        "switch local {{ {} case 1u: {{ ten(); }} default: {{}} }}",
+        case(0)
+    );
+    assert!(fuel(&dearer) > switch(1) + 50);
+}
+
+#[test]
+fn what_a_driver_would_end_is_refused_or_checked() {
+    const TURN: &str = "{ data[0] += 1u; }";
+    let with = |body: &str, turns| {
+        let options = FuelOptions {
+            turns,
+            ..FuelOptions::default()
+        };
+        instrument(&admitted(&shader(body)), options)
+    };
+    let over = |count: u32| format!("for (var i = 0u; i < {count}u; i++) {TURN}");
+    for (body, turns) in [
+        (over(100_000), 100_000),
+        (
+            format!("for (var j = 0u; j < 300u; j++) {{ {} }}", over(300)),
+            90_300,
+        ),
+        (format!("{} {}", over(40_000), over(40_000)), 80_000),
+        (
+            format!(
+                "if local == 0u {{ {} }} else {{ {} }}",
+                over(70_000),
+                over(80_000)
+            ),
+            70_000,
+        ),
+    ] {
+        match with(&body, Some(65_535)) {
+            Err(InstrumentError::TooManyTurns {
+                turns: found,
+                limit,
+                ..
+            }) => {
+                assert_eq!((found, limit), (turns, 65_535), "{body}");
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+        assert!(with(&body, None).is_ok(), "{body}");
+    }
+    for (body, is_checked) in [
+        (over(1000), false),
+        (over(60_000), false),
+        (format!("if local == 0u {{ {} }}", over(100_000)), true),
+        (
+            format!("if local == 0u {{ return; }} {}", over(100_000)),
+            true,
+        ),
+        (
+            format!("if local == 0u {{ {0} }} else {{ {0} }}", over(40_000)),
+            true,
+        ),
+        ("turns(parameters.n);".to_owned(), true),
+        // Unrolled, these are no loops.
+        (
+            format!("for (var j = 0u; j < 60000u; j++) {{ {} }}", over(4)),
+            true,
+        ),
+    ] {
+        let made = with(&body, Some(65_535)).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let text = write_string(&made.module, &made.info, WriterFlags::empty()).expect("WGSL");
+        assert_eq!(text.contains("cut)"), is_checked, "{body}");
+    }
+}
+
+#[test]
 fn an_outer_value_does_not_outlive_its_loop() {
     let outer = "var i = 0u; var n = 4u;
         for (var j = 0u; j < parameters.n; j++) { while (i < n) { i++; } i = data[0]; }";
@@ -222,7 +346,9 @@ fn loops_in_step_have_a_counter_of_their_own() {
             (true, false),
         ),
         ("turns(local);", (false, true)),
-        ("turns(parameters.n);", (true, false)),
+        // Nothing has to be met together.
+        ("turns(parameters.n);", (false, true)),
+        ("turns(parameters.n); workgroupBarrier();", (true, false)),
         ("turns(parameters.n); turns(local);", (false, true)),
         (
             "turns(parameters.n); if local == 1u { turns(parameters.n); }",
@@ -258,11 +384,11 @@ fn options_force_and_profile_do_what_they_say() {
     let body = "for (var i = 0u; i < 10u; i++) { data[id.x] = find(i); }";
     let force = FuelOptions {
         force: true,
-        profile: false,
+        ..FuelOptions::default()
     };
     let profile = FuelOptions {
-        force: false,
         profile: true,
+        ..FuelOptions::default()
     };
     let (plain, text) = instrumented(body, FuelOptions::default());
     let (forced, forced_text) = instrumented(body, force);

@@ -177,7 +177,15 @@ fn no_text_makes_admission_or_the_pass_panic() {
         let (profile, force) = (rng.below(2) == 0, rng.below(4) == 0);
         let start = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            read(seed, &wgsl, FuelOptions { profile, force })
+            read(
+                seed,
+                &wgsl,
+                FuelOptions {
+                    profile,
+                    force,
+                    turns: None,
+                },
+            )
         }));
         let elapsed = start.elapsed();
         let was_accepted = outcome.unwrap_or_else(|_| panic!("panic on {}:\n{wgsl}", seed.name));

@@ -6,12 +6,15 @@ use crate::gpu::form::Form;
 use crate::gpu::recording::{KernelSource, Recording};
 use anyhow::{Context, Result, anyhow, bail};
 use hotcell_gpu::admission::admit;
-use hotcell_gpu::fuel::{METER_STRIDE_BYTES, meter_words};
+use hotcell_gpu::fuel::{METER_STRIDE_BYTES, Pool};
 use hotcell_model::gpu::{GpuBinding, GpuError, GpuId, GpuStep};
 use hotcell_model::limit::Limit;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use wgpu::BufferUsages;
+
+/// More invocations than any device runs at once.
+const ABREAST: u64 = 1 << 20;
 
 impl<'a> Replay<'a> {
     /// Makes everything that the launch made.
@@ -22,7 +25,8 @@ impl<'a> Replay<'a> {
             .filter(|step| is_dispatch(step))
             .count() as u64;
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-        let meters = direct.buffer(METER_STRIDE_BYTES * count.max(1), usage);
+        // The pool comes before the dispatches' words.
+        let meters = direct.buffer(METER_STRIDE_BYTES * (1 + count), usage);
         let mut replay = Self {
             meter_group: direct.bind_meters(&meters),
             direct,
@@ -30,8 +34,9 @@ impl<'a> Replay<'a> {
             kernels: HashMap::new(),
             bind_sets: HashMap::new(),
             steps: Vec::new(),
+            fresh_meters: meters.clone(),
             meters,
-            budgets: Vec::new(),
+            metered: Vec::new(),
         };
         for (id, content) in &recording.buffers {
             let buffer = replay.make_buffer(content);
@@ -48,7 +53,23 @@ impl<'a> Replay<'a> {
         for step in &recording.steps {
             replay.add_step(step)?;
         }
+        replay.fresh_meters = replay.holding(&replay.filled_meters()?);
         Ok(replay)
+    }
+
+    /// What the meters hold before they are used: as much as a launch can have.
+    fn filled_meters(&self) -> Result<Vec<u8>> {
+        let invocations = self.metered.iter().sum();
+        let pool = Pool::new(Limit::GpuFuel.ceiling(), invocations, ABREAST);
+        let stride = usize::try_from(METER_STRIDE_BYTES)?;
+        let mut bytes = Vec::new();
+        let mut add = |words: &[u32]| {
+            bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+            bytes.resize(bytes.len().next_multiple_of(stride), 0);
+        };
+        add(&pool.pool_words());
+        self.metered.iter().for_each(|_| add(&pool.slot_words()));
+        Ok(bytes)
     }
 
     fn make_buffer(&self, content: &[u8]) -> Buffer {
@@ -168,21 +189,15 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Gives a dispatch a meter with as large a budget as it could get, and says where it is.
+    /// Gives a dispatch a meter, and says where it is.
     fn add_meter(&mut self, bind_set: GpuId, workgroups: [u32; 3]) -> Result<u32> {
         let bind_set = self.bind_sets.get(&bind_set).context("a bind set")?;
         let kernel = self.kernels.get(&bind_set.kernel).context("a kernel")?;
         let workgroups: u64 = workgroups.iter().map(|count| u64::from(*count)).product();
-        let invocations = (workgroups * kernel.workgroup_invocations).max(1);
-        let budget = Limit::GpuFuel.ceiling() / invocations;
-        let words = meter_words(u32::try_from(budget).unwrap_or(u32::MAX), invocations);
-        let offset = u32::try_from(self.budgets.len())?;
-        let bytes = words.iter().flat_map(|word| word.to_le_bytes());
-        self.budgets.extend(bytes);
-        let stride = usize::try_from(METER_STRIDE_BYTES)?;
-        self.budgets
-            .resize(self.budgets.len().next_multiple_of(stride), 0);
-        Ok(offset)
+        self.metered.push(workgroups * kernel.workgroup_invocations);
+        Ok(u32::try_from(
+            self.metered.len() as u64 * METER_STRIDE_BYTES,
+        )?)
     }
 }
 

@@ -10,7 +10,7 @@ pub mod weight;
 use super::FunctionId;
 use naga::proc::Layouter;
 use naga::valid::{FunctionInfo, ModuleInfo};
-use naga::{AddressSpace, Block, Function, Handle, Module, Statement, Type};
+use naga::{AddressSpace, Block, Function, Handle, Module, Statement, SwitchCase, Type};
 
 /// One function of a module, with what the validator knows of it.
 #[derive(Clone, Copy)]
@@ -142,7 +142,12 @@ impl Cost {
                 block(accept).saturating_add(block(reject))
             }
             Statement::If { accept, reject, .. } => block(accept).max(block(reject)),
-            Statement::Switch { cases, .. } => sum(cases.iter().map(|case| block(&case.body))),
+            Statement::Switch { cases, .. } if self.counts_both_sides => {
+                sum(cases.iter().map(|case| block(&case.body)))
+            }
+            Statement::Switch { cases, .. } => {
+                dearest(cases, cases.iter().map(|case| block(&case.body)))
+            }
             Statement::Loop {
                 body, continuing, ..
             } => block(body).saturating_add(block(continuing)),
@@ -185,6 +190,19 @@ impl Cost {
         };
         Some(words(AddressSpace::Private).saturating_add(shared))
     }
+}
+
+/// The dearest way through the cases of a `switch`, of which one may fall through to the next.
+pub(crate) fn dearest(cases: &[SwitchCase], costs: impl IntoIterator<Item = u64>) -> u64 {
+    let (mut most, mut way) = (0, 0_u64);
+    for (case, cost) in cases.iter().zip(costs) {
+        way = way.saturating_add(cost);
+        most = most.max(way);
+        if !case.fall_through {
+            way = 0;
+        }
+    }
+    most
 }
 
 fn sum(weights: impl Iterator<Item = u64>) -> u64 {

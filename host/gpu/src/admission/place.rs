@@ -26,6 +26,12 @@ impl Source<'_> {
         }
     }
 
+    /// Line and column where a span begins; 0 where it has no place.
+    pub(super) fn place(self, span: Span) -> (u32, u32) {
+        let range = span.to_range();
+        range.map_or((0, 0), |range| self.line_and_column(range.start))
+    }
+
     /// Line and column of a byte: both from 1, the column in characters.
     fn line_and_column(self, offset: usize) -> (u32, u32) {
         let before = self.0.get(..offset).unwrap_or(self.0);

@@ -20,10 +20,11 @@ use super::FunctionId;
 use super::cost::Scope;
 use super::place::Source;
 use super::refusal::Refusal;
+use crate::blocks::blocks_in;
 use graph::{Input, Node};
 use naga::valid::ModuleInfo;
 use naga::{
-    Barrier, CollectiveOperation, Expression, GatherMode, Handle, Module, Statement,
+    Barrier, Block, CollectiveOperation, Expression, GatherMode, Handle, Module, Statement,
     SubgroupOperation,
 };
 use summary::Summary;
@@ -34,6 +35,25 @@ use walk::Walk;
 pub struct Uniformity {
     /// By the function's index; the entry point is the last.
     functions: Vec<Verdict>,
+}
+
+/// Whether a module has something that all invocations of a workgroup, or of a subgroup, have to meet together.
+pub(super) fn is_in_step(module: &Module) -> bool {
+    fn meets(block: &Block) -> bool {
+        block.iter().any(|statement| match statement {
+            Statement::ControlBarrier(_)
+            | Statement::WorkGroupUniformLoad { .. }
+            | Statement::SubgroupBallot { .. }
+            | Statement::SubgroupGather { .. }
+            | Statement::SubgroupCollectiveOperation { .. } => true,
+            _ => blocks_in(statement).any(meets),
+        })
+    }
+    let functions = module.functions.iter().map(|(_, function)| function);
+    let points = module.entry_points.iter().map(|point| &point.function);
+    functions
+        .chain(points)
+        .any(|function| meets(&function.body))
 }
 
 /// What differs in one function on some call path.

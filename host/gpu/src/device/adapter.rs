@@ -1,7 +1,7 @@
 //! Which adapter, and what is asked of it.
 //!
-//! Guests are offered four bind groups and eight storage buffers; the device is asked for one more of each,
-//! where the fuel pass puts its meter. Offsets of bindings are multiples of 256 everywhere, so that what works
+//! Guests are offered four bind groups and eight storage buffers; the device is asked for one group more, with two
+//! buffers and a little workgroup memory, where the fuel pass puts its meter. Offsets of bindings are multiples of 256 everywhere, so that what works
 //! on one device works on all.
 
 use super::{DeviceChoice, DeviceError, fault};
@@ -14,6 +14,10 @@ pub(crate) const GUEST_GROUPS: u32 = 4;
 pub(crate) const GUEST_SLOTS: u32 = 1000;
 /// Storage buffers that guests are offered at most.
 const GUEST_STORAGE_BUFFERS: u32 = 8;
+/// Storage buffers of the host's beside those of a kernel: the words of the dispatch, and the pool.
+pub(crate) const HOST_STORAGE_BUFFERS: u32 = 2;
+/// Workgroup memory of the host's beside that of a kernel: what one invocation draws for all.
+const HOST_WORKGROUP_BYTES: u32 = 16;
 /// Where a binding may begin.
 pub(crate) const BINDING_ALIGNMENT: u64 = 256;
 
@@ -48,10 +52,13 @@ fn instance_descriptor(choice: DeviceChoice) -> wgpu::InstanceDescriptor {
 
 /// What a device that executes nothing says of itself: WebGPU's defaults and the meter's place.
 fn nothing_limits() -> Limits {
+    let defaults = Limits::defaults();
     Limits {
+        max_compute_workgroup_storage_size: defaults.max_compute_workgroup_storage_size
+            + HOST_WORKGROUP_BYTES,
         max_bind_groups: GUEST_GROUPS + 1,
-        max_storage_buffers_per_shader_stage: GUEST_STORAGE_BUFFERS + 1,
-        ..Limits::defaults()
+        max_storage_buffers_per_shader_stage: GUEST_STORAGE_BUFFERS + HOST_STORAGE_BUFFERS,
+        ..defaults
     }
 }
 
@@ -60,7 +67,7 @@ fn is_eligible(choice: DeviceChoice, adapter: &Adapter) -> bool {
     let offered = adapter.limits();
     (choice != DeviceChoice::Software || is_software)
         && offered.max_bind_groups > GUEST_GROUPS
-        && offered.max_storage_buffers_per_shader_stage > 1
+        && offered.max_storage_buffers_per_shader_stage > HOST_STORAGE_BUFFERS
 }
 
 fn rank(kind: DeviceType) -> u8 {
@@ -85,7 +92,7 @@ pub(super) fn limits(adapter: &Adapter) -> Limits {
         max_bind_groups: GUEST_GROUPS + 1,
         max_storage_buffers_per_shader_stage: offered
             .max_storage_buffers_per_shader_stage
-            .min(GUEST_STORAGE_BUFFERS + 1),
+            .min(GUEST_STORAGE_BUFFERS + HOST_STORAGE_BUFFERS),
         max_buffer_size: offered.max_buffer_size,
         max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
         max_compute_workgroup_storage_size: offered.max_compute_workgroup_storage_size,
@@ -107,7 +114,9 @@ pub(super) fn properties(device: &wgpu::Device) -> GpuProperties {
         has_subgroups,
         min_subgroup_size: subgroup(info.subgroup_min_size),
         max_subgroup_size: subgroup(info.subgroup_max_size),
-        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        max_workgroup_bytes: limits
+            .max_compute_workgroup_storage_size
+            .saturating_sub(HOST_WORKGROUP_BYTES),
         max_workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         max_workgroups_per_axis: limits.max_compute_workgroups_per_dimension,
         max_binding_bytes: limits

@@ -2,7 +2,7 @@
 
 use super::{Device, Fault, LoopBounding};
 use crate::admission::{BindingAccess, BindingUse};
-use crate::fuel::{METER_BYTES, METER_GROUP, METER_SLOT};
+use crate::fuel::{METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
@@ -88,19 +88,22 @@ impl Pipelines {
 
 /// The layout of the group that holds the meter.
 pub(super) fn meter_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
-    let entry = wgpu::BindGroupLayoutEntry {
-        binding: METER_SLOT,
+    let entry = |binding, bytes, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+        binding,
         visibility: wgpu::ShaderStages::COMPUTE,
         ty: wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage { read_only: false },
-            has_dynamic_offset: true,
-            min_binding_size: NonZeroU64::new(METER_BYTES),
+            has_dynamic_offset,
+            min_binding_size: NonZeroU64::new(bytes),
         },
         count: None,
     };
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: None,
-        entries: &[entry],
+        entries: &[
+            entry(METER_SLOT, METER_BYTES, true),
+            entry(POOL_SLOT, POOL_BYTES, false),
+        ],
     })
 }
 

@@ -1,8 +1,8 @@
 //! Writes statements of naga's IR: every expression is evaluated where it is written.
 
 use naga::{
-    BinaryOperator, Block, Expression, Function, Handle, Literal, MathFunction, Range, ScalarKind,
-    Span, Statement,
+    AtomicFunction, BinaryOperator, Block, Expression, Function, Handle, Literal, LocalVariable,
+    MathFunction, Range, ScalarKind, Span, Statement, Type,
 };
 
 /// A block in the making.
@@ -66,13 +66,14 @@ impl<'a> Code<'a> {
         self.value(Expression::Binary { op, left, right })
     }
 
-    pub(super) fn max(
+    pub(super) fn math(
         &mut self,
+        fun: MathFunction,
         left: Handle<Expression>,
         right: Handle<Expression>,
     ) -> Handle<Expression> {
         self.value(Expression::Math {
-            fun: MathFunction::Max,
+            fun,
             arg: left,
             arg1: Some(right),
             arg2: None,
@@ -80,12 +81,76 @@ impl<'a> Code<'a> {
         })
     }
 
-    /// The same 32 bits as another integer type.
-    pub(super) fn bits_as(
+    pub(super) fn select(
         &mut self,
-        kind: ScalarKind,
-        expr: Handle<Expression>,
+        condition: Handle<Expression>,
+        accept: Handle<Expression>,
+        reject: Handle<Expression>,
     ) -> Handle<Expression> {
+        self.value(Expression::Select {
+            condition,
+            accept,
+            reject,
+        })
+    }
+
+    /// A variable of the function. Each turn of a loop finds in it what the last one left.
+    pub(super) fn local(&mut self, ty: Handle<Type>) -> Handle<Expression> {
+        let variable = LocalVariable {
+            name: None,
+            ty,
+            init: None,
+        };
+        let variables = &mut self.function.local_variables;
+        let variable = variables.append(variable, Span::UNDEFINED);
+        self.value(Expression::LocalVariable(variable))
+    }
+
+    /// An atomic operation on a word of type `ty`; what was there before.
+    pub(super) fn atomic(
+        &mut self,
+        pointer: Handle<Expression>,
+        fun: AtomicFunction,
+        value: Handle<Expression>,
+        ty: Handle<Type>,
+    ) -> Handle<Expression> {
+        let before = Expression::AtomicResult {
+            ty,
+            comparison: false,
+        };
+        let before = self.function.expressions.append(before, Span::UNDEFINED);
+        self.push(Statement::Atomic {
+            pointer,
+            fun,
+            value,
+            result: Some(before),
+        });
+        before
+    }
+
+    /// What is in a word of workgroup memory, for all invocations together.
+    pub(super) fn uniform_load(
+        &mut self,
+        pointer: Handle<Expression>,
+        ty: Handle<Type>,
+    ) -> Handle<Expression> {
+        let result = Expression::WorkGroupUniformLoadResult { ty };
+        let result = self.function.expressions.append(result, Span::UNDEFINED);
+        self.push(Statement::WorkGroupUniformLoad { pointer, result });
+        result
+    }
+
+    /// The same 32 bits as an `i32`.
+    pub(super) fn as_i32(&mut self, expr: Handle<Expression>) -> Handle<Expression> {
+        self.bits_as(ScalarKind::Sint, expr)
+    }
+
+    /// The same 32 bits as a `u32`.
+    pub(super) fn as_u32(&mut self, expr: Handle<Expression>) -> Handle<Expression> {
+        self.bits_as(ScalarKind::Uint, expr)
+    }
+
+    fn bits_as(&mut self, kind: ScalarKind, expr: Handle<Expression>) -> Handle<Expression> {
         self.value(Expression::As {
             expr,
             kind,

@@ -1,23 +1,29 @@
 //! The entry point of a metered shader: fills the counters, calls what was the entry point, settles.
 //!
+//! An invocation that does not come to the end of it is missing in the count of those that settled.
+//!
 //! The old entry point becomes an ordinary function, so that a `return` anywhere in it comes back here.
 
+use super::FuelOptions;
 use super::code::Code;
-use super::meter::{METER_GROUP, METER_SLOT, MeterWords};
-use super::weave::Counters;
+use super::meter::{METER_GROUP, METER_SLOT, MeterWords, POOL_SLOT, PoolWords};
+use super::weave::{Counters, Lead};
 use naga::{
-    AddressSpace, AtomicFunction, BinaryOperator, Block, Expression, Function, GlobalVariable,
-    Handle, MemoryDecorations, Module, ResourceBinding, Scalar, ScalarKind, Span, Statement,
-    StorageAccess, StructMember, Type, TypeInner,
+    AddressSpace, AtomicFunction, BinaryOperator as Op, Binding, Block, BuiltIn, Expression,
+    Function, FunctionArgument, GlobalVariable, Handle, MathFunction, MemoryDecorations, Module,
+    ResourceBinding, Scalar, Span, Statement, StorageAccess, StructMember, Type, TypeInner,
+    UniqueArena,
 };
 
-/// Adds the private counters that a shader needs.
+/// Adds what a shader needs to pay.
 pub(super) fn add_counters(module: &mut Module, uniform: bool, own: bool) -> Counters {
-    let ty = type_of(module, None, TypeInner::Scalar(Scalar::I32));
-    let mut add = |name: &str| {
+    let signed = type_of(module, None, TypeInner::Scalar(Scalar::I32));
+    let word = type_of(module, None, TypeInner::Scalar(Scalar::U32));
+    let pool = add_pool(module, word);
+    let mut add = |name: &str, ty, space| {
         let variable = GlobalVariable {
             name: Some(name.to_owned()),
-            space: AddressSpace::Private,
+            space,
             binding: None,
             ty,
             init: None,
@@ -25,16 +31,28 @@ pub(super) fn add_counters(module: &mut Module, uniform: bool, own: bool) -> Cou
         };
         module.global_variables.append(variable, Span::UNDEFINED)
     };
-    Counters {
-        uniform: uniform.then(|| add("fuel_uniform")),
-        own: own.then(|| add("fuel")),
+    let lead = uniform.then(|| Lead {
+        index: add("fuel_index", word, AddressSpace::Private),
+        granted: add("fuel_granted", word, AddressSpace::WorkGroup),
+        invocations: 0,
+    });
+    let mut counters = Counters {
+        uniform: uniform.then(|| add("fuel_uniform", signed, AddressSpace::Private)),
+        own: own.then(|| add("fuel", signed, AddressSpace::Private)),
+        given: add("fuel_given", word, AddressSpace::Private),
+        pool,
+        lead,
+        word,
+    };
+    if let (Some(lead), Some(point)) = (&mut counters.lead, module.entry_points.first()) {
+        lead.invocations = point.workgroup_size.iter().product();
     }
+    counters
 }
 
 /// Wraps the entry point, whose body is woven already.
-pub(super) fn wrap(module: &mut Module, counters: Counters, is_exact: bool) {
-    let word = type_of(module, None, TypeInner::Scalar(Scalar::U32));
-    let meter = add_meter(module, word);
+pub(super) fn wrap(module: &mut Module, counters: &Counters, options: FuelOptions) {
+    let meter = add_meter(module, counters.word);
     let Some(point) = module.entry_points.first_mut() else {
         return;
     };
@@ -49,53 +67,114 @@ pub(super) fn wrap(module: &mut Module, counters: Counters, is_exact: bool) {
     }
     let count = wrapped.arguments.len();
     let wrapped = module.functions.append(wrapped, Span::UNDEFINED);
+    let index = counters.lead.as_ref().map(|lead| {
+        let place = index_place(&module.types, &mut wrapper, counters.word);
+        (lead.index, place)
+    });
     let mut code = Code::new(&mut wrapper);
+    if let Some((variable, (argument, member))) = index {
+        let mut value = code.value(Expression::FunctionArgument(argument));
+        if let Some(member) = member {
+            value = code.member(value, member);
+        }
+        let variable = code.value(Expression::GlobalVariable(variable));
+        code.store(variable, value);
+    }
     let meter = code.value(Expression::GlobalVariable(meter));
-    let frame = Frame {
-        word,
-        meter,
-        budgets: fill(&mut code, meter, counters),
-    };
+    let frame = Frame { meter, counters };
+    frame.begin(&mut code);
     call(&mut code, wrapped, count);
-    frame.settle(&mut code, is_exact);
+    frame.settle(&mut code, options);
     wrapper.body = code.block;
     if let Some(point) = module.entry_points.first_mut() {
         point.function = wrapper;
     }
 }
 
+/// Where the entry point finds an invocation's index in its workgroup: an argument, or a member of one. It is made
+/// where there is none.
+fn index_place(
+    types: &UniqueArena<Type>,
+    wrapper: &mut Function,
+    word: Handle<Type>,
+) -> (u32, Option<u32>) {
+    let is_index = |binding: &Option<Binding>| {
+        *binding == Some(Binding::BuiltIn(BuiltIn::LocalInvocationIndex))
+    };
+    for (argument, position) in wrapper.arguments.iter().zip(0_u32..) {
+        if is_index(&argument.binding) {
+            return (position, None);
+        }
+        if let TypeInner::Struct { members, .. } = &types[argument.ty].inner {
+            let member = (0_u32..)
+                .zip(members)
+                .find(|(_, member)| is_index(&member.binding));
+            if let Some((member, _)) = member {
+                return (position, Some(member));
+            }
+        }
+    }
+    wrapper.arguments.push(FunctionArgument {
+        name: Some("index".to_owned()),
+        ty: word,
+        binding: Some(Binding::BuiltIn(BuiltIn::LocalInvocationIndex)),
+    });
+    let last = wrapper.arguments.len() - 1;
+    (u32::try_from(last).unwrap_or(u32::MAX), None)
+}
+
+fn add_pool(module: &mut Module, word: Handle<Type>) -> Handle<GlobalVariable> {
+    let atomic = type_of(module, None, TypeInner::Atomic(Scalar::U32));
+    let members = [
+        (PoolWords::LIMIT, "limit", word),
+        (PoolWords::SHIFT, "shift", word),
+        (PoolWords::MOST, "most", word),
+        (PoolWords::FIRST, "first", word),
+        (PoolWords::TAKEN, "taken", atomic),
+    ];
+    add_buffer(module, "Pool", "pool", POOL_SLOT, &members)
+}
+
 fn add_meter(module: &mut Module, word: Handle<Type>) -> Handle<GlobalVariable> {
     let atomic = type_of(module, None, TypeInner::Atomic(Scalar::U32));
-    let member = |position: u32, name: &str| StructMember {
-        name: Some(name.to_owned()),
-        ty: if position < MeterWords::EXHAUSTED {
-            word
-        } else {
-            atomic
-        },
+    let members = [
+        (MeterWords::CREDIT, "credit", word),
+        (MeterWords::TURNS, "turns", word),
+        (MeterWords::SETTLED, "settled", atomic),
+        (MeterWords::EXHAUSTED, "exhausted", atomic),
+        (MeterWords::CUT, "cut", atomic),
+        (MeterWords::EXACT_LOW, "exact_low", atomic),
+        (MeterWords::EXACT_HIGH, "exact_high", atomic),
+        (MeterWords::IS_EXACT, "is_exact", atomic),
+    ];
+    add_buffer(module, "Meter", "meter", METER_SLOT, &members)
+}
+
+/// A storage buffer of words, by position, name and type.
+fn add_buffer(
+    module: &mut Module,
+    type_name: &str,
+    name: &str,
+    slot: u32,
+    words: &[(u32, &str, Handle<Type>)],
+) -> Handle<GlobalVariable> {
+    let member = |(position, name, ty): &(u32, &str, Handle<Type>)| StructMember {
+        name: Some((*name).to_owned()),
+        ty: *ty,
         binding: None,
         offset: 4 * position,
     };
-    let members = vec![
-        member(MeterWords::BUDGET_UNIFORM, "budget_uniform"),
-        member(MeterWords::BUDGET, "budget"),
-        member(MeterWords::SHIFT, "shift"),
-        member(MeterWords::EXHAUSTED, "exhausted"),
-        member(MeterWords::SPENT, "spent"),
-        member(MeterWords::EXACT_LOW, "exact_low"),
-        member(MeterWords::EXACT_HIGH, "exact_high"),
-        member(MeterWords::IS_EXACT, "is_exact"),
-    ];
-    let span = 4 * MeterWords::IS_EXACT + 4;
-    let ty = type_of(module, Some("Meter"), TypeInner::Struct { members, span });
+    let members: Vec<_> = words.iter().map(member).collect();
+    let span = members.last().map_or(0, |member| member.offset + 4);
+    let ty = type_of(module, Some(type_name), TypeInner::Struct { members, span });
     let variable = GlobalVariable {
-        name: Some("meter".to_owned()),
+        name: Some(name.to_owned()),
         space: AddressSpace::Storage {
             access: StorageAccess::LOAD | StorageAccess::STORE,
         },
         binding: Some(ResourceBinding {
             group: METER_GROUP,
-            binding: METER_SLOT,
+            binding: slot,
         }),
         ty,
         init: None,
@@ -122,104 +201,149 @@ fn call(code: &mut Code<'_>, function: Handle<Function>, count: usize) {
     });
 }
 
-/// A counter, and what it started with.
-struct Budget {
-    counter: Handle<Expression>,
-    given: Handle<Expression>,
-}
-
-/// Gives the counters their budgets: all of it to the only one, or half to each.
-fn fill(code: &mut Code<'_>, meter: Handle<Expression>, counters: Counters) -> Vec<Budget> {
-    let is_shared = counters.uniform.is_some() && counters.own.is_some();
-    let words = [
-        (counters.uniform, MeterWords::BUDGET_UNIFORM),
-        (counters.own, MeterWords::BUDGET),
-    ];
-    let mut budgets = Vec::new();
-    for (counter, word) in words {
-        let Some(counter) = counter else { continue };
-        let counter = code.value(Expression::GlobalVariable(counter));
-        let given = code.member(meter, word);
-        let mut given = code.load(given);
-        if is_shared {
-            let one = code.u32(1);
-            given = code.binary(BinaryOperator::ShiftRight, given, one);
-        }
-        let given = code.bits_as(ScalarKind::Sint, given);
-        code.store(counter, given);
-        budgets.push(Budget { counter, given });
-    }
-    budgets
-}
-
-struct Frame {
-    /// The type `u32`.
-    word: Handle<Type>,
+/// What comes before and after what was the entry point.
+struct Frame<'a> {
     meter: Handle<Expression>,
-    budgets: Vec<Budget>,
+    counters: &'a Counters,
 }
 
-impl Frame {
-    /// Says what was spent, and whether it was not enough.
-    fn settle(&self, code: &mut Code<'_>, is_exact: bool) {
-        let mut spent = code.i32(0);
-        for budget in &self.budgets {
-            let left = code.load(budget.counter);
+impl Frame<'_> {
+    /// Gives the counters what an invocation begins with: all of it to the only one, or half to each.
+    fn begin(&self, code: &mut Code<'_>) {
+        let credit = code.member(self.meter, MeterWords::CREDIT);
+        let credit = code.load(credit);
+        let given = code.value(Expression::GlobalVariable(self.counters.given));
+        code.store(given, credit);
+        let shift = self.counters.pool_word(code, PoolWords::SHIFT);
+        let mut fuel = code.binary(Op::ShiftLeft, credit, shift);
+        if self.counters.uniform.is_some() && self.counters.own.is_some() {
+            let one = code.u32(1);
+            fuel = code.binary(Op::ShiftRight, fuel, one);
+        }
+        let fuel = code.as_i32(fuel);
+        for counter in self.variables() {
+            let counter = code.value(Expression::GlobalVariable(counter));
+            code.store(counter, fuel);
+        }
+    }
+
+    fn variables(&self) -> impl Iterator<Item = Handle<GlobalVariable>> + use<> {
+        [self.counters.uniform, self.counters.own]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Gives back what is left, says whether it was not enough, and that the invocation has come to its end.
+    fn settle(&self, code: &mut Code<'_>, options: FuelOptions) {
+        let mut rest = match self.variables().next() {
+            Some(_) => code.u32(0),
+            // Nothing was paid from what it was given.
+            None => self.given_fuel(code),
+        };
+        for counter in self.variables() {
+            let counter = code.value(Expression::GlobalVariable(counter));
+            let left = code.load(counter);
             let zero = code.i32(0);
-            let is_exhausted = code.binary(BinaryOperator::Less, left, zero);
+            let is_exhausted = code.binary(Op::Less, left, zero);
             let mut flag = code.branch();
             self.set(&mut flag, MeterWords::EXHAUSTED);
             let flag = flag.block;
             code.when(is_exhausted, flag, Block::new());
-            let rest = code.max(left, zero);
-            let of_budget = code.binary(BinaryOperator::Subtract, budget.given, rest);
-            spent = code.binary(BinaryOperator::Add, spent, of_budget);
+            let left = code.math(MathFunction::Max, left, zero);
+            let left = code.as_u32(left);
+            rest = code.binary(Op::Add, rest, left);
         }
-        let spent = code.bits_as(ScalarKind::Uint, spent);
-        self.add_coarse(code, spent);
-        if is_exact {
-            self.add_exact(code, spent);
+        self.give_back(code, rest);
+        if options.profile {
+            self.add_exact(code, rest);
         }
+        if options.turns.is_some() {
+            self.check_turns(code);
+        }
+        let one = code.u32(1);
+        self.add(code, MeterWords::SETTLED, one);
     }
 
-    /// Most invocations spend less than a unit and leave the atomic alone.
-    fn add_coarse(&self, code: &mut Code<'_>, spent: Handle<Expression>) {
-        let shift = code.member(self.meter, MeterWords::SHIFT);
-        let shift = code.load(shift);
-        let units = code.binary(BinaryOperator::ShiftRight, spent, shift);
+    fn given_fuel(&self, code: &mut Code<'_>) -> Handle<Expression> {
+        let given = code.value(Expression::GlobalVariable(self.counters.given));
+        let given = code.load(given);
+        let shift = self.counters.pool_word(code, PoolWords::SHIFT);
+        code.binary(Op::ShiftLeft, given, shift)
+    }
+
+    fn give_back(&self, code: &mut Code<'_>, rest: Handle<Expression>) {
+        let shift = self.counters.pool_word(code, PoolWords::SHIFT);
+        let units = code.binary(Op::ShiftRight, rest, shift);
         let zero = code.u32(0);
-        let is_some = code.binary(BinaryOperator::NotEqual, units, zero);
+        let is_some = code.binary(Op::NotEqual, units, zero);
         let mut some = code.branch();
-        self.add(&mut some, MeterWords::SPENT, units);
+        let taken = self.counters.pool_at(&mut some, PoolWords::TAKEN);
+        some.atomic(taken, AtomicFunction::Subtract, units, self.counters.word);
         let some = some.block;
         code.when(is_some, some, Block::new());
     }
 
-    /// Adds 64 bits with a carry: the low word wrapped where the sum is below what was added.
-    fn add_exact(&self, code: &mut Code<'_>, spent: Handle<Expression>) {
-        self.set(code, MeterWords::IS_EXACT);
-        let pointer = code.member(self.meter, MeterWords::EXACT_LOW);
-        let ty = self.word;
-        let before = code.function.expressions.append(
-            Expression::AtomicResult {
-                ty,
-                comparison: false,
-            },
-            Span::UNDEFINED,
-        );
-        code.push(Statement::Atomic {
-            pointer,
-            fun: AtomicFunction::Add,
-            value: spent,
-            result: Some(before),
+    /// Makes a few turns more. A driver that ends the loops of an invocation after so many turns of all of them ends this
+    /// one too, if it has ended one before.
+    fn check_turns(&self, code: &mut Code<'_>) {
+        let count = code.local(self.counters.word);
+        let zero = code.u32(0);
+        code.store(count, zero);
+        let wanted = code.member(self.meter, MeterWords::TURNS);
+        let wanted = code.load(wanted);
+        let mut turn = code.branch();
+        let made = turn.load(count);
+        let is_enough = turn.binary(Op::GreaterEqual, made, wanted);
+        let mut ends = turn.branch();
+        ends.push(Statement::Break);
+        let ends = ends.block;
+        turn.when(is_enough, ends, Block::new());
+        let one = turn.u32(1);
+        let more = turn.binary(Op::Add, made, one);
+        turn.store(count, more);
+        let body = turn.block;
+        code.push(Statement::Loop {
+            body,
+            continuing: Block::new(),
+            break_if: None,
         });
-        let after = code.binary(BinaryOperator::Add, before, spent);
-        let has_wrapped = code.binary(BinaryOperator::Less, after, spent);
-        let mut carry = code.branch();
-        let one = carry.u32(1);
-        self.add(&mut carry, MeterWords::EXACT_HIGH, one);
-        let carry = carry.block;
-        code.when(has_wrapped, carry, Block::new());
+        let made = code.load(count);
+        let is_cut = code.binary(Op::NotEqual, made, wanted);
+        let mut flag = code.branch();
+        self.set(&mut flag, MeterWords::CUT);
+        let flag = flag.block;
+        code.when(is_cut, flag, Block::new());
+    }
+
+    /// Adds what was given, in fuel, less what is left: 64 bits with a carry. The low word wrapped where the sum is below
+    /// what was added.
+    fn add_exact(&self, code: &mut Code<'_>, rest: Handle<Expression>) {
+        self.set(code, MeterWords::IS_EXACT);
+        let given = code.value(Expression::GlobalVariable(self.counters.given));
+        let given = code.load(given);
+        let shift = self.counters.pool_word(code, PoolWords::SHIFT);
+        let low = code.binary(Op::ShiftLeft, given, shift);
+        let all_but_one = code.u32(31);
+        let back = code.binary(Op::Subtract, all_but_one, shift);
+        let high = code.binary(Op::ShiftRight, given, back);
+        let one = code.u32(1);
+        let high = code.binary(Op::ShiftRight, high, one);
+        let zero = code.u32(0);
+        let borrows = code.binary(Op::Less, low, rest);
+        let borrow = code.select(borrows, one, zero);
+        let high = code.binary(Op::Subtract, high, borrow);
+        let low = code.binary(Op::Subtract, low, rest);
+        let pointer = code.member(self.meter, MeterWords::EXACT_LOW);
+        let before = code.atomic(pointer, AtomicFunction::Add, low, self.counters.word);
+        let after = code.binary(Op::Add, before, low);
+        let has_wrapped = code.binary(Op::Less, after, low);
+        let carry = code.select(has_wrapped, one, zero);
+        let high = code.binary(Op::Add, high, carry);
+        let is_some = code.binary(Op::NotEqual, high, zero);
+        let mut some = code.branch();
+        self.add(&mut some, MeterWords::EXACT_HIGH, high);
+        let some = some.block;
+        code.when(is_some, some, Block::new());
     }
 
     fn set(&self, code: &mut Code<'_>, word: u32) {

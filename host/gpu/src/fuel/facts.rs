@@ -4,8 +4,9 @@
 //! A value is forgotten wherever two ways meet of which one stores to the variable: after a branch, at the head
 //! of a loop, before its continuing block and after it.
 
-use super::locals::{Locals, blocks_in};
+use super::locals::Locals;
 use super::shape::{Counting, Shape, Survey};
+use crate::blocks::blocks_in;
 use naga::{
     AddressSpace, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement,
     StorageAccess, TypeInner,

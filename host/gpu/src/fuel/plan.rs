@@ -4,24 +4,34 @@
 //! whoever encloses it pays for. What a loop pays for itself is no part of them.
 
 use super::facts::{self, LoopFacts};
+use super::known::Turns;
 use super::shape::Counting;
+use super::{FuelOptions, InstrumentError};
+use crate::admission::cost::dearest;
 use crate::admission::{Admitted, FunctionId, Scope};
+use crate::blocks::blocks_in;
 use naga::{Block, Function, Handle, Statement};
 
-/// The heaviest weight: fits into no budget ([`super::meter::MAX_BUDGET`]), so a loop that has it never runs.
+/// The heaviest weight of a turn. What weighs more fits into no counter ([`super::draw::MOST_HELD`]) and never runs.
 pub(super) const MAX_WEIGHT: u64 = i32::MAX as u64;
+/// The heaviest weight of a turn that is paid for together with others: their product is computed in halves of words.
+const MAX_WEIGHT_ONCE: u32 = (1 << 16) - 1;
 
 /// What a loop of known length may cost at most to be charged in advance: a heavier one is metered, since it
 /// may well stand where no invocation comes.
 const MAX_FIXED: u64 = 1 << 24;
 /// The same for a loop that may end early.
 const MAX_FIXED_WITH_EXITS: u64 = 1 << 16;
+/// What a loop of known length may cost at most to be charged in advance where not every invocation reaches it.
+const MAX_FIXED_IF_REACHED: u64 = 1 << 10;
 /// What the check of a loop that is charged once costs.
 const CHECK_ONCE: u64 = 12;
+/// What the check of a loop that is charged where it is reached costs.
+const CHECK_WHOLE: u64 = 4;
 /// What the check in each turn costs.
 const CHECK_EACH: u64 = 2;
 /// What the prologue and the epilogue of a metered shader cost.
-const FRAME: u64 = 24;
+const FRAME: u64 = 32;
 
 /// Which counter a loop is charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +47,8 @@ pub(super) enum Counter {
 pub(super) enum Payment {
     /// By whoever encloses it: it is finite.
     Enclosed,
+    /// Before it, all that it can cost: its length is known, and not whether it is reached.
+    Whole(Counter, u32),
     /// Once, before it, for all turns.
     Once(Counter, u32, Counting),
     /// At the start of each turn.
@@ -58,31 +70,41 @@ pub(super) struct Plan {
     pub(super) entry: FunctionPlan,
     /// What an invocation is charged in any case.
     pub(super) static_fuel: u64,
+    /// Whether the driver might end its loops.
+    may_be_cut: bool,
 }
 
 impl Plan {
-    /// Plans an admitted shader; with `force` no loop counts as finite.
-    pub(super) fn of(admitted: &Admitted, force: bool) -> Self {
+    /// Plans an admitted shader.
+    ///
+    /// # Errors
+    /// It certainly makes more turns than the driver lets it.
+    pub(super) fn of(admitted: &Admitted, options: FuelOptions) -> Result<Self, InstrumentError> {
         let mut plan = Self {
             functions: Vec::with_capacity(admitted.module().functions.len()),
             entry: FunctionPlan::default(),
             static_fuel: 0,
+            may_be_cut: false,
         };
+        if let Some(limit) = options.turns {
+            plan.may_be_cut = may_be_cut(admitted, limit)?;
+        }
+        let force = options.force;
         for (handle, function) in admitted.module().functions.iter() {
             let planned = plan.function(admitted, FunctionId::Function(handle), function, force);
             plan.functions.push(planned);
         }
         let function = &admitted.entry_point().function;
         plan.entry = plan.function(admitted, FunctionId::Entry, function, force);
-        let frame = if plan.is_dynamic() { FRAME } else { 0 };
+        let frame = if plan.is_metered() { FRAME } else { 0 };
         let start = admitted.cost().of_start().saturating_add(frame);
         plan.static_fuel = start.saturating_add(plan.entry.cost).max(1);
-        plan
+        Ok(plan)
     }
 
-    /// Whether some loop is charged while the shader runs.
-    pub(super) fn is_dynamic(&self) -> bool {
-        self.uses(Counter::Uniform) || self.uses(Counter::Own)
+    /// Whether some loop is charged while the shader runs, or might be ended by the driver.
+    pub(super) fn is_metered(&self) -> bool {
+        self.may_be_cut || self.uses(Counter::Uniform) || self.uses(Counter::Own)
     }
 
     /// Whether a loop is charged to a counter.
@@ -92,7 +114,9 @@ impl Plan {
             .flat_map(|function| &function.payments)
             .any(|payment| match payment {
                 Payment::Enclosed => false,
-                Payment::Once(charged, ..) | Payment::Each(charged, _) => *charged == counter,
+                Payment::Whole(charged, _)
+                | Payment::Once(charged, ..)
+                | Payment::Each(charged, _) => *charged == counter,
             })
     }
 
@@ -113,6 +137,9 @@ impl Plan {
             callees: &self.functions,
             facts: facts::of_function(admitted.module(), function),
             force,
+            is_in_step: admitted.is_in_step(),
+            // Where a function is called from is not looked at.
+            is_certain: id == FunctionId::Entry,
             payments: Vec::new(),
         };
         let body = planner.block(&function.body);
@@ -123,6 +150,19 @@ impl Plan {
     }
 }
 
+/// Whether a driver that lets the loops of an invocation make `limit` turns might end one of a shader's.
+fn may_be_cut(admitted: &Admitted, limit: u32) -> Result<bool, InstrumentError> {
+    let (turns, limit) = (Turns::of(admitted), u64::from(limit));
+    match turns.longest {
+        Some((_, span)) if turns.least >= limit => Err(InstrumentError::TooManyTurns {
+            span,
+            turns: turns.least,
+            limit,
+        }),
+        _ => Ok(turns.most >= limit),
+    }
+}
+
 struct Planner<'a> {
     admitted: &'a Admitted,
     id: FunctionId,
@@ -130,25 +170,49 @@ struct Planner<'a> {
     callees: &'a [FunctionPlan],
     facts: Vec<LoopFacts>,
     force: bool,
+    /// Whether something in the shader needs what the workgroup has alike.
+    is_in_step: bool,
+    /// Whether every invocation comes here that begins.
+    is_certain: bool,
     payments: Vec<Payment>,
 }
 
 impl Planner<'_> {
     fn block(&mut self, statements: &[Statement]) -> u64 {
-        statements.iter().fold(0, |cost: u64, statement| {
+        self.block_with_head(statements, None)
+    }
+
+    /// The body of a loop that counts: whoever leaves at its head makes no turn.
+    fn block_with_head(&mut self, statements: &[Statement], head: Option<usize>) -> u64 {
+        let mut cost: u64 = 0;
+        for (position, statement) in statements.iter().enumerate() {
+            let is_certain = self.is_certain;
             let alone = self.admitted.cost().of_statement(self.scope, statement);
             let inside = self.inside(statement, alone);
-            cost.saturating_add(alone).saturating_add(inside)
-        })
+            cost = cost.saturating_add(alone).saturating_add(inside);
+            if Some(position) == head {
+                self.is_certain = is_certain;
+            }
+        }
+        cost
     }
 
     fn inside(&mut self, statement: &Statement, alone: u64) -> u64 {
         match statement {
             Statement::Block(block) => self.block(block),
-            Statement::If { accept, reject, .. } => self.block(accept).max(self.block(reject)),
-            Statement::Switch { cases, .. } => cases.iter().fold(0, |cost: u64, case| {
-                cost.saturating_add(self.block(&case.body))
-            }),
+            Statement::If { accept, reject, .. } => {
+                let was_certain = std::mem::replace(&mut self.is_certain, false);
+                let cost = self.block(accept).max(self.block(reject));
+                self.is_certain = was_certain && !leaves(statement);
+                cost
+            }
+            Statement::Switch { cases, .. } => {
+                let was_certain = std::mem::replace(&mut self.is_certain, false);
+                let costs = cases.iter().map(|case| self.block(&case.body));
+                let costs: Vec<u64> = costs.collect();
+                self.is_certain = was_certain && !leaves(statement);
+                dearest(cases, costs)
+            }
             Statement::Loop {
                 body, continuing, ..
             } => self.turns(body, continuing, alone),
@@ -167,11 +231,21 @@ impl Planner<'_> {
     fn turns(&mut self, body: &Block, continuing: &Block, alone: u64) -> u64 {
         let number = self.payments.len();
         self.payments.push(Payment::Enclosed);
-        let inside = self.block(body).saturating_add(self.block(continuing));
-        let turn = alone.saturating_add(inside);
+        let was_certain = self.is_certain;
         let facts = self.facts.get(number).copied().unwrap_or_default();
+        let head = facts.counting.map(|counting| counting.head);
+        let inside = self.block_with_head(body, head);
+        let inside = inside.saturating_add(self.block(continuing));
+        // Whoever left a turn early has come to the end of the loop all the same, unless by `return`.
+        self.is_certain = was_certain && !returns(body) && !returns(continuing);
+        let turn = alone.saturating_add(inside);
         if let Some(cost) = self.fixed(facts, body, turn) {
-            return cost;
+            if was_certain || cost <= MAX_FIXED_IF_REACHED {
+                return cost;
+            }
+            let weight = u32::try_from(cost).unwrap_or(u32::MAX);
+            self.payments[number] = Payment::Whole(self.counter(number), weight);
+            return CHECK_WHOLE;
         }
         let weight = turn.saturating_add(CHECK_EACH).min(MAX_WEIGHT);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
@@ -205,23 +279,49 @@ impl Planner<'_> {
         })
     }
 
-    fn payment(&self, number: usize, facts: LoopFacts, weight: u32) -> Payment {
+    /// Without anything that the workgroup has to meet, each invocation counts for itself.
+    fn counter(&self, number: usize) -> Counter {
         let uniformity = self.admitted.uniformity();
-        let is_uniform = uniformity.loop_is_uniform(self.id, number);
-        let counter = if is_uniform {
+        if self.is_in_step && uniformity.loop_is_uniform(self.id, number) {
             Counter::Uniform
         } else {
             Counter::Own
-        };
+        }
+    }
+
+    fn payment(&self, number: usize, facts: LoopFacts, weight: u32) -> Payment {
+        let uniformity = self.admitted.uniformity();
+        let counter = self.counter(number);
         let once = facts.counting.filter(|counting| {
             let has_uniform_turns = [counting.load, counting.bound]
                 .iter()
                 .all(|value| uniformity.expression_is_uniform(self.id, *value));
-            facts.is_countable_at_entry && !self.force && (has_uniform_turns || !is_uniform)
+            facts.is_countable_at_entry
+                && !self.force
+                && weight <= MAX_WEIGHT_ONCE
+                && (has_uniform_turns || counter == Counter::Own)
         });
         match once {
             Some(counting) => Payment::Once(counter, weight, counting),
             None => Payment::Each(counter, weight),
         }
     }
+}
+
+/// Whether an invocation may not come to what follows a statement.
+pub(super) fn leaves(statement: &Statement) -> bool {
+    match statement {
+        Statement::Return { .. } | Statement::Kill | Statement::Continue => true,
+        // Of a `switch`, or of the loop around: what follows in its turn may not be reached.
+        Statement::Break => true,
+        Statement::Loop { .. } => blocks_in(statement).any(returns),
+        _ => blocks_in(statement).any(|block| block.iter().any(leaves)),
+    }
+}
+
+fn returns(block: &Block) -> bool {
+    block.iter().any(|statement| match statement {
+        Statement::Return { .. } | Statement::Kill => true,
+        _ => blocks_in(statement).any(returns),
+    })
 }

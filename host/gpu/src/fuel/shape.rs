@@ -4,8 +4,9 @@
 //! The three shapes are those that naga makes of `for`, of `while` with its step in the body, and of
 //! `loop` that begins with `if … { break; }`. What is not certainly one of them is not one.
 
-use super::locals::{Locals, blocks_in};
+use super::locals::Locals;
 use super::trips::{Progress, Test};
+use crate::blocks::blocks_in;
 use naga::{BinaryOperator, Block, Expression, Function, Handle, LocalVariable, Range, Statement};
 
 /// A loop that counts.

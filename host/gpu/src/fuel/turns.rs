@@ -5,52 +5,127 @@
 //! over the bound and wrap ([`Progress::edge_bits`]), is skipped and the counter says that it ran out.
 
 use super::code::Code;
+use super::draw;
+use super::meter::PoolWords;
+use super::plan::Counter;
 use super::shape::{Counting, emitted_by, is_in};
 use super::trips::Progress;
-use super::weave::run_out;
-use naga::{
-    BinaryOperator, Block, Expression, Handle, Range, ScalarKind, Statement, UnaryOperator,
-};
+use super::weave::{Counters, mask, run_out};
+use naga::{BinaryOperator, Block, Expression, Handle, Range, Statement, UnaryOperator};
 use std::collections::HashMap;
 
-/// Writes the payment and the loop.
-pub(super) fn pay_once(
-    code: &mut Code<'_>,
-    counter: Handle<Expression>,
-    weight: u32,
-    counting: &Counting,
-    body: Block,
-    continuing: Block,
-) {
-    let mut copy = Copy {
-        evaluated: emitted_by(&body[..counting.head]),
-        copies: HashMap::new(),
-    };
-    let start = copy.expression(code, counting.load);
-    let bound = copy.expression(code, counting.bound);
-    let progress = counting.progress;
-    let is_entered = code.binary(progress.test.operator(), start, bound);
-    let body = bind(code, body, counting, bound);
+/// A loop that is paid for once.
+pub(super) struct Once<'a> {
+    pub(super) counters: &'a Counters,
+    pub(super) counter: Counter,
+    /// Of a turn: below 2¹⁶.
+    pub(super) weight: u32,
+    pub(super) counting: &'a Counting,
+}
 
-    let mut entered = code.branch();
-    let distance = distance(&mut entered, progress, start, bound);
-    let turns = turns(&mut entered, progress, distance);
-    let (fits, left) = afford(&mut entered, counter, weight, turns);
-    let fits = stay_within(&mut entered, progress, bound, [turns, distance], fits);
-    let mut paid = entered.branch();
-    charge(&mut paid, counter, left, weight, turns);
-    paid.push(Statement::Loop {
-        body,
-        continuing,
-        break_if: None,
-    });
-    let paid = paid.block;
-    let mut skipped = entered.branch();
-    run_out(&mut skipped, counter);
-    let skipped = skipped.block;
-    entered.when(fits, paid, skipped);
-    let entered = entered.block;
-    code.when(is_entered, entered, Block::new());
+impl Once<'_> {
+    /// Writes the payment and the loop.
+    pub(super) fn pay(&self, code: &mut Code<'_>, body: Block, continuing: Block) {
+        let Some(variable) = self.counters.get(self.counter) else {
+            return;
+        };
+        let counting = self.counting;
+        let mut copy = Copy {
+            evaluated: emitted_by(&body[..counting.head]),
+            copies: HashMap::new(),
+        };
+        let start = copy.expression(code, counting.load);
+        let bound = copy.expression(code, counting.bound);
+        let progress = counting.progress;
+        let is_entered = code.binary(progress.test.operator(), start, bound);
+        let body = bind(code, body, counting, bound);
+
+        let mut entered = code.branch();
+        let at = entered.value(Expression::GlobalVariable(variable));
+        let distance = distance(&mut entered, progress, start, bound);
+        let turns = turns(&mut entered, progress, distance);
+        let ends = ends(&mut entered, progress, bound, turns, distance);
+        let price = self.provide(&mut entered, at, turns, ends);
+        let left = entered.load(at);
+        let is_paid = entered.binary(BinaryOperator::GreaterEqual, left, price);
+        let goes = entered.binary(BinaryOperator::LogicalAnd, ends, is_paid);
+        let mut paid = entered.branch();
+        let rest = paid.binary(BinaryOperator::Subtract, left, price);
+        paid.store(at, rest);
+        paid.push(Statement::Loop {
+            body,
+            continuing,
+            break_if: None,
+        });
+        let paid = paid.block;
+        let mut skipped = entered.branch();
+        run_out(&mut skipped, at);
+        let skipped = skipped.block;
+        entered.when(goes, paid, skipped);
+        let entered = entered.block;
+        code.when(is_entered, entered, Block::new());
+    }
+
+    /// Sees to it that the counter holds the price of the turns, which is what comes back; what no counter holds is
+    /// paid past it, and its price is 0.
+    fn provide(
+        &self,
+        code: &mut Code<'_>,
+        at: Handle<Expression>,
+        turns: Handle<Expression>,
+        ends: Handle<Expression>,
+    ) -> Handle<Expression> {
+        let most = code.u32(draw::MOST_HELD / self.weight);
+        let fits = code.binary(BinaryOperator::LessEqual, turns, most);
+        // 0 stands for all 2³² turns, of which there is none that ends.
+        let weight = code.u32(self.weight);
+        let price = code.binary(BinaryOperator::Multiply, turns, weight);
+        let nothing = code.u32(0);
+        let price = code.select(fits, price, nothing);
+        let signed = code.as_i32(price);
+        let left = code.load(at);
+        let is_short = code.binary(BinaryOperator::Less, left, signed);
+        let is_short = code.binary(BinaryOperator::LogicalAnd, is_short, ends);
+        let mut short = code.branch();
+        draw::fill(&mut short, self.counters, self.counter, price);
+        let short = short.block;
+        code.when(is_short, short, Block::new());
+        let is_large = code.value(Expression::Unary {
+            op: UnaryOperator::LogicalNot,
+            expr: fits,
+        });
+        let is_large = code.binary(BinaryOperator::LogicalAnd, is_large, ends);
+        let mut large = code.branch();
+        self.pay_past(&mut large, at, turns);
+        let large = large.block;
+        code.when(is_large, large, Block::new());
+        signed
+    }
+
+    /// Pays for turns whose price does not fit into a counter: turns · weight, in units, rounded up.
+    fn pay_past(&self, code: &mut Code<'_>, at: Handle<Expression>, turns: Handle<Expression>) {
+        use BinaryOperator as Op;
+        let counters = self.counters;
+        let weight = code.u32(self.weight);
+        let shift = counters.pool_word(code, PoolWords::SHIFT);
+        let whole = code.binary(Op::ShiftRight, turns, shift);
+        let limit = counters.pool_word(code, PoolWords::LIMIT);
+        let most = code.binary(Op::Divide, limit, weight);
+        let may_fit = code.binary(Op::LessEqual, whole, most);
+        let mut pays = code.branch();
+        let units = pays.binary(Op::Multiply, whole, weight);
+        let mask = mask(&mut pays, shift);
+        let part = pays.binary(Op::And, turns, mask);
+        let part = pays.binary(Op::Multiply, part, weight);
+        let part = counters.units_of(&mut pays, part);
+        let units = pays.binary(Op::Add, units, part);
+        draw::pay(&mut pays, counters, self.counter, units);
+        let pays = pays.block;
+        let mut fails = code.branch();
+        run_out(&mut fails, at);
+        let fails = fails.block;
+        code.when(may_fit, pays, fails);
+    }
 }
 
 /// How far the bound is from the start of a loop that is entered.
@@ -60,8 +135,8 @@ fn distance(
     start: Handle<Expression>,
     bound: Handle<Expression>,
 ) -> Handle<Expression> {
-    let start = code.bits_as(ScalarKind::Uint, start);
-    let bound = code.bits_as(ScalarKind::Uint, bound);
+    let start = code.as_u32(start);
+    let bound = code.as_u32(bound);
     if progress.is_upward {
         code.binary(BinaryOperator::Subtract, bound, start)
     } else {
@@ -69,7 +144,7 @@ fn distance(
     }
 }
 
-/// The turns of a loop that is entered. 0 stands for all 2³², which [`stay_within`] refuses.
+/// The turns of a loop that is entered. 0 stands for all 2³², which [`ends`] refuses.
 fn turns(
     code: &mut Code<'_>,
     progress: Progress,
@@ -89,59 +164,32 @@ fn turns(
     code.binary(BinaryOperator::Add, steps, one)
 }
 
-/// Whether that many turns fit into what is left, and what is left.
-fn afford(
-    code: &mut Code<'_>,
-    counter: Handle<Expression>,
-    weight: u32,
-    turns: Handle<Expression>,
-) -> (Handle<Expression>, Handle<Expression>) {
-    let left = code.load(counter);
-    let zero = code.i32(0);
-    let left = code.max(left, zero);
-    let left = code.bits_as(ScalarKind::Uint, left);
-    let weight = code.u32(weight);
-    let most = code.binary(BinaryOperator::Divide, left, weight);
-    (code.binary(BinaryOperator::LessEqual, turns, most), left)
-}
-
-/// `fits`, and the counter does not wrap when it steps over the bound.
-fn stay_within(
+/// Whether a loop that is entered ends by its counter: there are not 2³² turns, and it does not wrap when it steps over
+/// the bound.
+fn ends(
     code: &mut Code<'_>,
     progress: Progress,
     bound: Handle<Expression>,
-    [turns, distance]: [Handle<Expression>; 2],
-    fits: Handle<Expression>,
+    turns: Handle<Expression>,
+    distance: Handle<Expression>,
 ) -> Handle<Expression> {
+    let zero = code.u32(0);
+    let is_counted = code.binary(BinaryOperator::NotEqual, turns, zero);
     let Some(edge) = progress.edge_bits() else {
-        return fits;
+        return is_counted;
     };
     let stride = code.u32(progress.stride);
     let way = code.binary(BinaryOperator::Multiply, turns, stride);
     let beyond = code.binary(BinaryOperator::Subtract, way, distance);
     let edge = code.u32(edge);
-    let bound = code.bits_as(ScalarKind::Uint, bound);
+    let bound = code.as_u32(bound);
     let room = if progress.is_upward {
         code.binary(BinaryOperator::Subtract, edge, bound)
     } else {
         code.binary(BinaryOperator::Subtract, bound, edge)
     };
     let stays = code.binary(BinaryOperator::LessEqual, beyond, room);
-    code.binary(BinaryOperator::And, fits, stays)
-}
-
-fn charge(
-    code: &mut Code<'_>,
-    counter: Handle<Expression>,
-    left: Handle<Expression>,
-    weight: u32,
-    turns: Handle<Expression>,
-) {
-    let weight = code.u32(weight);
-    let amount = code.binary(BinaryOperator::Multiply, turns, weight);
-    let rest = code.binary(BinaryOperator::Subtract, left, amount);
-    let rest = code.bits_as(ScalarKind::Sint, rest);
-    code.store(counter, rest);
+    code.binary(BinaryOperator::LogicalAnd, is_counted, stays)
 }
 
 /// Makes the loop's test compare with the bound that was paid for.

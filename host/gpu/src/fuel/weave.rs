@@ -4,31 +4,79 @@
 //! it. Nothing is ever subtracted that does not fit, so a counter cannot wrap.
 
 use super::code::Code;
+use super::meter::PoolWords;
 use super::plan::{Counter, FunctionPlan, Payment};
-use super::turns;
+use super::{draw, turns};
 use naga::{
-    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, Literal, Statement,
-    SwitchCase,
+    BinaryOperator, Block, Expression, Function, GlobalVariable, Handle, Statement, SwitchCase,
+    Type,
 };
 
-/// The private variables that count, as far as the shader uses them.
-#[derive(Clone, Copy, Debug, Default)]
+/// What pays: private variables that count, and the pool that they are filled from.
+#[derive(Clone, Debug)]
 pub(super) struct Counters {
     pub(super) uniform: Option<Handle<GlobalVariable>>,
     pub(super) own: Option<Handle<GlobalVariable>>,
+    /// Units that the invocation was given.
+    pub(super) given: Handle<GlobalVariable>,
+    pub(super) pool: Handle<GlobalVariable>,
+    /// Who draws for the uniform counter, where there is one.
+    pub(super) lead: Option<Lead>,
+    /// The type `u32`.
+    pub(super) word: Handle<Type>,
+}
+
+/// The first invocation of a workgroup, which draws for all.
+#[derive(Clone, Debug)]
+pub(super) struct Lead {
+    /// The invocation's index in its workgroup.
+    pub(super) index: Handle<GlobalVariable>,
+    /// What each was granted, in workgroup memory.
+    pub(super) granted: Handle<GlobalVariable>,
+    /// Invocations of a workgroup.
+    pub(super) invocations: u32,
 }
 
 impl Counters {
-    fn get(self, counter: Counter) -> Option<Handle<GlobalVariable>> {
+    pub(super) fn get(&self, counter: Counter) -> Option<Handle<GlobalVariable>> {
         match counter {
             Counter::Uniform => self.uniform,
             Counter::Own => self.own,
         }
     }
+
+    pub(super) fn pool_at(&self, code: &mut Code<'_>, word: u32) -> Handle<Expression> {
+        let pool = code.value(Expression::GlobalVariable(self.pool));
+        code.member(pool, word)
+    }
+
+    pub(super) fn pool_word(&self, code: &mut Code<'_>, word: u32) -> Handle<Expression> {
+        let word = self.pool_at(code, word);
+        code.load(word)
+    }
+
+    /// So much fuel in units, rounded up.
+    pub(super) fn units_of(
+        &self,
+        code: &mut Code<'_>,
+        fuel: Handle<Expression>,
+    ) -> Handle<Expression> {
+        let shift = self.pool_word(code, PoolWords::SHIFT);
+        let mask = mask(code, shift);
+        let sum = code.binary(BinaryOperator::Add, fuel, mask);
+        code.binary(BinaryOperator::ShiftRight, sum, shift)
+    }
+}
+
+/// The lowest `shift` bits.
+pub(super) fn mask(code: &mut Code<'_>, shift: Handle<Expression>) -> Handle<Expression> {
+    let one = code.u32(1);
+    let unit = code.binary(BinaryOperator::ShiftLeft, one, shift);
+    code.binary(BinaryOperator::Subtract, unit, one)
 }
 
 /// Weaves a function's payments into it.
-pub(super) fn weave(function: &mut Function, plan: &FunctionPlan, counters: Counters) {
+pub(super) fn weave(function: &mut Function, plan: &FunctionPlan, counters: &Counters) {
     let is_charged = |payment: &Payment| !matches!(payment, Payment::Enclosed);
     if !plan.payments.iter().any(is_charged) {
         return;
@@ -47,7 +95,7 @@ pub(super) fn weave(function: &mut Function, plan: &FunctionPlan, counters: Coun
 struct Weaver<'a> {
     function: &'a mut Function,
     plan: &'a FunctionPlan,
-    counters: Counters,
+    counters: &'a Counters,
     /// Of the next loop.
     number: usize,
 }
@@ -103,19 +151,29 @@ impl Weaver<'_> {
         self.number += 1;
         let body = self.block(body);
         let continuing = self.block(continuing);
+        let counters = self.counters;
         let mut code = Code::new(self.function);
         match payment {
             Some(Payment::Once(counter, weight, counting)) => {
-                if let Some(counter) = self.counters.get(counter) {
-                    let counter = code.value(Expression::GlobalVariable(counter));
-                    turns::pay_once(&mut code, counter, weight, &counting, body, continuing);
-                }
+                let payment = turns::Once {
+                    counters,
+                    counter,
+                    weight,
+                    counting: &counting,
+                };
+                payment.pay(&mut code, body, continuing);
+            }
+            Some(Payment::Whole(counter, weight)) => {
+                let turns = Statement::Loop {
+                    body,
+                    continuing,
+                    break_if,
+                };
+                pay_whole(&mut code, counters, counter, weight, turns);
             }
             Some(Payment::Each(counter, weight)) => {
                 let mut paid = code.branch();
-                if let Some(counter) = self.counters.get(counter) {
-                    pay_each(&mut paid, counter, weight);
-                }
+                pay_each(&mut paid, counters, counter, weight);
                 paid.block.extend_block(body);
                 let body = paid.block;
                 code.push(Statement::Loop {
@@ -134,19 +192,74 @@ impl Weaver<'_> {
     }
 }
 
+/// Before a loop of known length: pays for all of it, or skips it.
+fn pay_whole(
+    code: &mut Code<'_>,
+    counters: &Counters,
+    counter: Counter,
+    weight: u32,
+    turns: Statement,
+) {
+    let Some(variable) = counters.get(counter) else {
+        return;
+    };
+    let at = code.value(Expression::GlobalVariable(variable));
+    fill_if_short(code, counters, counter, weight);
+    let left = code.load(at);
+    let price = code.i32(weight.cast_signed());
+    let fits = code.binary(BinaryOperator::GreaterEqual, left, price);
+    let mut paid = code.branch();
+    let rest = paid.binary(BinaryOperator::Subtract, left, price);
+    paid.store(at, rest);
+    paid.push(turns);
+    let paid = paid.block;
+    let mut skipped = code.branch();
+    run_out(&mut skipped, at);
+    let skipped = skipped.block;
+    code.when(fits, paid, skipped);
+}
+
 /// At the top of a turn, where `break` leaves the loop and every way back comes by: pays, or ends the loop.
-fn pay_each(code: &mut Code<'_>, counter: Handle<GlobalVariable>, weight: u32) {
-    let counter = code.value(Expression::GlobalVariable(counter));
-    let left = code.load(counter);
-    let weight = code.value(Expression::Literal(Literal::I32(weight.cast_signed())));
-    let is_short = code.binary(BinaryOperator::Less, left, weight);
-    let mut ends = code.branch();
-    run_out(&mut ends, counter);
+fn pay_each(code: &mut Code<'_>, counters: &Counters, counter: Counter, weight: u32) {
+    let Some(variable) = counters.get(counter) else {
+        return;
+    };
+    let at = code.value(Expression::GlobalVariable(variable));
+    let price = code.i32(weight.cast_signed());
+    let left = code.load(at);
+    let is_short = code.binary(BinaryOperator::Less, left, price);
+    let mut short = code.branch();
+    if weight <= draw::MOST_HELD {
+        let need = short.u32(weight);
+        draw::fill(&mut short, counters, counter, need);
+    }
+    let left = short.load(at);
+    let is_out = short.binary(BinaryOperator::Less, left, price);
+    let mut ends = short.branch();
+    run_out(&mut ends, at);
     ends.push(Statement::Break);
     let ends = ends.block;
-    code.when(is_short, ends, Block::new());
-    let rest = code.binary(BinaryOperator::Subtract, left, weight);
-    code.store(counter, rest);
+    short.when(is_out, ends, Block::new());
+    let short = short.block;
+    code.when(is_short, short, Block::new());
+    let left = code.load(at);
+    let rest = code.binary(BinaryOperator::Subtract, left, price);
+    code.store(at, rest);
+}
+
+fn fill_if_short(code: &mut Code<'_>, counters: &Counters, counter: Counter, weight: u32) {
+    let Some(variable) = counters.get(counter).filter(|_| weight <= draw::MOST_HELD) else {
+        return;
+    };
+    let at = code.value(Expression::GlobalVariable(variable));
+    let left = code.load(at);
+    let price = code.i32(weight.cast_signed());
+    let is_short = code.binary(BinaryOperator::Less, left, price);
+    let mut short = code.branch();
+    let need = short.u32(weight);
+    draw::fill(&mut short, counters, counter, need);
+    let short = short.block;
+    code.when(is_short, short, Block::new());
 }
 
 /// Says that what was left was not enough.

@@ -164,14 +164,15 @@ impl Session {
         if !plan.volumes.is_empty() {
             self.settle_unsettled()?;
         }
-        let budgets = Budgets::of_batch(&plan.volumes, &self.quotas.fuel)?;
+        let abreast = self.device.abreast();
+        let budgets = Budgets::of_batch(&plan.volumes, &self.quotas.fuel, abreast)?;
         let invocations = plan
             .volumes
             .iter()
             .fold(0u64, |sum, volume| sum.saturating_add(volume.invocations));
         self.quotas.dispatches.check(plan.volumes.len() as u64)?;
         self.quotas.invocations.check(invocations)?;
-        let metered = budgets.per_invocation.len() as u64;
+        let metered = budgets.metered;
         let meter_bytes = Meters::bytes(metered);
         self.reserve(
             plan.upload_bytes.saturating_add(meter_bytes),
@@ -190,11 +191,11 @@ impl Session {
     }
 
     fn carry_out(&mut self, plan: Plan, budgets: &Budgets) -> Result<Submission, GpuEnd> {
-        let metered = budgets.per_invocation.len() as u64;
-        if metered > 0 {
+        let metered = budgets.metered;
+        if let Some(pool) = &budgets.pool {
             let (lane, quotas) = (&mut self.lane, &mut self.quotas);
             self.meters
-                .write(&self.device, &plan.volumes, budgets, lane, quotas)?;
+                .write(&self.device, pool, metered, lane, quotas)?;
         }
         let answer_bytes = plan.answer_bytes;
         let answers = self.encode(&plan.moves)?;
@@ -265,29 +266,34 @@ impl Session {
             return Ok(());
         };
         let bytes = self.lane.landing.take_meters();
-        let mut readings = meters::readings(&bytes);
-        let (mut spent, mut is_exhausted) = (0u64, false);
+        let (spent, mut readings) = meters::readings(&bytes);
+        let (mut is_exhausted, mut is_cut, mut missing) = (false, false, 0u64);
+        let is_nothing = self.device.is_nothing();
         for (is_metered, mut fuel) in unsettled.dispatches {
-            if is_metered && let Some(reading) = readings.next() {
-                // Each invocation rounded down: what it may have spent besides is charged too.
-                let coarse = reading.spent.saturating_add(
-                    fuel.invocations
-                        .saturating_mul(reading.unit.saturating_sub(1)),
-                );
-                spent = spent.saturating_add(reading.exact.unwrap_or(coarse));
-                is_exhausted |= reading.exhausted;
-                fuel.fuel_dynamic = reading.exact.unwrap_or(reading.spent);
+            if is_metered && !is_nothing {
+                let reading = readings.next().unwrap_or_default();
+                // Counted in 32 bits.
+                let settled = fuel.invocations & u64::from(u32::MAX);
+                missing += settled.abs_diff(reading.settled);
+                is_exhausted |= reading.is_exhausted;
+                is_cut |= reading.is_cut;
+                fuel.fuel_dynamic = reading.exact.unwrap_or_default();
             }
             if self.has_profile {
                 self.note(fuel);
             }
         }
+        // What invocations have not given back, those that are missing above all, is spent.
         self.quotas.fuel.charge_unchecked(spent);
         self.usage.fuel_dynamic = self.usage.fuel_dynamic.saturating_add(spent);
-        if is_exhausted {
-            return Err(self.exhausted());
+        match (is_cut, missing) {
+            (true, _) => Err(GpuEnd::Lost(cut(self.device.turns_limit()))),
+            (false, 0) if is_exhausted => Err(self.exhausted()),
+            (false, 0) => Ok(()),
+            (false, missing) => Err(GpuEnd::Lost(format!(
+                "{missing} invocations have not come to their end: the driver gave them up"
+            ))),
         }
-        Ok(())
     }
 
     fn exhausted(&mut self) -> GpuEnd {
@@ -346,6 +352,16 @@ impl Session {
         self.lane.settle(&mut self.quotas)?;
         self.settle_meters(u64::MAX)
     }
+}
+
+/// What is wrong where the driver has ended a loop.
+fn cut(limit: Option<u32>) -> String {
+    let after = limit.map_or(String::new(), |turns| {
+        format!(" after {turns} turns of all its loops together, which is its limit")
+    });
+    format!(
+        "the driver ended loops of an invocation{after}, so that the results are wrong: give each invocation less to do, and use more of them or more dispatches"
+    )
 }
 
 /// Bytes that a step carries.

@@ -1,11 +1,11 @@
 //! What a batch may spend: the static part of each dispatch is charged at once, and what is left of the launch's
-//! fuel is shared out to the dispatches whose spending is not known before they run.
+//! fuel is the pool from which the dispatches draw whose spending is not known before they run.
 //!
-//! The shares depend on the launch's past alone, never on a clock. A batch is not admitted while the spending of an
+//! What is in it depends on the launch's past alone, never on a clock. A batch is not admitted while the spending of an
 //! earlier one is still unknown.
 
 use super::quota::Quota;
-use crate::fuel::MAX_BUDGET;
+use crate::fuel::{MOST_FUEL, Pool};
 use hotcell_model::gpu::GpuError;
 
 /// One dispatch, as admission sees it.
@@ -35,35 +35,35 @@ impl Volume {
 pub(super) struct Budgets {
     /// The static parts of all dispatches.
     pub(super) static_fuel: u64,
-    /// The static parts and every budget: what the batch can spend at most.
+    /// The static parts and the pool: what the batch can spend at most.
     pub(super) bound: u64,
-    /// For each metered dispatch, in order, what one invocation may spend beyond its static part.
-    pub(super) per_invocation: Vec<u32>,
+    /// What its metered dispatches share, where there are any.
+    pub(super) pool: Option<Pool>,
+    /// How many these are.
+    pub(super) metered: u64,
 }
 
 impl Budgets {
-    /// Shares out what is left of `fuel`. Charges nothing.
-    pub(super) fn of_batch(volumes: &[Volume], fuel: &Quota) -> Result<Self, GpuError> {
+    /// Gives a batch what is left of `fuel`. Charges nothing. At most `abreast` invocations run at once.
+    pub(super) fn of_batch(
+        volumes: &[Volume],
+        fuel: &Quota,
+        abreast: u64,
+    ) -> Result<Self, GpuError> {
         let static_fuel = volumes.iter().fold(0u64, |sum, volume| {
             sum.saturating_add(volume.static_total())
         });
         fuel.check(static_fuel)?;
-        let metered: Vec<_> = volumes
-            .iter()
-            .filter(|volume| volume.is_metered())
-            .collect();
-        let share = (fuel.left() - static_fuel) / (metered.len() as u64).max(1);
-        let mut bound = static_fuel;
-        let mut per_invocation = Vec::with_capacity(metered.len());
-        for volume in metered {
-            let budget = (share / volume.invocations).min(u64::from(MAX_BUDGET));
-            bound = bound.saturating_add(budget.saturating_mul(volume.invocations));
-            per_invocation.push(u32::try_from(budget).unwrap_or(MAX_BUDGET));
-        }
+        let metered = || volumes.iter().filter(|volume| volume.is_metered());
+        let invocations =
+            metered().fold(0u64, |sum, volume| sum.saturating_add(volume.invocations));
+        let left = (fuel.left() - static_fuel).min(MOST_FUEL);
+        let pool = (invocations > 0).then(|| Pool::new(left, invocations, abreast));
         Ok(Self {
             static_fuel,
-            bound,
-            per_invocation,
+            bound: static_fuel.saturating_add(pool.map_or(0, |_| left)),
+            pool,
+            metered: metered().count() as u64,
         })
     }
 }
@@ -94,18 +94,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_shared_by_the_metered_dispatches() {
+    fn what_is_left_is_what_metered_dispatches_share() {
         let volumes = [
             volume(10, 3, false),
             volume(100, 2, true),
             volume(0, 5, true),
             volume(10, 1, true),
         ];
-        let budgets = Budgets::of_batch(&volumes, &fuel(10_000, 1_000)).unwrap();
+        let budgets = Budgets::of_batch(&volumes, &fuel(10_000, 1_000), 8).unwrap();
         assert_eq!(budgets.static_fuel, 30 + 200 + 10);
-        // 8760 are left, 4380 for each.
-        assert_eq!(budgets.per_invocation, [43, 438]);
-        assert_eq!(budgets.bound, 240 + 4300 + 4380);
+        assert_eq!(budgets.metered, 2);
+        assert_eq!(budgets.pool, Some(Pool::new(8760, 110, 8)));
+        assert_eq!(budgets.bound, 9000);
+        let none = Budgets::of_batch(&volumes[..1], &fuel(10_000, 1_000), 8).unwrap();
+        assert_eq!((none.pool, none.metered, none.bound), (None, 0, 30));
     }
 
     #[test]
@@ -116,7 +118,7 @@ mod tests {
             (2, u64::MAX, u64::MAX),
         ] {
             let refused =
-                Budgets::of_batch(&[volume(invocations, static_fuel, true)], &fuel(1000, 0));
+                Budgets::of_batch(&[volume(invocations, static_fuel, true)], &fuel(1000, 0), 8);
             let expected = GpuError::Limit {
                 limit: Limit::GpuFuel,
                 requested,
@@ -124,14 +126,6 @@ mod tests {
             };
             assert_eq!(refused, Err(expected));
         }
-        assert!(Budgets::of_batch(&[volume(100, 10, true)], &fuel(1000, 0)).is_ok());
-    }
-
-    #[test]
-    fn a_budget_never_leaves_its_counter_and_may_be_nothing() {
-        let budgets = Budgets::of_batch(&[volume(1, 0, true)], &fuel(1 << 50, 0)).unwrap();
-        assert_eq!(budgets.per_invocation, [MAX_BUDGET]);
-        let budgets = Budgets::of_batch(&[volume(1000, 1, true)], &fuel(1999, 0)).unwrap();
-        assert_eq!((budgets.per_invocation, budgets.bound), (vec![0], 1000));
+        assert!(Budgets::of_batch(&[volume(100, 10, true)], &fuel(1000, 0), 8).is_ok());
     }
 }

@@ -4,8 +4,10 @@ use super::failure::Failure;
 use super::things::Thing;
 use super::{Checks, Session};
 use crate::admission::{AdmissionLimits, BindingAccess, BindingUse, Refusal, RefusalReason, admit};
-use crate::device::{Device, GUEST_GROUPS, GUEST_SLOTS, PipelineKey, Prepared};
-use crate::fuel::{FuelOptions, Instrumented, instrument};
+use crate::device::{
+    Device, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, PipelineKey, Prepared,
+};
+use crate::fuel::{FuelOptions, InstrumentError, Instrumented, instrument};
 use crate::seam::caught;
 use hotcell_model::gpu::{GpuAnswer, GpuError};
 use naga::back::spv;
@@ -42,10 +44,16 @@ impl Session {
         let key = key(&wgsl, entry, constants, &limits, (checks, has_profile));
         let pipeline = device.pipeline(key, || {
             let prepared = match checks {
-                Checks::Full => caught(|| prepare(&wgsl, entry, constants, &limits, has_profile))
-                    .unwrap_or_else(|_| {
-                    Err(Refusal::of_shader(RefusalReason::FrontEnd).into())
-                })?,
+                Checks::Full => {
+                    let options = FuelOptions {
+                        profile: has_profile,
+                        force: false,
+                        turns: device.turns_limit(),
+                    };
+                    caught(|| prepare(&wgsl, entry, constants, &limits, options)).unwrap_or_else(
+                        |_| Err(Refusal::of_shader(RefusalReason::FrontEnd).into()),
+                    )?
+                }
                 #[cfg(feature = "unchecked")]
                 Checks::None => super::unchecked::prepare(&wgsl, entry)?,
             };
@@ -88,17 +96,19 @@ fn prepare(
     entry: &str,
     constants: &Constants,
     limits: &AdmissionLimits,
-    profile: bool,
+    options: FuelOptions,
 ) -> Result<Prepared, GpuError> {
     let admitted = admit(wgsl, entry, constants, limits)?;
-    let options = FuelOptions {
-        profile,
-        force: false,
-    };
-    let instrumented = instrument(&admitted, options).map_err(|error| GpuError::Shader {
-        line: 0,
-        column: 0,
-        message: error.to_string(),
+    let instrumented = instrument(&admitted, options).map_err(|error| {
+        let (line, column) = match &error {
+            InstrumentError::TooManyTurns { span, .. } => admitted.place(*span),
+            InstrumentError::Invalid(_) => (0, 0),
+        };
+        GpuError::Shader {
+            line,
+            column,
+            message: error.to_string(),
+        }
     })?;
     check_translates(&instrumented)?;
     Ok(Prepared {
@@ -142,7 +152,7 @@ fn check_translates(instrumented: &Instrumented) -> Result<(), GpuError> {
     }
 }
 
-/// Whether the device has a place for each binding, and one left for the meter.
+/// Whether the device has a place for each binding, and two left for the meter.
 fn check_bindings(device: &Device, bindings: &[BindingUse]) -> Result<(), GpuError> {
     let limits = device.limits();
     let count = |is: fn(BindingAccess) -> bool| {
@@ -150,7 +160,11 @@ fn check_bindings(device: &Device, bindings: &[BindingUse]) -> Result<(), GpuErr
     };
     let uniforms = count(|access| access == BindingAccess::Uniform);
     let storages = count(|access| access != BindingAccess::Uniform);
-    let most_storages = u64::from(limits.max_storage_buffers_per_shader_stage) - 1;
+    let most_storages = u64::from(
+        limits
+            .max_storage_buffers_per_shader_stage
+            .saturating_sub(HOST_STORAGE_BUFFERS),
+    );
     let most_uniforms = u64::from(limits.max_uniform_buffers_per_shader_stage);
     let wrong = if let Some(binding) = bindings.iter().find(|binding| !has_place(binding)) {
         format!(

@@ -1,13 +1,13 @@
-//! The hidden buffer in which dispatches of unknown length find their budgets and leave what they spent: one slot for
-//! each dispatch of a batch, 256 bytes apart.
+//! The hidden buffer from which metered dispatches draw, and where they leave how they were settled: the pool, and a slot
+//! for each dispatch of a batch, 256 bytes apart.
 
-use super::fuel::{Budgets, Volume};
 use super::landing::Destination;
 use super::lane::{Lane, ended};
 use super::quota::Quotas;
 use crate::device::Device;
 use crate::fuel::{
-    METER_BYTES, METER_SLOT, METER_STRIDE_BYTES, MeterReading, meter_words, read_meter,
+    METER_BYTES, METER_SLOT, METER_STRIDE_BYTES, MeterReading, POOL_BYTES, POOL_SLOT, Pool,
+    read_pool, read_slot,
 };
 use hotcell_model::gpu::GpuEnd;
 use std::num::NonZeroU64;
@@ -34,9 +34,12 @@ impl Meters {
         }
     }
 
-    /// The bytes of so many slots.
+    /// The bytes of a buffer for so many dispatches: the pool comes before them.
     pub(super) fn bytes(slots: u64) -> u64 {
-        slots * METER_STRIDE_BYTES
+        match slots {
+            0 => 0,
+            slots => (1 + slots) * METER_STRIDE_BYTES,
+        }
     }
 
     pub(super) fn slots(&self) -> u64 {
@@ -53,20 +56,18 @@ impl Meters {
         self.made.as_ref().map(|(_, group)| group)
     }
 
-    /// Records the budgets of a batch's metered dispatches.
+    /// Records what a batch's metered dispatches have to share.
     pub(super) fn write(
         &mut self,
         device: &Device,
-        volumes: &[Volume],
-        budgets: &Budgets,
+        pool: &Pool,
+        dispatches: u64,
         lane: &mut Lane,
         quotas: &mut Quotas,
     ) -> Result<(), GpuEnd> {
-        let metered = volumes.iter().filter(|volume| volume.is_metered());
-        let slots: Vec<u8> = metered
-            .zip(&budgets.per_invocation)
-            .flat_map(|(volume, budget)| slot(meter_words(*budget, volume.invocations)))
-            .collect();
+        let mut slots = slot(&pool.pool_words()).to_vec();
+        let of_dispatch = slot(&pool.slot_words());
+        (0..dispatches).for_each(|_| slots.extend_from_slice(&of_dispatch));
         let buffer = self.buffer(device)?.clone();
         lane.write(&buffer, 0, &slots, quotas)
     }
@@ -104,7 +105,7 @@ const SLOT_LEN: usize = 256;
 const _: () = assert!(SLOT_LEN as u64 == METER_STRIDE_BYTES);
 
 /// One slot.
-fn slot(words: [u32; 8]) -> [u8; SLOT_LEN] {
+fn slot(words: &[u32]) -> [u8; SLOT_LEN] {
     let mut slot = [0; SLOT_LEN];
     for (place, word) in slot.chunks_exact_mut(4).zip(words) {
         place.copy_from_slice(&word.to_le_bytes());
@@ -112,14 +113,15 @@ fn slot(words: [u32; 8]) -> [u8; SLOT_LEN] {
     slot
 }
 
-/// What each of the meters says.
-pub(super) fn readings(bytes: &[u8]) -> impl Iterator<Item = MeterReading> {
-    bytes.chunks_exact(SLOT_LEN).map(read_meter)
+/// What was taken from the pool, and what each of the dispatches says.
+pub(super) fn readings(bytes: &[u8]) -> (u64, impl Iterator<Item = MeterReading>) {
+    let (pool, slots) = bytes.split_at(SLOT_LEN.min(bytes.len()));
+    (read_pool(pool), slots.chunks_exact(SLOT_LEN).map(read_slot))
 }
 
 /// Where the meter of the next metered dispatch of a batch is, for the dispatch's offset.
 pub(super) fn offset_of(dispatch: u64) -> u32 {
-    u32::try_from(Meters::bytes(dispatch)).unwrap_or(0)
+    u32::try_from((1 + dispatch) * METER_STRIDE_BYTES).unwrap_or(0)
 }
 
 fn make(device: &Device, slots: u64) -> (wgpu::Buffer, wgpu::BindGroup) {
@@ -131,18 +133,18 @@ fn make(device: &Device, slots: u64) -> (wgpu::Buffer, wgpu::BindGroup) {
         usage,
         mapped_at_creation: false,
     });
-    let binding = wgpu::BufferBinding {
-        buffer: &buffer,
-        offset: 0,
-        size: NonZeroU64::new(METER_BYTES),
+    let entry = |binding, bytes| wgpu::BindGroupEntry {
+        binding,
+        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &buffer,
+            offset: 0,
+            size: NonZeroU64::new(bytes),
+        }),
     };
     let group = device.wgpu().create_bind_group(&wgpu::BindGroupDescriptor {
         label: None,
         layout: device.meter_layout(),
-        entries: &[wgpu::BindGroupEntry {
-            binding: METER_SLOT,
-            resource: wgpu::BindingResource::Buffer(binding),
-        }],
+        entries: &[entry(METER_SLOT, METER_BYTES), entry(POOL_SLOT, POOL_BYTES)],
     });
     (buffer, group)
 }

@@ -92,8 +92,15 @@ fn honest_shaders_are_admitted_but_for_the_listed_ones() {
 fn honest_shaders_are_instrumented_with_every_option() {
     for_each_admitted(|name, admitted| {
         for (profile, force) in [(false, false), (true, false), (false, true), (true, true)] {
-            let instrumented = instrument(admitted, FuelOptions { profile, force })
-                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let instrumented = instrument(
+                admitted,
+                FuelOptions {
+                    profile,
+                    force,
+                    turns: Some(65_535),
+                },
+            )
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
             Validator::new(ValidationFlags::all(), WGSL)
                 .validate(&instrumented.module)
                 .unwrap_or_else(|error| panic!("{name}: {:?}", error.as_inner()));
@@ -119,12 +126,8 @@ fn honest_shaders_are_instrumented_with_every_option() {
 fn a_third_of_the_honest_shaders_need_no_meter() {
     let (mut fixed, mut all) = (0, 0);
     for_each_admitted(|name, admitted| {
-        let options = FuelOptions {
-            profile: false,
-            force: false,
-        };
-        let instrumented =
-            instrument(admitted, options).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let instrumented = instrument(admitted, FuelOptions::default())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(instrumented.static_fuel > 0, "{name} costs nothing");
         fixed += u32::from(!instrumented.is_dynamic);
         all += 1;

@@ -242,6 +242,16 @@ impl<'a> Machine<'a> {
                 return Err(Fault::DivergentBarrier);
             }
             Statement::ControlBarrier(_) | Statement::MemoryBarrier(_) => {}
+            Statement::WorkGroupUniformLoad { .. } if mask != ALL => {
+                return Err(Fault::DivergentBarrier);
+            }
+            Statement::WorkGroupUniformLoad { pointer, result } => {
+                let places = self.value(frame, *pointer);
+                for lane in lanes(mask) {
+                    let word = *self.word(places[lane].place(), lane);
+                    frame.values[result.index()][lane] = Value::Word(word);
+                }
+            }
             Statement::Store { pointer, value } => {
                 let places = self.value(frame, *pointer);
                 let values = self.value(frame, *value);
@@ -421,6 +431,18 @@ impl<'a> Machine<'a> {
                 let value = of(self, expr);
                 words(&|lane| unary(op, value[lane].word()))
             }
+            Expression::Select {
+                condition,
+                accept,
+                reject,
+            } => {
+                let (accept, reject) = (of(self, accept), of(self, reject));
+                let holds = truth(of(self, condition));
+                words(&|lane| match holds >> lane & 1 {
+                    1 => accept[lane].word(),
+                    _ => reject[lane].word(),
+                })
+            }
             Expression::As { expr, .. } => of(self, expr),
             Expression::Math {
                 fun,
@@ -493,6 +515,7 @@ fn truth(values: [Value; LANES]) -> Mask {
 fn atomic(fun: &AtomicFunction, before: u32, value: u32) -> u32 {
     match fun {
         AtomicFunction::Add => before.wrapping_add(value),
+        AtomicFunction::Subtract => before.wrapping_sub(value),
         AtomicFunction::Max => before.max(value),
         AtomicFunction::ExclusiveOr => before ^ value,
         other => panic!("{other:?} is not interpreted"),
