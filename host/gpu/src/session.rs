@@ -26,7 +26,7 @@ use crate::device::Device;
 use batch::{Recorded, Unsettled};
 use failure::Failure;
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuError, GpuId, GpuProperties, GpuUsage};
-use hotcell_model::limit::Limits;
+use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::stop::StopSignal;
 use landing::{Landing, Output};
 use lane::Lane;
@@ -111,7 +111,13 @@ impl Session {
             inputs: order.inputs,
             quotas: Quotas::new(&order.limits),
             things: Things::default(),
-            lane: Lane::new(Arc::clone(device), order.deadline, order.signal, landing),
+            lane: Lane::new(
+                Arc::clone(device),
+                order.deadline,
+                order.limits.duration(Limit::Timeout),
+                order.signal,
+                landing,
+            ),
             meters: Meters::default(),
             shader: String::new(),
             recorded: Recorded::default(),

@@ -294,7 +294,7 @@ impl Session {
         self.usage.is_fuel_exhausted = true;
         let fuel = &self.quotas.fuel;
         GpuEnd::FuelExhausted {
-            used: fuel.used().max(fuel.maximum().saturating_add(1)),
+            used: fuel.used(),
             maximum: fuel.maximum(),
         }
     }
