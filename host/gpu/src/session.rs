@@ -14,6 +14,7 @@ mod landing;
 mod lane;
 mod meters;
 mod plan;
+mod price;
 mod quota;
 mod range;
 mod ring;
@@ -199,9 +200,12 @@ impl Session {
         }
         self.quotas.buffers.check(1)?;
         self.charge_bytes(held_bytes)?;
-        match self.make_buffer(size_bytes, held_bytes) {
+        let fuel = price::of_clear(held_bytes);
+        let has_fuel = self.check_fuel(fuel);
+        match has_fuel.and_then(|()| self.make_buffer(size_bytes, held_bytes)) {
             Ok(id) => {
                 self.quotas.buffers.charge_unchecked(1);
+                self.charge_static(fuel);
                 Ok(GpuAnswer::Created(id))
             }
             Err(failure) => {
