@@ -6,12 +6,13 @@
 mod bombs;
 mod components;
 mod files;
+mod gpus;
 mod guests;
 mod options;
 mod signals;
 
 use crate::bombs::Bomb;
-use crate::guest::Guest;
+use crate::guest::{Guest, checkout};
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
 use std::path::Path;
@@ -62,6 +63,8 @@ pub enum Group {
     Options,
     /// The supervisor's life.
     Supervisor,
+    /// The GPU worker and its device.
+    Gpu,
 }
 
 impl Group {
@@ -75,6 +78,7 @@ impl Group {
             Self::Output => "output files",
             Self::Options => "options",
             Self::Supervisor => "supervisor",
+            Self::Gpu => "GPU",
         }
     }
 }
@@ -85,6 +89,8 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// A hostile guest's component.
     Guest(Box<Guest>),
+    /// The component of a kernel that `cargo xtask kernels` has built.
+    Kernel(&'static str),
     /// A bomb's component.
     Bomb(&'static Bomb),
     /// A directory.
@@ -104,6 +110,10 @@ impl Content {
         match self {
             Self::Bytes(bytes) => std::fs::write(path, bytes),
             Self::Guest(guest) => std::fs::write(path, guest.bytes()),
+            Self::Kernel(name) => {
+                let built = checkout().join(format!("target/kernels/{name}.wasm"));
+                std::fs::copy(built, path).map(drop)
+            }
             Self::Bomb(bomb) => std::fs::write(path, bomb.bytes()),
             Self::Folder => std::fs::create_dir(path),
             Self::Link(target) => std::os::unix::fs::symlink(target, path),
@@ -223,12 +233,13 @@ pub fn attacks() -> Vec<Attack> {
     attacks.extend(options::attacks());
     attacks.extend(signals::attacks());
     attacks.extend(bombs::attacks());
+    attacks.extend(gpus::attacks());
     attacks
 }
 
 /// A handful of them, of every group.
 pub fn quick_attacks() -> Vec<Attack> {
-    const QUICK: [&str; 19] = [
+    const QUICK: [&str; 23] = [
         "honest",
         "divides_by_zero",
         "endless_loop",
@@ -248,6 +259,10 @@ pub fn quick_attacks() -> Vec<Attack> {
         "report-over-an-input",
         "report-over-the-component",
         "report-over-an-output",
+        "gpu-honest",
+        "gpu-endless-loop",
+        "gpu-beyond-the-deadline",
+        "gpu-killed-while-running",
     ];
     let mut attacks = attacks();
     attacks.retain(|attack| QUICK.contains(&attack.name.as_str()));
@@ -262,7 +277,6 @@ fn default_of(limit: Limit) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::checkout;
     use std::collections::BTreeSet;
 
     #[test]
@@ -296,6 +310,6 @@ mod tests {
             attacks.iter().map(|attack| attack.group).collect()
         };
         assert_eq!(of(quick_attacks()), of(attacks()));
-        assert_eq!(quick_attacks().len(), 19);
+        assert_eq!(quick_attacks().len(), 23);
     }
 }

@@ -1,6 +1,6 @@
 //! The penetration test itself: that it finds nothing here, and that it would find something.
 
-use hotcell_tests::{binary, checkout, tier};
+use hotcell_tests::{binary, checkout, skip, tier};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -38,7 +38,14 @@ fn a_quick_attack_finds_nothing_and_leaves_a_dated_report() {
     assert_eq!(ended.status.code(), Some(0), "{said}");
     let json: Value = serde_json::from_str(&report(out.path(), "json")).unwrap();
     assert_eq!(json["held"], true);
-    assert_eq!(json["attacks"].as_array().unwrap().len(), 19);
+    let attacks = match hotcell_tests::gpu::has_lavapipe() {
+        true => 23,
+        false => {
+            skip("no software Vulkan device: install mesa-vulkan-drivers and libvulkan1");
+            19
+        }
+    };
+    assert_eq!(json["attacks"].as_array().unwrap().len(), attacks);
     assert!(
         json["host"]["hotcell"]
             .as_str()
@@ -49,7 +56,7 @@ fn a_quick_attack_finds_nothing_and_leaves_a_dated_report() {
     for word in [
         "| honest |",
         "| huge.npy |",
-        "19 attacks, 0 of which",
+        &format!("{attacks} attacks, 0 of which"),
         "## Walls",
         "enforced",
     ] {

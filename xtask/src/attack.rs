@@ -1,5 +1,6 @@
 //! `cargo xtask attack`: the regular penetration test.
 
+use crate::kernels;
 use crate::process::{build_host, command, hotcell, run, target};
 use anyhow::Result;
 use clap::Args;
@@ -23,6 +24,8 @@ impl AttackChore {
     /// Builds the attacker, and the attacked where no other is named.
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
+        // One of them is the guest that attacks GPUs.
+        kernels::build_all()?;
         let here = |path: PathBuf| std::path::absolute(path);
         let attacked = self.hotcell.map(here).transpose()?.unwrap_or_else(hotcell);
         let out = self.out.map(here).transpose()?;

@@ -14,6 +14,7 @@ mod landing;
 mod lane;
 mod meters;
 mod plan;
+mod price;
 mod quota;
 mod range;
 mod ring;
@@ -26,7 +27,7 @@ use crate::device::Device;
 use batch::{Recorded, Unsettled};
 use failure::Failure;
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuError, GpuId, GpuProperties, GpuUsage};
-use hotcell_model::limit::Limits;
+use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::stop::StopSignal;
 use landing::{Landing, Output};
 use lane::Lane;
@@ -111,7 +112,13 @@ impl Session {
             inputs: order.inputs,
             quotas: Quotas::new(&order.limits),
             things: Things::default(),
-            lane: Lane::new(Arc::clone(device), order.deadline, order.signal, landing),
+            lane: Lane::new(
+                Arc::clone(device),
+                order.deadline,
+                order.limits.duration(Limit::Timeout),
+                order.signal,
+                landing,
+            ),
             meters: Meters::default(),
             shader: String::new(),
             recorded: Recorded::default(),
@@ -193,9 +200,12 @@ impl Session {
         }
         self.quotas.buffers.check(1)?;
         self.charge_bytes(held_bytes)?;
-        match self.make_buffer(size_bytes, held_bytes) {
+        let fuel = price::of_clear(held_bytes);
+        let has_fuel = self.check_fuel(fuel);
+        match has_fuel.and_then(|()| self.make_buffer(size_bytes, held_bytes)) {
             Ok(id) => {
                 self.quotas.buffers.charge_unchecked(1);
+                self.charge_static(fuel);
                 Ok(GpuAnswer::Created(id))
             }
             Err(failure) => {

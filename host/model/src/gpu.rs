@@ -286,16 +286,24 @@ impl From<Breach> for GpuError {
 pub enum GpuEnd {
     /// GPU fuel ran out in a dispatch.
     FuelExhausted {
-        /// What the launch was charged or would have been: above `maximum`.
+        /// What the launch was charged: less than `maximum` where the next step of a dispatch did not fit in what
+        /// was left, and more where what was spent is known in coarse steps alone.
         used: u64,
         /// The limit.
         maximum: u64,
     },
-    /// The device did not finish in the GPU time that the launch had.
+    /// The device was busy for all of the GPU time that the launch had.
     Timeout {
-        /// How long it was waited for in nanoseconds.
+        /// How long it was in nanoseconds.
         waited_ns: u64,
         /// The limit in nanoseconds.
+        maximum_ns: u64,
+    },
+    /// The device was waited for until the launch's deadline.
+    Deadline {
+        /// How long the launch took by then in nanoseconds.
+        used_ns: u64,
+        /// The launch's timeout in nanoseconds.
         maximum_ns: u64,
     },
     /// The device was lost, with the driver's words, escaped.
@@ -318,6 +326,10 @@ impl GpuEnd {
                 waited_ns,
                 maximum_ns,
             } => Some(spent(Limit::GpuTime, waited_ns, maximum_ns)),
+            Self::Deadline {
+                used_ns,
+                maximum_ns,
+            } => Some(spent(Limit::Timeout, used_ns, maximum_ns)),
             Self::Lost(_) | Self::Stopped => None,
         }
     }
@@ -329,12 +341,12 @@ impl GpuEnd {
             Some(Outcome {
                 limit: Some(breach),
                 reproducible,
-                ..Outcome::failed(kind, Blame::Guest, breach.to_string())
+                ..Outcome::failed(kind, Blame::Guest, self.words_of(&breach))
             })
         };
         match self {
             Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted, true),
-            Self::Timeout { .. } => spent(OutcomeKind::GpuTimeout, false),
+            Self::Timeout { .. } | Self::Deadline { .. } => spent(OutcomeKind::GpuTimeout, false),
             Self::Lost(why) => Some(Outcome {
                 reproducible: false,
                 ..Outcome::failed(
@@ -344,6 +356,16 @@ impl GpuEnd {
                 )
             }),
             Self::Stopped => None,
+        }
+    }
+
+    /// A breach in words. Of fuel something may be left: too little.
+    fn words_of(&self, breach: &Breach) -> String {
+        match self {
+            Self::FuelExhausted { used, maximum } if used < maximum => {
+                format!("{breach}, and a dispatch needed more than was left")
+            }
+            _ => breach.to_string(),
         }
     }
 }

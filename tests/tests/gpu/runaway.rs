@@ -21,9 +21,12 @@ fn a_shader_that_never_ends_spends_its_fuel_and_its_outputs_are_discarded() {
     assert_ended(&ended, OutcomeKind::GpuFuelExhausted, Some(Blame::Guest));
     let breach = ended.outcome.limit.unwrap();
     assert_eq!((breach.limit, breach.maximum), (Limit::GpuFuel, 100_000));
-    assert!(matches!(breach.amount, Amount::Used(used) if used > 100_000));
     assert!(ended.outcome.reproducible && ended.results.is_empty());
-    assert!(ended.report.usage.gpu.as_ref().unwrap().is_fuel_exhausted);
+    let gpu = ended.report.usage.gpu.as_ref().unwrap();
+    assert!(gpu.is_fuel_exhausted);
+    // What was used, and not one more than was allowed.
+    let used = gpu.fuel_static.0 + gpu.fuel_dynamic.0;
+    assert_eq!(breach.amount, Amount::Used(used));
     arena.assert_serves();
 }
 
@@ -73,6 +76,13 @@ fn a_device_that_does_not_finish_ends_its_launch_and_the_next_is_served() {
     let ended = arena.run(request);
     assert_ended(&ended, OutcomeKind::GpuTimeout, Some(Blame::Guest));
     assert!(!ended.outcome.reproducible && ended.results.is_empty());
+    let breach = ended.outcome.limit.unwrap();
+    assert_eq!(
+        (breach.limit, breach.maximum),
+        (Limit::Timeout, 700_000_000)
+    );
+    let gpu = ended.report.usage.gpu.as_ref().unwrap();
+    assert_eq!((gpu.dispatches.0, gpu.invocations.0), (1, 4_000 * 64));
     arena.assert_serves();
     // Wide for a busy machine; the figure itself is measured, not asserted.
     assert!(
@@ -80,6 +90,23 @@ fn a_device_that_does_not_finish_ends_its_launch_and_the_next_is_served() {
         "{:?}",
         begin.elapsed()
     );
+}
+
+#[test]
+fn gpu_time_that_is_spent_is_named_as_what_it_is() {
+    let arena = gpu_arena!();
+    let request = long_request()
+        .limit(Limit::GpuTime, 300_000_000)
+        .timeout(Duration::from_secs(60));
+    let ended = arena.run(request);
+    assert_ended(&ended, OutcomeKind::GpuTimeout, Some(Blame::Guest));
+    let breach = ended.outcome.limit.unwrap();
+    assert_eq!(
+        (breach.limit, breach.maximum),
+        (Limit::GpuTime, 300_000_000)
+    );
+    assert!(!ended.outcome.reproducible && ended.results.is_empty());
+    arena.assert_serves();
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::fuel::Budgets;
 use super::meters::{self, Meters};
 use super::plan::{MOST_STEPS, Plan};
+use super::price;
 use super::range::{check_words, len_of};
 use super::things::{Submission, Thing};
 use bytes::Bytes;
@@ -128,7 +129,10 @@ impl Session {
     ) -> Result<GpuAnswer, Failure> {
         let buffer = Arc::clone(self.things.buffer(buffer)?);
         check_words(offset, len_of(data), buffer.size_bytes)?;
+        let fuel = price::of_move(len_of(data));
+        self.check_fuel(fuel)?;
         self.reserve(len_of(data), 0, 0, 0)?;
+        self.charge_static(fuel);
         self.lane
             .write(&buffer.raw, offset, data, &mut self.quotas)?;
         buffer.use_in(self.lane.number());
@@ -159,13 +163,28 @@ impl Session {
         }
     }
 
+    /// Whether there is fuel for what is known before it is done. What earlier batches spend has to be known for that.
+    pub(super) fn check_fuel(&mut self, fuel: u64) -> Result<(), Failure> {
+        self.settle_unsettled()?;
+        Ok(self.quotas.fuel.check(fuel)?)
+    }
+
+    /// Charges fuel that was checked.
+    pub(super) fn charge_static(&mut self, fuel: u64) {
+        self.quotas.fuel.charge_unchecked(fuel);
+        let usage = &mut self.usage;
+        usage.fuel_static = usage.fuel_static.saturating_add(fuel);
+        usage.fuel_bound = usage.fuel_bound.saturating_add(fuel);
+    }
+
     /// Charges a checked batch, records and submits it.
     fn submit_plan(&mut self, plan: Plan) -> Result<Submission, Failure> {
-        if !plan.volumes.is_empty() {
-            self.settle_unsettled()?;
-        }
+        self.check_fuel(plan.move_fuel)?;
+        // What dispatches may spend is what the moves beside them leave.
+        let mut fuel = self.quotas.fuel;
+        fuel.charge(plan.move_fuel)?;
         let abreast = self.device.abreast();
-        let budgets = Budgets::of_batch(&plan.volumes, &self.quotas.fuel, abreast)?;
+        let budgets = Budgets::of_batch(&plan.volumes, &fuel, abreast)?;
         let invocations = plan
             .volumes
             .iter()
@@ -184,9 +203,9 @@ impl Session {
             .dispatches
             .charge_unchecked(plan.volumes.len() as u64);
         self.quotas.invocations.charge_unchecked(invocations);
-        self.quotas.fuel.charge_unchecked(budgets.static_fuel);
-        self.usage.fuel_static += budgets.static_fuel;
-        self.usage.fuel_bound = self.usage.fuel_bound.saturating_add(budgets.bound);
+        self.charge_static(plan.move_fuel.saturating_add(budgets.static_fuel));
+        let dynamic = budgets.bound.saturating_sub(budgets.static_fuel);
+        self.usage.fuel_bound = self.usage.fuel_bound.saturating_add(dynamic);
         Ok(self.carry_out(plan, &budgets)?)
     }
 
@@ -300,7 +319,7 @@ impl Session {
         self.usage.is_fuel_exhausted = true;
         let fuel = &self.quotas.fuel;
         GpuEnd::FuelExhausted {
-            used: fuel.used().max(fuel.maximum().saturating_add(1)),
+            used: fuel.used(),
             maximum: fuel.maximum(),
         }
     }

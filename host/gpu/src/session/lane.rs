@@ -38,6 +38,7 @@ struct Release {
 pub(super) struct Lane {
     device: Arc<Device>,
     deadline: Instant,
+    timeout: Duration,
     signal: Arc<StopSignal>,
     encoder: Option<wgpu::CommandEncoder>,
     pub(super) upload: Ring,
@@ -57,12 +58,14 @@ impl Lane {
     pub(super) fn new(
         device: Arc<Device>,
         deadline: Instant,
+        timeout: Duration,
         signal: Arc<StopSignal>,
         landing: Landing,
     ) -> Self {
         Self {
             device,
             deadline,
+            timeout,
             signal,
             encoder: None,
             upload: Ring::new(Direction::ToDevice),
@@ -249,22 +252,26 @@ impl Lane {
     fn longest_look(&self, quotas: &Quotas) -> Result<Duration, GpuEnd> {
         let now = Instant::now();
         let busy = self.busy(now);
-        let left = quotas.time_left().saturating_sub(busy);
-        let left = left.min(self.deadline.saturating_duration_since(now));
-        if left.is_zero() {
+        let gpu_time = quotas.time_left().saturating_sub(busy);
+        let time = self.deadline.saturating_duration_since(now);
+        if gpu_time.is_zero() || time.is_zero() {
             if !self.is_idle_by(now) {
                 self.device.give_up();
             }
-            return Err(self.timeout(busy, quotas));
+            return Err(match gpu_time.is_zero() {
+                true => spent(quotas.time.used().saturating_add(nanos(busy)), quotas),
+                false => self.overdue(now),
+            });
         }
-        Ok(left.min(LONGEST_LOOK))
+        Ok(gpu_time.min(time).min(LONGEST_LOOK))
     }
 
-    fn timeout(&self, busy: Duration, quotas: &Quotas) -> GpuEnd {
-        let waited_ns = quotas.time.used().saturating_add(nanos(busy));
-        GpuEnd::Timeout {
-            waited_ns,
-            maximum_ns: quotas.time.maximum().min(waited_ns),
+    /// The end of a launch whose deadline has passed.
+    fn overdue(&self, now: Instant) -> GpuEnd {
+        let over = now.saturating_duration_since(self.deadline);
+        GpuEnd::Deadline {
+            used_ns: nanos(self.timeout + over),
+            maximum_ns: nanos(self.timeout),
         }
     }
 
@@ -311,7 +318,7 @@ impl Lane {
         self.retired = number;
         self.release(quotas);
         if quotas.time.used() > quotas.time.maximum() {
-            return Err(self.timeout(Duration::ZERO, quotas));
+            return Err(spent(quotas.time.used(), quotas));
         }
         Ok(())
     }
@@ -343,6 +350,14 @@ impl Lane {
         };
         let left = time.saturating_duration_since(Instant::now());
         self.device.poll(Some((&last.index, left))) == Polled::Done
+    }
+}
+
+/// The end of a launch whose GPU time is spent.
+fn spent(waited_ns: u64, quotas: &Quotas) -> GpuEnd {
+    GpuEnd::Timeout {
+        waited_ns,
+        maximum_ns: quotas.time.maximum(),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Session;
 use super::fuel::Volume;
 use super::landing::Destination;
+use super::price;
 use super::range::{check_bytes, check_range, check_words, index, len_of, staged};
 use super::things::{BindSet, Buffer};
 use bytes::Bytes;
@@ -56,11 +57,28 @@ pub(super) enum Move {
     },
 }
 
+impl Move {
+    /// Fuel for the bytes that it moves: a dispatch has a volume of its own.
+    fn fuel(&self) -> u64 {
+        match self {
+            Self::Dispatch { .. } => 0,
+            Self::Clear { len, .. } => price::of_clear(*len),
+            Self::Write { data, .. } => price::of_move(len_of(data)),
+            Self::Fill { len, .. } => price::of_move(*len as u64),
+            Self::Copy { len, .. } | Self::ReadArray { len, .. } | Self::Read { len, .. } => {
+                price::of_move(*len)
+            }
+        }
+    }
+}
+
 /// A checked batch.
 #[derive(Default)]
 pub(super) struct Plan {
     pub(super) moves: Vec<Move>,
     pub(super) volumes: Vec<Volume>,
+    /// Fuel of everything but dispatches.
+    pub(super) move_fuel: u64,
     /// Bytes that go to the device, meters not included.
     pub(super) upload_bytes: u64,
     /// Bytes that come from it, meters not included.
@@ -72,6 +90,7 @@ pub(super) struct Plan {
 impl Plan {
     fn push(&mut self, step: Move) {
         let (mut upload, mut readback, mut answer) = (0, 0, 0);
+        self.move_fuel = self.move_fuel.saturating_add(step.fuel());
         match &step {
             Move::Dispatch { volume, .. } => self.volumes.push(*volume),
             Move::Copy { .. } | Move::Clear { .. } => {}

@@ -42,11 +42,8 @@ impl Stopped {
         match self {
             Self::Refused(GpuError::Limit { limit, .. }) => format!("limit {limit}"),
             Self::Refused(error) => format!("refused {error}"),
-            Self::Ended(GpuEnd::FuelExhausted { used, maximum }) => {
-                assert!(used > maximum, "{used} of {maximum} is not exhausted");
-                "fuel".to_owned()
-            }
-            Self::Ended(GpuEnd::Timeout { .. }) => "timeout".to_owned(),
+            Self::Ended(GpuEnd::FuelExhausted { .. }) => "fuel".to_owned(),
+            Self::Ended(GpuEnd::Timeout { .. } | GpuEnd::Deadline { .. }) => "timeout".to_owned(),
             Self::Ended(GpuEnd::Lost(reason)) => format!("lost {reason}"),
             Self::Ended(GpuEnd::Stopped) => "stopped".to_owned(),
         }

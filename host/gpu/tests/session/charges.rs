@@ -1,7 +1,7 @@
 //! What is charged, with both numbers where it does not fit.
 
 use crate::lab::{Lab, Order, STEP, create_kernel, dispatch, nothing, read_buffer, run, write};
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuError, GpuId};
+use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuError, GpuId, GpuStep};
 use hotcell_model::limit::Limit;
 
 fn passed(limit: Limit, requested: u64, maximum: u64) -> GpuError {
@@ -42,7 +42,7 @@ fn a_buffer_in_use_is_waited_for_where_its_bytes_are_wanted() {
         .limit(Limit::GpuBytes, 40_960)
         .begin(&nothing());
     let first = lab.buffer(8192);
-    let clear = hotcell_model::gpu::GpuStep::Clear {
+    let clear = GpuStep::Clear {
         buffer: first,
         offset_bytes: 0,
         len_bytes: 8192,
@@ -135,13 +135,58 @@ fn shader_text_is_charged_as_it_comes_and_forgotten_where_it_does_not_fit() {
 fn a_batch_beyond_the_fuel_is_refused_whole_and_static_fuel_is_exact() {
     let (mut lab, _, _, bind_set) = bound(Limit::GpuFuel, 1_000_000);
     let Refusal { requested, .. } = Refusal::of(lab.refused(run(vec![dispatch(bind_set, 60_000)])));
+    let buffers = 2 * (4096 + 64);
     let of_one = requested / (60_000 * 64);
-    assert_eq!(requested, of_one * 60_000 * 64);
+    assert_eq!(requested, buffers + of_one * 60_000 * 64);
     lab.run(vec![dispatch(bind_set, 2), dispatch(bind_set, 3)]);
     let usage = lab.finish().usage;
-    assert_eq!(usage.fuel_static, of_one * 5 * 64);
+    assert_eq!(usage.fuel_static, buffers + of_one * 5 * 64);
     assert_eq!((usage.dispatches, usage.invocations), (2, 5 * 64));
     assert!(!usage.is_fuel_exhausted);
+}
+
+#[test]
+fn what_moves_or_clears_bytes_costs_a_step_and_its_words_before_it_is_done() {
+    let (mut lab, _, [a, b], _) = bound(Limit::GpuFuel, 100_000);
+    let (clear, copy) = (4096 + 64, 4096 + 2 * 64);
+    let mut used = 2 * clear;
+    let steps = vec![
+        clear_all(a),
+        copy_all(a, b),
+        write(a, 0, vec![1; 256]),
+        read_all(a),
+    ];
+    lab.run(steps);
+    used += clear + 3 * copy;
+    lab.done(GpuCommand::WriteBuffer {
+        buffer: a,
+        offset_bytes: 0,
+        data: Default::default(),
+    });
+    used += 4096;
+    let refused = lab.refused(run(vec![clear_all(a); 20]));
+    assert_eq!(refused, passed(Limit::GpuFuel, used + 20 * clear, 100_000));
+    let large = GpuCommand::CreateBuffer {
+        size_bytes: 4 << 20,
+    };
+    let refused = lab.refused(large);
+    let requested = used + 4096 + (1 << 20);
+    assert_eq!(refused, passed(Limit::GpuFuel, requested, 100_000));
+    let usage = lab.finish().usage;
+    assert_eq!((usage.fuel_static, usage.fuel_bound), (used, used));
+}
+
+#[test]
+fn a_batch_of_as_many_clears_as_there_can_be_is_refused_before_one_is_done() {
+    let mut lab = Lab::nothing();
+    let large = lab.buffer(64 << 20);
+    let clear = GpuStep::Clear {
+        buffer: large,
+        offset_bytes: 0,
+        len_bytes: 64 << 20,
+    };
+    let Refusal { requested, .. } = Refusal::of(lab.refused(run(vec![clear; 1 << 16])));
+    assert_eq!(requested, ((1 << 16) + 1) * (4096 + (16 << 20)));
 }
 
 #[test]
@@ -177,6 +222,33 @@ fn a_launch_is_told_what_its_own_limits_leave_of_the_device() {
     match lab.say(GpuCommand::Open) {
         GpuAnswer::Properties(properties) => assert_eq!(properties.max_workgroup_bytes, 1024),
         other => panic!("{other:?}"),
+    }
+}
+
+/// The steps that use the first 256 bytes.
+fn clear_all(buffer: GpuId) -> GpuStep {
+    GpuStep::Clear {
+        buffer,
+        offset_bytes: 0,
+        len_bytes: 256,
+    }
+}
+
+fn copy_all(source: GpuId, destination: GpuId) -> GpuStep {
+    GpuStep::Copy {
+        source,
+        source_offset_bytes: 0,
+        destination,
+        destination_offset_bytes: 0,
+        len_bytes: 256,
+    }
+}
+
+fn read_all(buffer: GpuId) -> GpuStep {
+    GpuStep::Read {
+        buffer,
+        offset_bytes: 0,
+        len_bytes: 256,
     }
 }
 

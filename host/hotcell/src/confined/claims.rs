@@ -254,6 +254,8 @@ pub(crate) fn can_be(breach: &Breach, job: &Job) -> bool {
     is_in_force
         && match breach.amount {
             Amount::Requested(amount) => amount > breach.maximum,
+            // Some of it may be left, and too little for the next step.
+            Amount::Used(_) if breach.limit == Limit::GpuFuel => true,
             // Of a clock or of fuel: spent to the last.
             Amount::Used(amount) => amount >= breach.maximum,
         }

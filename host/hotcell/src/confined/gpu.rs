@@ -208,7 +208,10 @@ impl GpuSession {
         let until = Instant::now().max(deadline) + ENDING_WITHIN;
         let told = wait_ended(&mut worker.process, id, until, stop);
         let is_reusable = match &told {
-            Ok((_, end)) => !matches!(end, Some(GpuEnd::Timeout { .. } | GpuEnd::Lost(_))),
+            Ok((_, None | Some(GpuEnd::FuelExhausted { .. } | GpuEnd::Stopped))) => true,
+            Ok((_, Some(GpuEnd::Timeout { .. } | GpuEnd::Deadline { .. } | GpuEnd::Lost(_)))) => {
+                false
+            }
             Err(_) => false,
         };
         GpuSettled {
@@ -293,21 +296,37 @@ impl GpuSettled {
             }
             Err(fault) => {
                 evidence.alerts.extend(fault.alert());
-                let kind = match fault {
-                    Fault::Silent(..) => OutcomeKind::GpuTimeout,
-                    _ => OutcomeKind::GpuLost,
-                };
                 if !is_cancel(finished) {
-                    overrule(
-                        finished,
-                        Outcome {
-                            kind,
-                            ..fault.outcome()
-                        },
-                    );
+                    overrule(finished, ended_by(&fault, job, self.wall));
                 }
             }
         }
+    }
+}
+
+/// How a launch ends whose GPU worker failed. One that was killed since the launch's time was up names the timeout.
+fn ended_by(fault: &Fault, job: &Job, wall: Duration) -> Outcome {
+    let outcome = Outcome {
+        kind: OutcomeKind::GpuLost,
+        ..fault.outcome()
+    };
+    if !matches!(fault, Fault::Silent(..)) {
+        return outcome;
+    }
+    let breach = Breach {
+        limit: Limit::Timeout,
+        amount: Amount::Used(nanoseconds(wall).0),
+        maximum: job.limits.get(Limit::Timeout),
+    };
+    let limit = can_be(&breach, job).then_some(breach);
+    Outcome {
+        kind: OutcomeKind::GpuTimeout,
+        message: match limit {
+            Some(breach) => format!("{breach}: {}", outcome.message),
+            None => outcome.message,
+        },
+        limit,
+        ..outcome
     }
 }
 
@@ -332,7 +351,7 @@ fn untrue(usage: &GpuUsage, end: Option<&GpuEnd>, job: &Job, wall: Duration) -> 
         ));
     }
     let waited_ns = breach
-        .filter(|breach| breach.limit == Limit::GpuTime)
+        .filter(|breach| matches!(breach.limit, Limit::GpuTime | Limit::Timeout))
         .map_or(0, |breach| breach.amount.value());
     let busy_ns = waited_ns.max(usage.time_ns);
     if busy_ns > most_ns {
@@ -341,7 +360,12 @@ fn untrue(usage: &GpuUsage, end: Option<&GpuEnd>, job: &Job, wall: Duration) -> 
             "the GPU worker claims {busy:?} of work, and only {passed:?} passed"
         ));
     }
-    if matches!(end, Some(GpuEnd::FuelExhausted { .. })) != usage.is_fuel_exhausted {
+    let charged = usage.fuel_static.saturating_add(usage.fuel_dynamic);
+    let is_one = match end {
+        Some(GpuEnd::FuelExhausted { used, .. }) => usage.is_fuel_exhausted && *used == charged,
+        _ => !usage.is_fuel_exhausted,
+    };
+    if !is_one {
         return Some("the GPU worker contradicts itself about fuel that ran out".to_owned());
     }
     // Each is charged before it is given, so that none ever passes its limit.
@@ -383,9 +407,10 @@ fn unfounded(finished: &Finished, end: Option<&GpuEnd>) -> Option<Alert> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reading::Violation;
     use super::*;
     use hotcell_model::grant::{Capability, Grants};
-    use hotcell_model::limit::Limits;
+    use hotcell_model::limit::{LimitSource, Limits};
 
     fn job() -> Job {
         Job {
@@ -403,6 +428,15 @@ mod tests {
         }
     }
 
+    fn job_of(timeout: Duration) -> Job {
+        let mut job = job();
+        let set = job
+            .limits
+            .try_set(Limit::Timeout, nanoseconds(timeout).0, LimitSource::Request);
+        set.unwrap();
+        job
+    }
+
     fn found(change: impl FnOnce(&mut GpuUsage), end: Option<GpuEnd>) -> Option<String> {
         let mut usage = GpuUsage::default();
         change(&mut usage);
@@ -411,6 +445,18 @@ mod tests {
 
     fn exhausted(used: u64, maximum: u64) -> Option<GpuEnd> {
         Some(GpuEnd::FuelExhausted { used, maximum })
+    }
+
+    fn spend(usage: &mut GpuUsage, fuel_static: u64, fuel_dynamic: u64) {
+        (usage.fuel_static, usage.fuel_dynamic) = (fuel_static, fuel_dynamic);
+        usage.is_fuel_exhausted = true;
+    }
+
+    fn overdue(used_ns: u64, maximum_ns: u64) -> Option<GpuEnd> {
+        Some(GpuEnd::Deadline {
+            used_ns,
+            maximum_ns,
+        })
     }
 
     fn timeout(waited_ns: u64, maximum_ns: u64) -> Option<GpuEnd> {
@@ -427,13 +473,16 @@ mod tests {
         is_fine(|usage| usage.time_ns = 900_000_000, None);
         // Coarse steps may charge more than there was.
         is_fine(|usage| usage.fuel_dynamic = u64::MAX, None);
-        is_fine(
-            |usage| usage.is_fuel_exhausted = true,
-            exhausted(fuel + 1, fuel),
-        );
+        is_fine(|usage| spend(usage, 1, u64::MAX), exhausted(u64::MAX, fuel));
+        is_fine(|usage| spend(usage, 1, 7), exhausted(8, fuel));
         // The guest has lowered it.
-        is_fine(|usage| usage.is_fuel_exhausted = true, exhausted(8, 7));
+        is_fine(|usage| spend(usage, 0, 8), exhausted(8, 7));
         is_fine(|_| {}, timeout(700_000_000, 700_000_000));
+        let job = job_of(Duration::from_millis(500));
+        let usage = GpuUsage::default();
+        let overdue = overdue(500_000_001, 500_000_000);
+        let wall = Duration::from_secs(1);
+        assert_eq!(untrue(&usage, overdue.as_ref(), &job, wall), None);
         is_fine(|_| {}, Some(GpuEnd::Stopped));
         is_fine(|_| {}, Some(GpuEnd::Lost("x".into())));
     }
@@ -442,13 +491,13 @@ mod tests {
     fn every_number_that_cannot_be_is_found() {
         let fuel = job().limits.get(Limit::GpuFuel);
         let is_found = |change: fn(&mut GpuUsage), end| assert!(found(change, end).is_some());
-        is_found(
-            |usage| usage.is_fuel_exhausted = true,
-            exhausted(fuel + 2, fuel + 1),
-        );
-        is_found(|usage| usage.is_fuel_exhausted = true, exhausted(6, 7));
-        is_found(|_| {}, exhausted(fuel + 1, fuel));
-        is_found(|usage| usage.is_fuel_exhausted = true, None);
+        is_found(|usage| spend(usage, 1, 7), exhausted(8, fuel + 1));
+        is_found(|usage| spend(usage, 1, 7), exhausted(9, fuel));
+        is_found(|_| {}, exhausted(0, fuel));
+        is_found(|usage| spend(usage, 1, 7), None);
+        // The launch has a second, of which none is over.
+        is_found(|_| {}, overdue(1_000_000_000, 1_000_000_000));
+        is_found(|_| {}, overdue(u64::MAX, 10_000_000_000));
         is_found(|_| {}, timeout(2_000_000_000, 1));
         is_found(|_| {}, timeout(1, 2));
         is_found(|usage| usage.time_ns = 2_000_000_000, None);
@@ -458,5 +507,23 @@ mod tests {
         is_found(|usage| usage.pipelines = u64::MAX, None);
         is_found(|usage| usage.bind_sets = u64::MAX, None);
         is_found(|usage| usage.shader_bytes = u64::MAX, None);
+    }
+
+    #[test]
+    fn a_worker_that_was_killed_when_the_time_was_up_names_the_timeout() {
+        let job = job_of(Duration::from_millis(500));
+        let silent = Fault::Silent(WorkerKind::Gpu, Duration::from_millis(700));
+        let ended = |wall| ended_by(&silent, &job, Duration::from_millis(wall));
+        let late = ended(700);
+        assert_eq!(late.kind, OutcomeKind::GpuTimeout);
+        assert_eq!(late.limit.unwrap().limit, Limit::Timeout);
+        assert!(late.message.contains("killed") && !late.reproducible);
+        assert_eq!(
+            (ended(400).kind, ended(400).limit),
+            (OutcomeKind::GpuTimeout, None)
+        );
+        let garbled = Fault::Hostile(WorkerKind::Gpu, Violation::Layers);
+        let lost = ended_by(&garbled, &job, Duration::from_millis(700));
+        assert_eq!((lost.kind, lost.limit), (OutcomeKind::GpuLost, None));
     }
 }

@@ -195,6 +195,12 @@ mod tests {
             maximum_ns,
         };
         assert_eq!(end(timeout), OutcomeKind::GpuTimeout);
+        let (used_ns, maximum_ns) = (11, 10);
+        let overdue = GpuEnd::Deadline {
+            used_ns,
+            maximum_ns,
+        };
+        assert_eq!(end(overdue), OutcomeKind::GpuTimeout);
         assert_eq!(end(GpuEnd::Lost("gone".into())), OutcomeKind::GpuLost);
     }
 

@@ -64,7 +64,7 @@ fn ended(peer: &Peer, id: u64) -> FromGpu {
             maximum_ns: 1,
         }),
         () if peer.is("claims-and-denies") => {
-            let (used, maximum) = (6, 5);
+            let (used, maximum) = (0, 5);
             Some(GpuEnd::FuelExhausted { used, maximum })
         }
         () => None,

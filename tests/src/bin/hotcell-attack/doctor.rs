@@ -3,7 +3,11 @@
 use crate::Arguments;
 use crate::stage::Place;
 use anyhow::{Context, Result};
+use hotcell::outcome::OutcomeKind;
 use serde_json::Value;
+
+/// How the command ends where a GPU is missing.
+const GPU_EXIT: i32 = OutcomeKind::GpuLost.exit_code() as i32;
 
 /// The machine, the command, and the walls.
 pub(crate) struct Host {
@@ -17,6 +21,8 @@ pub(crate) struct Host {
     pub(crate) doctor: Value,
     /// What is wrong with the walls.
     pub(crate) faults: Vec<String>,
+    /// What `hotcell doctor --gpu` says of the GPU worker; else why there is none to attack.
+    pub(crate) gpu: Result<Value, String>,
 }
 
 impl Host {
@@ -32,6 +38,7 @@ impl Host {
             isolation: arguments.isolation.clone(),
             doctor: Value::Null,
             faults: Vec::new(),
+            gpu: Err("they are of the isolation `confined`".to_owned()),
         };
         if arguments.isolation == "confined" {
             let mut words = vec!["doctor".to_owned(), "--json".to_owned()];
@@ -39,6 +46,8 @@ impl Host {
             let (code, text) = output(arguments, &words)?;
             host.doctor = serde_json::from_str(&text).unwrap_or_default();
             host.faults = faults(arguments, code, &host.doctor);
+            host.gpu = gpu(arguments, words)?;
+            host.faults.extend(host.gpu.iter().flat_map(gpu_faults));
         }
         Ok(host)
     }
@@ -51,7 +60,9 @@ impl Host {
     /// Each worker with its layers: name, whether in force, what is said of it.
     pub(crate) fn layers(&self) -> Vec<(String, String, bool, String)> {
         let mut layers = Vec::new();
-        for worker in self.doctor["workers"].as_array().into_iter().flatten() {
+        let of_gpu = self.gpu.iter().map(|gpu| &gpu["worker"]);
+        let workers = self.doctor["workers"].as_array().into_iter().flatten();
+        for worker in workers.chain(of_gpu) {
             let kind = text(&worker["kind"]);
             for layer in worker["layers"].as_array().into_iter().flatten() {
                 let state = &layer["state"];
@@ -65,6 +76,30 @@ impl Host {
         }
         layers
     }
+}
+
+/// What `doctor` says of the GPU worker.
+fn gpu(arguments: &Arguments, mut words: Vec<String>) -> Result<Result<Value, String>> {
+    words.push("--gpu".to_owned());
+    let (code, text) = output(arguments, &words)?;
+    let mut doctor: Value = serde_json::from_str(&text).unwrap_or_default();
+    Ok(match doctor["gpu"].take() {
+        Value::Null if code == Some(GPU_EXIT) => Err("the machine has no device".to_owned()),
+        Value::Null => Err(format!("`doctor --gpu` ended with {code:?}")),
+        gpu => Ok(gpu),
+    })
+}
+
+/// What is wrong with a GPU worker's walls. What its driver cannot do without is no hole: its tier says so.
+fn gpu_faults(gpu: &Value) -> Vec<String> {
+    let mut faults = Vec::new();
+    if gpu["tier"] == "insecure" {
+        faults.push("the GPU worker has a hole, or too few walls".to_owned());
+    }
+    if gpu["worker"]["probes"].as_array().is_none_or(Vec::is_empty) {
+        faults.push("the GPU worker tried nothing".to_owned());
+    }
+    faults
 }
 
 fn text(value: &Value) -> String {

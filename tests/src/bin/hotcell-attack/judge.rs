@@ -63,7 +63,7 @@ pub(crate) fn judge(arguments: &Arguments, attack: &Attack, seen: Seen) -> Row {
     check_end(attack, &seen, report.as_ref(), &mut faults);
     check_left_behind(attack, &seen, report.as_ref(), &mut faults);
     if let Some(report) = &report {
-        check_walls(arguments, report, &mut faults);
+        check_walls(arguments, attack.group, report, &mut faults);
         check_compilation(arguments, attack, report, &mut faults);
     }
     check_bounds(attack, &seen, &mut faults);
@@ -159,13 +159,13 @@ fn check_left_behind(
     }
 }
 
-fn check_walls(arguments: &Arguments, report: &Report, faults: &mut Vec<String>) {
+fn check_walls(arguments: &Arguments, group: Group, report: &Report, faults: &mut Vec<String>) {
     if report.isolation.to_string() != arguments.isolation {
         faults.push(format!("the isolation was {}", report.isolation));
     }
     let is_confined = arguments.isolation == "confined";
     match &report.walls {
-        Some(walls) if walls.tier < arguments.tier => {
+        Some(walls) if walls.tier < arguments.tier_of(group) => {
             faults.push(format!("the walls were {}", walls.tier));
         }
         None if is_confined && report.outcome.kind == OutcomeKind::Done => {

@@ -71,6 +71,15 @@ impl Report {
             host.kernel, host.machine, host.cpus, host.cpu
         );
         let _ = writeln!(text, "- tier: {}", host.tier());
+        let gpu = match &host.gpu {
+            Ok(gpu) => format!(
+                "{}, tier {}",
+                gpu["driver"].as_str().unwrap_or_default(),
+                gpu["tier"].as_str().unwrap_or_default()
+            ),
+            Err(why) => format!("not attacked: {why}"),
+        };
+        let _ = writeln!(text, "- GPU: {}", plain(&gpu));
         for fault in &host.faults {
             let _ = writeln!(text, "- **wrong**: {}", plain(fault));
         }
@@ -109,6 +118,7 @@ impl Report {
                 "hotcell": host.hotcell,
                 "isolation": host.isolation,
                 "doctor": host.doctor,
+                "gpu": host.gpu.as_ref().ok(),
                 "faults": host.faults,
             },
             "attacks": rows,

@@ -135,7 +135,7 @@ pub(crate) fn run(arguments: &Arguments, attack: &Attack) -> Result<Seen> {
         .split_whitespace()
         .map(str::to_owned)
         .collect();
-    words.extend(arguments.isolation_options());
+    words.extend(arguments.isolation_options(attack.group));
     let begin = Instant::now();
     let mut child = place.command(&arguments.hotcell, &words)?.spawn()?;
     let (end, supervisor_peak_bytes) = watch(&mut child, &place, attack, begin)?;
