@@ -156,6 +156,11 @@ impl Direct {
         })
     }
 
+    /// The most that an invocation of a shader can spend here, where that is known.
+    pub(super) fn allowance(&self, admitted: &Admitted) -> Result<Option<u64>> {
+        Ok(fuel::instrument(admitted, self.options())?.allowance)
+    }
+
     /// How the host would instrument for this device.
     fn options(&self) -> FuelOptions {
         FuelOptions {

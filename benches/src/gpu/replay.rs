@@ -22,8 +22,8 @@ pub(super) struct Replay<'a> {
     meter_group: wgpu::BindGroup,
     /// What the meters hold before they are used.
     fresh_meters: wgpu::Buffer,
-    /// The invocations of each dispatch that can have a meter.
-    metered: Vec<u64>,
+    /// Of each dispatch that can have a meter, its invocations and what each can spend at most.
+    metered: Vec<(u64, Option<u64>)>,
 }
 
 struct Buffer {
@@ -37,6 +37,8 @@ struct Kernel {
     /// In the order of [`Form::ALL`].
     forms: Vec<Pipeline>,
     workgroup_invocations: u64,
+    /// The most that an invocation can spend, where that is known.
+    allowance: Option<u64>,
 }
 
 struct BindSet {

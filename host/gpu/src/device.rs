@@ -77,6 +77,13 @@ pub(crate) enum Polled {
     Lost(String),
 }
 
+/// What a device runs at once, at most: bounds that no device reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) invocations: u64,
+    pub(crate) workgroups: u64,
+}
+
 /// A device and what was made on it.
 #[derive(Debug)]
 pub struct Device {
@@ -92,6 +99,8 @@ pub struct Device {
     faults: Arc<Faults>,
     is_stuck: AtomicBool,
     turns_limit: Option<u32>,
+    /// Processors of the machine.
+    processors: u64,
 }
 
 impl Device {
@@ -132,6 +141,7 @@ impl Device {
             faults,
             is_stuck: AtomicBool::new(false),
             turns_limit: None,
+            processors: processors(),
         };
         device.turns_limit = turns::measure(&device).map_err(DeviceError::Broken)?;
         Ok(device)
@@ -147,12 +157,18 @@ impl Device {
         self.is_software
     }
 
-    /// The most invocations that it can run at once: a bound that no device reaches.
-    pub(crate) fn abreast(&self) -> u64 {
+    /// What it runs at once, at most.
+    pub(crate) fn room(&self) -> Room {
         match self.is_software {
-            // Vectors of some threads.
-            true => 1 << 12,
-            false => 1 << 20,
+            // lavapipe has a thread for each processor, and each has a workgroup.
+            true => Room {
+                invocations: 1 << 12,
+                workgroups: self.processors,
+            },
+            false => Room {
+                invocations: 1 << 20,
+                workgroups: 1 << 16,
+            },
         }
     }
 
@@ -281,6 +297,17 @@ impl Drop for Device {
             std::mem::forget((self.wgpu.clone(), self.queue.clone()));
         }
     }
+}
+
+/// Processors that are online: no fewer than a driver has threads.
+fn processors() -> u64 {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let last = online.trim().rsplit(['-', ',']).next();
+    let counted = last
+        .and_then(|last| last.parse::<u64>().ok())
+        .map(|last| last + 1);
+    let available = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    counted.unwrap_or(64).max(available)
 }
 
 /// Keeps what happens outside any scope.

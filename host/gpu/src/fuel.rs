@@ -3,10 +3,9 @@
 //! [`instrument`] charges what it can in advance and meters the rest. *Why every instrumented shader ends:* WGSL
 //! has no recursion, and [`naga::Statement::Loop`] is the only way back. A loop is either finite, proven by
 //! `trips` from constants, and paid for by what encloses it or where it is reached; or its turns were computed and paid
-//! for before it (`turns`); or each turn pays first (`weave`) and leaves the loop when it cannot. Counters never wrap; they
-//! are filled from one pool (`draw`), which only ever gives what is there. So all invocations of a batch together execute
-//! at most their static charges and the pool, in the units of [`crate::admission::cost`], their garbage after running out
-//! included.
+//! for before it (`turns`); or each turn pays first (`weave`) and leaves the loop when it cannot. Counters never wrap; what
+//! they hold comes from one pool for all invocations of a batch (`meter`): these together execute at most their static
+//! charges and what the pool held, in the units of [`crate::admission::cost`], their garbage after running out included.
 //!
 //! *Why barriers are still met:* a loop that runs out is left by `break`, never by `return`. Loops in which the
 //! workgroup goes in step ([`crate::admission::uniformity`]) have a counter of their own, if there is anything that has
@@ -33,7 +32,7 @@ mod weave;
 
 pub use meter::{
     METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MOST_FUEL, MeterReading, MeterWords,
-    POOL_BYTES, POOL_SLOT, Pool, PoolWords, read_pool, read_slot,
+    POOL_BYTES, POOL_SLOT, Pool, PoolWords, read_pool, read_slot, slot_words,
 };
 
 use crate::admission::Admitted;
@@ -72,6 +71,9 @@ pub struct Instrumented {
     pub entry: String,
     /// What each invocation is charged in any case: the most that it can execute outside metered loops.
     pub static_fuel: u64,
+    /// The most fuel that an invocation can spend while it runs, where the driver bounds its turns: it is given no less.
+    /// `None` where it draws what it needs.
+    pub allowance: Option<u64>,
     /// Whether it is metered: it has loops that are paid for while it runs, or that the driver might end.
     pub is_dynamic: bool,
     /// The meter: a storage buffer with [`METER_BYTES`] for each dispatch, and the pool beside it, if the shader is dynamic.
@@ -112,6 +114,7 @@ pub fn instrument(
         info: admitted.info().clone(),
         entry: admitted.entry_point().name.clone(),
         static_fuel: plan.static_fuel,
+        allowance: options.turns.map(|turns| plan.allowance(turns)),
         is_dynamic: plan.is_metered(),
         meter: None,
     };
@@ -127,8 +130,9 @@ pub fn instrument(
 }
 
 fn meter_loops(module: &mut Module, plan: &Plan, options: FuelOptions) {
-    let counters =
-        entry::add_counters(module, plan.uses(Counter::Uniform), plan.uses(Counter::Own));
+    let has_draws = options.turns.is_none();
+    let uses = [Counter::Uniform, Counter::Own].map(|counter| plan.uses(counter));
+    let counters = entry::add_counters(module, uses, has_draws);
     let functions = module.functions.iter_mut().map(|(_, function)| function);
     for (function, plan) in functions.zip(&plan.functions) {
         weave::weave(function, plan, &counters);

@@ -19,7 +19,8 @@ mod value;
 
 use hotcell_gpu::admission::{AdmissionLimits, Admitted, FunctionId, admit};
 use hotcell_gpu::fuel::{
-    FuelOptions, Instrumented, MeterReading, Pool, instrument, read_pool, read_slot,
+    FuelOptions, InstrumentError, Instrumented, MeterReading, Pool, instrument, read_pool,
+    read_slot, slot_words,
 };
 use machine::{Buffers, Fault, Machine, Weights};
 use naga::{Block, Statement};
@@ -67,9 +68,13 @@ fn admit_text(text: &str) -> Admitted {
     admit(text, "main", &[], &limits).unwrap_or_else(|refusal| panic!("{refusal:?}\n{text}"))
 }
 
-fn instrumented(seed: u64, admitted: &Admitted, options: FuelOptions) -> Instrumented {
-    instrument(admitted, options)
-        .unwrap_or_else(|error| panic!("shader {seed}: {error:?}\n{}", text_of(seed)))
+/// Nothing for a shader that certainly makes more turns than the driver of those options lets it.
+fn instrumented(seed: u64, admitted: &Admitted, options: FuelOptions) -> Option<Instrumented> {
+    match instrument(admitted, options) {
+        Ok(instrumented) => Some(instrumented),
+        Err(InstrumentError::TooManyTurns { .. }) => None,
+        Err(error) => panic!("shader {seed}: {error:?}\n{}", text_of(seed)),
+    }
 }
 
 fn words(count: u32, word: impl Fn(u32) -> u32) -> Vec<u32> {
@@ -86,15 +91,26 @@ fn buffers() -> Buffers {
     ])
 }
 
-/// What there is to spend.
-fn pool(fuel: u64) -> Pool {
-    Pool::new(fuel, u64::from(INVOCATIONS), 8)
+/// What there is to spend, and the units that each invocation begins with, as a session would share it.
+fn pool(shader: &Instrumented, fuel: u64) -> (Pool, u32) {
+    let invocations = u64::from(INVOCATIONS);
+    let Some(allowance) = shader.allowance else {
+        return Pool::to_draw_from(fuel, invocations, 8);
+    };
+    match Pool::to_keep_below(fuel, allowance.saturating_mul(2 * invocations)) {
+        Some(pool) => (pool, pool.credit_for(allowance)),
+        None => {
+            let pool = Pool::of_shares(fuel);
+            (pool, pool.credit(allowance.min(fuel / invocations / 2)))
+        }
+    }
 }
 
 /// What every shader is given, and what there is to spend.
-fn fuelled(pool: &Pool) -> Buffers {
+fn fuelled(shader: &Instrumented, fuel: u64) -> Buffers {
+    let (pool, credit) = pool(shader, fuel);
     let mut buffers = buffers();
-    buffers.insert(METER, pool.slot_words().to_vec());
+    buffers.insert(METER, slot_words(credit).to_vec());
     buffers.insert(POOL, pool.pool_words().to_vec());
     buffers
 }
@@ -105,7 +121,7 @@ fn metered(
     fuel: u64,
     steps: u64,
 ) -> Result<(Buffers, MeterReading, u64), Fault> {
-    let mut buffers = fuelled(&pool(fuel));
+    let mut buffers = fuelled(shader, fuel);
     Machine::new(&shader.module, &shader.info, steps).run(&mut buffers, WORKGROUPS)?;
     let mut bytes = |slot| -> Vec<u8> {
         let words = buffers.remove(&slot).unwrap_or_default();
@@ -168,11 +184,16 @@ struct Seen {
     endless: u64,
 }
 
-const OPTIONS: [FuelOptions; 2] = [
+const OPTIONS: [FuelOptions; 3] = [
     FuelOptions {
         profile: true,
         force: false,
         turns: None,
+    },
+    FuelOptions {
+        profile: true,
+        force: false,
+        turns: Some(65_535),
     },
     FuelOptions {
         profile: true,
@@ -193,7 +214,9 @@ fn check(seed: u64, seen: &mut Seen) {
     seen.endless += u64::from(end.is_err());
     let executed = machine.weight;
     for options in OPTIONS {
-        let shader = instrumented(seed, &admitted, options);
+        let Some(shader) = instrumented(seed, &admitted, options) else {
+            continue;
+        };
         seen.dynamic += u64::from(shader.is_dynamic);
         let say = || format!("shader {seed} with {options:?}:\n{}", text_of(seed));
         if end.is_ok() {
@@ -210,7 +233,7 @@ fn check(seed: u64, seen: &mut Seen) {
             // The bound that is stated: less than a unit of each invocation too much.
             if shader.is_dynamic {
                 let exact = reading.exact.expect("it is profiled");
-                let most = exact + u64::from(INVOCATIONS) * pool(PLENTY).fuel(1);
+                let most = exact + u64::from(INVOCATIONS) * pool(&shader, PLENTY).0.fuel(1);
                 assert!((exact..most).contains(&spent), "{exact} {spent} {}", say());
             }
             seen.ended += 1;

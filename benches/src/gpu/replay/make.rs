@@ -6,7 +6,7 @@ use crate::gpu::form::Form;
 use crate::gpu::recording::{KernelSource, Recording};
 use anyhow::{Context, Result, anyhow, bail};
 use hotcell_gpu::admission::admit;
-use hotcell_gpu::fuel::{METER_STRIDE_BYTES, Pool};
+use hotcell_gpu::fuel::{METER_STRIDE_BYTES, Pool, slot_words};
 use hotcell_model::gpu::{GpuBinding, GpuError, GpuId, GpuStep};
 use hotcell_model::limit::Limit;
 use std::collections::HashMap;
@@ -59,8 +59,20 @@ impl<'a> Replay<'a> {
 
     /// What the meters hold before they are used: as much as a launch can have.
     fn filled_meters(&self) -> Result<Vec<u8>> {
-        let invocations = self.metered.iter().sum();
-        let pool = Pool::new(Limit::GpuFuel.ceiling(), invocations, ABREAST);
+        let fuel = Limit::GpuFuel.ceiling();
+        let invocations = self
+            .metered
+            .iter()
+            .map(|(invocations, _)| invocations)
+            .sum();
+        let is_drawn = self
+            .metered
+            .iter()
+            .any(|(_, allowance)| allowance.is_none());
+        let (pool, credit) = match is_drawn {
+            true => Pool::to_draw_from(fuel, invocations, ABREAST),
+            false => (Pool::of_shares(fuel), 0),
+        };
         let stride = usize::try_from(METER_STRIDE_BYTES)?;
         let mut bytes = Vec::new();
         let mut add = |words: &[u32]| {
@@ -68,7 +80,11 @@ impl<'a> Replay<'a> {
             bytes.resize(bytes.len().next_multiple_of(stride), 0);
         };
         add(&pool.pool_words());
-        self.metered.iter().for_each(|_| add(&pool.slot_words()));
+        for (_, allowance) in &self.metered {
+            add(&slot_words(
+                allowance.map_or(credit, |allowance| pool.credit_for(allowance)),
+            ));
+        }
         Ok(bytes)
     }
 
@@ -100,6 +116,7 @@ impl<'a> Replay<'a> {
             self.direct.pipeline(shader, &layout, *form)
         });
         Ok(Kernel {
+            allowance: self.direct.allowance(&admitted)?,
             forms: forms.collect::<Result<_>>()?,
             layout,
             workgroup_invocations: admitted
@@ -194,7 +211,8 @@ impl<'a> Replay<'a> {
         let bind_set = self.bind_sets.get(&bind_set).context("a bind set")?;
         let kernel = self.kernels.get(&bind_set.kernel).context("a kernel")?;
         let workgroups: u64 = workgroups.iter().map(|count| u64::from(*count)).product();
-        self.metered.push(workgroups * kernel.workgroup_invocations);
+        let invocations = workgroups * kernel.workgroup_invocations;
+        self.metered.push((invocations, kernel.allowance));
         Ok(u32::try_from(
             self.metered.len() as u64 * METER_STRIDE_BYTES,
         )?)

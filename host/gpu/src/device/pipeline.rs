@@ -25,6 +25,8 @@ pub(crate) struct Prepared {
     pub(crate) static_fuel: u64,
     /// Whether it has a meter.
     pub(crate) has_meter: bool,
+    /// The most that one invocation can spend of each of its counters, where that is known.
+    pub(crate) allowance: Option<u64>,
     /// Whether every loop is finite or metered.
     pub(crate) has_finite_loops: bool,
 }
@@ -39,6 +41,7 @@ pub(crate) struct Pipeline {
     pub(crate) bindings: Vec<BindingUse>,
     pub(crate) static_fuel: u64,
     pub(crate) has_meter: bool,
+    pub(crate) allowance: Option<u64>,
 }
 
 impl Pipeline {
@@ -116,6 +119,7 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
         bindings,
         static_fuel,
         has_meter,
+        allowance,
         has_finite_loops,
     } = prepared;
     device.guarded(|| {
@@ -139,6 +143,7 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
             bindings,
             static_fuel,
             has_meter,
+            allowance,
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Draws fuel from the pool that all invocations of a batch share.
+//! Draws fuel from the pool that all invocations of a batch share, where they do ([`super::meter`]).
 //!
 //! A counter that holds too little is filled by what is missing, or by more where there is plenty: an eighth of what the
 //! invocation has had, so that it draws seldom, and at most a thousandth of what is left, so that nobody holds what

@@ -16,7 +16,11 @@ use naga::{
 };
 
 /// Adds what a shader needs to pay.
-pub(super) fn add_counters(module: &mut Module, uniform: bool, own: bool) -> Counters {
+pub(super) fn add_counters(
+    module: &mut Module,
+    [uniform, own]: [bool; 2],
+    has_draws: bool,
+) -> Counters {
     let signed = type_of(module, None, TypeInner::Scalar(Scalar::I32));
     let word = type_of(module, None, TypeInner::Scalar(Scalar::U32));
     let pool = add_pool(module, word);
@@ -43,6 +47,7 @@ pub(super) fn add_counters(module: &mut Module, uniform: bool, own: bool) -> Cou
         pool,
         lead,
         word,
+        has_draws,
     };
     if let (Some(lead), Some(point)) = (&mut counters.lead, module.entry_points.first()) {
         lead.invocations = point.workgroup_size.iter().product();
@@ -208,15 +213,18 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Gives the counters what an invocation begins with: all of it to the only one, or half to each.
+    /// Gives the counters what an invocation begins with: of what it draws from half to each, if there are two.
     fn begin(&self, code: &mut Code<'_>) {
         let credit = code.member(self.meter, MeterWords::CREDIT);
-        let credit = code.load(credit);
+        let mut credit = code.load(credit);
+        if !self.counters.has_draws {
+            credit = self.credit_if_open(code, credit);
+        }
         let given = code.value(Expression::GlobalVariable(self.counters.given));
         code.store(given, credit);
         let shift = self.counters.pool_word(code, PoolWords::SHIFT);
         let mut fuel = code.binary(Op::ShiftLeft, credit, shift);
-        if self.counters.uniform.is_some() && self.counters.own.is_some() {
+        if self.counters.has_draws && self.variables().count() > 1 {
             let one = code.u32(1);
             fuel = code.binary(Op::ShiftRight, fuel, one);
         }
@@ -225,6 +233,32 @@ impl Frame<'_> {
             let counter = code.value(Expression::GlobalVariable(counter));
             code.store(counter, fuel);
         }
+    }
+
+    /// Nothing, where the pool is closed. A workgroup that has to stay in step is told together.
+    fn credit_if_open(
+        &self,
+        code: &mut Code<'_>,
+        credit: Handle<Expression>,
+    ) -> Handle<Expression> {
+        let taken = self.counters.pool_word(code, PoolWords::TAKEN);
+        let limit = self.counters.pool_word(code, PoolWords::LIMIT);
+        let is_open = code.binary(Op::Less, taken, limit);
+        let nothing = code.u32(0);
+        let credit = code.select(is_open, credit, nothing);
+        let Some(lead) = &self.counters.lead else {
+            return credit;
+        };
+        let index = code.value(Expression::GlobalVariable(lead.index));
+        let index = code.load(index);
+        let is_first = code.binary(Op::Equal, index, nothing);
+        let mut first = code.branch();
+        let told = first.value(Expression::GlobalVariable(lead.granted));
+        first.store(told, credit);
+        let first = first.block;
+        code.when(is_first, first, Block::new());
+        let told = code.value(Expression::GlobalVariable(lead.granted));
+        code.uniform_load(told, self.counters.word)
     }
 
     fn variables(&self) -> impl Iterator<Item = Handle<GlobalVariable>> + use<> {
@@ -253,7 +287,10 @@ impl Frame<'_> {
             let left = code.as_u32(left);
             rest = code.binary(Op::Add, rest, left);
         }
-        self.give_back(code, rest);
+        match self.counters.has_draws {
+            true => self.give_back(code, rest),
+            false => self.add_spent(code, rest),
+        }
         if options.profile {
             self.add_exact(code, rest);
         }
@@ -264,11 +301,35 @@ impl Frame<'_> {
         self.add(code, MeterWords::SETTLED, one);
     }
 
+    /// Adds what was spent to what is taken.
+    fn add_spent(&self, code: &mut Code<'_>, rest: Handle<Expression>) {
+        let given = self.given_fuel(code);
+        let spent = code.binary(Op::Subtract, given, rest);
+        let units = self.counters.units_of(code, spent);
+        let zero = code.u32(0);
+        let is_some = code.binary(Op::NotEqual, units, zero);
+        let mut some = code.branch();
+        let taken = self.counters.pool_at(&mut some, PoolWords::TAKEN);
+        some.push(Statement::Atomic {
+            pointer: taken,
+            fun: AtomicFunction::Add,
+            value: units,
+            result: None,
+        });
+        let some = some.block;
+        code.when(is_some, some, Block::new());
+    }
+
+    /// What the counters began with, or were filled to.
     fn given_fuel(&self, code: &mut Code<'_>) -> Handle<Expression> {
         let given = code.value(Expression::GlobalVariable(self.counters.given));
         let given = code.load(given);
         let shift = self.counters.pool_word(code, PoolWords::SHIFT);
-        code.binary(Op::ShiftLeft, given, shift)
+        let fuel = code.binary(Op::ShiftLeft, given, shift);
+        match self.variables().count() {
+            2 if !self.counters.has_draws => code.binary(Op::Add, fuel, fuel),
+            _ => fuel,
+        }
     }
 
     fn give_back(&self, code: &mut Code<'_>, rest: Handle<Expression>) {
@@ -320,7 +381,10 @@ impl Frame<'_> {
     fn add_exact(&self, code: &mut Code<'_>, rest: Handle<Expression>) {
         self.set(code, MeterWords::IS_EXACT);
         let given = code.value(Expression::GlobalVariable(self.counters.given));
-        let given = code.load(given);
+        let mut given = code.load(given);
+        if !self.counters.has_draws && self.variables().count() > 1 {
+            given = code.binary(Op::Add, given, given);
+        }
         let shift = self.counters.pool_word(code, PoolWords::SHIFT);
         let low = code.binary(Op::ShiftLeft, given, shift);
         let all_but_one = code.u32(31);

@@ -4,9 +4,14 @@
 //! [`METER_STRIDE_BYTES`] for each dispatch follows ([`slot_words`]). The host writes both before a batch, and reads
 //! them after it ([`read_pool`], [`read_slot`]).
 //!
-//! Fuel is drawn in units of two to the power of [`PoolWords::SHIFT`], the finest in which a batch's fuel fits into
-//! 2³⁰. Whatever an invocation has left it gives back in whole units, so that it is charged less than one
-//! unit too much.
+//! Fuel is counted in units of two to the power of [`PoolWords::SHIFT`], the finest in which a batch's fuel fits into
+//! 2³⁰, so that an invocation is charged less than one unit too much. How it is given depends on the device.
+//!
+//! * Where invocations may turn as often as they like, they begin with a little, draw more from the pool, and give back
+//!   what is left ([`Pool::to_draw_from`]).
+//! * Where the driver ends the loops of an invocation after so many turns, it cannot spend more than that many of its
+//!   dearest turns. Each begins with as much, while the pool is open, and adds what it spent at its end
+//!   ([`Pool::to_keep_below`]). The pool closes when no more is left than what those that run at once may have.
 
 /// The bind group of the meter: guests have the groups below.
 pub const METER_GROUP: u32 = 4;
@@ -28,6 +33,8 @@ const MOST_UNITS: u64 = 1 << 30;
 pub const MOST_FUEL: u64 = MOST_UNITS << 15;
 /// The most fuel that is drawn at once, so that counters, which are `i32`, hold it beside what they had.
 const MOST_DRAWN: u64 = 1 << 28;
+/// The most fuel that an invocation is given for each of its counters.
+const MOST_ALLOWANCE: u64 = 1 << 30;
 /// The part of a batch's fuel that invocations are given before they draw.
 const CREDIT_PART: u64 = 32;
 /// The most of that for one invocation: most need no more, and what they do not need is others'.
@@ -63,7 +70,7 @@ impl MeterWords {
 pub struct PoolWords;
 
 impl PoolWords {
-    /// Units that there are.
+    /// Units that there are, or from which on no invocation is given any.
     pub const LIMIT: u32 = 0;
     /// A unit is two to this power.
     pub const SHIFT: u32 = 1;
@@ -77,15 +84,13 @@ impl PoolWords {
     pub const COUNT: usize = 5;
 }
 
-/// How fuel is given to the dispatches of a batch.
+/// What the metered dispatches of a batch share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     /// Units that there are.
-    pub limit: u32,
+    limit: u32,
     /// A unit is two to this power.
-    pub shift: u32,
-    /// Units that each invocation begins with.
-    pub credit: u32,
+    shift: u32,
     /// The most units of one draw.
     most: u32,
     /// Units that were given out before the batch.
@@ -93,24 +98,55 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Shares `fuel` among so many invocations, of which at most `abreast` can run at once.
-    pub fn new(fuel: u64, invocations: u64, abreast: u64) -> Self {
-        let fuel = fuel.min(MOST_FUEL);
-        let shift = (0..15)
-            .find(|shift| fuel >> shift <= MOST_UNITS)
-            .unwrap_or(15);
-        let limit = fuel >> shift;
-        let credit = (limit / CREDIT_PART / invocations.max(1)).min(MOST_CREDIT >> shift);
+    fn new(limit_fuel: u64, shift: u32) -> Self {
+        Self {
+            limit: word(limit_fuel >> shift),
+            shift,
+            most: 0,
+            taken: 0,
+        }
+    }
+
+    /// A pool for `invocations` of which at most `abreast` can run at once, and the units that each begins with.
+    pub fn to_draw_from(fuel: u64, invocations: u64, abreast: u64) -> (Self, u32) {
+        let (fuel, shift) = unit(fuel);
+        let pool = Self::new(fuel, shift);
+        let credit = u64::from(pool.limit) / CREDIT_PART / invocations.max(1);
+        let credit = credit.min(MOST_CREDIT >> shift);
         // All that run at once may fail at once.
         let most = (MOST_UNITS / abreast.max(1)).min(MOST_DRAWN >> shift);
-        let word = |units: u64| u32::try_from(units).unwrap_or(u32::MAX);
-        Self {
-            limit: word(limit),
-            shift,
-            credit: word(credit),
+        let pool = Self {
             most: word(most.max(1)),
             taken: word(credit * invocations),
+            ..pool
+        };
+        (pool, word(credit))
+    }
+
+    /// A pool that is open while it holds what those that run at once may have: `worst` in all. `None` if that is most of
+    /// it, so that what each is given has to be its share.
+    pub fn to_keep_below(fuel: u64, worst: u64) -> Option<Self> {
+        let (fuel, shift) = unit(fuel);
+        (worst <= fuel / 2).then(|| Self::new(fuel - worst, shift))
+    }
+
+    /// A pool that never closes, for those who are given their shares of it.
+    pub fn of_shares(fuel: u64) -> Self {
+        let (fuel, shift) = unit(fuel);
+        Self {
+            limit: u32::MAX,
+            ..Self::new(fuel, shift)
         }
+    }
+
+    /// So much fuel in whole units that each invocation begins with, as far as a counter holds it.
+    pub fn credit(&self, fuel: u64) -> u32 {
+        word(fuel.min(MOST_ALLOWANCE) >> self.shift)
+    }
+
+    /// At least so much fuel, in units that each invocation begins with, as far as a counter holds it.
+    pub fn credit_for(&self, fuel: u64) -> u32 {
+        word(fuel.min(MOST_ALLOWANCE).div_ceil(1 << self.shift))
     }
 
     /// Fuel of so many units.
@@ -120,14 +156,25 @@ impl Pool {
 
     /// The words that a batch's pool starts with.
     pub fn pool_words(&self) -> [u32; PoolWords::COUNT] {
-        let first = u32::try_from(FIRST_DRAW >> self.shift).unwrap_or(1).max(1);
+        let first = word(FIRST_DRAW >> self.shift).max(1);
         [self.limit, self.shift, self.most, first, self.taken]
     }
+}
 
-    /// The words that each of its dispatches starts with.
-    pub fn slot_words(&self) -> [u32; MeterWords::COUNT] {
-        [self.credit, EPILOGUE_TURNS, 0, 0, 0, 0, 0, 0]
-    }
+/// The words that a dispatch starts with whose invocations begin with so many units.
+pub fn slot_words(credit: u32) -> [u32; MeterWords::COUNT] {
+    [credit, EPILOGUE_TURNS, 0, 0, 0, 0, 0, 0]
+}
+
+/// How much of so much fuel a batch can be given, and the power of two that is its unit.
+fn unit(fuel: u64) -> (u64, u32) {
+    let fuel = fuel.min(MOST_FUEL);
+    let fits = |shift: &u32| fuel >> shift <= MOST_UNITS;
+    (fuel, (0..15).find(fits).unwrap_or(15))
+}
+
+fn word(units: u64) -> u32 {
+    u32::try_from(units).unwrap_or(u32::MAX)
 }
 
 /// Turns of the loop in the epilogue.
@@ -148,7 +195,7 @@ pub struct MeterReading {
 
 /// Reads a dispatch's words after it. Those that are missing count as zero.
 pub fn read_slot(slot: &[u8]) -> MeterReading {
-    let word = |position| word(slot, position);
+    let word = |position| word_at(slot, position);
     let exact =
         u64::from(word(MeterWords::EXACT_HIGH)) << 32 | u64::from(word(MeterWords::EXACT_LOW));
     MeterReading {
@@ -161,11 +208,17 @@ pub fn read_slot(slot: &[u8]) -> MeterReading {
 
 /// Fuel that was taken from a pool and not given back. Draws that failed were for nothing.
 pub fn read_pool(pool: &[u8]) -> u64 {
-    let taken = word(pool, PoolWords::TAKEN).min(word(pool, PoolWords::LIMIT));
-    u64::from(taken) << word(pool, PoolWords::SHIFT).min(31)
+    let word = |position| word_at(pool, position);
+    let taken = word(PoolWords::TAKEN);
+    // Only those draw who have the most of a draw.
+    let taken = match word(PoolWords::MOST) {
+        0 => taken,
+        _ => taken.min(word(PoolWords::LIMIT)),
+    };
+    u64::from(taken) << word(PoolWords::SHIFT).min(31)
 }
 
-fn word(bytes: &[u8], position: u32) -> u32 {
+fn word_at(bytes: &[u8], position: u32) -> u32 {
     let mut words = bytes.chunks_exact(4).skip(position as usize);
     let bytes = words.next().and_then(|bytes| bytes.try_into().ok());
     u32::from_le_bytes(bytes.unwrap_or_default())
@@ -184,12 +237,13 @@ mod tests {
         for fuel in [0, 1, 1000, 1 << 30, 50_000_000_000, 1 << 45, u64::MAX] {
             for invocations in [1, 64, 1 << 20, 1 << 40, u64::MAX] {
                 for abreast in [1, 1 << 10, 1 << 20] {
-                    let pool = Pool::new(fuel, invocations, abreast);
+                    let (pool, credit) = Pool::to_draw_from(fuel, invocations, abreast);
                     let fuel = fuel.min(MOST_FUEL);
                     assert!(u64::from(pool.limit) <= MOST_UNITS);
                     assert!(pool.shift == 0 || fuel >> (pool.shift - 1) > MOST_UNITS);
                     assert!(pool.fuel(pool.limit.into()) <= fuel);
                     assert!(pool.taken <= pool.limit / 32);
+                    assert!(credit <= pool.limit);
                     let failing = u64::from(pool.most) * abreast;
                     assert!(u64::from(pool.limit) + failing < 1 << 32);
                     assert!(pool.fuel(pool.most.into()) <= MOST_DRAWN);
@@ -199,13 +253,33 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_closes_while_those_that_run_can_be_paid() {
+        for (fuel, worst) in [
+            (1000, 0),
+            (1000, 500),
+            (50_000_000_000, 1 << 32),
+            (u64::MAX, 1 << 40),
+        ] {
+            let pool = Pool::to_keep_below(fuel, worst).unwrap();
+            let fuel = fuel.min(MOST_FUEL);
+            assert!(pool.fuel(pool.limit.into()) + worst <= fuel);
+            assert!(pool.fuel(u64::from(pool.limit) + 1) + worst > fuel);
+        }
+        assert_eq!(Pool::to_keep_below(1000, 501), None);
+        assert_eq!(Pool::of_shares(1000).credit(77), 77);
+        assert_eq!(Pool::of_shares(1 << 40).credit(u64::MAX), 1 << 20);
+    }
+
+    #[test]
     fn reading_puts_the_words_together() {
         let reading = read_slot(&bytes(&[9, 2, 128, 1, 1, 5, 2, 1]));
         assert!(reading.is_exhausted && reading.is_cut);
         assert_eq!(reading.settled, 128);
         assert_eq!(reading.exact, Some(2 << 32 | 5));
         assert_eq!(read_slot(&[]), MeterReading::default());
-        assert_eq!(read_pool(&bytes(&[100, 3, 0, 0, 7])), 56);
-        assert_eq!(read_pool(&bytes(&[100, 3, 0, 0, 700])), 800);
+        assert_eq!(read_pool(&bytes(&[100, 3, 1, 0, 7])), 56);
+        assert_eq!(read_pool(&bytes(&[100, 3, 1, 0, 700])), 800);
+        // What was spent is spent, also by those that ran when the pool closed.
+        assert_eq!(read_pool(&bytes(&[100, 3, 0, 0, 700])), 5600);
     }
 }

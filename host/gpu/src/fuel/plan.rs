@@ -60,6 +60,8 @@ pub(super) enum Payment {
 pub(super) struct FunctionPlan {
     pub(super) payments: Vec<Payment>,
     cost: u64,
+    /// The dearest turn of a loop that is charged to a counter.
+    dearest: u64,
 }
 
 /// How the loops of a shader are paid for.
@@ -107,6 +109,14 @@ impl Plan {
         self.may_be_cut || self.uses(Counter::Uniform) || self.uses(Counter::Own)
     }
 
+    /// The most that an invocation can spend of a counter where the driver ends its loops after so many turns: that many
+    /// of the dearest.
+    pub(super) fn allowance(&self, turns: u32) -> u64 {
+        let functions = self.functions.iter().chain([&self.entry]);
+        let dearest = functions.map(|function| function.dearest).max();
+        dearest.unwrap_or(0).saturating_mul(u64::from(turns) + 1)
+    }
+
     /// Whether a loop is charged to a counter.
     pub(super) fn uses(&self, counter: Counter) -> bool {
         let functions = self.functions.iter().chain([&self.entry]);
@@ -141,11 +151,13 @@ impl Plan {
             // Where a function is called from is not looked at.
             is_certain: id == FunctionId::Entry,
             payments: Vec::new(),
+            dearest: 0,
         };
         let body = planner.block(&function.body);
         FunctionPlan {
             cost: body.saturating_add(admitted.cost().of_locals(function)),
             payments: planner.payments,
+            dearest: planner.dearest,
         }
     }
 }
@@ -175,6 +187,8 @@ struct Planner<'a> {
     /// Whether every invocation comes here that begins.
     is_certain: bool,
     payments: Vec<Payment>,
+    /// The dearest turn that is charged to a counter.
+    dearest: u64,
 }
 
 impl Planner<'_> {
@@ -243,11 +257,13 @@ impl Planner<'_> {
             if was_certain || cost <= MAX_FIXED_IF_REACHED {
                 return cost;
             }
+            self.dearest = self.dearest.max(cost / facts.turns.unwrap_or(1).max(1) + 1);
             let weight = u32::try_from(cost).unwrap_or(u32::MAX);
             self.payments[number] = Payment::Whole(self.counter(number), weight);
             return CHECK_WHOLE;
         }
         let weight = turn.saturating_add(CHECK_EACH).min(MAX_WEIGHT);
+        self.dearest = self.dearest.max(weight);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
         self.payments[number] = self.payment(number, facts, weight);
         match self.payments[number] {

@@ -78,6 +78,9 @@ impl Once<'_> {
         let most = code.u32(draw::MOST_HELD / self.weight);
         let fits = code.binary(BinaryOperator::LessEqual, turns, most);
         // 0 stands for all 2³² turns, of which there is none that ends.
+        if !self.counters.has_draws {
+            return self.price_or_never(code, fits, turns);
+        }
         let weight = code.u32(self.weight);
         let price = code.binary(BinaryOperator::Multiply, turns, weight);
         let nothing = code.u32(0);
@@ -100,6 +103,20 @@ impl Once<'_> {
         let large = large.block;
         code.when(is_large, large, Block::new());
         signed
+    }
+
+    /// The price of the turns, or one that no counter holds.
+    fn price_or_never(
+        &self,
+        code: &mut Code<'_>,
+        fits: Handle<Expression>,
+        turns: Handle<Expression>,
+    ) -> Handle<Expression> {
+        let weight = code.u32(self.weight);
+        let price = code.binary(BinaryOperator::Multiply, turns, weight);
+        let price = code.as_i32(price);
+        let never = code.i32(i32::MAX);
+        code.select(fits, price, never)
     }
 
     /// Pays for turns whose price does not fit into a counter: turns · weight, in units, rounded up.

@@ -24,6 +24,8 @@ pub(super) struct Counters {
     pub(super) lead: Option<Lead>,
     /// The type `u32`.
     pub(super) word: Handle<Type>,
+    /// Whether what is missing is drawn from the pool.
+    pub(super) has_draws: bool,
 }
 
 /// The first invocation of a workgroup, which draws for all.
@@ -228,6 +230,16 @@ fn pay_each(code: &mut Code<'_>, counters: &Counters, counter: Counter, weight: 
     let price = code.i32(weight.cast_signed());
     let left = code.load(at);
     let is_short = code.binary(BinaryOperator::Less, left, price);
+    if !counters.has_draws {
+        let mut ends = code.branch();
+        run_out(&mut ends, at);
+        ends.push(Statement::Break);
+        let ends = ends.block;
+        code.when(is_short, ends, Block::new());
+        let rest = code.binary(BinaryOperator::Subtract, left, price);
+        code.store(at, rest);
+        return;
+    }
     let mut short = code.branch();
     if weight <= draw::MOST_HELD {
         let need = short.u32(weight);
@@ -248,7 +260,8 @@ fn pay_each(code: &mut Code<'_>, counters: &Counters, counter: Counter, weight: 
 }
 
 fn fill_if_short(code: &mut Code<'_>, counters: &Counters, counter: Counter, weight: u32) {
-    let Some(variable) = counters.get(counter).filter(|_| weight <= draw::MOST_HELD) else {
+    let can_fill = counters.has_draws && weight <= draw::MOST_HELD;
+    let Some(variable) = counters.get(counter).filter(|_| can_fill) else {
         return;
     };
     let at = code.value(Expression::GlobalVariable(variable));

@@ -183,15 +183,15 @@ impl Session {
         // What dispatches may spend is what the moves beside them leave.
         let mut fuel = self.quotas.fuel;
         fuel.charge(plan.move_fuel)?;
-        let abreast = self.device.abreast();
-        let budgets = Budgets::of_batch(&plan.volumes, &fuel, abreast)?;
+        let room = self.device.room();
+        let budgets = Budgets::of_batch(&plan.volumes, &fuel, &room)?;
         let invocations = plan
             .volumes
             .iter()
             .fold(0u64, |sum, volume| sum.saturating_add(volume.invocations));
         self.quotas.dispatches.check(plan.volumes.len() as u64)?;
         self.quotas.invocations.check(invocations)?;
-        let metered = budgets.metered;
+        let metered = budgets.credits.len() as u64;
         let meter_bytes = Meters::bytes(metered);
         self.reserve(
             plan.upload_bytes.saturating_add(meter_bytes),
@@ -210,11 +210,11 @@ impl Session {
     }
 
     fn carry_out(&mut self, plan: Plan, budgets: &Budgets) -> Result<Submission, GpuEnd> {
-        let metered = budgets.metered;
+        let metered = budgets.credits.len() as u64;
         if let Some(pool) = &budgets.pool {
             let (lane, quotas) = (&mut self.lane, &mut self.quotas);
             self.meters
-                .write(&self.device, pool, metered, lane, quotas)?;
+                .write(&self.device, pool, &budgets.credits, lane, quotas)?;
         }
         let answer_bytes = plan.answer_bytes;
         let answers = self.encode(&plan.moves)?;

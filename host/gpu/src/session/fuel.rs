@@ -5,6 +5,7 @@
 //! earlier one is still unknown.
 
 use super::quota::Quota;
+use crate::device::Room;
 use crate::fuel::{MOST_FUEL, Pool};
 use hotcell_model::gpu::GpuError;
 
@@ -17,6 +18,10 @@ pub(super) struct Volume {
     pub(super) static_fuel: u64,
     /// Whether it may spend more.
     pub(super) has_meter: bool,
+    /// The most that one invocation can spend of each of its counters, where that is known; else it draws.
+    pub(super) allowance: Option<u64>,
+    /// Invocations of a workgroup.
+    pub(super) workgroup: u64,
 }
 
 impl Volume {
@@ -39,33 +44,76 @@ pub(super) struct Budgets {
     pub(super) bound: u64,
     /// What its metered dispatches share, where there are any.
     pub(super) pool: Option<Pool>,
-    /// How many these are.
-    pub(super) metered: u64,
+    /// The units that an invocation begins with, for each of these.
+    pub(super) credits: Vec<u32>,
 }
 
 impl Budgets {
-    /// Gives a batch what is left of `fuel`. Charges nothing. At most `abreast` invocations run at once.
+    /// Gives a batch what is left of `fuel`. Charges nothing.
     pub(super) fn of_batch(
         volumes: &[Volume],
         fuel: &Quota,
-        abreast: u64,
+        room: &Room,
     ) -> Result<Self, GpuError> {
         let static_fuel = volumes.iter().fold(0u64, |sum, volume| {
             sum.saturating_add(volume.static_total())
         });
         fuel.check(static_fuel)?;
-        let metered = || volumes.iter().filter(|volume| volume.is_metered());
-        let invocations =
-            metered().fold(0u64, |sum, volume| sum.saturating_add(volume.invocations));
+        let metered: Vec<&Volume> = volumes
+            .iter()
+            .filter(|volume| volume.is_metered())
+            .collect();
         let left = (fuel.left() - static_fuel).min(MOST_FUEL);
-        let pool = (invocations > 0).then(|| Pool::new(left, invocations, abreast));
+        let (pool, credits) = match metered.is_empty() {
+            true => (None, Vec::new()),
+            false => share(&metered, left, room),
+        };
         Ok(Self {
             static_fuel,
             bound: static_fuel.saturating_add(pool.map_or(0, |_| left)),
             pool,
-            metered: metered().count() as u64,
+            credits,
         })
     }
+}
+
+/// Shares `left` among dispatches, of which one runs after the other.
+fn share(metered: &[&Volume], left: u64, room: &Room) -> (Option<Pool>, Vec<u32>) {
+    let sum = |of: fn(&Volume) -> u64| {
+        metered
+            .iter()
+            .map(|volume| of(volume))
+            .fold(0, u64::saturating_add)
+    };
+    let invocations = sum(|volume| volume.invocations);
+    let Some(allowances) = metered
+        .iter()
+        .map(|volume| volume.allowance)
+        .collect::<Option<Vec<u64>>>()
+    else {
+        let (pool, credit) = Pool::to_draw_from(left, invocations, room.invocations);
+        return (Some(pool), vec![credit; metered.len()]);
+    };
+    // Of each of two counters.
+    let worst = metered.iter().zip(&allowances).map(|(volume, allowance)| {
+        let at_once = room
+            .workgroups
+            .saturating_mul(volume.workgroup)
+            .min(volume.invocations);
+        at_once.saturating_mul(2).saturating_mul(*allowance)
+    });
+    if let Some(pool) = Pool::to_keep_below(left, worst.max().unwrap_or(0)) {
+        let credits = allowances
+            .into_iter()
+            .map(|allowance| pool.credit_for(allowance));
+        return (Some(pool), credits.collect());
+    }
+    let pool = Pool::of_shares(left);
+    let share = left / invocations.max(1) / 2;
+    let credits = allowances
+        .into_iter()
+        .map(|allowance| pool.credit(share.min(allowance)));
+    (Some(pool), credits.collect())
 }
 
 #[cfg(test)]
@@ -85,11 +133,18 @@ mod tests {
         fuel
     }
 
+    const ROOM: Room = Room {
+        invocations: 8,
+        workgroups: 2,
+    };
+
     fn volume(invocations: u64, static_fuel: u64, has_meter: bool) -> Volume {
         Volume {
             invocations,
             static_fuel,
             has_meter,
+            allowance: None,
+            workgroup: 4,
         }
     }
 
@@ -101,13 +156,36 @@ mod tests {
             volume(0, 5, true),
             volume(10, 1, true),
         ];
-        let budgets = Budgets::of_batch(&volumes, &fuel(10_000, 1_000), 8).unwrap();
+        let budgets = Budgets::of_batch(&volumes, &fuel(10_000, 1_000), &ROOM).unwrap();
         assert_eq!(budgets.static_fuel, 30 + 200 + 10);
-        assert_eq!(budgets.metered, 2);
-        assert_eq!(budgets.pool, Some(Pool::new(8760, 110, 8)));
+        let (pool, credit) = Pool::to_draw_from(8760, 110, 8);
+        assert_eq!(
+            (budgets.pool, budgets.credits),
+            (Some(pool), vec![credit; 2])
+        );
         assert_eq!(budgets.bound, 9000);
-        let none = Budgets::of_batch(&volumes[..1], &fuel(10_000, 1_000), 8).unwrap();
-        assert_eq!((none.pool, none.metered, none.bound), (None, 0, 30));
+        let none = Budgets::of_batch(&volumes[..1], &fuel(10_000, 1_000), &ROOM).unwrap();
+        assert_eq!((none.pool, none.credits, none.bound), (None, vec![], 30));
+    }
+
+    #[test]
+    fn who_cannot_spend_more_is_given_that_while_it_is_there() {
+        let limited = |allowance| Volume {
+            allowance: Some(allowance),
+            ..volume(1000, 0, true)
+        };
+        let given = |allowance| {
+            let volumes = [limited(allowance), limited(1)];
+            Budgets::of_batch(&volumes, &fuel(10_000, 0), &ROOM).unwrap()
+        };
+        // Eight run at once, and may spend 2 · 300 each; 4800 of 10 000.
+        let open = given(300);
+        assert_eq!(open.pool, Pool::to_keep_below(10_000, 4800));
+        assert_eq!(open.credits, [300, 1]);
+        // 5600 are too many: what each is given is half of its share for each of two counters.
+        let strict = given(350);
+        assert_eq!(strict.pool, Some(Pool::of_shares(10_000)));
+        assert_eq!(strict.credits, [2, 1]);
     }
 
     #[test]
@@ -117,8 +195,11 @@ mod tests {
             (u64::MAX, 1, u64::MAX),
             (2, u64::MAX, u64::MAX),
         ] {
-            let refused =
-                Budgets::of_batch(&[volume(invocations, static_fuel, true)], &fuel(1000, 0), 8);
+            let refused = Budgets::of_batch(
+                &[volume(invocations, static_fuel, true)],
+                &fuel(1000, 0),
+                &ROOM,
+            );
             let expected = GpuError::Limit {
                 limit: Limit::GpuFuel,
                 requested,
@@ -126,6 +207,6 @@ mod tests {
             };
             assert_eq!(refused, Err(expected));
         }
-        assert!(Budgets::of_batch(&[volume(100, 10, true)], &fuel(1000, 0), 8).is_ok());
+        assert!(Budgets::of_batch(&[volume(100, 10, true)], &fuel(1000, 0), &ROOM).is_ok());
     }
 }

@@ -117,6 +117,7 @@ fn prepare(
         entry: instrumented.entry,
         static_fuel: instrumented.static_fuel,
         has_meter: instrumented.meter.is_some(),
+        allowance: instrumented.allowance,
         has_finite_loops: true,
         module: instrumented.module,
     })
@@ -227,6 +228,7 @@ mod tests {
             info,
             entry: "main".to_owned(),
             static_fuel: 0,
+            allowance: None,
             is_dynamic: false,
             meter: None,
         }

@@ -7,7 +7,7 @@ use super::quota::Quotas;
 use crate::device::Device;
 use crate::fuel::{
     METER_BYTES, METER_SLOT, METER_STRIDE_BYTES, MeterReading, POOL_BYTES, POOL_SLOT, Pool,
-    read_pool, read_slot,
+    read_pool, read_slot, slot_words,
 };
 use hotcell_model::gpu::GpuEnd;
 use std::num::NonZeroU64;
@@ -61,13 +61,14 @@ impl Meters {
         &mut self,
         device: &Device,
         pool: &Pool,
-        dispatches: u64,
+        credits: &[u32],
         lane: &mut Lane,
         quotas: &mut Quotas,
     ) -> Result<(), GpuEnd> {
         let mut slots = slot(&pool.pool_words()).to_vec();
-        let of_dispatch = slot(&pool.slot_words());
-        (0..dispatches).for_each(|_| slots.extend_from_slice(&of_dispatch));
+        for credit in credits {
+            slots.extend_from_slice(&slot(&slot_words(*credit)));
+        }
         let buffer = self.buffer(device)?.clone();
         lane.write(&buffer, 0, &slots, quotas)
     }

@@ -215,6 +215,8 @@ impl Session {
             invocations,
             static_fuel: pipeline.static_fuel,
             has_meter: pipeline.has_meter,
+            allowance: pipeline.allowance,
+            workgroup: pipeline.workgroup_invocations(),
         };
         Ok(Move::Dispatch {
             bind_set,

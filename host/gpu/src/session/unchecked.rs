@@ -24,6 +24,7 @@ pub(super) fn prepare(wgsl: &str, entry: &str) -> Result<Prepared, GpuError> {
         entry: entry.to_owned(),
         static_fuel: 0,
         has_meter: false,
+        allowance: None,
         has_finite_loops: false,
         module,
     })

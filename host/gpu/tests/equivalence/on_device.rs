@@ -1,7 +1,7 @@
 //! The same through a driver: what a device leaves in memory and in the meter is what the interpreter says, also
 //! of shaders that run out. Of endless ones only what is metered is run.
 
-use super::{METER, OPTIONS, PLENTY, POOL, WORKGROUPS, fuelled, pool};
+use super::{METER, OPTIONS, PLENTY, POOL, WORKGROUPS, fuelled};
 use crate::machine::{Buffers, Machine};
 use crate::random::Random;
 use hotcell_gpu::fuel::read_slot;
@@ -53,12 +53,14 @@ fn jobs(seed: u64) -> Vec<Job> {
     }
     let scant = u64::from(Random::new(seed).below(600) * super::INVOCATIONS);
     for options in OPTIONS {
-        let shader = super::instrumented(seed, &admitted, options);
+        let Some(shader) = super::instrumented(seed, &admitted, options) else {
+            continue;
+        };
         for fuel in [PLENTY, scant].into_iter().filter(|_| shader.is_dynamic) {
             if !ends && fuel == PLENTY {
                 continue;
             }
-            let before = fuelled(&pool(fuel));
+            let before = fuelled(&shader, fuel);
             let after = ends.then(|| run(&shader.module, &shader.info, &before, 4_000_000));
             jobs.push(job(&shader.module, before, after.flatten(), fuel == scant));
         }
