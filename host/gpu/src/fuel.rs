@@ -74,6 +74,9 @@ pub struct Instrumented {
     /// The most fuel that an invocation can spend while it runs, where the driver bounds its turns: it is given no less.
     /// `None` where it draws what it needs.
     pub allowance: Option<u64>,
+    /// Whether invocations that come to their end are counted. Without anything that has to be met together there is nothing at
+    /// which a driver could give one up: software drivers run each to its end, one vector after the other.
+    pub is_counted: bool,
     /// Whether it is metered: it has loops that are paid for while it runs, or that the driver might end.
     pub is_dynamic: bool,
     /// The meter: a storage buffer with [`METER_BYTES`] for each dispatch, and the pool beside it, if the shader is dynamic.
@@ -114,12 +117,13 @@ pub fn instrument(
         info: admitted.info().clone(),
         entry: admitted.entry_point().name.clone(),
         static_fuel: plan.static_fuel,
+        is_counted: plan.is_metered() && is_counted(admitted, options),
         allowance: options.turns.map(|turns| plan.allowance(turns)),
         is_dynamic: plan.is_metered(),
         meter: None,
     };
     if plan.is_metered() {
-        meter_loops(&mut instrumented.module, &plan, options);
+        meter_loops(&mut instrumented, &plan, options);
         instrumented.info = validate(&instrumented.module)?;
         instrumented.meter = Some(MeterBinding {
             group: METER_GROUP,
@@ -129,7 +133,13 @@ pub fn instrument(
     Ok(instrumented)
 }
 
-fn meter_loops(module: &mut Module, plan: &Plan, options: FuelOptions) {
+/// Whether a driver could give up an invocation: one that bounds turns is known to run each to its end or to a barrier.
+fn is_counted(admitted: &Admitted, options: FuelOptions) -> bool {
+    options.turns.is_none() || admitted.is_in_step()
+}
+
+fn meter_loops(instrumented: &mut Instrumented, plan: &Plan, options: FuelOptions) {
+    let module = &mut instrumented.module;
     let has_draws = options.turns.is_none();
     let uses = [Counter::Uniform, Counter::Own].map(|counter| plan.uses(counter));
     let counters = entry::add_counters(module, uses, has_draws);
@@ -140,7 +150,7 @@ fn meter_loops(module: &mut Module, plan: &Plan, options: FuelOptions) {
     for point in &mut module.entry_points {
         weave::weave(&mut point.function, &plan.entry, &counters);
     }
-    entry::wrap(module, &counters, options);
+    entry::wrap(module, &counters, options, instrumented.is_counted);
 }
 
 /// The guest's part was validated for the device at admission; what the pass adds needs no capability.

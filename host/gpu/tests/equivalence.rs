@@ -129,7 +129,7 @@ fn metered(
     };
     let (reading, spent) = (read_slot(&bytes(METER)), read_pool(&bytes(POOL)));
     assert!(spent <= fuel, "{spent} of {fuel}");
-    let settled = if shader.is_dynamic { INVOCATIONS } else { 0 };
+    let settled = if shader.is_counted { INVOCATIONS } else { 0 };
     assert_eq!(reading.settled, u64::from(settled));
     Ok((buffers, reading, spent))
 }

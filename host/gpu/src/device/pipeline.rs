@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) has_meter: bool,
     /// The most that one invocation can spend of each of its counters, where that is known.
     pub(crate) allowance: Option<u64>,
+    /// Whether it counts the invocations that come to their end.
+    pub(crate) is_counted: bool,
     /// Whether every loop is finite or metered.
     pub(crate) has_finite_loops: bool,
 }
@@ -42,6 +44,7 @@ pub(crate) struct Pipeline {
     pub(crate) static_fuel: u64,
     pub(crate) has_meter: bool,
     pub(crate) allowance: Option<u64>,
+    pub(crate) is_counted: bool,
 }
 
 impl Pipeline {
@@ -120,6 +123,7 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
         static_fuel,
         has_meter,
         allowance,
+        is_counted,
         has_finite_loops,
     } = prepared;
     device.guarded(|| {
@@ -144,6 +148,7 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
             static_fuel,
             has_meter,
             allowance,
+            is_counted,
         }
     })
 }

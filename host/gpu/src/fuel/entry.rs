@@ -56,7 +56,12 @@ pub(super) fn add_counters(
 }
 
 /// Wraps the entry point, whose body is woven already.
-pub(super) fn wrap(module: &mut Module, counters: &Counters, options: FuelOptions) {
+pub(super) fn wrap(
+    module: &mut Module,
+    counters: &Counters,
+    options: FuelOptions,
+    is_counted: bool,
+) {
     let meter = add_meter(module, counters.word);
     let Some(point) = module.entry_points.first_mut() else {
         return;
@@ -86,7 +91,11 @@ pub(super) fn wrap(module: &mut Module, counters: &Counters, options: FuelOption
         code.store(variable, value);
     }
     let meter = code.value(Expression::GlobalVariable(meter));
-    let frame = Frame { meter, counters };
+    let frame = Frame {
+        meter,
+        counters,
+        is_counted,
+    };
     frame.begin(&mut code);
     call(&mut code, wrapped, count);
     frame.settle(&mut code, options);
@@ -210,6 +219,7 @@ fn call(code: &mut Code<'_>, function: Handle<Function>, count: usize) {
 struct Frame<'a> {
     meter: Handle<Expression>,
     counters: &'a Counters,
+    is_counted: bool,
 }
 
 impl Frame<'_> {
@@ -297,8 +307,10 @@ impl Frame<'_> {
         if options.turns.is_some() {
             self.check_turns(code);
         }
-        let one = code.u32(1);
-        self.add(code, MeterWords::SETTLED, one);
+        if self.is_counted {
+            let one = code.u32(1);
+            self.add(code, MeterWords::SETTLED, one);
+        }
     }
 
     /// Adds what was spent to what is taken.

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::failure::Failure;
-use super::fuel::Budgets;
+use super::fuel::{Budgets, Volume};
 use super::meters::{self, Meters};
 use super::plan::{MOST_STEPS, Plan};
 use super::price;
@@ -30,8 +30,8 @@ pub(super) struct Recorded {
 pub(super) struct Unsettled {
     /// The number of the work that brings the meters.
     number: u64,
-    /// What a profile says of its dispatches so far: whether each has a meter, and what is known.
-    dispatches: Vec<(bool, GpuDispatchFuel)>,
+    /// What a profile says of its dispatches so far: each as it was admitted, and what is known.
+    dispatches: Vec<(Volume, GpuDispatchFuel)>,
 }
 
 impl Session {
@@ -239,7 +239,7 @@ impl Session {
                 fuel_static: volume.static_fuel.saturating_mul(volume.invocations),
                 fuel_dynamic: 0,
             };
-            (volume.is_metered(), fuel)
+            (*volume, fuel)
         });
         if metered > 0 {
             let dispatches = dispatches.collect();
@@ -288,12 +288,14 @@ impl Session {
         let (spent, mut readings) = meters::readings(&bytes);
         let (mut is_exhausted, mut is_cut, mut missing) = (false, false, 0u64);
         let is_nothing = self.device.is_nothing();
-        for (is_metered, mut fuel) in unsettled.dispatches {
-            if is_metered && !is_nothing {
+        for (volume, mut fuel) in unsettled.dispatches {
+            if volume.is_metered() {
                 let reading = readings.next().unwrap_or_default();
-                // Counted in 32 bits.
-                let settled = fuel.invocations & u64::from(u32::MAX);
-                missing += settled.abs_diff(reading.settled);
+                if volume.is_counted && !is_nothing {
+                    // In 32 bits.
+                    let settled = volume.invocations & u64::from(u32::MAX);
+                    missing += settled.abs_diff(reading.settled);
+                }
                 is_exhausted |= reading.is_exhausted;
                 is_cut |= reading.is_cut;
                 fuel.fuel_dynamic = reading.exact.unwrap_or_default();

@@ -20,6 +20,8 @@ pub(super) struct Volume {
     pub(super) has_meter: bool,
     /// The most that one invocation can spend of each of its counters, where that is known; else it draws.
     pub(super) allowance: Option<u64>,
+    /// Whether it counts the invocations that come to their end.
+    pub(super) is_counted: bool,
     /// Invocations of a workgroup.
     pub(super) workgroup: u64,
 }
@@ -144,6 +146,7 @@ mod tests {
             static_fuel,
             has_meter,
             allowance: None,
+            is_counted: true,
             workgroup: 4,
         }
     }

@@ -118,6 +118,7 @@ fn prepare(
         static_fuel: instrumented.static_fuel,
         has_meter: instrumented.meter.is_some(),
         allowance: instrumented.allowance,
+        is_counted: instrumented.is_counted,
         has_finite_loops: true,
         module: instrumented.module,
     })
@@ -229,6 +230,7 @@ mod tests {
             entry: "main".to_owned(),
             static_fuel: 0,
             allowance: None,
+            is_counted: false,
             is_dynamic: false,
             meter: None,
         }

@@ -216,6 +216,7 @@ impl Session {
             static_fuel: pipeline.static_fuel,
             has_meter: pipeline.has_meter,
             allowance: pipeline.allowance,
+            is_counted: pipeline.is_counted,
             workgroup: pipeline.workgroup_invocations(),
         };
         Ok(Move::Dispatch {

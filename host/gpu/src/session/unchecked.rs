@@ -25,6 +25,7 @@ pub(super) fn prepare(wgsl: &str, entry: &str) -> Result<Prepared, GpuError> {
         static_fuel: 0,
         has_meter: false,
         allowance: None,
+        is_counted: false,
         has_finite_loops: false,
         module,
     })

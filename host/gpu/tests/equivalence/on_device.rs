@@ -25,6 +25,8 @@ struct Job {
     before: Buffers,
     /// What it leaves if it does not run out; `None` if it has to.
     after: Option<Buffers>,
+    /// Whether its invocations are counted.
+    is_counted: bool,
     /// Whether it may run out. With little fuel, who does depends on who comes first.
     may_run_out: bool,
 }
@@ -39,17 +41,18 @@ fn jobs(seed: u64) -> Vec<Job> {
     };
     let before = super::buffers();
     let plain = run(admitted.module(), admitted.info(), &before, 20_000);
-    let job = |module: &naga::Module, before, after, may_run_out| Job {
+    let job = |module: &naga::Module, before, after, [is_counted, may_run_out]: [bool; 2]| Job {
         seed,
         module: module.clone(),
         before,
         after,
+        is_counted,
         may_run_out,
     };
     let ends = plain.is_some();
     let mut jobs = Vec::new();
     if ends {
-        jobs.push(job(admitted.module(), before, plain, false));
+        jobs.push(job(admitted.module(), before, plain, [false; 2]));
     }
     let scant = u64::from(Random::new(seed).below(600) * super::INVOCATIONS);
     for options in OPTIONS {
@@ -62,7 +65,12 @@ fn jobs(seed: u64) -> Vec<Job> {
             }
             let before = fuelled(&shader, fuel);
             let after = ends.then(|| run(&shader.module, &shader.info, &before, 4_000_000));
-            jobs.push(job(&shader.module, before, after.flatten(), fuel == scant));
+            jobs.push(job(
+                &shader.module,
+                before,
+                after.flatten(),
+                [shader.is_counted, fuel == scant],
+            ));
         }
     }
     jobs
@@ -74,7 +82,12 @@ fn check(job: &Job, left: &[u8]) -> bool {
     let places: Vec<&[u8]> = left.chunks(STRIDE).collect();
     let reading = read_slot(places[2]);
     if job.before.contains_key(&METER) {
-        assert_eq!(reading.settled, u64::from(super::INVOCATIONS), "{}", text());
+        let settled = if job.is_counted {
+            super::INVOCATIONS
+        } else {
+            0
+        };
+        assert_eq!(reading.settled, u64::from(settled), "{}", text());
         assert!(!reading.is_cut, "{}", text());
     }
     if reading.is_exhausted {
