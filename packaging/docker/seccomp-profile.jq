@@ -28,8 +28,8 @@ def never: [
 ];
 def with_arguments: ["clone", "ioctl", "socketpair", "unshare"];
 def needed: [
-  "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "memfd_create", "mount", "pivot_root",
-  "seccomp", "umount2", "unshare"
+  "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "memfd_create", "mount", "mount_setattr",
+  "move_mount", "open_tree", "pivot_root", "seccomp", "setpgid", "umount2", "unshare"
 ];
 
 # Flags of clone and unshare, from linux/sched.h. No two share a bit, so that adding them is or-ing them.

@@ -97,6 +97,8 @@ pub struct Session {
     recorded: Recorded,
     unsettled: Option<Unsettled>,
     usage: GpuUsage,
+    /// Where what was used so far is written, and how often it was.
+    ledger: (Option<Output>, u64),
     end: Option<GpuEnd>,
 }
 
@@ -124,7 +126,28 @@ impl Session {
             recorded: Recorded::default(),
             unsettled: None,
             usage: GpuUsage::default(),
+            ledger: (None, 0),
             end: None,
+        }
+    }
+
+    /// Keeps what was used so far in that memory of [`LEDGER_BYTES`](hotcell_model::gpu::LEDGER_BYTES), for whoever
+    /// has to do without the session's end.
+    pub fn keep_ledger(&mut self, ledger: Output) {
+        self.ledger = (Some(ledger), 0);
+        self.publish();
+    }
+
+    /// Writes what was used so far, before what may take long.
+    fn publish(&mut self) {
+        let usage = self.figures();
+        let (Some(ledger), number) = (&mut self.ledger.0, &mut self.ledger.1) else {
+            return;
+        };
+        *number += 1;
+        let written = usage.to_ledger(*number);
+        if let Some(place) = ledger.as_mut().as_mut().get_mut(..written.len()) {
+            place.copy_from_slice(&written);
         }
     }
 
@@ -152,6 +175,7 @@ impl Session {
 
     fn execute(&mut self, command: GpuCommand) -> Result<GpuAnswer, Failure> {
         self.lane.observe(&mut self.quotas);
+        self.publish();
         match command {
             GpuCommand::Open => Ok(GpuAnswer::Properties(self.properties())),
             GpuCommand::LowerLimit { limit, value } => {
@@ -289,8 +313,20 @@ impl Session {
     }
 
     fn usage(&mut self) -> GpuUsage {
-        let quotas = &self.quotas;
         GpuUsage {
+            profile: std::mem::take(&mut self.usage.profile),
+            ..self.figures()
+        }
+    }
+
+    /// What was used so far, without a profile.
+    fn figures(&self) -> GpuUsage {
+        let (quotas, usage) = (&self.quotas, &self.usage);
+        GpuUsage {
+            fuel_bound: usage.fuel_bound,
+            fuel_static: usage.fuel_static,
+            fuel_dynamic: usage.fuel_dynamic,
+            is_fuel_exhausted: usage.is_fuel_exhausted,
             dispatches: quotas.dispatches.total(),
             invocations: quotas.invocations.total(),
             peak_bytes: quotas.bytes.peak(),
@@ -299,7 +335,7 @@ impl Session {
             bind_sets: quotas.bind_sets.total(),
             shader_bytes: quotas.shader_bytes.total(),
             time_ns: quotas.time.total(),
-            ..std::mem::take(&mut self.usage)
+            profile: Vec::new(),
         }
     }
 }

@@ -3,6 +3,10 @@
 //! The same words serve a call inside one process and a frame between two. Ids are given by the
 //! session, which checks every one of them: a command is hostile input.
 
+mod ledger;
+
+pub use ledger::LEDGER_BYTES;
+
 use crate::frame::bounded;
 use crate::limit::{Amount, Breach, Limit};
 use crate::outcome::{Blame, Outcome, OutcomeKind};

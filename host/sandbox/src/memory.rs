@@ -115,6 +115,18 @@ impl OutputMemory {
         }
     }
 
+    /// Copies its first bytes while others may be writing them: each is old or new.
+    ///
+    /// # Errors
+    /// It is shorter than that, or the operating system refuses.
+    pub fn peek(&self, bytes: &mut [u8]) -> io::Result<()> {
+        let read = rustix::io::retry_on_intr(|| rustix::io::pread(&self.file, &mut *bytes, 0))?;
+        match read == bytes.len() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
     /// Maps all of it for writing.
     ///
     /// # Errors

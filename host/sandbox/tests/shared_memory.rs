@@ -12,6 +12,17 @@ use std::os::fd::AsFd;
 const LEN: usize = 3 * 4096 + 5;
 
 #[test]
+fn memory_that_is_being_written_can_be_looked_at() {
+    let memory = OutputMemory::create(LEN as u64).unwrap();
+    let mut mapped = memory.map().unwrap();
+    mapped.as_mut()[2] = 7;
+    let mut seen = [0; 4];
+    memory.peek(&mut seen).unwrap();
+    assert_eq!(seen, [0, 0, 7, 0]);
+    assert!(memory.peek(&mut [0; LEN + 1]).is_err());
+}
+
+#[test]
 fn sealed_memory_cannot_be_written_grown_or_unsealed() {
     let memory = SealedMemory::copy_of(&[7; LEN]).unwrap();
     assert_eq!(&memory.map().unwrap()[..], [7; LEN]);

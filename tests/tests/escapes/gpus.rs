@@ -2,12 +2,13 @@
 
 use super::alerts;
 use hotcell::grant::Capability;
+use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::report::AlertKind::{self, HostileWorker, WorkerDied, WorkerKilled};
-use hotcell::{Component, Ended, Tier};
-use hotcell_tests::gpu::{DOUBLE, shader_request};
-use hotcell_tests::processes::{children, descriptors, eventually};
-use hotcell_tests::{Hostile, alone, assert_ended, checkout, skip};
+use hotcell::{Cell, Component, Ended, GpuDevice, Tier};
+use hotcell_tests::gpu::{DOUBLE, has_lavapipe, shader_request};
+use hotcell_tests::processes::{Signal, children, descriptors, eventually, signal, workers_of};
+use hotcell_tests::{Hostile, alone, assert_ended, checkout, skip, workers};
 use std::time::{Duration, Instant};
 
 const FAKE: &str = env!("CARGO_BIN_EXE_hostile-worker");
@@ -135,6 +136,43 @@ fn numbers_that_cannot_be_are_seen_and_not_believed() {
         return;
     };
     assert!(alerts(&ended).contains(&AlertKind::ClaimMismatch));
+}
+
+#[test]
+fn what_a_real_worker_had_used_is_known_after_it_was_killed() {
+    alone!(what_a_real_worker_had_used_is_known_after_it_was_killed);
+    let path = checkout().join("target/kernels/gpu-probe.wasm");
+    let (true, Ok(probe)) = (has_lavapipe(), Component::read(path)) else {
+        return skip("no software Vulkan device, or no target/kernels/gpu-probe.wasm");
+    };
+    let cell = Cell::confined()
+        .workers(workers())
+        .require_tier(Tier::Insecure);
+    let cell = cell.gpu(GpuDevice::Software).build().unwrap();
+    // Seconds of work, with all the fuel that can be had.
+    let wgsl = "@group(0) @binding(0) var<storage, read_write> x: array<u32>;
+        @compute @workgroup_size(64) fn main(@builtin(local_invocation_index) lane: u32) {
+            var a = lane;
+            for (var i = 0u; i < 60000u; i++) { a = a * 3u + x[2]; }
+            if (a == 12345u) { x[1] = a; }
+        }";
+    let request = shader_request(wgsl, &[1; 4])
+        .scalar("x_groups", 8_000u32)
+        .limit(Limit::GpuFuel, Limit::GpuFuel.ceiling())
+        .grant(Capability::Gpu);
+    let launch = cell.start(&probe, request).unwrap();
+    let gpus = || workers_of(std::process::id(), "hotcell-gpu");
+    assert!(eventually(Duration::from_secs(30), || !gpus().is_empty()));
+    std::thread::sleep(Duration::from_secs(2));
+    gpus().into_iter().for_each(|pid| signal(pid, Signal::KILL));
+    let ended = launch.wait();
+    assert_ended(&ended, OutcomeKind::GpuLost, Some(Blame::Unknown));
+    assert!(!ended.outcome.reproducible);
+    assert!(alerts(&ended).contains(&WorkerDied));
+    let gpu = ended.report.usage.gpu.as_ref().unwrap();
+    assert_eq!((gpu.dispatches.0, gpu.invocations.0), (1, 8_000 * 64));
+    assert!(gpu.fuel_static.0 > 8_000 * 64 * 60_000 && gpu.shader_bytes.0 > 0);
+    assert!(ended.report.usage.claimed.contains(&"gpu".to_owned()));
 }
 
 #[test]

@@ -206,6 +206,7 @@ impl Session {
         self.charge_static(plan.move_fuel.saturating_add(budgets.static_fuel));
         let dynamic = budgets.bound.saturating_sub(budgets.static_fuel);
         self.usage.fuel_bound = self.usage.fuel_bound.saturating_add(dynamic);
+        self.publish();
         Ok(self.carry_out(plan, &budgets)?)
     }
 

@@ -39,6 +39,7 @@ impl Session {
         self.quotas
             .shader_bytes
             .charge(text_bytes(&wgsl, entry, constants))?;
+        self.publish();
         let limits = self.admission_limits(wgsl.len() as u64);
         let (device, checks, has_profile) = (&self.device, self.checks, self.has_profile);
         let key = key(&wgsl, entry, constants, &limits, (checks, has_profile));

@@ -1,5 +1,6 @@
 //! A launch's shared arrays, mapped: what the session copies from and into.
 
+use hotcell_model::gpu::LEDGER_BYTES;
 use hotcell_sandbox::memory::{OutputMemory, SealedMemory};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -31,6 +32,15 @@ pub(crate) fn map(
         inputs.into_iter().map(input).collect::<io::Result<_>>()?,
         outputs.into_iter().map(output).collect::<io::Result<_>>()?,
     ))
+}
+
+/// Maps where a session is to write what it has used so far.
+///
+/// # Errors
+/// It is no such memory, or there are no addresses left.
+pub(crate) fn ledger(file: OwnedFd) -> io::Result<Box<dyn AsMut<[u8]> + Send>> {
+    let memory = OutputMemory::adopt(file, LEDGER_BYTES as u64)?;
+    Ok(Box::new(memory.map()?))
 }
 
 /// Memory, and what its size is said to be.

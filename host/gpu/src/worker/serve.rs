@@ -55,10 +55,11 @@ impl Server {
         let time = Duration::from_nanos(request.time_ns);
         let deadline = Instant::now().checked_add(time);
         let deadline = deadline.ok_or_else(|| invalid("a deadline beyond the clock"))?;
-        if descriptors.is_empty() {
-            return Err(invalid("a launch without a channel"));
+        if descriptors.len() < 2 {
+            return Err(invalid("a launch without a channel or a ledger"));
         }
         let channel = Channel::from(descriptors.remove(0));
+        let ledger = arrays::ledger(descriptors.remove(0))?;
         let (inputs, outputs) = arrays::map(&request.inputs, &request.outputs, descriptors)?;
         let signal = Arc::new(StopSignal::default());
         let watched = self.watch.begin(&channel, &signal)?;
@@ -72,6 +73,7 @@ impl Server {
             checks: Checks::Full,
         };
         let mut session = Session::begin(&self.device, order);
+        session.keep_ledger(ledger);
         converse(&channel, &watched, &mut session)?;
         drop(watched);
         let SessionEnd { usage, end } = session.finish();

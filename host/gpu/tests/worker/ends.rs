@@ -38,8 +38,12 @@ fn a_worker_ends_when_its_supervisor_hangs_up() {
 fn a_killed_worker_is_told_to_the_runner() {
     let mut gpu = nothing();
     let launch = gpu.begin(&limits(), &[], &[], &[]);
+    launch.create(&GpuCommand::CreateBuffer { size_bytes: 64 });
+    launch.call(&GpuCommand::Open);
     gpu.worker.kill();
     assert_eq!(gpu.end().status, ExitKind::Signal(Signal::KILL.as_raw()));
+    let used = launch.used().unwrap();
+    assert_eq!((used.buffers, used.peak_bytes), (1, 64));
     assert_eq!(receive::<GpuAnswer>(&launch.runner), None);
 }
 

@@ -1,12 +1,15 @@
 //! The supervisor's side of a GPU worker, and the runner's.
 
 use hotcell_model::frame::{self, FromGpu, GpuRequest, Hello, ToGpu, WireLimits, WorkerKind};
-use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuId, GpuUsage};
+use hotcell_model::gpu::{
+    GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuId, GpuUsage, LEDGER_BYTES,
+};
 use hotcell_model::layer::LayerReport;
 use hotcell_model::limit::Limits;
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::{Channel, Received};
+use hotcell_sandbox::memory::OutputMemory;
 use hotcell_sandbox::process::{Exit, Worker, WorkerCommand};
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
@@ -84,9 +87,10 @@ impl Gpu {
             inputs: inputs.iter().copied().map(Some).collect(),
             outputs: outputs.iter().copied().map(Some).collect(),
         }));
-        let descriptors = [&[gpu.as_fd()], arrays].concat();
+        let ledger = OutputMemory::create(LEDGER_BYTES as u64).unwrap();
+        let descriptors = [&[gpu.as_fd(), ledger.as_fd()], arrays].concat();
         send(&self.worker.channel, &request, &descriptors);
-        Launch { runner }
+        Launch { runner, ledger }
     }
 
     /// What the worker says of the launch that has ended.
@@ -120,9 +124,17 @@ impl Gpu {
 /// The runner's end of a launch. Dropping it ends the launch.
 pub(crate) struct Launch {
     pub(crate) runner: Channel,
+    ledger: OutputMemory,
 }
 
 impl Launch {
+    /// What was used so far, whether the worker lives or not.
+    pub(crate) fn used(&self) -> Option<GpuUsage> {
+        let mut ledger = [0; LEDGER_BYTES];
+        self.ledger.peek(&mut ledger).unwrap();
+        GpuUsage::of_ledger(&ledger)
+    }
+
     /// A command and its answer.
     pub(crate) fn call(&self, command: &GpuCommand) -> GpuAnswer {
         send(&self.runner, command, &[]);

@@ -14,7 +14,7 @@ use crate::bell::OnCancel;
 use crate::isolation::Evidence;
 use crate::settle::nanoseconds;
 use hotcell_model::frame::{GpuRequest, ToGpu, WireLimits, WorkerKind};
-use hotcell_model::gpu::{GpuEnd, GpuUsage};
+use hotcell_model::gpu::{GpuEnd, GpuUsage, LEDGER_BYTES};
 use hotcell_model::job::{Finished, Job};
 use hotcell_model::layer::{LayerReport, Tier};
 use hotcell_model::limit::{Amount, Breach, Limit};
@@ -22,6 +22,7 @@ use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, GpuReport};
 use hotcell_model::stop::StopSignal;
 use hotcell_sandbox::channel::{Channel, Wake};
+use hotcell_sandbox::memory::OutputMemory;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ pub(crate) struct GpuSession {
     worker: GpuWorker,
     /// The runner's end, kept to hang up.
     channel: Channel,
+    /// What the worker has used so far, by its word.
+    ledger: OutputMemory,
     id: u64,
     begun: Instant,
     deadline: Instant,
@@ -62,6 +65,8 @@ pub(crate) struct GpuSettled {
     driver: String,
     layers: Arc<[LayerReport]>,
     told: Result<(GpuUsage, Option<GpuEnd>), Fault>,
+    /// What it had used when nobody answered any more, as far as it is known.
+    left: Option<GpuUsage>,
     /// From the request to the end.
     wall: Duration,
 }
@@ -173,13 +178,15 @@ impl GpuWorker {
             inputs: shared.inputs,
             outputs: shared.outputs,
         }));
-        let mut descriptors = vec![other.as_fd()];
+        let ledger = OutputMemory::create(LEDGER_BYTES as u64).map_err(Fault::Here)?;
+        let mut descriptors = vec![other.as_fd(), ledger.as_fd()];
         descriptors.extend(shared.descriptors);
         let begun = Instant::now();
         self.process.send(&request, &descriptors)?;
         Ok(GpuSession {
             worker: self,
             channel,
+            ledger,
             id,
             begun,
             deadline: Instant::now() + timeout,
@@ -199,6 +206,7 @@ impl GpuSession {
         let Self {
             mut worker,
             channel,
+            ledger,
             id,
             begun,
             deadline,
@@ -219,10 +227,18 @@ impl GpuSession {
             layers: Arc::clone(&worker.layers),
             // Killed at once otherwise, whatever its device does.
             worker: is_reusable.then_some(worker),
+            left: told.is_err().then(|| peek(&ledger)).flatten(),
             told,
             wall: begun.elapsed(),
         }
     }
+}
+
+/// What a worker had used when it wrote that the last time.
+fn peek(ledger: &OutputMemory) -> Option<GpuUsage> {
+    let mut bytes = [0; LEDGER_BYTES];
+    ledger.peek(&mut bytes).ok()?;
+    GpuUsage::of_ledger(&bytes)
 }
 
 fn wait_ended(
@@ -274,10 +290,7 @@ impl GpuSettled {
                     *said = GpuEnd::Lost(why.clone());
                 }
                 evidence.alerts.extend(untrue.map(mismatch));
-                let limit = job.limits.get(Limit::GpuFuel);
-                let report = GpuReport::new(&usage, &self.driver, limit);
-                finished.usage.gpu = Some(Box::new(report));
-                finished.usage.claimed.push("gpu".to_owned());
+                report(&usage, &self.driver, job, finished);
                 evidence.alerts.extend(unfounded(finished, end.as_ref()));
                 if let Some(outcome) = end.as_ref().and_then(GpuEnd::outcome) {
                     overrule(finished, outcome);
@@ -296,12 +309,26 @@ impl GpuSettled {
             }
             Err(fault) => {
                 evidence.alerts.extend(fault.alert());
+                // What cannot be is nothing that is known.
+                let left = self
+                    .left
+                    .filter(|usage| untrue(usage, None, job, self.wall).is_none());
+                if let Some(usage) = left {
+                    report(&usage, &self.driver, job, finished);
+                }
                 if !is_cancel(finished) {
                     overrule(finished, ended_by(&fault, job, self.wall));
                 }
             }
         }
     }
+}
+
+/// Puts what a GPU worker says that a launch used into its report.
+fn report(usage: &GpuUsage, driver: &str, job: &Job, finished: &mut Finished) {
+    let report = GpuReport::new(usage, driver, job.limits.get(Limit::GpuFuel));
+    finished.usage.gpu = Some(Box::new(report));
+    finished.usage.claimed.push("gpu".to_owned());
 }
 
 /// How a launch ends whose GPU worker failed. One that was killed since the launch's time was up names the timeout.

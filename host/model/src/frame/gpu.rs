@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 /// To a GPU worker, on its first socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToGpu {
-    /// Serve a launch until its channel ends. Beside it: the channel, then the arrays that are shared, inputs
-    /// before outputs, in their order.
+    /// Serve a launch until its channel ends. Beside it: the channel, memory of [`LEDGER_BYTES`] for what is used
+    /// meanwhile, then the arrays that are shared, inputs before outputs, in their order.
+    ///
+    /// [`LEDGER_BYTES`]: crate::gpu::LEDGER_BYTES
     Begin(Box<GpuRequest>),
     /// Try something after lockdown.
     Attempt(Attempt),
