@@ -3,6 +3,7 @@
 use super::place::Source;
 use super::refusal::{Refusal, RefusalReason};
 use super::text::assertions;
+use super::{pointers, returns};
 use crate::seam::caught;
 use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
 use naga::compact::{KeepUnused, compact};
@@ -67,7 +68,9 @@ fn read_or_panic(
     constants: &[(String, f64)],
     has_subgroups: bool,
 ) -> Result<(Module, ModuleInfo), Refusal> {
-    let module = parse(source, has_subgroups)?;
+    let mut module = parse(source, has_subgroups)?;
+    returns::complete(source, &mut module)?;
+    pointers::write_out(source, &mut module)?;
     let mut validator = Validator::new(ValidationFlags::all(), capabilities(has_subgroups));
     let info = validator
         .validate(&module)

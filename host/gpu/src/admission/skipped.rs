@@ -70,7 +70,7 @@ fn check_loop(
 }
 
 /// The blocks inside a statement.
-fn inner(statement: &Statement) -> Vec<&Block> {
+pub(super) fn inner(statement: &Statement) -> Vec<&Block> {
     match statement {
         Statement::Block(block) => vec![block],
         Statement::If { accept, reject, .. } => vec![accept, reject],
