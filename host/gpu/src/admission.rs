@@ -7,6 +7,7 @@
 
 mod census;
 pub mod cost;
+mod driver;
 mod front;
 mod part;
 mod place;
@@ -14,12 +15,15 @@ mod pointers;
 mod refusal;
 mod returns;
 mod skipped;
+mod tables;
 mod text;
 pub mod uniformity;
 
 pub use census::{GROUPS, PRIVATE_BYTES};
 pub use cost::{Cost, Scope};
+pub use driver::DRIVER_WEIGHT;
 pub use refusal::{Refusal, RefusalReason};
+pub use tables::{TABLES_GROUP, TABLES_SLOT};
 pub use uniformity::Uniformity;
 
 use hotcell_model::limit::Limit;
@@ -98,6 +102,7 @@ pub struct Admitted {
     uniformity: Uniformity,
     cost: Cost,
     bindings: Vec<BindingUse>,
+    tables: Option<Vec<u8>>,
 }
 
 impl Admitted {
@@ -140,6 +145,11 @@ impl Admitted {
     pub fn bindings(&self) -> &[BindingUse] {
         &self.bindings
     }
+
+    /// What a buffer holds that must be bound besides, at [`TABLES_GROUP`] and [`TABLES_SLOT`]: tables of constants.
+    pub fn tables(&self) -> Option<&[u8]> {
+        self.tables.as_deref()
+    }
 }
 
 /// Admits one compute entry point of a WGSL text, with values for its `override` constants.
@@ -160,10 +170,14 @@ pub fn admit(
     )?;
     let text = text::check(source, limits.has_subgroups)?;
     let source = Source(&text);
-    let (module, info) = front::read(source, entry, constants, limits.has_subgroups)?;
+    let (mut module, mut info) = front::read(source, entry, constants, limits.has_subgroups)?;
     skipped::check(source, &module)?;
     part::check(source, &module)?;
     let bindings = census::take(source, &module, limits)?;
+    let tables = tables::hoist(&mut module, &info);
+    if tables.is_some() {
+        info = front::validate_again(source, &mut module, limits.has_subgroups)?;
+    }
     let cost =
         Cost::of_module(&module, &info).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;
     check_limit(
@@ -171,6 +185,15 @@ pub fn admit(
         cost.operations(),
         limits.operations,
     )?;
+    let weight =
+        driver::weigh(&module, &info, &cost).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;
+    if weight > DRIVER_WEIGHT {
+        return Err(Refusal::of_shader(RefusalReason::TooMany {
+            what: "computed loads and stores, words of private arrays and thirds of loops, with every call inlined",
+            counted: weight,
+            maximum: DRIVER_WEIGHT,
+        }));
+    }
     let uniformity = Uniformity::of_module(source, &module, &info)?;
     Ok(Admitted {
         module,
@@ -178,6 +201,7 @@ pub fn admit(
         uniformity,
         cost,
         bindings,
+        tables,
     })
 }
 

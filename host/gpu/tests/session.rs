@@ -14,3 +14,5 @@ mod misuse;
 mod noise;
 #[path = "session/results.rs"]
 mod results;
+#[path = "session/tables.rs"]
+mod tables;

@@ -83,6 +83,18 @@ fn read_or_panic(
     Ok((module, info))
 }
 
+/// What the validator says of a module that was rewritten, once what nothing needs any more is gone.
+pub(super) fn validate_again(
+    source: Source<'_>,
+    module: &mut Module,
+    has_subgroups: bool,
+) -> Result<ModuleInfo, Refusal> {
+    compact(module, KeepUnused::No);
+    Validator::new(ValidationFlags::all(), capabilities(has_subgroups))
+        .validate_resolved_overrides(module)
+        .map_err(|error| invalid(source, &error))
+}
+
 fn parse(source: Source<'_>, has_subgroups: bool) -> Result<Module, Refusal> {
     let options = Options {
         parse_doc_comments: false,

@@ -1,19 +1,22 @@
 //! Which adapter, and what is asked of it.
 //!
-//! Guests are offered four bind groups and eight storage buffers; the device is asked for one more of each,
-//! where the fuel pass puts its meter. Offsets of bindings are multiples of 256 everywhere, so that what works
+//! Guests are offered four bind groups and eight storage buffers; the device is asked for one group and two buffers
+//! more, for the meter of the fuel pass and for tables of constants. Offsets of bindings are multiples of 256 everywhere, so that what works
 //! on one device works on all.
 
 use super::{DeviceChoice, DeviceError, fault};
+use crate::admission::TABLES_SLOT;
 use hotcell_model::gpu::GpuProperties;
 use wgpu::{Adapter, Backends, DeviceType, Features, Instance, Limits};
 
 /// `@group`s that guests are offered: from 0.
 pub(crate) const GUEST_GROUPS: u32 = 4;
-/// `@binding`s of each.
-pub(crate) const GUEST_SLOTS: u32 = 1000;
+/// `@binding`s of each: the next is that of the tables.
+pub(crate) const GUEST_SLOTS: u32 = TABLES_SLOT;
 /// Storage buffers that guests are offered at most.
 const GUEST_STORAGE_BUFFERS: u32 = 8;
+/// Storage buffers of the host's: the meter and the tables.
+pub(crate) const HOST_STORAGE_BUFFERS: u32 = 2;
 /// Where a binding may begin.
 pub(crate) const BINDING_ALIGNMENT: u64 = 256;
 
@@ -46,11 +49,11 @@ fn instance_descriptor(choice: DeviceChoice) -> wgpu::InstanceDescriptor {
     descriptor
 }
 
-/// What a device that executes nothing says of itself: WebGPU's defaults and the meter's place.
+/// What a device that executes nothing says of itself: WebGPU's defaults and the host's places.
 fn nothing_limits() -> Limits {
     Limits {
         max_bind_groups: GUEST_GROUPS + 1,
-        max_storage_buffers_per_shader_stage: GUEST_STORAGE_BUFFERS + 1,
+        max_storage_buffers_per_shader_stage: GUEST_STORAGE_BUFFERS + HOST_STORAGE_BUFFERS,
         ..Limits::defaults()
     }
 }
@@ -60,7 +63,7 @@ fn is_eligible(choice: DeviceChoice, adapter: &Adapter) -> bool {
     let offered = adapter.limits();
     (choice != DeviceChoice::Software || is_software)
         && offered.max_bind_groups > GUEST_GROUPS
-        && offered.max_storage_buffers_per_shader_stage > 1
+        && offered.max_storage_buffers_per_shader_stage > HOST_STORAGE_BUFFERS
 }
 
 fn rank(kind: DeviceType) -> u8 {
@@ -85,7 +88,7 @@ pub(super) fn limits(adapter: &Adapter) -> Limits {
         max_bind_groups: GUEST_GROUPS + 1,
         max_storage_buffers_per_shader_stage: offered
             .max_storage_buffers_per_shader_stage
-            .min(GUEST_STORAGE_BUFFERS + 1),
+            .min(GUEST_STORAGE_BUFFERS + HOST_STORAGE_BUFFERS),
         max_buffer_size: offered.max_buffer_size,
         max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
         max_compute_workgroup_storage_size: offered.max_compute_workgroup_storage_size,

@@ -4,7 +4,9 @@ use super::failure::Failure;
 use super::things::Thing;
 use super::{Checks, Session};
 use crate::admission::{AdmissionLimits, BindingAccess, BindingUse, Refusal, RefusalReason, admit};
-use crate::device::{Device, GUEST_GROUPS, GUEST_SLOTS, PipelineKey, Prepared};
+use crate::device::{
+    Device, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, PipelineKey, Prepared,
+};
 use crate::fuel::{FuelOptions, Instrumented, instrument};
 use crate::seam::caught;
 use hotcell_model::gpu::{GpuAnswer, GpuError};
@@ -104,6 +106,7 @@ fn prepare(
     Ok(Prepared {
         workgroup_size: admitted.workgroup_size(),
         bindings: admitted.bindings().to_vec(),
+        tables: admitted.tables().map(<[u8]>::to_vec),
         entry: instrumented.entry,
         static_fuel: instrumented.static_fuel,
         has_meter: instrumented.meter.is_some(),
@@ -142,7 +145,7 @@ fn check_translates(instrumented: &Instrumented) -> Result<(), GpuError> {
     }
 }
 
-/// Whether the device has a place for each binding, and one left for the meter.
+/// Whether the device has a place for each binding, and those of the host's left.
 fn check_bindings(device: &Device, bindings: &[BindingUse]) -> Result<(), GpuError> {
     let limits = device.limits();
     let count = |is: fn(BindingAccess) -> bool| {
@@ -150,7 +153,8 @@ fn check_bindings(device: &Device, bindings: &[BindingUse]) -> Result<(), GpuErr
     };
     let uniforms = count(|access| access == BindingAccess::Uniform);
     let storages = count(|access| access != BindingAccess::Uniform);
-    let most_storages = u64::from(limits.max_storage_buffers_per_shader_stage) - 1;
+    let most_storages =
+        u64::from(limits.max_storage_buffers_per_shader_stage - HOST_STORAGE_BUFFERS);
     let most_uniforms = u64::from(limits.max_uniform_buffers_per_shader_stage);
     let wrong = if let Some(binding) = bindings.iter().find(|binding| !has_place(binding)) {
         format!(
