@@ -2,6 +2,8 @@
 
 #[path = "session/charges.rs"]
 mod charges;
+#[path = "session/compile.rs"]
+mod compile;
 #[path = "session/ends.rs"]
 mod ends;
 #[path = "session/lab.rs"]

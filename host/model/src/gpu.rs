@@ -4,7 +4,7 @@
 //! session, which checks every one of them: a command is hostile input.
 
 use crate::frame::bounded;
-use crate::limit::{Amount, Breach, Limit};
+use crate::limit::{Amount, Breach, Limit, Unit};
 use crate::outcome::{Blame, Outcome, OutcomeKind};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -298,6 +298,13 @@ pub enum GpuEnd {
         /// The limit in nanoseconds.
         maximum_ns: u64,
     },
+    /// The driver did not compile a shader in the time that it had.
+    NotCompiled {
+        /// How long it was waited for in nanoseconds.
+        waited_ns: u64,
+        /// The time that it had in nanoseconds.
+        maximum_ns: u64,
+    },
     /// The device was lost, with the driver's words, escaped.
     Lost(String),
     /// The launch was told to stop.
@@ -318,7 +325,7 @@ impl GpuEnd {
                 waited_ns,
                 maximum_ns,
             } => Some(spent(Limit::GpuTime, waited_ns, maximum_ns)),
-            Self::Lost(_) | Self::Stopped => None,
+            Self::NotCompiled { .. } | Self::Lost(_) | Self::Stopped => None,
         }
     }
 
@@ -335,6 +342,21 @@ impl GpuEnd {
         match self {
             Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted, true),
             Self::Timeout { .. } => spent(OutcomeKind::GpuTimeout, false),
+            Self::NotCompiled {
+                waited_ns,
+                maximum_ns,
+            } => Some(Outcome {
+                reproducible: false,
+                ..Outcome::failed(
+                    OutcomeKind::GpuTimeout,
+                    Blame::Guest,
+                    format!(
+                        "the GPU's driver did not compile a shader within {}, after {}: make the shader smaller",
+                        Unit::Ns.format(*maximum_ns),
+                        Unit::Ns.format(*waited_ns)
+                    ),
+                )
+            }),
             Self::Lost(why) => Some(Outcome {
                 reproducible: false,
                 ..Outcome::failed(

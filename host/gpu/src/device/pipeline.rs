@@ -6,6 +6,7 @@ use crate::fuel::{METER_BYTES, METER_GROUP, METER_SLOT};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most pipelines that a device keeps for launches to come.
@@ -43,9 +44,21 @@ pub(crate) struct Pipeline {
     pub(crate) tables: Option<wgpu::Buffer>,
     pub(crate) static_fuel: u64,
     pub(crate) has_meter: bool,
+    /// Whether the driver is done with it.
+    is_compiled: AtomicBool,
 }
 
 impl Pipeline {
+    /// Whether the driver has compiled it, as far as is known: some do so when it is first dispatched.
+    pub(crate) fn is_compiled(&self) -> bool {
+        self.is_compiled.load(Ordering::Acquire)
+    }
+
+    /// Notes that the driver has.
+    pub(crate) fn note_compiled(&self) {
+        self.is_compiled.store(true, Ordering::Release);
+    }
+
     /// Invocations of one workgroup.
     pub(crate) fn workgroup_invocations(&self) -> u64 {
         self.workgroup_size
@@ -143,6 +156,7 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
             tables: tables.and_then(|bytes| tables_buffer(device.wgpu(), &bytes)),
             static_fuel,
             has_meter,
+            is_compiled: AtomicBool::new(false),
         }
     })
 }

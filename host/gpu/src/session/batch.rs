@@ -196,6 +196,7 @@ impl Session {
             self.meters
                 .write(&self.device, &plan.volumes, budgets, lane, quotas)?;
         }
+        self.compile(&plan.moves)?;
         let answer_bytes = plan.answer_bytes;
         let answers = self.encode(&plan.moves)?;
         if metered > 0 {

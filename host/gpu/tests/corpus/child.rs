@@ -46,7 +46,9 @@ impl Stopped {
                 assert!(used > maximum, "{used} of {maximum} is not exhausted");
                 "fuel".to_owned()
             }
-            Self::Ended(GpuEnd::Timeout { .. }) => "timeout".to_owned(),
+            Self::Ended(GpuEnd::Timeout { .. } | GpuEnd::NotCompiled { .. }) => {
+                "timeout".to_owned()
+            }
             Self::Ended(GpuEnd::Lost(reason)) => format!("lost {reason}"),
             Self::Ended(GpuEnd::Stopped) => "stopped".to_owned(),
         }

@@ -197,7 +197,10 @@ impl GpuSession {
         let until = Instant::now().max(deadline) + ENDING_WITHIN;
         let told = wait_ended(&mut worker.process, id, until, stop);
         let is_reusable = match &told {
-            Ok((_, end)) => !matches!(end, Some(GpuEnd::Timeout { .. } | GpuEnd::Lost(_))),
+            Ok((_, end)) => !matches!(
+                end,
+                Some(GpuEnd::Timeout { .. } | GpuEnd::NotCompiled { .. } | GpuEnd::Lost(_))
+            ),
             Err(_) => false,
         };
         GpuSettled {
