@@ -7,17 +7,23 @@
 
 mod census;
 pub mod cost;
+mod driver;
 mod front;
 mod part;
 mod place;
+mod pointers;
 mod refusal;
+mod returns;
 mod skipped;
+mod tables;
 mod text;
 pub mod uniformity;
 
 pub use census::{GROUPS, PRIVATE_BYTES};
 pub use cost::{Cost, Scope};
+pub use driver::DRIVER_WEIGHT;
 pub use refusal::{Refusal, RefusalReason};
+pub use tables::{TABLES_GROUP, TABLES_SLOT};
 pub use uniformity::Uniformity;
 
 use hotcell_model::limit::Limit;
@@ -97,6 +103,7 @@ pub struct Admitted {
     uniformity: Uniformity,
     cost: Cost,
     bindings: Vec<BindingUse>,
+    tables: Option<Vec<u8>>,
 }
 
 impl Admitted {
@@ -149,6 +156,11 @@ impl Admitted {
     pub fn bindings(&self) -> &[BindingUse] {
         &self.bindings
     }
+
+    /// What a buffer holds that must be bound besides, at [`TABLES_GROUP`] and [`TABLES_SLOT`]: tables of constants.
+    pub fn tables(&self) -> Option<&[u8]> {
+        self.tables.as_deref()
+    }
 }
 
 /// Admits one compute entry point of a WGSL text, with values for its `override` constants.
@@ -169,10 +181,14 @@ pub fn admit(
     )?;
     let text = text::check(source, limits.has_subgroups)?;
     let source = Source(&text);
-    let (module, info) = front::read(source, entry, constants, limits.has_subgroups)?;
+    let (mut module, mut info) = front::read(source, entry, constants, limits.has_subgroups)?;
     skipped::check(source, &module)?;
     part::check(source, &module)?;
     let bindings = census::take(source, &module, limits)?;
+    let tables = tables::hoist(&mut module, &info);
+    if tables.is_some() {
+        info = front::validate_again(source, &mut module, limits.has_subgroups)?;
+    }
     let cost =
         Cost::of_module(&module, &info).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;
     check_limit(
@@ -180,6 +196,15 @@ pub fn admit(
         cost.operations(),
         limits.operations,
     )?;
+    let weight =
+        driver::weigh(&module, &info, &cost).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;
+    if weight > DRIVER_WEIGHT {
+        return Err(Refusal::of_shader(RefusalReason::TooMany {
+            what: "computed loads and stores, words of private arrays and thirds of loops, with every call inlined",
+            counted: weight,
+            maximum: DRIVER_WEIGHT,
+        }));
+    }
     let uniformity = Uniformity::of_module(source, &module, &info)?;
     Ok(Admitted {
         text: text.to_string(),
@@ -188,6 +213,7 @@ pub fn admit(
         uniformity,
         cost,
         bindings,
+        tables,
     })
 }
 

@@ -36,7 +36,7 @@ pub enum DeviceChoice {
 /// Why there is no device.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    /// The machine has no adapter of that kind, or none with room for the meter of GPU fuel.
+    /// The machine has no adapter of that kind, or none with room for the buffers of the host's.
     #[error("no {} adapter", match .0 { DeviceChoice::Any => "Vulkan", DeviceChoice::Software => "software Vulkan", DeviceChoice::Nothing => "no-device" })]
     NoAdapter(DeviceChoice),
     /// The adapter did not open, in the driver's words.

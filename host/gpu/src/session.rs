@@ -6,6 +6,7 @@
 
 mod batch;
 mod bind;
+mod compile;
 mod encode;
 mod failure;
 mod fuel;

@@ -3,6 +3,7 @@
 use hotcell_gpu::admission::{AdmissionLimits, Admitted, Refusal, admit};
 
 mod admission {
+    mod language;
     mod part;
     mod shape;
     mod size;

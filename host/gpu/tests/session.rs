@@ -2,6 +2,8 @@
 
 #[path = "session/charges.rs"]
 mod charges;
+#[path = "session/compile.rs"]
+mod compile;
 #[path = "session/ends.rs"]
 mod ends;
 #[path = "session/lab.rs"]
@@ -14,3 +16,5 @@ mod misuse;
 mod noise;
 #[path = "session/results.rs"]
 mod results;
+#[path = "session/tables.rs"]
+mod tables;

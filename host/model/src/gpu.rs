@@ -8,7 +8,7 @@ mod ledger;
 pub use ledger::LEDGER_BYTES;
 
 use crate::frame::bounded;
-use crate::limit::{Amount, Breach, Limit};
+use crate::limit::{Amount, Breach, Limit, Unit};
 use crate::outcome::{Blame, Outcome, OutcomeKind};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -310,6 +310,13 @@ pub enum GpuEnd {
         /// The launch's timeout in nanoseconds.
         maximum_ns: u64,
     },
+    /// The driver did not compile a shader in the time that it had.
+    NotCompiled {
+        /// How long it was waited for in nanoseconds.
+        waited_ns: u64,
+        /// The time that it had in nanoseconds.
+        maximum_ns: u64,
+    },
     /// The device was lost, with the driver's words, escaped.
     Lost(String),
     /// The launch was told to stop.
@@ -334,7 +341,7 @@ impl GpuEnd {
                 used_ns,
                 maximum_ns,
             } => Some(spent(Limit::Timeout, used_ns, maximum_ns)),
-            Self::Lost(_) | Self::Stopped => None,
+            Self::NotCompiled { .. } | Self::Lost(_) | Self::Stopped => None,
         }
     }
 
@@ -351,6 +358,21 @@ impl GpuEnd {
         match self {
             Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted, true),
             Self::Timeout { .. } | Self::Deadline { .. } => spent(OutcomeKind::GpuTimeout, false),
+            Self::NotCompiled {
+                waited_ns,
+                maximum_ns,
+            } => Some(Outcome {
+                reproducible: false,
+                ..Outcome::failed(
+                    OutcomeKind::GpuTimeout,
+                    Blame::Guest,
+                    format!(
+                        "the GPU's driver did not compile a shader within {}, after {}: make the shader smaller",
+                        Unit::Ns.format(*maximum_ns),
+                        Unit::Ns.format(*waited_ns)
+                    ),
+                )
+            }),
             Self::Lost(why) => Some(Outcome {
                 reproducible: false,
                 ..Outcome::failed(

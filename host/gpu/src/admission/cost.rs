@@ -10,7 +10,9 @@ pub mod weight;
 use super::FunctionId;
 use naga::proc::Layouter;
 use naga::valid::{FunctionInfo, ModuleInfo};
-use naga::{AddressSpace, Block, Function, Handle, Module, Statement, SwitchCase, Type};
+use naga::{
+    AddressSpace, Block, Expression, Function, Handle, Module, Statement, SwitchCase, Type,
+};
 
 /// One function of a module, with what the validator knows of it.
 #[derive(Clone, Copy)]
@@ -131,6 +133,11 @@ impl Cost {
     /// Words of 4 bytes that a value of a type takes; for an array without a length, those of one element.
     pub fn words(&self, ty: Handle<Type>) -> u64 {
         self.words.get(ty.index()).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Words of 4 bytes that an expression's value takes: at least 1.
+    pub(super) fn words_of(&self, scope: Scope<'_>, value: Handle<Expression>) -> u64 {
+        weight::words_of(self, scope, value)
     }
 
     /// What [`Self::of_statement`] leaves out.

@@ -3,6 +3,7 @@
 use super::place::Source;
 use super::refusal::{Refusal, RefusalReason};
 use super::text::assertions;
+use super::{pointers, returns};
 use crate::seam::caught;
 use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
 use naga::compact::{KeepUnused, compact};
@@ -67,7 +68,9 @@ fn read_or_panic(
     constants: &[(String, f64)],
     has_subgroups: bool,
 ) -> Result<(Module, ModuleInfo), Refusal> {
-    let module = parse(source, has_subgroups)?;
+    let mut module = parse(source, has_subgroups)?;
+    returns::complete(source, &mut module)?;
+    pointers::write_out(source, &mut module)?;
     let mut validator = Validator::new(ValidationFlags::all(), capabilities(has_subgroups));
     let info = validator
         .validate(&module)
@@ -78,6 +81,18 @@ fn read_or_panic(
         .validate_resolved_overrides(&module)
         .map_err(|error| invalid(source, &error))?;
     Ok((module, info))
+}
+
+/// What the validator says of a module that was rewritten, once what nothing needs any more is gone.
+pub(super) fn validate_again(
+    source: Source<'_>,
+    module: &mut Module,
+    has_subgroups: bool,
+) -> Result<ModuleInfo, Refusal> {
+    compact(module, KeepUnused::No);
+    Validator::new(ValidationFlags::all(), capabilities(has_subgroups))
+        .validate_resolved_overrides(module)
+        .map_err(|error| invalid(source, &error))
 }
 
 fn parse(source: Source<'_>, has_subgroups: bool) -> Result<Module, Refusal> {

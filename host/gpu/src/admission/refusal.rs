@@ -72,6 +72,19 @@ pub enum RefusalReason {
          variable, or copy the part to a variable of its own, and back afterwards"
     )]
     PointerToPart(String),
+    /// A function is given a pointer that is not of its parameter's type.
+    #[error(
+        "`{0}` is given a pointer of another type than its parameter's: type, address space and access must be the same"
+    )]
+    PointerType(String),
+    /// A function with a result may come to its end without returning one.
+    #[error(
+        "`{0}` may come to its end without returning a value: let it end in `return`, or in a `loop` without `break`"
+    )]
+    MissingReturn(String),
+    /// A directive after something other than a directive.
+    #[error("`{0}` stands before all declarations: move it to the beginning of the text")]
+    LateDirective(&'static str),
     /// An operation that all invocations of a workgroup must meet may be met by some of them only.
     #[error("{} must only be reached by all invocations of a workgroup together", Operation { name: operation, within })]
     NonUniform {

@@ -70,7 +70,7 @@ fn check_loop(
 }
 
 /// The blocks inside a statement.
-fn inner(statement: &Statement) -> Vec<&Block> {
+pub(super) fn inner(statement: &Statement) -> Vec<&Block> {
     match statement {
         Statement::Block(block) => vec![block],
         Statement::If { accept, reject, .. } => vec![accept, reject],
@@ -113,10 +113,20 @@ fn made(statement: &Statement, values: &mut Values) {
     }
 }
 
-/// The values that a statement takes, with everything inside.
+/// The values that a statement takes or makes, with everything inside.
 fn used(statement: &Statement, values: &mut Vec<Handle<Expression>>) {
+    if let Statement::Emit(range) = statement {
+        values.extend(range.clone());
+    }
+    taken(statement, values);
+    for block in inner(statement) {
+        block.iter().for_each(|statement| used(statement, values));
+    }
+}
+
+/// The values that a statement alone takes.
+pub(super) fn taken(statement: &Statement, values: &mut Vec<Handle<Expression>>) {
     match statement {
-        Statement::Emit(range) => values.extend(range.clone()),
         Statement::If { condition, .. } => values.push(*condition),
         Statement::Switch { selector, .. } => values.push(*selector),
         Statement::Loop { break_if, .. } => values.extend(*break_if),
@@ -155,13 +165,10 @@ fn used(statement: &Statement, values: &mut Vec<Handle<Expression>>) {
         }
         _ => {}
     }
-    for block in inner(statement) {
-        block.iter().for_each(|statement| used(statement, values));
-    }
 }
 
 /// The values that an expression is made of. Images and rays are not offered to kernels.
-fn operands(expression: &Expression, values: &mut Vec<Handle<Expression>>) {
+pub(super) fn operands(expression: &Expression, values: &mut Vec<Handle<Expression>>) {
     match expression {
         Expression::Compose { components, .. } => values.extend(components),
         Expression::Access { base, index } => values.extend([*base, *index]),

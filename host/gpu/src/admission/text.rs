@@ -4,6 +4,7 @@
 //! constants without bound, and takes time that grows with the square of some counts. So these are bounded on
 //! the text, in one pass over its tokens; whatever is not WGSL is left for the front end to name.
 
+mod directive;
 mod expansion;
 mod token;
 
@@ -37,36 +38,7 @@ pub(super) fn check<'a>(source: Source<'a>, has_subgroups: bool) -> Result<Cow<'
     check_words(source, &tokens)?;
     check_depth(source, &tokens)?;
     expansion::check(source, &tokens)?;
-    without_subgroups_directive(source, &tokens, has_subgroups)
-}
-
-/// The front end knows subgroup operations, and not the directive that WGSL wants before them: it becomes space.
-fn without_subgroups_directive<'a>(
-    source: Source<'a>,
-    tokens: &[Token<'a>],
-    has_subgroups: bool,
-) -> Result<Cow<'a, str>, Refusal> {
-    let mut text = Cow::Borrowed(source.0);
-    let mut is_start = true;
-    for directive in tokens.windows(3) {
-        let [enable, name, end] = directive else {
-            continue;
-        };
-        if is_start && [enable.text, name.text, end.text] == ["enable", "subgroups", ";"] {
-            if !has_subgroups {
-                let reason =
-                    RefusalReason::NotOffered("`enable subgroups` on this device".to_owned());
-                return Err(source.refuse_at(enable.offset, reason));
-            }
-            for token in directive {
-                let end = token.offset + token.text.len();
-                let blank = " ".repeat(token.text.len());
-                text.to_mut().replace_range(token.offset..end, &blank);
-            }
-        }
-        is_start = enable.text == ";";
-    }
-    Ok(text)
+    directive::without(source, &tokens, has_subgroups)
 }
 
 fn too_many(source: Source<'_>, at: Token<'_>, what: &'static str, maximum: u64) -> Refusal {

@@ -1,21 +1,23 @@
 //! Which adapter, and what is asked of it.
 //!
-//! Guests are offered four bind groups and eight storage buffers; the device is asked for one group more, with two
-//! buffers and a little workgroup memory, where the fuel pass puts its meter. Offsets of bindings are multiples of 256 everywhere, so that what works
+//! Guests are offered four bind groups and eight storage buffers; the device is asked for one group more, with three
+//! buffers and a little workgroup memory, for the meter of the fuel pass and for tables of constants. Offsets of bindings are multiples of 256 everywhere, so that what works
 //! on one device works on all.
 
 use super::{DeviceChoice, DeviceError, fault};
+use crate::admission::TABLES_SLOT;
 use hotcell_model::gpu::GpuProperties;
 use wgpu::{Adapter, Backends, DeviceType, Features, Instance, Limits};
 
 /// `@group`s that guests are offered: from 0.
 pub(crate) const GUEST_GROUPS: u32 = 4;
-/// `@binding`s of each.
-pub(crate) const GUEST_SLOTS: u32 = 1000;
+/// `@binding`s of each: the next is that of the tables.
+pub(crate) const GUEST_SLOTS: u32 = TABLES_SLOT;
 /// Storage buffers that guests are offered at most.
 const GUEST_STORAGE_BUFFERS: u32 = 8;
-/// Storage buffers of the host's beside those of a kernel: the words of the dispatch, and the pool.
-pub(crate) const HOST_STORAGE_BUFFERS: u32 = 2;
+/// Storage buffers of the host's beside those of a kernel: the words of the dispatch, the pool, and tables of
+/// constants.
+pub(crate) const HOST_STORAGE_BUFFERS: u32 = 3;
 /// Workgroup memory of the host's beside that of a kernel: what one invocation draws for all.
 const HOST_WORKGROUP_BYTES: u32 = 16;
 /// Where a binding may begin.
@@ -50,7 +52,7 @@ fn instance_descriptor(choice: DeviceChoice) -> wgpu::InstanceDescriptor {
     descriptor
 }
 
-/// What a device that executes nothing says of itself: WebGPU's defaults and the meter's place.
+/// What a device that executes nothing says of itself: WebGPU's defaults and the host's places.
 fn nothing_limits() -> Limits {
     let defaults = Limits::defaults();
     Limits {

@@ -1,11 +1,12 @@
 //! From an instrumented module to a pipeline, and the pipelines of a device by what they were made from.
 
 use super::{Device, Fault, LoopBounding};
-use crate::admission::{BindingAccess, BindingUse};
+use crate::admission::{BindingAccess, BindingUse, TABLES_GROUP, TABLES_SLOT};
 use crate::fuel::{METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most pipelines that a device keeps for launches to come.
@@ -21,6 +22,8 @@ pub(crate) struct Prepared {
     pub(crate) workgroup_size: [u32; 3],
     /// What must be bound.
     pub(crate) bindings: Vec<BindingUse>,
+    /// Tables of constants: what a buffer of the host's holds.
+    pub(crate) tables: Option<Vec<u8>>,
     /// Fuel of one invocation that is known before it runs.
     pub(crate) static_fuel: u64,
     /// Whether it has a meter.
@@ -41,13 +44,27 @@ pub(crate) struct Pipeline {
     pub(crate) layouts: Vec<Option<wgpu::BindGroupLayout>>,
     pub(crate) workgroup_size: [u32; 3],
     pub(crate) bindings: Vec<BindingUse>,
+    /// Tables of constants, which are bound besides.
+    pub(crate) tables: Option<wgpu::Buffer>,
     pub(crate) static_fuel: u64,
     pub(crate) has_meter: bool,
     pub(crate) allowance: Option<u64>,
     pub(crate) is_counted: bool,
+    /// Whether the driver is done with it.
+    is_compiled: AtomicBool,
 }
 
 impl Pipeline {
+    /// Whether the driver has compiled it, as far as is known: some do so when it is first dispatched.
+    pub(crate) fn is_compiled(&self) -> bool {
+        self.is_compiled.load(Ordering::Acquire)
+    }
+
+    /// Notes that the driver has.
+    pub(crate) fn note_compiled(&self) {
+        self.is_compiled.store(true, Ordering::Release);
+    }
+
     /// Invocations of one workgroup.
     pub(crate) fn workgroup_invocations(&self) -> u64 {
         self.workgroup_size
@@ -120,6 +137,7 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
         entry,
         workgroup_size,
         bindings,
+        tables,
         static_fuel,
         has_meter,
         allowance,
@@ -127,7 +145,8 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
         has_finite_loops,
     } = prepared;
     device.guarded(|| {
-        let layouts = group_layouts(device.wgpu(), &bindings);
+        let tables_bytes = tables.as_ref().map(|bytes| bytes.len() as u64);
+        let layouts = group_layouts(device.wgpu(), &bindings, tables_bytes);
         let layout = pipeline_layout(device, &layouts, has_meter);
         let module = shader_module(device.wgpu(), module, has_finite_loops);
         let raw = device
@@ -145,12 +164,29 @@ pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, F
             layouts,
             workgroup_size,
             bindings,
+            tables: tables.and_then(|bytes| tables_buffer(device.wgpu(), &bytes)),
             static_fuel,
             has_meter,
             allowance,
             is_counted,
+            is_compiled: AtomicBool::new(false),
         }
     })
+}
+
+/// A buffer that holds tables of constants.
+fn tables_buffer(device: &wgpu::Device, bytes: &[u8]) -> Option<wgpu::Buffer> {
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: bytes.len() as u64,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: true,
+    });
+    let mut place = buffer.get_mapped_range_mut(..).ok()?;
+    place.slice(..).copy_from_slice(bytes);
+    drop(place);
+    buffer.unmap();
+    Some(buffer)
 }
 
 fn shader_module(
@@ -172,12 +208,20 @@ fn shader_module(
 fn group_layouts(
     device: &wgpu::Device,
     bindings: &[BindingUse],
+    tables_bytes: Option<u64>,
 ) -> Vec<Option<wgpu::BindGroupLayout>> {
-    let groups = bindings.iter().map(|binding| binding.group + 1).max();
+    let of_tables = tables_bytes.map(|min_bytes| BindingUse {
+        group: TABLES_GROUP,
+        slot: TABLES_SLOT,
+        access: BindingAccess::ReadOnly,
+        min_bytes,
+        array: None,
+    });
+    let all = || bindings.iter().chain(&of_tables);
+    let groups = all().map(|binding| binding.group + 1).max();
     (0..groups.unwrap_or(0))
         .map(|group| {
-            let entries: Vec<_> = bindings
-                .iter()
+            let entries: Vec<_> = all()
                 .filter(|binding| binding.group == group)
                 .map(layout_entry)
                 .collect();

@@ -217,6 +217,7 @@ impl Session {
             self.meters
                 .write(&self.device, pool, &budgets.credits, lane, quotas)?;
         }
+        self.compile(&plan.moves)?;
         let answer_bytes = plan.answer_bytes;
         let answers = self.encode(&plan.moves)?;
         if metered > 0 {

@@ -9,7 +9,7 @@ use super::Session;
 use super::failure::Failure;
 use super::range::{COPY_ALIGNMENT, check_aligned, check_range, padded};
 use super::things::{BindSet, Buffer, Thing};
-use crate::admission::{BindingAccess, BindingUse, RuntimeArray};
+use crate::admission::{BindingAccess, BindingUse, RuntimeArray, TABLES_GROUP, TABLES_SLOT};
 use crate::device::{BINDING_ALIGNMENT, Pipeline};
 use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuError, GpuId};
 use std::num::NonZeroU64;
@@ -229,10 +229,12 @@ fn bind_groups(
         .zip(&pipeline.layouts)
         .filter_map(|(group, layout)| Some((group, layout.as_ref()?)))
         .map(|(group, layout)| {
+            let tables = pipeline.tables.iter().filter(|_| group == TABLES_GROUP);
             let entries: Vec<_> = bound
                 .iter()
                 .filter(|bound| bound.place.group == group)
                 .map(entry)
+                .chain(tables.map(tables_entry))
                 .collect();
             let descriptor = wgpu::BindGroupDescriptor {
                 label: None,
@@ -252,6 +254,14 @@ fn entry(bound: &Bound) -> wgpu::BindGroupEntry<'_> {
             offset: bound.offset,
             size: NonZeroU64::new(bound.len),
         }),
+    }
+}
+
+/// Tables of constants, which the guest does not name.
+fn tables_entry(tables: &wgpu::Buffer) -> wgpu::BindGroupEntry<'_> {
+    wgpu::BindGroupEntry {
+        binding: TABLES_SLOT,
+        resource: tables.as_entire_binding(),
     }
 }
 

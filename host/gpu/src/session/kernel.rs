@@ -115,6 +115,7 @@ fn prepare(
     Ok(Prepared {
         workgroup_size: admitted.workgroup_size(),
         bindings: admitted.bindings().to_vec(),
+        tables: admitted.tables().map(<[u8]>::to_vec),
         entry: instrumented.entry,
         static_fuel: instrumented.static_fuel,
         has_meter: instrumented.meter.is_some(),
@@ -155,7 +156,7 @@ fn check_translates(instrumented: &Instrumented) -> Result<(), GpuError> {
     }
 }
 
-/// Whether the device has a place for each binding, and two left for the meter.
+/// Whether the device has a place for each binding, and those of the host's left.
 fn check_bindings(device: &Device, bindings: &[BindingUse]) -> Result<(), GpuError> {
     let limits = device.limits();
     let count = |is: fn(BindingAccess) -> bool| {

@@ -220,6 +220,42 @@ impl Lane {
         self.land(self.next - 1)
     }
 
+    /// Submits what was recorded and waits for everything; nothing lands.
+    pub(super) fn wait_for_all(&mut self, quotas: &mut Quotas) -> Result<(), GpuEnd> {
+        self.flush()?;
+        self.wait(self.next - 1, quotas)
+    }
+
+    /// Submits what was recorded, which makes the driver compile, and waits so long at most. It is no time of the
+    /// device's.
+    pub(super) fn wait_for_compiler(
+        &mut self,
+        most: Duration,
+        quotas: &mut Quotas,
+    ) -> Result<(), GpuEnd> {
+        self.flush()?;
+        let Some(flight) = self.flights.back_mut() else {
+            return Ok(());
+        };
+        flight.is_charged = true;
+        let (number, index, begun) = (flight.number, flight.index.clone(), flight.submitted_at);
+        let most = most.min(self.deadline.saturating_duration_since(begun));
+        loop {
+            match self.device.poll(Some((&index, LONGEST_LOOK))) {
+                Polled::Done => return self.retire(number, quotas),
+                Polled::Lost(reason) => return Err(GpuEnd::Lost(reason)),
+                Polled::Pending => self.check_stop()?,
+            }
+            if begun.elapsed() >= most {
+                self.device.give_up();
+                return Err(GpuEnd::NotCompiled {
+                    waited_ns: nanos(begun.elapsed()),
+                    maximum_ns: nanos(most),
+                });
+            }
+        }
+    }
+
     /// Waits for the work up to that number: until it is done, the launch is to stop, its deadline or its GPU time has
     /// passed, or the device is lost.
     pub(super) fn wait(&mut self, number: u64, quotas: &mut Quotas) -> Result<(), GpuEnd> {

@@ -21,6 +21,7 @@ pub(super) fn prepare(wgsl: &str, entry: &str) -> Result<Prepared, GpuError> {
     Ok(Prepared {
         workgroup_size: module.entry_points[position].workgroup_size,
         bindings: bindings(&module, info.get_entry_point(position)),
+        tables: None,
         entry: entry.to_owned(),
         static_fuel: 0,
         has_meter: false,

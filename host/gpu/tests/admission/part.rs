@@ -94,27 +94,6 @@ fn whole_variables_go_on_and_so_do_parts_that_no_function_is_given() {
 }
 
 #[test]
-fn pointers_into_what_others_see_are_refused_as_parameters() {
-    for (ty, argument) in [
-        ("ptr<workgroup, u32>", "&shared_word"),
-        ("ptr<workgroup, u32>", "&shared_words[1]"),
-        ("ptr<workgroup, atomic<u32>>", "&counters[1]"),
-        ("ptr<storage, array<u32>, read>", "&fixed"),
-    ] {
-        let helpers = format!("{HELPERS} fn given(p: {ty}) {{}}");
-        let wgsl = shader(&helpers, &format!("given({argument});"));
-        let Err(refusal) = try_admit(&wgsl) else {
-            panic!("admitted:\n{wgsl}");
-        };
-        assert!(refusal.line > 0, "{refusal}:\n{wgsl}");
-        assert!(
-            refusal.to_string().contains("can't be passed"),
-            "{refusal}:\n{wgsl}"
-        );
-    }
-}
-
-#[test]
 fn a_call_that_nothing_reaches_is_not_looked_at() {
     let helpers = format!("{HELPERS} fn nobody() {{ var a: array<u32, 4>; raise(&a[1]); }}");
     try_admit(&shader(&helpers, "out[0] = 1u;")).unwrap_or_else(|refusal| panic!("{refusal}"));

@@ -18,11 +18,6 @@ fn what_is_not_offered_is_refused() {
             "wgpu_cooperative_matrix",
         ),
         (
-            "requires unrestricted_pointer_parameters;",
-            "",
-            "unrestricted_pointer_parameters",
-        ),
-        (
             "@group(0) @binding(0) var x: texture_2d<f32>;",
             "let y = textureDimensions(x);",
             "texture",
@@ -99,7 +94,7 @@ fn the_subgroups_directive_is_taken_where_the_device_has_them() {
     assert_refused(
         &wgsl,
         result,
-        Some("enable"),
+        Some("subgroups;"),
         "`enable subgroups` on this device is not offered",
     );
 }

@@ -43,7 +43,9 @@ impl Stopped {
             Self::Refused(GpuError::Limit { limit, .. }) => format!("limit {limit}"),
             Self::Refused(error) => format!("refused {error}"),
             Self::Ended(GpuEnd::FuelExhausted { .. }) => "fuel".to_owned(),
-            Self::Ended(GpuEnd::Timeout { .. } | GpuEnd::Deadline { .. }) => "timeout".to_owned(),
+            Self::Ended(
+                GpuEnd::Timeout { .. } | GpuEnd::Deadline { .. } | GpuEnd::NotCompiled { .. },
+            ) => "timeout".to_owned(),
             Self::Ended(GpuEnd::Lost(reason)) => format!("lost {reason}"),
             Self::Ended(GpuEnd::Stopped) => "stopped".to_owned(),
         }

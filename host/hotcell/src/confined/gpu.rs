@@ -217,9 +217,15 @@ impl GpuSession {
         let told = wait_ended(&mut worker.process, id, until, stop);
         let is_reusable = match &told {
             Ok((_, None | Some(GpuEnd::FuelExhausted { .. } | GpuEnd::Stopped))) => true,
-            Ok((_, Some(GpuEnd::Timeout { .. } | GpuEnd::Deadline { .. } | GpuEnd::Lost(_)))) => {
-                false
-            }
+            Ok((
+                _,
+                Some(
+                    GpuEnd::Timeout { .. }
+                    | GpuEnd::Deadline { .. }
+                    | GpuEnd::NotCompiled { .. }
+                    | GpuEnd::Lost(_),
+                ),
+            )) => false,
             Err(_) => false,
         };
         GpuSettled {

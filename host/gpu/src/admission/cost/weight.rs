@@ -164,7 +164,7 @@ fn of_math(fun: MathFunction) -> u64 {
 }
 
 /// The words of an expression's value: at least 1.
-fn words_of(cost: &Cost, scope: Scope<'_>, handle: Handle<Expression>) -> u64 {
+pub(super) fn words_of(cost: &Cost, scope: Scope<'_>, handle: Handle<Expression>) -> u64 {
     let ty = &scope.info[handle].ty;
     match (ty.handle(), ty.inner_with(&scope.module.types)) {
         (_, TypeInner::Pointer { .. } | TypeInner::ValuePointer { .. }) => 1,
