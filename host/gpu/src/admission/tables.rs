@@ -292,9 +292,10 @@ fn loader(module: &mut Module, variable: Handle<GlobalVariable>, load: &Load) ->
     let mut append = |expression| expressions.append(expression, Span::UNDEFINED);
     let variable = append(Expression::GlobalVariable(variable));
     let (mut arguments, mut indices) = (Vec::new(), Vec::new());
+    let mut positions = 0..;
     for step in &load.way {
         if let Step::Index(scalar, count) = *step {
-            let argument = Expression::FunctionArgument(arguments.len() as u32);
+            let argument = Expression::FunctionArgument(positions.next().unwrap_or(u32::MAX));
             let last = Expression::Literal(Literal::U32(count.saturating_sub(1)));
             indices.push((append(argument), append(last)));
             arguments.push(FunctionArgument {
