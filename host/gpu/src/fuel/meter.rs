@@ -1,6 +1,6 @@
 //! The hidden buffer between the host and instrumented shaders: what there is to spend, and how it was settled.
 //!
-//! It begins with the pool ([`pool_words`]), from which all dispatches of a batch draw. A slot of
+//! It begins with the pool ([`Pool::pool_words`]) that all dispatches of a batch share. A slot of
 //! [`METER_STRIDE_BYTES`] for each dispatch follows ([`slot_words`]). The host writes both before a batch, and reads
 //! them after it ([`read_pool`], [`read_slot`]).
 //!
