@@ -96,13 +96,15 @@ fn share(metered: &[&Volume], left: u64, room: &Room) -> (Option<Pool>, Vec<u32>
         let (pool, credit) = Pool::to_draw_from(left, invocations, room.invocations);
         return (Some(pool), vec![credit; metered.len()]);
     };
-    // Of each of two counters.
+    // What is given, in whole units, for each of two counters.
+    let shares = Pool::of_shares(left);
+    let given = |allowance| shares.fuel(shares.credit_for(allowance).into());
     let worst = metered.iter().zip(&allowances).map(|(volume, allowance)| {
         let at_once = room
             .workgroups
             .saturating_mul(volume.workgroup)
             .min(volume.invocations);
-        at_once.saturating_mul(2).saturating_mul(*allowance)
+        at_once.saturating_mul(2).saturating_mul(given(*allowance))
     });
     if let Some(pool) = Pool::to_keep_below(left, worst.max().unwrap_or(0)) {
         let credits = allowances
@@ -110,12 +112,11 @@ fn share(metered: &[&Volume], left: u64, room: &Room) -> (Option<Pool>, Vec<u32>
             .map(|allowance| pool.credit_for(allowance));
         return (Some(pool), credits.collect());
     }
-    let pool = Pool::of_shares(left);
     let share = left / invocations.max(1) / 2;
     let credits = allowances
         .into_iter()
-        .map(|allowance| pool.credit(share.min(allowance)));
-    (Some(pool), credits.collect())
+        .map(|allowance| shares.credit(share.min(allowance)));
+    (Some(shares), credits.collect())
 }
 
 #[cfg(test)]
