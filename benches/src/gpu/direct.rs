@@ -4,7 +4,8 @@ use super::form::Form;
 use anyhow::{Context, Result, anyhow};
 use hotcell_gpu::admission::{AdmissionLimits, Admitted, BindingAccess, BindingUse};
 use hotcell_gpu::fuel::{
-    self, FuelOptions, METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT,
+    self, FuelOptions, METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT, TERMS_BYTES,
+    TERMS_SLOT,
 };
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::manifest::Weight;
@@ -78,13 +79,12 @@ impl Direct {
             ..Default::default()
         };
         let (device, queue) = now(adapter.request_device(&descriptor))??;
-        let entry = |slot, is_at_offset, bytes| {
-            let kind = wgpu::BufferBindingType::Storage { read_only: false };
-            binding_entry(slot, kind, is_at_offset, bytes)
-        };
+        let settled = wgpu::BufferBindingType::Storage { read_only: false };
+        let uniform = wgpu::BufferBindingType::Uniform;
         let meter = [
-            entry(METER_SLOT, true, METER_BYTES),
-            entry(POOL_SLOT, false, POOL_BYTES),
+            binding_entry(METER_SLOT, settled, true, METER_BYTES),
+            binding_entry(POOL_SLOT, settled, false, POOL_BYTES),
+            binding_entry(TERMS_SLOT, uniform, true, TERMS_BYTES),
         ];
         Ok(Self {
             meter_layout: group_layout(&device, &meter),
@@ -165,6 +165,7 @@ impl Direct {
     fn options(&self) -> FuelOptions {
         FuelOptions {
             turns: self.is_software.then_some(LAVAPIPE_TURNS),
+            has_subgroups: self.has_subgroups(),
             ..FuelOptions::default()
         }
     }
@@ -251,17 +252,25 @@ impl Direct {
         })
     }
 
-    /// Binds a buffer that begins with the pool, and whose meters follow.
-    pub(super) fn bind_meters(&self, meters: &wgpu::Buffer) -> wgpu::BindGroup {
-        let entry = |binding, bytes| wgpu::BindGroupEntry {
+    /// Binds a buffer that begins with the pool, and whose meters follow, and one with the terms in the same places.
+    pub(super) fn bind_meters(
+        &self,
+        meters: &wgpu::Buffer,
+        terms: &wgpu::Buffer,
+    ) -> wgpu::BindGroup {
+        let entry = |binding, buffer, bytes| wgpu::BindGroupEntry {
             binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: meters,
+                buffer,
                 offset: 0,
                 size: NonZeroU64::new(bytes),
             }),
         };
-        let entries = [entry(METER_SLOT, METER_BYTES), entry(POOL_SLOT, POOL_BYTES)];
+        let entries = [
+            entry(METER_SLOT, meters, METER_BYTES),
+            entry(POOL_SLOT, meters, POOL_BYTES),
+            entry(TERMS_SLOT, terms, TERMS_BYTES),
+        ];
         self.bind(&self.meter_layout, &entries)
     }
 

@@ -106,7 +106,9 @@ impl<'a> Replay<'a> {
         );
         let meters = self.content(&self.meters)?;
         let slots = meters.chunks_exact(usize::try_from(METER_STRIDE_BYTES)?);
-        let mut readings = slots.skip(1).map(read_slot);
+        let mut readings = slots
+            .skip(usize::try_from(make::POOL_STRIDES)?)
+            .map(read_slot);
         ensure!(
             !readings.any(|reading| reading.is_exhausted || reading.is_cut),
             "fuel ran out, or the driver ended a loop"
@@ -185,7 +187,11 @@ impl<'a> Replay<'a> {
             }
         }
         if pipeline.has_meter {
-            pass.set_bind_group(METER_GROUP, &self.meter_group, &[*meter_offset]);
+            pass.set_bind_group(
+                METER_GROUP,
+                &self.meter_group,
+                &[*meter_offset, *meter_offset],
+            );
         }
         pass.dispatch_workgroups(*x, *y, *z);
         Ok(())

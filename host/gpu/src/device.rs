@@ -9,7 +9,9 @@ mod fault;
 mod pipeline;
 mod turns;
 
-pub(crate) use adapter::{BINDING_ALIGNMENT, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS};
+pub(crate) use adapter::{
+    BINDING_ALIGNMENT, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, HOST_UNIFORM_BUFFERS,
+};
 pub(crate) use fault::{Fault, printable};
 pub(crate) use pipeline::{Pipeline, PipelineKey, Prepared};
 pub use turns::TURNS_TRIED;

@@ -31,8 +31,9 @@ mod turns;
 mod weave;
 
 pub use meter::{
-    METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MOST_FUEL, MeterReading, MeterWords,
-    POOL_BYTES, POOL_SLOT, Pool, PoolWords, read_pool, read_slot, slot_words,
+    METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MOST_ALLOWANCE, MOST_FUEL,
+    MeterReading, MeterWords, POOL_BYTES, POOL_SLOT, Pool, PoolReading, PoolState, PoolWords,
+    TERMS_BYTES, TERMS_SLOT, TermWords, read_slot,
 };
 
 use crate::admission::Admitted;
@@ -49,6 +50,9 @@ pub struct FuelOptions {
     pub force: bool,
     /// After how many turns of all its loops the driver ends the loops of an invocation, where it does.
     pub turns: Option<u32>,
+    /// Whether the device has subgroup operations. Where the driver bounds turns one invocation adds what its subgroup spent: such
+    /// a driver runs a subgroup in step, on a processor that runs one at a time.
+    pub has_subgroups: bool,
 }
 
 /// Where the meter is bound.
@@ -79,7 +83,8 @@ pub struct Instrumented {
     pub is_counted: bool,
     /// Whether it is metered: it has loops that are paid for while it runs, or that the driver might end.
     pub is_dynamic: bool,
-    /// The meter: a storage buffer with [`METER_BYTES`] for each dispatch, and the pool beside it, if the shader is dynamic.
+    /// The meter, if the shader is dynamic: a storage buffer with [`METER_BYTES`] for each dispatch; beside it are the pool, and
+    /// a uniform buffer with [`TERMS_BYTES`].
     pub meter: Option<MeterBinding>,
 }
 
@@ -118,7 +123,7 @@ pub fn instrument(
         entry: admitted.entry_point().name.clone(),
         static_fuel: plan.static_fuel,
         is_counted: plan.is_metered() && is_counted(admitted, options),
-        allowance: options.turns.map(|turns| plan.allowance(turns)),
+        allowance: plan.allowance(),
         is_dynamic: plan.is_metered(),
         meter: None,
     };
@@ -150,7 +155,13 @@ fn meter_loops(instrumented: &mut Instrumented, plan: &Plan, options: FuelOption
     for point in &mut module.entry_points {
         weave::weave(&mut point.function, &plan.entry, &counters);
     }
-    entry::wrap(module, &counters, options, instrumented.is_counted);
+    let epilogue = entry::Epilogue {
+        has_profile: options.profile,
+        may_be_cut: plan.may_be_cut(),
+        is_counted: instrumented.is_counted,
+        adds_together: options.has_subgroups && !has_draws,
+    };
+    entry::wrap(module, &counters, epilogue);
 }
 
 /// The guest's part was validated for the device at admission; what the pass adds needs no capability.

@@ -19,8 +19,8 @@ mod value;
 
 use hotcell_gpu::admission::{AdmissionLimits, Admitted, FunctionId, admit};
 use hotcell_gpu::fuel::{
-    FuelOptions, InstrumentError, Instrumented, MeterReading, Pool, instrument, read_pool,
-    read_slot, slot_words,
+    FuelOptions, InstrumentError, Instrumented, MeterReading, MeterWords, Pool, PoolWords,
+    instrument, read_slot,
 };
 use machine::{Buffers, Fault, Machine, Weights};
 use naga::{Block, Statement};
@@ -32,6 +32,7 @@ const WORKGROUPS: u32 = 2;
 const INVOCATIONS: u32 = WORKGROUPS * shader::LANES;
 const METER: (u32, u32) = (4, 0);
 const POOL: (u32, u32) = (4, 1);
+const TERMS: (u32, u32) = (4, 2);
 /// More fuel than any shader here needs that ends.
 const PLENTY: u64 = 1 << 40;
 
@@ -110,9 +111,17 @@ fn pool(shader: &Instrumented, fuel: u64) -> (Pool, u32) {
 fn fuelled(shader: &Instrumented, fuel: u64) -> Buffers {
     let (pool, credit) = pool(shader, fuel);
     let mut buffers = buffers();
-    buffers.insert(METER, slot_words(credit).to_vec());
-    buffers.insert(POOL, pool.pool_words().to_vec());
+    buffers.insert(METER, vec![0; MeterWords::COUNT]);
+    let mut words = vec![0; PoolWords::COUNT];
+    words[0] = pool.start();
+    buffers.insert(POOL, words);
+    buffers.insert(TERMS, pool.terms(credit).to_vec());
     buffers
+}
+
+/// How many invocations say that they came to their end.
+fn settled(shader: &Instrumented) -> u32 {
+    if shader.is_counted { INVOCATIONS } else { 0 }
 }
 
 /// A run of an instrumented shader: what it left, what its meter says, and what was taken from the pool.
@@ -127,10 +136,12 @@ fn metered(
         let words = buffers.remove(&slot).unwrap_or_default();
         words.into_iter().flat_map(u32::to_le_bytes).collect()
     };
-    let (reading, spent) = (read_slot(&bytes(METER)), read_pool(&bytes(POOL)));
+    let (pool, _) = pool(shader, fuel);
+    let (reading, pool) = (read_slot(&bytes(METER)), pool.read(&bytes(POOL)));
+    let spent = pool.spent;
     assert!(spent <= fuel, "{spent} of {fuel}");
-    let settled = if shader.is_counted { INVOCATIONS } else { 0 };
-    assert_eq!(reading.settled, u64::from(settled));
+    buffers.remove(&TERMS);
+    assert_eq!(pool.settled, u64::from(settled(shader)));
     Ok((buffers, reading, spent))
 }
 
@@ -189,16 +200,19 @@ const OPTIONS: [FuelOptions; 3] = [
         profile: true,
         force: false,
         turns: None,
+        has_subgroups: true,
     },
     FuelOptions {
         profile: true,
         force: false,
         turns: Some(65_535),
+        has_subgroups: true,
     },
     FuelOptions {
         profile: true,
         force: true,
         turns: Some(u32::MAX),
+        has_subgroups: false,
     },
 ];
 

@@ -280,7 +280,55 @@ fn what_a_driver_would_end_is_refused_or_checked() {
     ] {
         let made = with(&body, Some(65_535)).unwrap_or_else(|error| panic!("{error}: {body}"));
         let text = write_string(&made.module, &made.info, WriterFlags::empty()).expect("WGSL");
-        assert_eq!(text.contains("cut)"), is_checked, "{body}");
+        assert_eq!(text.contains("terms.turns"), is_checked, "{body}");
+    }
+}
+
+#[test]
+fn a_loop_that_may_be_left_early_is_paid_ahead_where_turns_are_bounded() {
+    const EARLY: &str = "{ if data[i] == 3u { break; } data[i] = local; }";
+    let is_ahead = |body: &str, turns| {
+        let options = FuelOptions {
+            turns,
+            ..FuelOptions::default()
+        };
+        let (_, text) = instrumented(body, options);
+        let stops_turns = text.split("= -1i;").skip(1);
+        let mut stops_turns = stops_turns.map(|after| after.trim_start().starts_with("break;"));
+        match text.contains("min(") {
+            true => !stops_turns.any(|stops| stops),
+            false => false,
+        }
+    };
+    let over = |head: &str| format!("{head} {EARLY}");
+    for (body, expected) in [
+        (over("for (var i = 0u; i < parameters.n; i++)"), true),
+        (over("for (var i = parameters.n; i > 4u; i--)"), true),
+        (over("for (var i = 0i; i < parameters.m; i++)"), true),
+        // It may wrap, or turn as often as there are numbers.
+        (over("for (var i = 0u; i < parameters.n; i += 2u)"), false),
+        (over("for (var i = 0u; i <= parameters.n; i++)"), false),
+        // It may change.
+        (over("for (var i = 0u; i < data[7]; i++)"), false),
+        // Whoever leaves it does not come to what follows it.
+        (
+            "for (var i = 0u; i < parameters.n; i++) { if data[i] == 3u { return; } }".to_owned(),
+            false,
+        ),
+        // Whoever leaves it may have counted the turn already.
+        (
+            "var i = 0u; while (i < parameters.n) { if data[i] == 3u { break; } i++; }".to_owned(),
+            false,
+        ),
+        // What pays inside would miss what was paid ahead.
+        (
+            "for (var i = 0u; i < parameters.n; i++) { turns(i); if data[i] == 3u { break; } }"
+                .to_owned(),
+            false,
+        ),
+    ] {
+        assert_eq!(is_ahead(&body, Some(65_535)), expected, "{body}");
+        assert!(!is_ahead(&body, None), "{body}");
     }
 }
 

@@ -10,7 +10,7 @@ mod header;
 
 use header::{Shader, admission_limits, load};
 use hotcell_gpu::admission::admit;
-use hotcell_gpu::fuel::{FuelOptions, instrument};
+use hotcell_gpu::fuel::{FuelOptions, InstrumentError, instrument};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -143,14 +143,16 @@ fn mutate_bytes(rng: &mut Rng, text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Admits and instruments a text; whether it was admitted.
+/// Admits and instruments a text; whether it was taken.
 fn read(seed: &Shader, wgsl: &str, options: FuelOptions) -> bool {
     let entry = seed.entries().first().copied().unwrap_or("main");
     let Ok(admitted) = admit(wgsl, entry, &seed.constants(), &admission_limits()) else {
         return false;
     };
-    let instrumented =
-        instrument(&admitted, options).expect("what is admitted can be instrumented");
+    let instrumented = match instrument(&admitted, options) {
+        Err(InstrumentError::TooManyTurns { .. }) => return false,
+        instrumented => instrumented.expect("what is admitted can be instrumented"),
+    };
     Validator::new(ValidationFlags::all(), Capabilities::all())
         .validate(&instrumented.module)
         .expect("what is instrumented is valid");
@@ -183,7 +185,8 @@ fn no_text_makes_admission_or_the_pass_panic() {
                 FuelOptions {
                     profile,
                     force,
-                    turns: None,
+                    turns: profile.then_some(65_535),
+                    has_subgroups: force,
                 },
             )
         }));

@@ -18,3 +18,5 @@ mod noise;
 mod results;
 #[path = "session/tables.rs"]
 mod tables;
+#[path = "session/turns.rs"]
+mod turns;

@@ -356,7 +356,8 @@ impl GpuEnd {
             })
         };
         match self {
-            Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted, true),
+            // Who comes first is given what others are not, so that near the limit it may end in another way.
+            Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted, false),
             Self::Timeout { .. } | Self::Deadline { .. } => spent(OutcomeKind::GpuTimeout, false),
             Self::NotCompiled {
                 waited_ns,
@@ -389,7 +390,7 @@ impl GpuEnd {
     fn words_of(&self, breach: &Breach) -> String {
         match self {
             Self::FuelExhausted { used, maximum } if used < maximum => {
-                format!("{breach}, and a dispatch needed more than was left")
+                format!("{breach}, and an invocation needed more than it could be given")
             }
             _ => breach.to_string(),
         }

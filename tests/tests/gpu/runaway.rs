@@ -21,7 +21,8 @@ fn a_shader_that_never_ends_spends_its_fuel_and_its_outputs_are_discarded() {
     assert_ended(&ended, OutcomeKind::GpuFuelExhausted, Some(Blame::Guest));
     let breach = ended.outcome.limit.unwrap();
     assert_eq!((breach.limit, breach.maximum), (Limit::GpuFuel, 100_000));
-    assert!(ended.outcome.reproducible && ended.results.is_empty());
+    // Who is given fuel where there is little of it depends on who comes first.
+    assert!(!ended.outcome.reproducible && ended.results.is_empty());
     let gpu = ended.report.usage.gpu.as_ref().unwrap();
     assert!(gpu.is_fuel_exhausted);
     // What was used, and not one more than was allowed.

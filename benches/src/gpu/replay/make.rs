@@ -6,13 +6,15 @@ use crate::gpu::form::Form;
 use crate::gpu::recording::{KernelSource, Recording};
 use anyhow::{Context, Result, anyhow, bail};
 use hotcell_gpu::admission::admit;
-use hotcell_gpu::fuel::{METER_STRIDE_BYTES, Pool, slot_words};
+use hotcell_gpu::fuel::{METER_STRIDE_BYTES, POOL_BYTES, Pool};
 use hotcell_model::gpu::{GpuBinding, GpuError, GpuId, GpuStep};
 use hotcell_model::limit::Limit;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use wgpu::BufferUsages;
 
+/// Strides that the pool takes.
+pub(super) const POOL_STRIDES: u64 = POOL_BYTES.div_ceil(METER_STRIDE_BYTES);
 /// More invocations than any device runs at once.
 const ABREAST: u64 = 1 << 20;
 
@@ -26,9 +28,11 @@ impl<'a> Replay<'a> {
             .count() as u64;
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
         // The pool comes before the dispatches' words.
-        let meters = direct.buffer(METER_STRIDE_BYTES * (1 + count), usage);
+        let meters = direct.buffer(METER_STRIDE_BYTES * (POOL_STRIDES + count), usage);
+        let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+        let terms = direct.buffer(METER_STRIDE_BYTES * (POOL_STRIDES + count), usage);
         let mut replay = Self {
-            meter_group: direct.bind_meters(&meters),
+            meter_group: direct.bind_meters(&meters, &terms),
             direct,
             buffers: HashMap::new(),
             kernels: HashMap::new(),
@@ -53,12 +57,14 @@ impl<'a> Replay<'a> {
         for step in &recording.steps {
             replay.add_step(step)?;
         }
-        replay.fresh_meters = replay.holding(&replay.filled_meters()?);
+        let [meters, words] = replay.filled_meters()?;
+        replay.fresh_meters = replay.holding(&meters);
+        direct.queue.write_buffer(&terms, 0, &words);
         Ok(replay)
     }
 
-    /// What the meters hold before they are used: as much as a launch can have.
-    fn filled_meters(&self) -> Result<Vec<u8>> {
+    /// What the meters hold before they are used, and the terms beside them: as much as a launch can have.
+    fn filled_meters(&self) -> Result<[Vec<u8>; 2]> {
         let fuel = Limit::GpuFuel.ceiling();
         let invocations = self
             .metered
@@ -74,18 +80,20 @@ impl<'a> Replay<'a> {
             false => (Pool::of_shares(fuel), 0),
         };
         let stride = usize::try_from(METER_STRIDE_BYTES)?;
-        let mut bytes = Vec::new();
-        let mut add = |words: &[u32]| {
-            bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-            bytes.resize(bytes.len().next_multiple_of(stride), 0);
+        let before = usize::try_from(POOL_STRIDES)?;
+        let mut meters = vec![0; (before + self.metered.len()) * stride];
+        let mut terms = meters.clone();
+        let add = |bytes: &mut Vec<u8>, place: usize, words: &[u32]| {
+            let bytes = bytes.iter_mut().skip(place * stride);
+            let words = words.iter().flat_map(|word| word.to_le_bytes());
+            bytes.zip(words).for_each(|(byte, value)| *byte = value);
         };
-        add(&pool.pool_words());
-        for (_, allowance) in &self.metered {
-            add(&slot_words(
-                allowance.map_or(credit, |allowance| pool.credit_for(allowance)),
-            ));
+        add(&mut meters, 0, &[pool.start()]);
+        for ((_, allowance), place) in self.metered.iter().zip(before..) {
+            let credit = allowance.map_or(credit, |allowance| pool.credit_for(allowance));
+            add(&mut terms, place, &pool.terms(credit));
         }
-        Ok(bytes)
+        Ok([meters, terms])
     }
 
     fn make_buffer(&self, content: &[u8]) -> Buffer {
@@ -212,10 +220,9 @@ impl<'a> Replay<'a> {
         let kernel = self.kernels.get(&bind_set.kernel).context("a kernel")?;
         let workgroups: u64 = workgroups.iter().map(|count| u64::from(*count)).product();
         let invocations = workgroups * kernel.workgroup_invocations;
+        let place = POOL_STRIDES + self.metered.len() as u64;
         self.metered.push((invocations, kernel.allowance));
-        Ok(u32::try_from(
-            self.metered.len() as u64 * METER_STRIDE_BYTES,
-        )?)
+        Ok(u32::try_from(place * METER_STRIDE_BYTES)?)
     }
 }
 

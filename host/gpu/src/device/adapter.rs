@@ -18,6 +18,10 @@ const GUEST_STORAGE_BUFFERS: u32 = 8;
 /// Storage buffers of the host's beside those of a kernel: the words of the dispatch, the pool, and tables of
 /// constants.
 pub(crate) const HOST_STORAGE_BUFFERS: u32 = 3;
+/// Uniform buffers of a guest's kernel, where the device allows as many beside the host's own.
+const GUEST_UNIFORM_BUFFERS: u32 = 12;
+/// The same of the host's own.
+pub(crate) const HOST_UNIFORM_BUFFERS: u32 = 1;
 /// Workgroup memory of the host's beside that of a kernel: what one invocation draws for all.
 const HOST_WORKGROUP_BYTES: u32 = 16;
 /// Where a binding may begin.
@@ -60,6 +64,7 @@ fn nothing_limits() -> Limits {
             + HOST_WORKGROUP_BYTES,
         max_bind_groups: GUEST_GROUPS + 1,
         max_storage_buffers_per_shader_stage: GUEST_STORAGE_BUFFERS + HOST_STORAGE_BUFFERS,
+        max_uniform_buffers_per_shader_stage: GUEST_UNIFORM_BUFFERS + HOST_UNIFORM_BUFFERS,
         ..defaults
     }
 }
@@ -70,6 +75,7 @@ fn is_eligible(choice: DeviceChoice, adapter: &Adapter) -> bool {
     (choice != DeviceChoice::Software || is_software)
         && offered.max_bind_groups > GUEST_GROUPS
         && offered.max_storage_buffers_per_shader_stage > HOST_STORAGE_BUFFERS
+        && offered.max_uniform_buffers_per_shader_stage > HOST_UNIFORM_BUFFERS
 }
 
 fn rank(kind: DeviceType) -> u8 {
@@ -95,6 +101,9 @@ pub(super) fn limits(adapter: &Adapter) -> Limits {
         max_storage_buffers_per_shader_stage: offered
             .max_storage_buffers_per_shader_stage
             .min(GUEST_STORAGE_BUFFERS + HOST_STORAGE_BUFFERS),
+        max_uniform_buffers_per_shader_stage: offered
+            .max_uniform_buffers_per_shader_stage
+            .min(GUEST_UNIFORM_BUFFERS + HOST_UNIFORM_BUFFERS),
         max_buffer_size: offered.max_buffer_size,
         max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
         max_compute_workgroup_storage_size: offered.max_compute_workgroup_storage_size,

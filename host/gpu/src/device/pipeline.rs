@@ -2,7 +2,9 @@
 
 use super::{Device, Fault, LoopBounding};
 use crate::admission::{BindingAccess, BindingUse, TABLES_GROUP, TABLES_SLOT};
-use crate::fuel::{METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT};
+use crate::fuel::{
+    METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT, TERMS_BYTES, TERMS_SLOT,
+};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroU64;
@@ -111,11 +113,12 @@ impl Pipelines {
 
 /// The layout of the group that holds the meter.
 pub(super) fn meter_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
-    let entry = |binding, bytes, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+    let settled = wgpu::BufferBindingType::Storage { read_only: false };
+    let entry = |binding, ty, bytes, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
         ty: wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: false },
+            ty,
             has_dynamic_offset,
             min_binding_size: NonZeroU64::new(bytes),
         },
@@ -124,8 +127,14 @@ pub(super) fn meter_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: None,
         entries: &[
-            entry(METER_SLOT, METER_BYTES, true),
-            entry(POOL_SLOT, POOL_BYTES, false),
+            entry(METER_SLOT, settled, METER_BYTES, true),
+            entry(POOL_SLOT, settled, POOL_BYTES, false),
+            entry(
+                TERMS_SLOT,
+                wgpu::BufferBindingType::Uniform,
+                TERMS_BYTES,
+                true,
+            ),
         ],
     })
 }

@@ -1,8 +1,9 @@
 //! Writes statements of naga's IR: every expression is evaluated where it is written.
 
 use naga::{
-    AtomicFunction, BinaryOperator, Block, Expression, Function, Handle, Literal, LocalVariable,
-    MathFunction, Range, ScalarKind, Span, Statement, Type,
+    AtomicFunction, BinaryOperator, Block, CollectiveOperation, Expression, Function, GatherMode,
+    Handle, Literal, LocalVariable, MathFunction, Range, ScalarKind, Span, Statement,
+    SubgroupOperation, Type,
 };
 
 /// A block in the making.
@@ -140,6 +141,42 @@ impl<'a> Code<'a> {
         result
     }
 
+    /// The sum of a word of type `ty` over the invocations of a subgroup that come here.
+    pub(super) fn subgroup_sum(
+        &mut self,
+        argument: Handle<Expression>,
+        ty: Handle<Type>,
+    ) -> Handle<Expression> {
+        let result = self.of_subgroup(ty);
+        self.push(Statement::SubgroupCollectiveOperation {
+            op: SubgroupOperation::Add,
+            collective_op: CollectiveOperation::Reduce,
+            argument,
+            result,
+        });
+        result
+    }
+
+    /// The word of the first of them.
+    pub(super) fn subgroup_first(
+        &mut self,
+        argument: Handle<Expression>,
+        ty: Handle<Type>,
+    ) -> Handle<Expression> {
+        let result = self.of_subgroup(ty);
+        self.push(Statement::SubgroupGather {
+            mode: GatherMode::BroadcastFirst,
+            argument,
+            result,
+        });
+        result
+    }
+
+    fn of_subgroup(&mut self, ty: Handle<Type>) -> Handle<Expression> {
+        let result = Expression::SubgroupOperationResult { ty };
+        self.function.expressions.append(result, Span::UNDEFINED)
+    }
+
     /// The same 32 bits as an `i32`.
     pub(super) fn as_i32(&mut self, expr: Handle<Expression>) -> Handle<Expression> {
         self.bits_as(ScalarKind::Sint, expr)
@@ -148,6 +185,15 @@ impl<'a> Code<'a> {
     /// The same 32 bits as a `u32`.
     pub(super) fn as_u32(&mut self, expr: Handle<Expression>) -> Handle<Expression> {
         self.bits_as(ScalarKind::Uint, expr)
+    }
+
+    /// 1 for a condition that holds, else 0.
+    pub(super) fn u32_of(&mut self, condition: Handle<Expression>) -> Handle<Expression> {
+        self.value(Expression::As {
+            expr: condition,
+            kind: ScalarKind::Uint,
+            convert: Some(4),
+        })
     }
 
     fn bits_as(&mut self, kind: ScalarKind, expr: Handle<Expression>) -> Handle<Expression> {
@@ -160,6 +206,14 @@ impl<'a> Code<'a> {
 
     pub(super) fn member(&mut self, base: Handle<Expression>, index: u32) -> Handle<Expression> {
         self.value(Expression::AccessIndex { base, index })
+    }
+
+    pub(super) fn element(
+        &mut self,
+        base: Handle<Expression>,
+        index: Handle<Expression>,
+    ) -> Handle<Expression> {
+        self.value(Expression::Access { base, index })
     }
 
     pub(super) fn when(&mut self, condition: Handle<Expression>, accept: Block, reject: Block) {

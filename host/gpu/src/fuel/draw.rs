@@ -12,7 +12,7 @@
 //! they get the answer together. They are in step there, or it would not be that counter.
 
 use super::code::Code;
-use super::meter::PoolWords;
+use super::meter::TermWords;
 use super::plan::Counter;
 use super::weave::{Counters, run_out};
 use naga::{
@@ -54,7 +54,7 @@ pub(super) fn fill(
     let none = turn.u32(0);
     let is_refused = turn.binary(Op::Equal, granted, none);
     leave_if(&mut turn, is_refused);
-    let shift = counters.pool_word(&mut turn, PoolWords::SHIFT);
+    let shift = counters.term(&mut turn, TermWords::SHIFT);
     let fuel = turn.binary(Op::ShiftLeft, granted, shift);
     let fuel = turn.as_i32(fuel);
     let left = turn.load(counter_at);
@@ -102,7 +102,7 @@ fn usual(code: &mut Code<'_>, counters: &Counters) -> Handle<Expression> {
     let given = code.load(given);
     let part = code.u32(OF_GIVEN);
     let part = code.binary(Op::ShiftRight, given, part);
-    let first = counters.pool_word(code, PoolWords::FIRST);
+    let first = counters.term(code, TermWords::FIRST);
     code.binary(Op::Add, first, part)
 }
 
@@ -154,8 +154,8 @@ fn attempt(
     let granted = code.local(counters.word);
     let zero = code.u32(0);
     code.store(granted, zero);
-    let limit = counters.pool_word(code, PoolWords::LIMIT);
-    let taken_at = counters.pool_at(code, PoolWords::TAKEN);
+    let limit = counters.term(code, TermWords::LIMIT);
+    let taken_at = counters.taken_at(code);
     let taken = code.load(taken_at);
     let is_open = code.binary(Op::Less, taken, limit);
     let mut open = code.branch();
@@ -171,7 +171,7 @@ fn attempt(
     let part = fitting.binary(Op::ShiftRight, rest, part);
     let usual = fitting.math(MathFunction::Min, usual, part);
     let step = fitting.math(MathFunction::Max, usual, wanted);
-    let most = counters.pool_word(&mut fitting, PoolWords::MOST);
+    let most = counters.term(&mut fitting, TermWords::MOST);
     let step = fitting.math(MathFunction::Min, step, most);
     let all = match invocations {
         1 => step,

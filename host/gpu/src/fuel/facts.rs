@@ -20,8 +20,8 @@ pub(super) struct LoopFacts {
     pub(super) counting: Option<Counting>,
     /// The most turns it can take, always.
     pub(super) turns: Option<u64>,
-    /// Whether its turns can be computed right before it: it counts, ends in no other way, and its bound cannot
-    /// change while it runs.
+    /// Whether the most turns that it can take can be computed right before it: it counts, and its bound cannot change
+    /// while it runs.
     pub(super) is_countable_at_entry: bool,
 }
 
@@ -133,8 +133,7 @@ impl Walk<'_> {
         LoopFacts {
             counting: Some(counting),
             turns: ends.and_then(|(start, bound)| counting.progress.turns(start, bound)),
-            is_countable_at_entry: !counting.has_other_exits
-                && counting.progress.is_computable()
+            is_countable_at_entry: counting.progress.is_computable()
                 && self.is_invariant(survey, counting.bound, &mut patience),
         }
     }

@@ -26,6 +26,8 @@ const MAX_FIXED_WITH_EXITS: u64 = 1 << 16;
 const MAX_FIXED_IF_REACHED: u64 = 1 << 10;
 /// What the check of a loop that is charged once costs.
 const CHECK_ONCE: u64 = 12;
+/// What the check of a loop costs that is charged ahead.
+const CHECK_AHEAD: u64 = 24;
 /// What the check of a loop that is charged where it is reached costs.
 const CHECK_WHOLE: u64 = 4;
 /// What the check in each turn costs.
@@ -51,6 +53,8 @@ pub(super) enum Payment {
     Whole(Counter, u32),
     /// Once, before it, for all turns.
     Once(Counter, u32, Counting),
+    /// Before it, for all turns or as many as can be paid for; what is not used comes back after it.
+    Ahead(Counter, u32, Counting),
     /// At the start of each turn.
     Each(Counter, u32),
 }
@@ -72,8 +76,8 @@ pub(super) struct Plan {
     pub(super) entry: FunctionPlan,
     /// What an invocation is charged in any case.
     pub(super) static_fuel: u64,
-    /// Whether the driver might end its loops.
-    may_be_cut: bool,
+    /// The turns that it makes at most, and those that the driver lets it, where it bounds them.
+    turns: Option<[u64; 2]>,
 }
 
 impl Plan {
@@ -86,10 +90,10 @@ impl Plan {
             functions: Vec::with_capacity(admitted.module().functions.len()),
             entry: FunctionPlan::default(),
             static_fuel: 0,
-            may_be_cut: false,
+            turns: None,
         };
         if let Some(limit) = options.turns {
-            plan.may_be_cut = may_be_cut(admitted, limit)?;
+            plan.turns = Some([most_turns(admitted, limit)?, limit.into()]);
         }
         let force = options.force;
         for (handle, function) in admitted.module().functions.iter() {
@@ -106,15 +110,20 @@ impl Plan {
 
     /// Whether some loop is charged while the shader runs, or might be ended by the driver.
     pub(super) fn is_metered(&self) -> bool {
-        self.may_be_cut || self.uses(Counter::Uniform) || self.uses(Counter::Own)
+        self.may_be_cut() || self.uses(Counter::Uniform) || self.uses(Counter::Own)
     }
 
-    /// The most that an invocation can spend of a counter where the driver ends its loops after so many turns: that many
-    /// of the dearest.
-    pub(super) fn allowance(&self, turns: u32) -> u64 {
+    /// Whether the driver might end its loops.
+    pub(super) fn may_be_cut(&self) -> bool {
+        self.turns.is_some_and(|[most, limit]| most >= limit)
+    }
+
+    /// The most that an invocation can spend of a counter where the driver bounds its turns: as many of the dearest.
+    pub(super) fn allowance(&self) -> Option<u64> {
+        let turns = self.turns?.into_iter().min()?;
         let functions = self.functions.iter().chain([&self.entry]);
         let dearest = functions.map(|function| function.dearest).max();
-        dearest.unwrap_or(0).saturating_mul(u64::from(turns) + 1)
+        Some(dearest.unwrap_or(0).saturating_mul(turns + 1))
     }
 
     /// Whether a loop is charged to a counter.
@@ -126,6 +135,7 @@ impl Plan {
                 Payment::Enclosed => false,
                 Payment::Whole(charged, _)
                 | Payment::Once(charged, ..)
+                | Payment::Ahead(charged, ..)
                 | Payment::Each(charged, _) => *charged == counter,
             })
     }
@@ -147,6 +157,7 @@ impl Plan {
             callees: &self.functions,
             facts: facts::of_function(admitted.module(), function),
             force,
+            has_draws: self.turns.is_none(),
             is_in_step: admitted.is_in_step(),
             // Where a function is called from is not looked at.
             is_certain: id == FunctionId::Entry,
@@ -162,8 +173,8 @@ impl Plan {
     }
 }
 
-/// Whether a driver that lets the loops of an invocation make `limit` turns might end one of a shader's.
-fn may_be_cut(admitted: &Admitted, limit: u32) -> Result<bool, InstrumentError> {
+/// The most turns of all loops of an invocation, on a driver that lets it make `limit`.
+fn most_turns(admitted: &Admitted, limit: u32) -> Result<u64, InstrumentError> {
     let (turns, limit) = (Turns::of(admitted), u64::from(limit));
     match turns.longest {
         Some((_, span)) if turns.least >= limit => Err(InstrumentError::TooManyTurns {
@@ -171,7 +182,7 @@ fn may_be_cut(admitted: &Admitted, limit: u32) -> Result<bool, InstrumentError> 
             turns: turns.least,
             limit,
         }),
-        _ => Ok(turns.most >= limit),
+        _ => Ok(turns.most),
     }
 }
 
@@ -182,6 +193,8 @@ struct Planner<'a> {
     callees: &'a [FunctionPlan],
     facts: Vec<LoopFacts>,
     force: bool,
+    /// Whether a counter is filled when it holds too little.
+    has_draws: bool,
     /// Whether something in the shader needs what the workgroup has alike.
     is_in_step: bool,
     /// Whether every invocation comes here that begins.
@@ -265,10 +278,14 @@ impl Planner<'_> {
         let weight = turn.saturating_add(CHECK_EACH).min(MAX_WEIGHT);
         self.dearest = self.dearest.max(weight);
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
-        self.payments[number] = self.payment(number, facts, weight);
+        let pays_inside = self.pays_inside(number, [body, continuing]);
+        self.payments[number] = self.payment(number, facts, weight, pays_inside);
         match self.payments[number] {
             Payment::Once(_, _, counting) => {
                 CHECK_ONCE.saturating_add(self.of_head(body, counting.head))
+            }
+            Payment::Ahead(_, _, counting) => {
+                CHECK_AHEAD.saturating_add(self.of_head(body, counting.head))
             }
             _ => 0,
         }
@@ -305,10 +322,25 @@ impl Planner<'_> {
         }
     }
 
-    fn payment(&self, number: usize, facts: LoopFacts, weight: u32) -> Payment {
+    /// Whether something in a loop is charged to a counter by itself.
+    fn pays_inside(&self, number: usize, blocks: [&Block; 2]) -> bool {
+        let pays = |payment: &Payment| !matches!(payment, Payment::Enclosed);
+        let calls = |block: &Block| {
+            any_statement(block, &|statement| match statement {
+                Statement::Call { function, .. } => {
+                    let callee = self.callees.get(function.index());
+                    callee.is_none_or(|plan| plan.payments.iter().any(pays))
+                }
+                _ => false,
+            })
+        };
+        self.payments[number + 1..].iter().any(pays) || blocks.into_iter().any(calls)
+    }
+
+    fn payment(&self, number: usize, facts: LoopFacts, weight: u32, pays_inside: bool) -> Payment {
         let uniformity = self.admitted.uniformity();
         let counter = self.counter(number);
-        let once = facts.counting.filter(|counting| {
+        let counted = facts.counting.filter(|counting| {
             let has_uniform_turns = [counting.load, counting.bound]
                 .iter()
                 .all(|value| uniformity.expression_is_uniform(self.id, *value));
@@ -317,11 +349,26 @@ impl Planner<'_> {
                 && weight <= MAX_WEIGHT_ONCE
                 && (has_uniform_turns || counter == Counter::Own)
         });
-        match once {
-            Some(counting) => Payment::Once(counter, weight, counting),
-            None => Payment::Each(counter, weight),
+        match counted {
+            Some(counting) if !counting.has_other_exits => Payment::Once(counter, weight, counting),
+            // What is paid ahead is missing to what pays inside, and may be more than a counter can hold that is filled.
+            Some(counting)
+                if counting.counts_whole_turns
+                    && counting.progress.is_distance()
+                    && !self.has_draws
+                    && !pays_inside =>
+            {
+                Payment::Ahead(counter, weight, counting)
+            }
+            _ => Payment::Each(counter, weight),
         }
     }
+}
+
+fn any_statement(block: &Block, is: &impl Fn(&Statement) -> bool) -> bool {
+    block.iter().any(|statement| {
+        is(statement) || blocks_in(statement).any(|inner| any_statement(inner, is))
+    })
 }
 
 /// Whether an invocation may not come to what follows a statement.

@@ -23,6 +23,8 @@ pub(super) struct Counting {
     pub(super) progress: Progress,
     /// Whether the loop may also end otherwise.
     pub(super) has_other_exits: bool,
+    /// Whether whoever leaves a turn by a `break` has not counted it, and comes to what follows the loop.
+    pub(super) counts_whole_turns: bool,
 }
 
 /// What a loop does, at any depth.
@@ -125,6 +127,8 @@ impl Shape<'_> {
                 bound,
                 progress: Progress::new(self.locals.values(counter)?, test, step)?,
                 has_other_exits: self.survey.breaks > 1 || self.survey.has_return,
+                counts_whole_turns: self.stored_at_top(self.continuing, counter).is_some()
+                    && !self.survey.has_return,
             })
         })
     }

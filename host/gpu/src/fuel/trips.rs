@@ -130,6 +130,16 @@ impl Progress {
         self.test != Test::Not || self.stride == 1
     }
 
+    /// Whether a loop that is entered turns as often as its bound is away from its start, and never wraps.
+    pub(super) fn is_distance(self) -> bool {
+        self.stride == 1 && matches!(self.test, Test::Below | Test::Above)
+    }
+
+    /// Whether the counter is an `i32`.
+    pub(super) fn is_signed(self) -> bool {
+        self.values == Values::I32
+    }
+
     /// Whether the loop still turns when the counter is at the bound.
     pub(super) fn is_inclusive(self) -> bool {
         matches!(self.test, Test::AtMost | Test::AtLeast)

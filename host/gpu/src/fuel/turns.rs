@@ -1,4 +1,7 @@
-//! Pays for a loop once, before it: computes its turns on the device, from the values that it starts with.
+//! Pays for a loop before it: computes its turns on the device, from the values that it starts with.
+//!
+//! Where the loop may end before its counter does ([`Ahead`]), what is left of the payment comes back after it; and where there is
+//! not enough for all turns, it makes those that there is enough for, and has run out if it makes all of these.
 //!
 //! The loop's own test is rewritten to the bound that was paid for, so that it takes exactly these turns, even if
 //! the memory that the bound came from should change. A loop that cannot be paid for, or whose counter would step
@@ -6,12 +9,14 @@
 
 use super::code::Code;
 use super::draw;
-use super::meter::PoolWords;
+use super::meter::TermWords;
 use super::plan::Counter;
 use super::shape::{Counting, emitted_by, is_in};
 use super::trips::Progress;
 use super::weave::{Counters, mask, run_out};
-use naga::{BinaryOperator, Block, Expression, Handle, Range, Statement, UnaryOperator};
+use naga::{
+    BinaryOperator, Block, Expression, Handle, MathFunction, Range, Statement, UnaryOperator,
+};
 use std::collections::HashMap;
 
 /// A loop that is paid for once.
@@ -124,9 +129,9 @@ impl Once<'_> {
         use BinaryOperator as Op;
         let counters = self.counters;
         let weight = code.u32(self.weight);
-        let shift = counters.pool_word(code, PoolWords::SHIFT);
+        let shift = counters.term(code, TermWords::SHIFT);
         let whole = code.binary(Op::ShiftRight, turns, shift);
-        let limit = counters.pool_word(code, PoolWords::LIMIT);
+        let limit = counters.term(code, TermWords::LIMIT);
         let most = code.binary(Op::Divide, limit, weight);
         let may_fit = code.binary(Op::LessEqual, whole, most);
         let mut pays = code.branch();
@@ -142,6 +147,87 @@ impl Once<'_> {
         run_out(&mut fails, at);
         let fails = fails.block;
         code.when(may_fit, pays, fails);
+    }
+}
+
+/// A loop that is paid for once, and may end earlier. Nothing in it pays for itself.
+pub(super) struct Ahead<'a> {
+    pub(super) counters: &'a Counters,
+    pub(super) counter: Counter,
+    /// Of a turn: below 2¹⁶.
+    pub(super) weight: u32,
+    pub(super) counting: &'a Counting,
+}
+
+impl Ahead<'_> {
+    /// Writes the payment, the loop, and what comes back.
+    pub(super) fn pay(&self, code: &mut Code<'_>, body: Block, continuing: Block) {
+        use BinaryOperator as Op;
+        let Some(variable) = self.counters.get(self.counter) else {
+            return;
+        };
+        let counting = self.counting;
+        let progress = counting.progress;
+        let test = progress.test.operator();
+        let mut copy = Copy {
+            evaluated: emitted_by(&body[..counting.head]),
+            copies: HashMap::new(),
+        };
+        let start = copy.expression(code, counting.load);
+        let bound = copy.expression(code, counting.bound);
+        let is_entered = code.binary(test, start, bound);
+        let wanted = distance(code, progress, start, bound);
+        let nothing = code.u32(0);
+        let wanted = code.select(is_entered, wanted, nothing);
+
+        let at = code.value(Expression::GlobalVariable(variable));
+        let left = code.load(at);
+        let zero = code.i32(0);
+        let was_out = code.binary(Op::Less, left, zero);
+        let left = code.math(MathFunction::Max, left, zero);
+        let left = code.as_u32(left);
+        let weight = code.u32(self.weight);
+        let affordable = code.binary(Op::Divide, left, weight);
+        let paid = code.math(MathFunction::Min, wanted, affordable);
+        let price = code.binary(Op::Multiply, paid, weight);
+        let rest = code.binary(Op::Subtract, left, price);
+
+        // As far as was paid for.
+        let way = match progress.is_upward {
+            true => Op::Add,
+            false => Op::Subtract,
+        };
+        let is_signed = progress.is_signed();
+        let paid_way = if is_signed { code.as_i32(paid) } else { paid };
+        let end = code.binary(way, start, paid_way);
+        let body = bind(code, body, counting, end);
+        code.push(Statement::Loop {
+            body,
+            continuing,
+            break_if: None,
+        });
+
+        // Where its counter did not end it, the turn in which it was left was made and not counted.
+        let reached = code.value(Expression::LocalVariable(counting.counter));
+        let reached = code.load(reached);
+        let is_left = code.binary(test, reached, end);
+        let unused = distance(code, progress, reached, end);
+        let one = code.u32(1);
+        let unused = code.binary(Op::Subtract, unused, one);
+        let unused = code.select(is_left, unused, nothing);
+        let back = code.binary(Op::Multiply, unused, weight);
+        let rest = code.binary(Op::Add, rest, back);
+        let rest = code.as_i32(rest);
+        let is_short = code.binary(Op::Less, paid, wanted);
+        let is_short = code.binary(Op::LogicalOr, is_short, was_out);
+        let is_all_used = code.value(Expression::Unary {
+            op: UnaryOperator::LogicalNot,
+            expr: is_left,
+        });
+        let has_run_out = code.binary(Op::LogicalAnd, is_short, is_all_used);
+        let exhausted = code.i32(-1);
+        let rest = code.select(has_run_out, exhausted, rest);
+        code.store(at, rest);
     }
 }
 

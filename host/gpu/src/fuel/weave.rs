@@ -4,7 +4,7 @@
 //! it. Nothing is ever subtracted that does not fit, so a counter cannot wrap.
 
 use super::code::Code;
-use super::meter::PoolWords;
+use super::meter::{PoolWords, TermWords};
 use super::plan::{Counter, FunctionPlan, Payment};
 use super::{draw, turns};
 use naga::{
@@ -19,7 +19,10 @@ pub(super) struct Counters {
     pub(super) own: Option<Handle<GlobalVariable>>,
     /// Units that the invocation was given.
     pub(super) given: Handle<GlobalVariable>,
+    /// The words of the pool.
     pub(super) pool: Handle<GlobalVariable>,
+    /// What the host has laid down.
+    pub(super) terms: Handle<GlobalVariable>,
     /// Who draws for the uniform counter, where there is one.
     pub(super) lead: Option<Lead>,
     /// The type `u32`.
@@ -47,13 +50,15 @@ impl Counters {
         }
     }
 
-    pub(super) fn pool_at(&self, code: &mut Code<'_>, word: u32) -> Handle<Expression> {
+    /// Where the units are counted that were taken from the pool.
+    pub(super) fn taken_at(&self, code: &mut Code<'_>) -> Handle<Expression> {
         let pool = code.value(Expression::GlobalVariable(self.pool));
-        code.member(pool, word)
+        code.member(pool, PoolWords::TAKEN)
     }
 
-    pub(super) fn pool_word(&self, code: &mut Code<'_>, word: u32) -> Handle<Expression> {
-        let word = self.pool_at(code, word);
+    pub(super) fn term(&self, code: &mut Code<'_>, word: u32) -> Handle<Expression> {
+        let terms = code.value(Expression::GlobalVariable(self.terms));
+        let word = code.member(terms, word);
         code.load(word)
     }
 
@@ -63,7 +68,7 @@ impl Counters {
         code: &mut Code<'_>,
         fuel: Handle<Expression>,
     ) -> Handle<Expression> {
-        let shift = self.pool_word(code, PoolWords::SHIFT);
+        let shift = self.term(code, TermWords::SHIFT);
         let mask = mask(code, shift);
         let sum = code.binary(BinaryOperator::Add, fuel, mask);
         code.binary(BinaryOperator::ShiftRight, sum, shift)
@@ -158,6 +163,15 @@ impl Weaver<'_> {
         match payment {
             Some(Payment::Once(counter, weight, counting)) => {
                 let payment = turns::Once {
+                    counters,
+                    counter,
+                    weight,
+                    counting: &counting,
+                };
+                payment.pay(&mut code, body, continuing);
+            }
+            Some(Payment::Ahead(counter, weight, counting)) => {
+                let payment = turns::Ahead {
                     counters,
                     counter,
                     weight,

@@ -8,6 +8,7 @@ use super::plan::{MOST_STEPS, Plan};
 use super::price;
 use super::range::{check_words, len_of};
 use super::things::{Submission, Thing};
+use crate::fuel::{Pool, PoolState};
 use bytes::Bytes;
 use hotcell_model::gpu::{
     GpuAnswer, GpuDispatchFuel, GpuEnd, GpuError, GpuId, GpuStep, PROFILED_DISPATCHES, Payload,
@@ -30,6 +31,12 @@ pub(super) struct Recorded {
 pub(super) struct Unsettled {
     /// The number of the work that brings the meters.
     number: u64,
+    /// What they shared.
+    pool: Pool,
+    /// Whether each was given all that it can spend.
+    is_all_given: bool,
+    /// The most fuel that an invocation was given of it before it ran, where it takes what it spent at its end.
+    given: u64,
     /// What a profile says of its dispatches so far: each as it was admitted, and what is known.
     dispatches: Vec<(Volume, GpuDispatchFuel)>,
 }
@@ -226,7 +233,7 @@ impl Session {
         }
         self.lane.flush()?;
         let last = self.lane.number() - 1;
-        self.note_dispatches(&plan, metered, last);
+        self.note_dispatches(&plan, budgets, last);
         Ok(Submission {
             last,
             answers,
@@ -234,7 +241,7 @@ impl Session {
         })
     }
 
-    fn note_dispatches(&mut self, plan: &Plan, metered: u64, number: u64) {
+    fn note_dispatches(&mut self, plan: &Plan, budgets: &Budgets, number: u64) {
         let dispatches = plan.volumes.iter().map(|volume| {
             let fuel = GpuDispatchFuel {
                 invocations: volume.invocations,
@@ -243,9 +250,14 @@ impl Session {
             };
             (*volume, fuel)
         });
-        if metered > 0 {
-            let dispatches = dispatches.collect();
-            self.unsettled = Some(Unsettled { number, dispatches });
+        if let Some(pool) = budgets.pool {
+            self.unsettled = Some(Unsettled {
+                number,
+                pool,
+                is_all_given: budgets.is_all_given,
+                given: pool.given(budgets.credits.iter().copied().max().unwrap_or(0)),
+                dispatches: dispatches.collect(),
+            });
         } else if self.has_profile {
             dispatches
                 .collect::<Vec<_>>()
@@ -287,17 +299,19 @@ impl Session {
             return Ok(());
         };
         let bytes = self.lane.landing.take_meters();
-        let (spent, mut readings) = meters::readings(&bytes);
-        let (mut is_exhausted, mut is_cut, mut missing) = (false, false, 0u64);
-        let is_nothing = self.device.is_nothing();
+        let (pool, mut readings) = meters::readings(&bytes);
+        let pool = unsettled.pool.read(pool);
+        let (mut is_exhausted, mut is_cut) = (false, false);
+        let mut counted = 0u64;
         for (volume, mut fuel) in unsettled.dispatches {
             if volume.is_metered() {
                 let reading = readings.next().unwrap_or_default();
-                if volume.is_counted && !is_nothing {
-                    // In 32 bits.
-                    let settled = volume.invocations & u64::from(u32::MAX);
-                    missing += settled.abs_diff(reading.settled);
-                }
+                let count = if volume.is_counted {
+                    volume.invocations
+                } else {
+                    0
+                };
+                counted = counted.wrapping_add(count);
                 is_exhausted |= reading.is_exhausted;
                 is_cut |= reading.is_cut;
                 fuel.fuel_dynamic = reading.exact.unwrap_or_default();
@@ -306,16 +320,29 @@ impl Session {
                 self.note(fuel);
             }
         }
-        // What invocations have not given back, those that are missing above all, is spent.
+        // Counters have 32 bits.
+        let mut missing = counted.wrapping_sub(pool.settled) & u64::from(u32::MAX);
+        if self.device.is_nothing() {
+            missing = 0;
+        }
+        // What those may have spent that are missing is spent.
+        let lost = missing.saturating_mul(unsettled.given);
+        let spent = pool.spent.saturating_add(lost);
+        let spent = spent.min(self.quotas.fuel.left().max(pool.spent));
         self.quotas.fuel.charge_unchecked(spent);
         self.usage.fuel_dynamic = self.usage.fuel_dynamic.saturating_add(spent);
-        match (is_cut, missing) {
-            (true, _) => Err(GpuEnd::Lost(cut(self.device.turns_limit()))),
-            (false, 0) if is_exhausted => Err(self.exhausted()),
-            (false, 0) => Ok(()),
-            (false, missing) => Err(GpuEnd::Lost(format!(
+        let is_bound = pool.state == PoolState::Open && unsettled.is_all_given;
+        let is_closed = pool.state == PoolState::Closed;
+        if is_cut || is_exhausted && is_bound {
+            Err(GpuEnd::Lost(cut(self.device.turns_limit())))
+        } else if missing > 0 && !is_closed {
+            Err(GpuEnd::Lost(format!(
                 "{missing} invocations have not come to their end: the driver gave them up"
-            ))),
+            )))
+        } else if missing > 0 || is_exhausted {
+            Err(self.exhausted())
+        } else {
+            Ok(())
         }
     }
 

@@ -4,10 +4,8 @@
 //! pipeline that is new gets a dispatch of no workgroups before, which is waited for by itself and is no GPU time.
 
 use super::Session;
-use super::meters;
 use super::plan::Move;
 use super::things::BindSet;
-use crate::fuel::METER_GROUP;
 use hotcell_model::gpu::GpuEnd;
 use std::time::Duration;
 
@@ -45,8 +43,7 @@ impl Session {
         let buffers = bind_set.buffers.iter();
         buffers.for_each(|buffer| buffer.use_in(number));
         if bind_set.pipeline.has_meter {
-            let offset = meters::offset_of(0);
-            pass.set_bind_group(METER_GROUP, self.meters.bind_group(), &[offset]);
+            self.meters.bind(&mut pass, 0);
         }
         pass.dispatch_workgroups(0, 0, 0);
     }

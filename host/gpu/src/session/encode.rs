@@ -2,9 +2,7 @@
 
 use super::Session;
 use super::landing::Destination;
-use super::meters;
 use super::plan::Move;
-use crate::fuel::METER_GROUP;
 use hotcell_model::gpu::GpuEnd;
 use std::sync::Arc;
 
@@ -64,11 +62,7 @@ impl Session {
                 bound = Some(Arc::as_ptr(bind_set));
             }
             if volume.is_metered() {
-                pass.set_bind_group(
-                    METER_GROUP,
-                    self.meters.bind_group(),
-                    &[meters::offset_of(meter)],
-                );
+                self.meters.bind(&mut pass, meter);
                 meter += 1;
             }
             let [x, y, z] = *workgroups;

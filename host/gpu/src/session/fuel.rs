@@ -6,7 +6,7 @@
 
 use super::quota::Quota;
 use crate::device::Room;
-use crate::fuel::{MOST_FUEL, Pool};
+use crate::fuel::{MOST_ALLOWANCE, MOST_FUEL, Pool};
 use hotcell_model::gpu::GpuError;
 
 /// One dispatch, as admission sees it.
@@ -31,6 +31,12 @@ impl Volume {
         self.static_fuel.saturating_mul(self.invocations)
     }
 
+    /// The most of its invocations that are under way at once.
+    fn at_once(&self, room: &Room) -> u64 {
+        let most = room.workgroups.saturating_mul(self.workgroup);
+        most.min(self.invocations)
+    }
+
     /// Whether it needs a budget: one that does nothing needs none.
     pub(super) fn is_metered(&self) -> bool {
         self.has_meter && self.invocations > 0
@@ -48,6 +54,8 @@ pub(super) struct Budgets {
     pub(super) pool: Option<Pool>,
     /// The units that an invocation begins with, for each of these.
     pub(super) credits: Vec<u32>,
+    /// Whether that is all that it can spend.
+    pub(super) is_all_given: bool,
 }
 
 impl Budgets {
@@ -66,57 +74,58 @@ impl Budgets {
             .filter(|volume| volume.is_metered())
             .collect();
         let left = (fuel.left() - static_fuel).min(MOST_FUEL);
-        let (pool, credits) = match metered.is_empty() {
-            true => (None, Vec::new()),
-            false => share(&metered, left, room),
-        };
-        Ok(Self {
+        let mut budgets = Self {
             static_fuel,
-            bound: static_fuel.saturating_add(pool.map_or(0, |_| left)),
-            pool,
-            credits,
-        })
+            bound: static_fuel,
+            pool: None,
+            credits: Vec::new(),
+            is_all_given: false,
+        };
+        if !metered.is_empty() {
+            budgets.bound = static_fuel.saturating_add(left);
+            budgets.share(&metered, left, room);
+        }
+        Ok(budgets)
     }
-}
 
-/// Shares `left` among dispatches, of which one runs after the other.
-fn share(metered: &[&Volume], left: u64, room: &Room) -> (Option<Pool>, Vec<u32>) {
-    let sum = |of: fn(&Volume) -> u64| {
-        metered
+    /// Shares `left` among dispatches, of which one runs after the other.
+    fn share(&mut self, metered: &[&Volume], left: u64, room: &Room) {
+        let counts = metered.iter().map(|volume| volume.invocations);
+        let invocations = counts.fold(0, u64::saturating_add).max(1);
+        let allowances: Option<Vec<u64>> = metered.iter().map(|volume| volume.allowance).collect();
+        let Some(allowances) = allowances else {
+            let (pool, credit) = Pool::to_draw_from(left, invocations, room.invocations);
+            self.pool = Some(pool);
+            self.credits = vec![credit; metered.len()];
+            return;
+        };
+        // In whole units, and for each of two counters.
+        let units = Pool::of_shares(left);
+        let worst = |credits: &[u32]| {
+            let of = |(volume, credit): (&&Volume, &u32)| {
+                let given = units.given(*credit);
+                volume.at_once(room).saturating_mul(given)
+            };
+            metered.iter().zip(credits).map(of).max().unwrap_or(0)
+        };
+        let all: Vec<u32> = allowances
             .iter()
-            .map(|volume| of(volume))
-            .fold(0, u64::saturating_add)
-    };
-    let invocations = sum(|volume| volume.invocations);
-    let Some(allowances) = metered
-        .iter()
-        .map(|volume| volume.allowance)
-        .collect::<Option<Vec<u64>>>()
-    else {
-        let (pool, credit) = Pool::to_draw_from(left, invocations, room.invocations);
-        return (Some(pool), vec![credit; metered.len()]);
-    };
-    // What is given, in whole units, for each of two counters.
-    let shares = Pool::of_shares(left);
-    let given = |allowance| shares.fuel(shares.credit_for(allowance).into());
-    let worst = metered.iter().zip(&allowances).map(|(volume, allowance)| {
-        let at_once = room
-            .workgroups
-            .saturating_mul(volume.workgroup)
-            .min(volume.invocations);
-        at_once.saturating_mul(2).saturating_mul(given(*allowance))
-    });
-    if let Some(pool) = Pool::to_keep_below(left, worst.max().unwrap_or(0)) {
-        let credits = allowances
-            .into_iter()
-            .map(|allowance| pool.credit_for(allowance));
-        return (Some(pool), credits.collect());
+            .map(|allowance| units.credit_for(*allowance))
+            .collect();
+        if let Some(pool) = Pool::to_keep_below(left, worst(&all)) {
+            self.is_all_given = allowances.iter().all(|most| *most <= MOST_ALLOWANCE);
+            (self.pool, self.credits) = (Some(pool), all);
+            return;
+        }
+        // As much as those that run at once can have of half of it, or their shares where that is more.
+        let at_once = metered.iter().map(|volume| volume.at_once(room)).max();
+        let part = left / 4 / at_once.unwrap_or(1).max(1);
+        let share = left / 2 / invocations;
+        let credit = |allowance: u64| units.credit(allowance.min(part.max(share)));
+        self.credits = allowances.into_iter().map(credit).collect();
+        let kept = Pool::to_keep_below(left, worst(&self.credits));
+        self.pool = Some(kept.filter(|_| part > share).unwrap_or(units));
     }
-    let share = left / invocations.max(1) / 2;
-    let credits = allowances
-        .into_iter()
-        .map(|allowance| shares.credit(share.min(allowance)));
-    (Some(shares), credits.collect())
 }
 
 #[cfg(test)]
@@ -174,22 +183,26 @@ mod tests {
 
     #[test]
     fn who_cannot_spend_more_is_given_that_while_it_is_there() {
-        let limited = |allowance| Volume {
+        let limited = |invocations, allowance| Volume {
             allowance: Some(allowance),
-            ..volume(1000, 0, true)
+            ..volume(invocations, 0, true)
         };
-        let given = |allowance| {
-            let volumes = [limited(allowance), limited(1)];
+        let given = |invocations, allowance| {
+            let volumes = [limited(invocations, allowance), limited(1, 1)];
             Budgets::of_batch(&volumes, &fuel(10_000, 0), &ROOM).unwrap()
         };
         // Eight run at once, and may spend 2 · 300 each; 4800 of 10 000.
-        let open = given(300);
+        let open = given(1000, 300);
         assert_eq!(open.pool, Pool::to_keep_below(10_000, 4800));
-        assert_eq!(open.credits, [300, 1]);
-        // 5600 are too many: what each is given is half of its share for each of two counters.
-        let strict = given(350);
-        assert_eq!(strict.pool, Some(Pool::of_shares(10_000)));
-        assert_eq!(strict.credits, [2, 1]);
+        assert_eq!((open.credits, open.is_all_given), (vec![300, 1], true));
+        // 5600 are too many: what each is given is a part of half of it for each of two counters.
+        let less = given(1000, 350);
+        assert_eq!(less.pool, Pool::to_keep_below(10_000, 8 * 2 * 312));
+        assert_eq!((less.credits, less.is_all_given), (vec![312, 1], false));
+        // Where all run at once their shares are more.
+        let shared = given(8, 1000);
+        assert_eq!(shared.pool, Some(Pool::of_shares(10_000)));
+        assert_eq!((shared.credits, shared.is_all_given), (vec![555, 1], false));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::things::Thing;
 use super::{Checks, Session};
 use crate::admission::{AdmissionLimits, BindingAccess, BindingUse, Refusal, RefusalReason, admit};
 use crate::device::{
-    Device, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, PipelineKey, Prepared,
+    Device, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, HOST_UNIFORM_BUFFERS, PipelineKey,
+    Prepared,
 };
 use crate::fuel::{FuelOptions, InstrumentError, Instrumented, instrument};
 use crate::seam::caught;
@@ -50,6 +51,7 @@ impl Session {
                         profile: has_profile,
                         force: false,
                         turns: device.turns_limit(),
+                        has_subgroups: limits.has_subgroups,
                     };
                     caught(|| prepare(&wgsl, entry, constants, &limits, options)).unwrap_or_else(
                         |_| Err(Refusal::of_shader(RefusalReason::FrontEnd).into()),
@@ -169,7 +171,11 @@ fn check_bindings(device: &Device, bindings: &[BindingUse]) -> Result<(), GpuErr
             .max_storage_buffers_per_shader_stage
             .saturating_sub(HOST_STORAGE_BUFFERS),
     );
-    let most_uniforms = u64::from(limits.max_uniform_buffers_per_shader_stage);
+    let most_uniforms = u64::from(
+        limits
+            .max_uniform_buffers_per_shader_stage
+            .saturating_sub(HOST_UNIFORM_BUFFERS),
+    );
     let wrong = if let Some(binding) = bindings.iter().find(|binding| !has_place(binding)) {
         format!(
             "there is no @group({}) @binding({}): groups are below {GUEST_GROUPS}, bindings below {GUEST_SLOTS}",

@@ -1,25 +1,35 @@
-//! The hidden buffer from which metered dispatches draw, and where they leave how they were settled: the pool, and a slot
-//! for each dispatch of a batch, 256 bytes apart.
+//! The hidden buffers from which metered dispatches draw, and where they leave how they were settled: the pool and a slot
+//! for each dispatch of a batch, 256 bytes apart; and the terms, once for all dispatches that have them alike.
 
 use super::landing::Destination;
 use super::lane::{Lane, ended};
 use super::quota::Quotas;
 use crate::device::Device;
 use crate::fuel::{
-    METER_BYTES, METER_SLOT, METER_STRIDE_BYTES, MeterReading, POOL_BYTES, POOL_SLOT, Pool,
-    read_pool, read_slot, slot_words,
+    METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MeterReading, POOL_BYTES, POOL_SLOT,
+    Pool, PoolWords, TERMS_BYTES, TERMS_SLOT, TermWords, read_slot,
 };
 use hotcell_model::gpu::GpuEnd;
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 /// The fewest slots that a session makes.
 const FEWEST_SLOTS: u64 = 16;
 
-/// The buffer, once a batch needs it.
+/// The buffers, once a batch needs them.
 #[derive(Debug, Default)]
 pub(super) struct Meters {
     slots: u64,
-    made: Option<(wgpu::Buffer, wgpu::BindGroup)>,
+    made: Option<Made>,
+    /// Where the terms of each of the batch's dispatches are.
+    places: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Made {
+    meters: wgpu::Buffer,
+    terms: wgpu::Buffer,
+    group: wgpu::BindGroup,
 }
 
 impl Meters {
@@ -34,12 +44,9 @@ impl Meters {
         }
     }
 
-    /// The bytes of a buffer for so many dispatches: the pool comes before them.
+    /// The bytes of both buffers for so many dispatches.
     pub(super) fn bytes(slots: u64) -> u64 {
-        match slots {
-            0 => 0,
-            slots => (1 + slots) * METER_STRIDE_BYTES,
-        }
+        meter_bytes(slots) + slots * METER_STRIDE_BYTES
     }
 
     pub(super) fn slots(&self) -> u64 {
@@ -51,9 +58,17 @@ impl Meters {
         (self.slots, self.made) = (slots, None);
     }
 
-    /// What is bound beside a metered kernel's own groups.
-    pub(super) fn bind_group(&self) -> Option<&wgpu::BindGroup> {
-        self.made.as_ref().map(|(_, group)| group)
+    /// Binds what a metered dispatch of the batch has beside its own groups, by its position among them.
+    pub(super) fn bind(&self, pass: &mut wgpu::ComputePass<'_>, dispatch: u64) {
+        let Some(made) = &self.made else {
+            return;
+        };
+        let place = usize::try_from(dispatch)
+            .ok()
+            .and_then(|at| self.places.get(at));
+        let meter = offset(POOL_SLOTS + dispatch);
+        let terms = place.copied().unwrap_or_default();
+        pass.set_bind_group(METER_GROUP, &made.group, &[meter, terms]);
     }
 
     /// Records what a batch's metered dispatches have to share.
@@ -65,12 +80,33 @@ impl Meters {
         lane: &mut Lane,
         quotas: &mut Quotas,
     ) -> Result<(), GpuEnd> {
-        let mut slots = slot(&pool.pool_words()).to_vec();
+        let terms = self.lay_down(pool, credits);
+        let made = match self.made.take() {
+            Some(made) => made,
+            None => device.guarded(|| make(device, self.slots)).map_err(ended)?,
+        };
+        let Made {
+            meters, terms: at, ..
+        } = self.made.insert(made);
+        let bytes = meter_bytes(credits.len() as u64);
+        lane.encoder().clear_buffer(meters, 0, Some(bytes));
+        lane.write(meters, 0, &pool.start().to_le_bytes(), quotas)?;
+        lane.write(at, 0, &terms, quotas)
+    }
+
+    /// The terms that differ, one after the other, and where those of each dispatch are.
+    fn lay_down(&mut self, pool: &Pool, credits: &[u32]) -> Vec<u8> {
+        self.places.clear();
+        let (mut bytes, mut known) = (Vec::new(), BTreeMap::new());
         for credit in credits {
-            slots.extend_from_slice(&slot(&slot_words(*credit)));
+            let place = *known.entry(*credit).or_insert_with(|| {
+                let place = offset(bytes.len() as u64 / METER_STRIDE_BYTES);
+                bytes.extend_from_slice(&slot(&pool.terms(*credit)));
+                place
+            });
+            self.places.push(place);
         }
-        let buffer = self.buffer(device)?.clone();
-        lane.write(&buffer, 0, &slots, quotas)
+        bytes
     }
 
     /// Records that the meters of so many dispatches are read.
@@ -80,33 +116,32 @@ impl Meters {
         lane: &mut Lane,
         quotas: &mut Quotas,
     ) -> Result<(), GpuEnd> {
-        let Some((buffer, _)) = &self.made else {
+        let Some(made) = &self.made else {
             return Ok(());
         };
-        lane.read(
-            buffer,
-            0,
-            Self::bytes(dispatches),
-            Destination::Meters,
-            quotas,
-        )
+        let bytes = meter_bytes(dispatches);
+        lane.read(&made.meters, 0, bytes, Destination::Meters, quotas)
     }
+}
 
-    fn buffer(&mut self, device: &Device) -> Result<&wgpu::Buffer, GpuEnd> {
-        let made = match self.made.take() {
-            Some(made) => made,
-            None => device.guarded(|| make(device, self.slots)).map_err(ended)?,
-        };
-        Ok(&self.made.insert(made).0)
+/// The bytes of what so many dispatches write: the pool comes before them.
+fn meter_bytes(slots: u64) -> u64 {
+    match slots {
+        0 => 0,
+        slots => (POOL_SLOTS + slots) * METER_STRIDE_BYTES,
     }
 }
 
 /// Bytes of one slot.
 const SLOT_LEN: usize = 256;
 const _: () = assert!(SLOT_LEN as u64 == METER_STRIDE_BYTES);
+/// Bytes of the pool, in whole slots.
+const POOL_LEN: usize = (4 * PoolWords::COUNT).next_multiple_of(SLOT_LEN);
+/// Slots that the pool takes.
+const POOL_SLOTS: u64 = (POOL_LEN / SLOT_LEN) as u64;
 
-/// One slot.
-fn slot(words: &[u32]) -> [u8; SLOT_LEN] {
+/// The terms of a dispatch, to the next one's.
+fn slot(words: &[u32; TermWords::COUNT]) -> [u8; SLOT_LEN] {
     let mut slot = [0; SLOT_LEN];
     for (place, word) in slot.chunks_exact_mut(4).zip(words) {
         place.copy_from_slice(&word.to_le_bytes());
@@ -114,30 +149,33 @@ fn slot(words: &[u32]) -> [u8; SLOT_LEN] {
     slot
 }
 
-/// What was taken from the pool, and what each of the dispatches says.
-pub(super) fn readings(bytes: &[u8]) -> (u64, impl Iterator<Item = MeterReading>) {
-    let (pool, slots) = bytes.split_at(SLOT_LEN.min(bytes.len()));
-    (read_pool(pool), slots.chunks_exact(SLOT_LEN).map(read_slot))
+/// What the pool holds at the end of a batch, and what each of the dispatches says.
+pub(super) fn readings(bytes: &[u8]) -> (&[u8], impl Iterator<Item = MeterReading>) {
+    let (pool, slots) = bytes.split_at(POOL_LEN.min(bytes.len()));
+    (pool, slots.chunks_exact(SLOT_LEN).map(read_slot))
 }
 
-/// Where the meter of the next metered dispatch of a batch is, for the dispatch's offset.
-pub(super) fn offset_of(dispatch: u64) -> u32 {
-    u32::try_from((1 + dispatch) * METER_STRIDE_BYTES).unwrap_or(0)
+/// Where that slot of a buffer begins.
+fn offset(slot: u64) -> u32 {
+    u32::try_from(slot * METER_STRIDE_BYTES).unwrap_or(0)
 }
 
-fn make(device: &Device, slots: u64) -> (wgpu::Buffer, wgpu::BindGroup) {
-    let usage =
-        wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    let buffer = device.wgpu().create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: Meters::bytes(slots),
-        usage,
-        mapped_at_creation: false,
-    });
-    let entry = |binding, bytes| wgpu::BindGroupEntry {
+fn make(device: &Device, slots: u64) -> Made {
+    use wgpu::BufferUsages as Usage;
+    let buffer = |size, usage| {
+        device.wgpu().create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage: usage | Usage::COPY_DST,
+            mapped_at_creation: false,
+        })
+    };
+    let meters = buffer(meter_bytes(slots), Usage::STORAGE | Usage::COPY_SRC);
+    let terms = buffer(slots * METER_STRIDE_BYTES, Usage::UNIFORM);
+    let entry = |binding, buffer, bytes| wgpu::BindGroupEntry {
         binding,
         resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-            buffer: &buffer,
+            buffer,
             offset: 0,
             size: NonZeroU64::new(bytes),
         }),
@@ -145,7 +183,15 @@ fn make(device: &Device, slots: u64) -> (wgpu::Buffer, wgpu::BindGroup) {
     let group = device.wgpu().create_bind_group(&wgpu::BindGroupDescriptor {
         label: None,
         layout: device.meter_layout(),
-        entries: &[entry(METER_SLOT, METER_BYTES), entry(POOL_SLOT, POOL_BYTES)],
+        entries: &[
+            entry(METER_SLOT, &meters, METER_BYTES),
+            entry(POOL_SLOT, &meters, POOL_BYTES),
+            entry(TERMS_SLOT, &terms, TERMS_BYTES),
+        ],
     });
-    (buffer, group)
+    Made {
+        meters,
+        terms,
+        group,
+    }
 }

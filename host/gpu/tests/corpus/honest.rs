@@ -98,6 +98,7 @@ fn honest_shaders_are_instrumented_with_every_option() {
                     profile,
                     force,
                     turns: Some(65_535),
+                    has_subgroups: profile,
                 },
             )
             .unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -1,10 +1,12 @@
 //! The same through a driver: what a device leaves in memory and in the meter is what the interpreter says, also
 //! of shaders that run out. Of endless ones only what is metered is run.
 
-use super::{METER, OPTIONS, PLENTY, POOL, WORKGROUPS, fuelled};
+use super::{METER, OPTIONS, PLENTY, POOL, TERMS, WORKGROUPS, fuelled};
 use crate::machine::{Buffers, Machine};
 use crate::random::Random;
-use hotcell_gpu::fuel::read_slot;
+use hotcell_gpu::fuel::{
+    METER_BYTES, MeterWords, POOL_BYTES, Pool, PoolWords, TERMS_BYTES, read_slot,
+};
 use naga::valid::ModuleInfo;
 use std::borrow::Cow;
 use std::future::Future;
@@ -14,19 +16,20 @@ use std::task::{Context, Poll, Waker};
 const BATCH: usize = 32;
 /// From one binding of a job to the next.
 const STRIDE: usize = 256;
-/// Where the bindings that are written are, in units of [`STRIDE`].
+/// Where the bindings that are written are, in units of [`STRIDE`], and at last the pool, which takes more.
 const WRITTEN: [(u32, u32); 4] = [(0, 0), (0, 2), METER, POOL];
-const JOB_BYTES: usize = STRIDE * WRITTEN.len();
+const POOL_AT: usize = 3;
+const JOB_BYTES: usize = (STRIDE * POOL_AT + 4 * PoolWords::COUNT).next_multiple_of(STRIDE);
 
 /// A dispatch and what it should leave.
 struct Job {
     seed: u64,
     module: naga::Module,
     before: Buffers,
+    /// What it spends from, if it is metered, and how many invocations say that they came to their end.
+    settles: Option<(Pool, u32)>,
     /// What it leaves if it does not run out; `None` if it has to.
     after: Option<Buffers>,
-    /// Whether its invocations are counted.
-    is_counted: bool,
     /// Whether it may run out. With little fuel, who does depends on who comes first.
     may_run_out: bool,
 }
@@ -41,18 +44,18 @@ fn jobs(seed: u64) -> Vec<Job> {
     };
     let before = super::buffers();
     let plain = run(admitted.module(), admitted.info(), &before, 20_000);
-    let job = |module: &naga::Module, before, after, [is_counted, may_run_out]: [bool; 2]| Job {
+    let job = |module: &naga::Module, before, after| Job {
         seed,
         module: module.clone(),
         before,
         after,
-        is_counted,
-        may_run_out,
+        settles: None,
+        may_run_out: false,
     };
     let ends = plain.is_some();
     let mut jobs = Vec::new();
     if ends {
-        jobs.push(job(admitted.module(), before, plain, [false; 2]));
+        jobs.push(job(admitted.module(), before, plain));
     }
     let scant = u64::from(Random::new(seed).below(600) * super::INVOCATIONS);
     for options in OPTIONS {
@@ -65,12 +68,12 @@ fn jobs(seed: u64) -> Vec<Job> {
             }
             let before = fuelled(&shader, fuel);
             let after = ends.then(|| run(&shader.module, &shader.info, &before, 4_000_000));
-            jobs.push(job(
-                &shader.module,
-                before,
-                after.flatten(),
-                [shader.is_counted, fuel == scant],
-            ));
+            let (pool, _) = super::pool(&shader, fuel);
+            jobs.push(Job {
+                settles: Some((pool, super::settled(&shader))),
+                may_run_out: fuel == scant,
+                ..job(&shader.module, before, after.flatten())
+            });
         }
     }
     jobs
@@ -79,15 +82,11 @@ fn jobs(seed: u64) -> Vec<Job> {
 /// Checks what a dispatch left; whether it ran out.
 fn check(job: &Job, left: &[u8]) -> bool {
     let text = || format!("shader {}\n{}", job.seed, super::text_of(job.seed));
-    let places: Vec<&[u8]> = left.chunks(STRIDE).collect();
+    let (small, pool) = left.split_at(STRIDE * POOL_AT);
+    let places: Vec<&[u8]> = small.chunks(STRIDE).chain([pool]).collect();
     let reading = read_slot(places[2]);
-    if job.before.contains_key(&METER) {
-        let settled = if job.is_counted {
-            super::INVOCATIONS
-        } else {
-            0
-        };
-        assert_eq!(reading.settled, u64::from(settled), "{}", text());
+    if let Some((shared, settled)) = job.settles {
+        assert_eq!(shared.read(pool).settled, u64::from(settled), "{}", text());
         assert!(!reading.is_cut, "{}", text());
     }
     if reading.is_exhausted {
@@ -95,7 +94,10 @@ fn check(job: &Job, left: &[u8]) -> bool {
         return true;
     }
     let after = job.after.as_ref().expect("who is endless runs out");
-    let ran_out = after.get(&METER).is_some_and(|meter| meter[3] != 0);
+    let flags = after
+        .get(&METER)
+        .map(|meter| meter[MeterWords::FLAGS as usize]);
+    let ran_out = flags.is_some_and(|flags| flags & MeterWords::EXHAUSTED != 0);
     for (slot, left) in WRITTEN.iter().zip(places) {
         // Of a run that ran out where the device's did not, nothing is known but that.
         if let Some(words) = after.get(slot).filter(|_| !ran_out) {
@@ -127,7 +129,9 @@ impl Gpu {
         descriptor.backends = wgpu::Backends::VULKAN;
         let instance = wgpu::Instance::new(descriptor);
         let adapters = now(instance.enumerate_adapters(wgpu::Backends::VULKAN));
-        let adapter = adapters.into_iter().next()?;
+        let is_able =
+            |adapter: &wgpu::Adapter| adapter.features().contains(wgpu::Features::SUBGROUP);
+        let adapter = adapters.into_iter().find(is_able)?;
         println!("on {}", adapter.get_info().name);
         let required_limits = wgpu::Limits {
             max_bind_groups: 5,
@@ -135,13 +139,17 @@ impl Gpu {
             ..wgpu::Limits::downlevel_defaults()
         };
         let (device, queue) = now(adapter.request_device(&wgpu::DeviceDescriptor {
+            required_features: wgpu::Features::SUBGROUP,
             required_limits,
             ..Default::default()
         }))
         .ok()?;
         let layouts = [
             layout(&device, &[written(0), read(1), written(2), uniform(3)]),
-            layout(&device, &[written(METER.1), written(POOL.1)]),
+            layout(
+                &device,
+                &[written(METER.1), written(POOL.1), uniform(TERMS.1)],
+            ),
         ];
         Some(Self {
             device,
@@ -198,9 +206,11 @@ impl Gpu {
         let arena = self.buffer(size, U::STORAGE | U::COPY_SRC | U::COPY_DST);
         let table = self.buffer(64, U::STORAGE | U::COPY_DST);
         let parameters = self.buffer(8, U::UNIFORM | U::COPY_DST);
+        let terms = self.buffer((jobs.len() * STRIDE) as u64, U::UNIFORM | U::COPY_DST);
         let landing = self.buffer(size, U::MAP_READ | U::COPY_DST);
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        for (job, start) in jobs.iter().zip((0..).step_by(JOB_BYTES)) {
+        for (position, job) in jobs.iter().enumerate() {
+            let start = position * JOB_BYTES;
             for (slot, place) in WRITTEN.iter().zip(0..) {
                 if let Some(words) = job.before.get(slot) {
                     let offset = (start + place * STRIDE) as u64;
@@ -213,7 +223,18 @@ impl Gpu {
                 .into_iter()
                 .chain([(2, at(1, 16)), (3, part(&parameters, 0, 8))]);
             let guest = self.group(0, guest);
-            let meter = self.group(1, [(METER.1, at(2, 32)), (POOL.1, at(3, 20))]);
+            let terms_at = (position * STRIDE) as u64;
+            if let Some(words) = job.before.get(&TERMS) {
+                self.queue.write_buffer(&terms, terms_at, &bytes(words));
+            }
+            let meter = self.group(
+                1,
+                [
+                    (METER.1, at(2, METER_BYTES)),
+                    (POOL.1, at(POOL_AT, POOL_BYTES)),
+                    (TERMS.1, part(&terms, terms_at, TERMS_BYTES)),
+                ],
+            );
             let pipeline = self.pipeline(job);
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.set_pipeline(&pipeline);
@@ -307,17 +328,12 @@ fn bytes(words: &[u32]) -> Vec<u8> {
     words.iter().copied().flat_map(u32::to_le_bytes).collect()
 }
 
-#[test]
-fn a_device_does_what_the_interpreter_says_with_and_without_fuel() {
-    let Some(gpu) = Gpu::open() else {
-        let is_required = std::env::var_os("HOTCELL_REQUIRE_ALL_TESTS").is_some();
-        assert!(!is_required, "there is no Vulkan adapter");
-        eprintln!("skipped: there is no Vulkan adapter");
-        return;
-    };
-    let count = super::count(2_000);
+/// Of so many shaders, runs every `threads`th batch on a device of its own: how many dispatches there were, and how many ran
+/// out.
+fn run_part(gpu: &Gpu, count: u64, thread: usize, threads: usize) -> [u32; 2] {
     let (mut dispatches, mut exhausted) = (0, 0);
-    for first in (0..count).step_by(BATCH) {
+    let firsts = (0..count).step_by(BATCH);
+    for first in firsts.skip(thread).step_by(threads) {
         let jobs: Vec<Job> = (first..(first + BATCH as u64).min(count))
             .flat_map(jobs)
             .collect();
@@ -327,6 +343,29 @@ fn a_device_does_what_the_interpreter_says_with_and_without_fuel() {
             exhausted += u32::from(check(job, left));
         }
     }
+    [dispatches, exhausted]
+}
+
+#[test]
+fn a_device_does_what_the_interpreter_says_with_and_without_fuel() {
+    let count = super::count(2_000);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let gpus: Option<Vec<Gpu>> = (0..threads).map(|_| Gpu::open()).collect();
+    let Some(gpus) = gpus else {
+        let is_required = std::env::var_os("HOTCELL_REQUIRE_ALL_TESTS").is_some();
+        assert!(!is_required, "there is no Vulkan adapter with subgroups");
+        eprintln!("skipped: there is no Vulkan adapter with subgroups");
+        return;
+    };
+    let parts: Vec<[u32; 2]> = std::thread::scope(|scope| {
+        let start = |(thread, gpu)| scope.spawn(move || run_part(gpu, count, thread, threads));
+        let started: Vec<_> = gpus.iter().enumerate().map(start).collect();
+        started
+            .into_iter()
+            .map(|part| part.join().expect("every shader passes"))
+            .collect()
+    });
+    let [dispatches, exhausted] = [0, 1].map(|of| parts.iter().map(|part| part[of]).sum::<u32>());
     println!("{dispatches} dispatches, {exhausted} of which ran out");
     assert!(exhausted > 0 && dispatches > 2 * exhausted);
 }

@@ -6,8 +6,9 @@
 use super::value::{LANES, Place, Space, Value, binary, math, unary};
 use naga::valid::{FunctionInfo, ModuleInfo};
 use naga::{
-    AddressSpace, Arena, AtomicFunction, Binding, Block, BuiltIn, Expression, Function, Handle,
-    Literal, Module, ScalarKind, Statement, SwitchCase, SwitchValue, TypeInner,
+    AddressSpace, Arena, AtomicFunction, Binding, Block, BuiltIn, CollectiveOperation, Expression,
+    Function, GatherMode, Handle, Literal, Module, ScalarKind, Statement, SubgroupOperation,
+    SwitchCase, SwitchValue, TypeInner,
 };
 use std::collections::HashMap;
 
@@ -276,6 +277,28 @@ impl<'a> Machine<'a> {
                     }
                 }
             }
+            // A workgroup is one subgroup.
+            Statement::SubgroupCollectiveOperation {
+                op: SubgroupOperation::Add,
+                collective_op: CollectiveOperation::Reduce,
+                argument,
+                result,
+            } => {
+                let values = self.value(frame, *argument);
+                let sum = lanes(mask).fold(0u32, |sum, lane| sum.wrapping_add(values[lane].word()));
+                lanes(mask).for_each(|lane| frame.values[result.index()][lane] = Value::Word(sum));
+            }
+            Statement::SubgroupGather {
+                mode: GatherMode::BroadcastFirst,
+                argument,
+                result,
+            } => {
+                let values = self.value(frame, *argument);
+                if let Some(first) = lanes(mask).next() {
+                    let all = lanes(mask);
+                    all.for_each(|lane| frame.values[result.index()][lane] = values[first]);
+                }
+            }
             Statement::Call {
                 function,
                 arguments,
@@ -518,6 +541,7 @@ fn atomic(fun: &AtomicFunction, before: u32, value: u32) -> u32 {
         AtomicFunction::Subtract => before.wrapping_sub(value),
         AtomicFunction::Max => before.max(value),
         AtomicFunction::ExclusiveOr => before ^ value,
+        AtomicFunction::InclusiveOr => before | value,
         other => panic!("{other:?} is not interpreted"),
     }
 }
