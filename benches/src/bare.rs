@@ -346,11 +346,14 @@ fn part(arguments: &Arguments, start: u64, end: u64) -> Result<Part> {
     for (array, parameter) in arguments.arrays.iter().zip(arguments.kernel.arrays()) {
         let is_cut = matches!(parameter.dims.first(), Some(Dim::Name(name)) if is_split(name));
         let size = array.ty.size_bytes();
+        // What is only read may reach over the chunk's edges, where there is anything.
+        let halo = u64::from(parameter.halo);
+        let row = size / total;
         let range = match is_cut {
-            true => (start * (size / total), end * (size / total)),
-            false => (0, size),
+            true => start.saturating_sub(halo) * row..(end + halo).min(total) * row,
+            false => 0..size,
         };
-        let (from, to) = (usize::try_from(range.0)?, usize::try_from(range.1)?);
+        let (from, to) = (usize::try_from(range.start)?, usize::try_from(range.end)?);
         if array.role.is_read() {
             inputs.push(Bytes::copy_from_slice(&array.data.bytes()[from..to]));
         }

@@ -1,6 +1,7 @@
 //! `cargo xtask nightly`: what is slow and rarely tells anything new, on the way to a release.
 
 use crate::attack::AttackChore;
+use crate::bench::BenchChore;
 use crate::process::{build_host, cargo, run};
 use anyhow::Result;
 use clap::Args;
@@ -17,7 +18,8 @@ const SLOW: [&str; 8] = [
     "chunks_that_fail",
 ];
 
-/// Run the whole attack corpus, long fuzzing, many generated shaders and many rounds of what threads can get wrong.
+/// Run the whole attack corpus, every measurement once, long fuzzing, many generated shaders and many rounds of what
+/// threads can get wrong.
 #[derive(Args)]
 pub(crate) struct NightlyChore {
     /// Seconds for each fuzz target
@@ -39,6 +41,7 @@ impl NightlyChore {
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
         AttackChore::default().run()?;
+        BenchChore::quick().run()?;
         let mut tests = cargo();
         tests
             .env("HOTCELL_FUZZ_SECONDS", self.fuzz_seconds.to_string())

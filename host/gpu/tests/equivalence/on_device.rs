@@ -10,6 +10,8 @@ use hotcell_gpu::fuel::{
 use naga::valid::ModuleInfo;
 use std::borrow::Cow;
 use std::future::Future;
+use std::ops::Range;
+use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
 /// Shaders in one submission.
@@ -328,15 +330,14 @@ fn bytes(words: &[u32]) -> Vec<u8> {
     words.iter().copied().flat_map(u32::to_le_bytes).collect()
 }
 
-/// Of so many shaders, runs every `threads`th batch on a device of its own: how many dispatches there were, and how many ran
-/// out.
-fn run_part(gpu: &Gpu, count: u64, thread: usize, threads: usize) -> [u32; 2] {
+/// Runs the shaders with these seeds: how many dispatches there were, and how many ran out.
+fn run_seeds(seeds: Range<u64>) -> [u32; 2] {
+    // A device takes the longer for a pipeline the more it has made.
+    let gpu = Gpu::open().expect("there was one before");
     let (mut dispatches, mut exhausted) = (0, 0);
-    let firsts = (0..count).step_by(BATCH);
-    for first in firsts.skip(thread).step_by(threads) {
-        let jobs: Vec<Job> = (first..(first + BATCH as u64).min(count))
-            .flat_map(jobs)
-            .collect();
+    for first in seeds.clone().step_by(BATCH) {
+        let batch = first..(first + BATCH as u64).min(seeds.end);
+        let jobs: Vec<Job> = batch.flat_map(jobs).collect();
         let left = gpu.run(&jobs);
         for (job, left) in jobs.iter().zip(left.chunks(JOB_BYTES)) {
             dispatches += 1;
@@ -348,24 +349,27 @@ fn run_part(gpu: &Gpu, count: u64, thread: usize, threads: usize) -> [u32; 2] {
 
 #[test]
 fn a_device_does_what_the_interpreter_says_with_and_without_fuel() {
-    let count = super::count(2_000);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let gpus: Option<Vec<Gpu>> = (0..threads).map(|_| Gpu::open()).collect();
-    let Some(gpus) = gpus else {
+    const TO_A_DEVICE: u64 = 8 * BATCH as u64;
+    if Gpu::open().is_none() {
         let is_required = std::env::var_os("HOTCELL_REQUIRE_ALL_TESTS").is_some();
         assert!(!is_required, "there is no Vulkan adapter with subgroups");
         eprintln!("skipped: there is no Vulkan adapter with subgroups");
         return;
-    };
-    let parts: Vec<[u32; 2]> = std::thread::scope(|scope| {
-        let start = |(thread, gpu)| scope.spawn(move || run_part(gpu, count, thread, threads));
-        let started: Vec<_> = gpus.iter().enumerate().map(start).collect();
-        started
-            .into_iter()
-            .map(|part| part.join().expect("every shader passes"))
+    }
+    let count = super::count(2_000);
+    let parts = (0..count).step_by(8 * BATCH);
+    let parts = parts.map(|first| first..(first + TO_A_DEVICE).min(count));
+    let waiting = Mutex::new(parts);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = || waiting.lock().expect("nobody panics with it").next();
+    let work = || std::iter::from_fn(next).map(run_seeds).collect::<Vec<_>>();
+    let done: Vec<[u32; 2]> = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let done = started.into_iter().map(|part| part.join());
+        done.flat_map(|done| done.expect("every shader passes"))
             .collect()
     });
-    let [dispatches, exhausted] = [0, 1].map(|of| parts.iter().map(|part| part[of]).sum::<u32>());
+    let [dispatches, exhausted] = [0, 1].map(|of| done.iter().map(|part| part[of]).sum::<u32>());
     println!("{dispatches} dispatches, {exhausted} of which ran out");
     assert!(exhausted > 0 && dispatches > 2 * exhausted);
 }
