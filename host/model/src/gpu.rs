@@ -309,8 +309,10 @@ pub enum GpuEnd {
         used_ns: u64,
         /// The launch's timeout in nanoseconds.
         maximum_ns: u64,
+        /// Whether it was the driver's compiler that was waited for.
+        was_compiling: bool,
     },
-    /// The driver did not compile a shader in the time that it had.
+    /// The driver did not compile a shader in the time that it has, whatever the launch has left.
     NotCompiled {
         /// How long it was waited for in nanoseconds.
         waited_ns: u64,
@@ -340,6 +342,7 @@ impl GpuEnd {
             Self::Deadline {
                 used_ns,
                 maximum_ns,
+                ..
             } => Some(spent(Limit::Timeout, used_ns, maximum_ns)),
             Self::NotCompiled { .. } | Self::Lost(_) | Self::Stopped => None,
         }
@@ -386,12 +389,16 @@ impl GpuEnd {
         }
     }
 
-    /// A breach in words. Of fuel something may be left: too little.
+    /// A breach in words. Of fuel something may be left: too little. A deadline may have passed before anything ran.
     fn words_of(&self, breach: &Breach) -> String {
         match self {
             Self::FuelExhausted { used, maximum } if used < maximum => {
                 format!("{breach}, and an invocation needed more than it could be given")
             }
+            Self::Deadline {
+                was_compiling: true,
+                ..
+            } => format!("{breach}, while the GPU's driver compiled a shader"),
             _ => breach.to_string(),
         }
     }

@@ -226,8 +226,8 @@ impl Lane {
         self.wait(self.next - 1, quotas)
     }
 
-    /// Submits what was recorded, which makes the driver compile, and waits so long at most. It is no time of the
-    /// device's.
+    /// Submits what was recorded, which makes the driver compile, and waits so long at most, and no longer than the launch
+    /// has. It is no time of the device's.
     pub(super) fn wait_for_compiler(
         &mut self,
         most: Duration,
@@ -239,20 +239,25 @@ impl Lane {
         };
         flight.is_charged = true;
         let (number, index, begun) = (flight.number, flight.index.clone(), flight.submitted_at);
-        let most = most.min(self.deadline.saturating_duration_since(begun));
         loop {
             match self.device.poll(Some((&index, LONGEST_LOOK))) {
                 Polled::Done => return self.retire(number, quotas),
                 Polled::Lost(reason) => return Err(GpuEnd::Lost(reason)),
                 Polled::Pending => self.check_stop()?,
             }
-            if begun.elapsed() >= most {
-                self.device.give_up();
-                return Err(GpuEnd::NotCompiled {
-                    waited_ns: nanos(begun.elapsed()),
-                    maximum_ns: nanos(most),
-                });
+            let now = Instant::now();
+            let waited = now.saturating_duration_since(begun);
+            if now < self.deadline && waited < most {
+                continue;
             }
+            self.device.give_up();
+            return Err(match now < self.deadline {
+                true => GpuEnd::NotCompiled {
+                    waited_ns: nanos(waited),
+                    maximum_ns: nanos(most),
+                },
+                false => self.overdue(now, true),
+            });
         }
     }
 
@@ -296,18 +301,19 @@ impl Lane {
             }
             return Err(match gpu_time.is_zero() {
                 true => spent(quotas.time.used().saturating_add(nanos(busy)), quotas),
-                false => self.overdue(now),
+                false => self.overdue(now, false),
             });
         }
         Ok(gpu_time.min(time).min(LONGEST_LOOK))
     }
 
     /// The end of a launch whose deadline has passed.
-    fn overdue(&self, now: Instant) -> GpuEnd {
+    fn overdue(&self, now: Instant, was_compiling: bool) -> GpuEnd {
         let over = now.saturating_duration_since(self.deadline);
         GpuEnd::Deadline {
             used_ns: nanos(self.timeout + over),
             maximum_ns: nanos(self.timeout),
+            was_compiling,
         }
     }
 

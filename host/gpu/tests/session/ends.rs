@@ -104,7 +104,7 @@ fn a_deadline_ends_a_wait_that_was_not_asked_for() {
     // The timeout that the limits have: the session's own clock ran out before.
     let timeout_ns = 10_000_000_000;
     assert!(
-        matches!(end, Some(GpuEnd::Deadline { used_ns, maximum_ns }) if maximum_ns == timeout_ns && used_ns >= timeout_ns),
+        matches!(end, Some(GpuEnd::Deadline { used_ns, maximum_ns, .. }) if maximum_ns == timeout_ns && used_ns >= timeout_ns),
         "{end:?}"
     );
     assert!(

@@ -489,6 +489,7 @@ mod tests {
         Some(GpuEnd::Deadline {
             used_ns,
             maximum_ns,
+            was_compiling: false,
         })
     }
 

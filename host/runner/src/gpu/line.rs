@@ -199,6 +199,7 @@ mod tests {
         let overdue = GpuEnd::Deadline {
             used_ns,
             maximum_ns,
+            was_compiling: false,
         };
         assert_eq!(end(overdue), OutcomeKind::GpuTimeout);
         assert_eq!(end(GpuEnd::Lost("gone".into())), OutcomeKind::GpuLost);
