@@ -11,7 +11,8 @@
 //! workgroup goes in step ([`crate::admission::uniformity`]) have a counter of their own, if there is anything that has
 //! to be met together. It starts with the same value in all invocations and is changed only there: by constants, by turns
 //! that are the same for all, and by what one invocation draws for all. So they run out in the same turn, and what the
-//! analysis concluded stays true.
+//! analysis concluded stays true. Only where the driver bounds turns may the pool close between two parts of a workgroup
+//! (`entry`): such a driver gives up who is left alone at a barrier, and the launch ends as one whose fuel ran out.
 //!
 //! *Why a driver cannot hide anything:* each invocation that comes to its end is counted. Where one is missing, the driver
 //! has given it up, and with it what it had left. A driver that ends loops by itself, silently, after so many turns of an
