@@ -1,6 +1,6 @@
 //! Pays for a loop before it: computes its turns on the device, from the values that it starts with.
 //!
-//! Where the loop may end before its counter does ([`Ahead`]), what is left of the payment comes back after it; and where there is
+//! Where the loop may end before its counter does ([`Counted::pay_ahead`]), what is left of the payment comes back after it; and where there is
 //! not enough for all turns, it makes those that there is enough for, and has run out if it makes all of these.
 //!
 //! The loop's own test is rewritten to the bound that was paid for, so that it takes exactly these turns, even if
@@ -19,8 +19,8 @@ use naga::{
 };
 use std::collections::HashMap;
 
-/// A loop that is paid for once.
-pub(super) struct Once<'a> {
+/// A loop that is paid for before it.
+pub(super) struct Counted<'a> {
     pub(super) counters: &'a Counters,
     pub(super) counter: Counter,
     /// Of a turn: below 2¹⁶.
@@ -28,9 +28,9 @@ pub(super) struct Once<'a> {
     pub(super) counting: &'a Counting,
 }
 
-impl Once<'_> {
-    /// Writes the payment and the loop.
-    pub(super) fn pay(&self, code: &mut Code<'_>, body: Block, continuing: Block) {
+impl Counted<'_> {
+    /// Writes the payment for all turns, and the loop.
+    pub(super) fn pay_once(&self, code: &mut Code<'_>, body: Block, continuing: Block) {
         let Some(variable) = self.counters.get(self.counter) else {
             return;
         };
@@ -148,20 +148,10 @@ impl Once<'_> {
         let fails = fails.block;
         code.when(may_fit, pays, fails);
     }
-}
 
-/// A loop that is paid for once, and may end earlier. Nothing in it pays for itself.
-pub(super) struct Ahead<'a> {
-    pub(super) counters: &'a Counters,
-    pub(super) counter: Counter,
-    /// Of a turn: below 2¹⁶.
-    pub(super) weight: u32,
-    pub(super) counting: &'a Counting,
-}
-
-impl Ahead<'_> {
-    /// Writes the payment, the loop, and what comes back.
-    pub(super) fn pay(&self, code: &mut Code<'_>, body: Block, continuing: Block) {
+    /// Writes the payment for as many turns as can be paid for, the loop, and what comes back if it ends earlier. Nothing
+    /// in it pays for itself.
+    pub(super) fn pay_ahead(&self, code: &mut Code<'_>, body: Block, continuing: Block) {
         use BinaryOperator as Op;
         let Some(variable) = self.counters.get(self.counter) else {
             return;

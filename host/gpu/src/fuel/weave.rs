@@ -161,23 +161,20 @@ impl Weaver<'_> {
         let counters = self.counters;
         let mut code = Code::new(self.function);
         match payment {
-            Some(Payment::Once(counter, weight, counting)) => {
-                let payment = turns::Once {
+            Some(
+                payment @ (Payment::Once(counter, weight, counting)
+                | Payment::Ahead(counter, weight, counting)),
+            ) => {
+                let counted = turns::Counted {
                     counters,
                     counter,
                     weight,
                     counting: &counting,
                 };
-                payment.pay(&mut code, body, continuing);
-            }
-            Some(Payment::Ahead(counter, weight, counting)) => {
-                let payment = turns::Ahead {
-                    counters,
-                    counter,
-                    weight,
-                    counting: &counting,
-                };
-                payment.pay(&mut code, body, continuing);
+                match payment {
+                    Payment::Ahead(..) => counted.pay_ahead(&mut code, body, continuing),
+                    _ => counted.pay_once(&mut code, body, continuing),
+                }
             }
             Some(Payment::Whole(counter, weight)) => {
                 let turns = Statement::Loop {
