@@ -471,3 +471,34 @@ pub trait GpuLink: Send + Sync {
         usize::MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shader_that_was_not_compiled_in_time_says_whose_time_it_was() {
+        let (used_ns, maximum_ns) = (11_000_000_000, 10_000_000_000);
+        let of = |was_compiling| GpuEnd::Deadline {
+            used_ns,
+            maximum_ns,
+            was_compiling,
+        };
+        let outcome = |end: GpuEnd| end.outcome().unwrap();
+        let (running, compiling) = (outcome(of(false)), outcome(of(true)));
+        assert_eq!(running.limit, compiling.limit);
+        assert!(!running.message.contains("compiled"), "{running:?}");
+        assert!(compiling.message.contains("compiled"), "{compiling:?}");
+        let driver = outcome(GpuEnd::NotCompiled {
+            waited_ns: 31_000_000_000,
+            maximum_ns: 30_000_000_000,
+        });
+        assert_eq!(driver.limit, None);
+        let says = "did not compile a shader within 30s, after 31s: make the shader smaller";
+        assert!(driver.message.ends_with(says), "{driver:?}");
+        for outcome in [running, compiling, driver] {
+            assert_eq!(outcome.kind, OutcomeKind::GpuTimeout);
+            assert!(!outcome.reproducible);
+        }
+    }
+}

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 const HEAD: &str = "
 override rounds = 4u;
+var<workgroup> together: u32;
 @group(0) @binding(0) var<storage, read_write> a: array<u32>;
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {
@@ -130,4 +131,25 @@ fn who_is_given_up_is_missed_and_paid_for() {
     assert!(matches!(end, GpuEnd::Lost(_)), "{end:?}");
     // Those that waited had as many turns to pay for, and nobody knows that they did not.
     assert!(spent > 56 * u64::from(limit), "{spent}");
+}
+
+#[test]
+fn a_pool_that_closes_amid_workgroups_that_wait_for_each_other_ends_for_want_of_fuel() {
+    // Some parts of a workgroup may be given fuel and others not, and then all are to meet.
+    let body = "if lane == 0u { together = a[0]; }
+        let n = workgroupUniformLoad(&together);
+        var i = 0u; loop { if i == lane * 4u { break; } i++; a[own + 1u] += i; }
+        for (var i = 0u; i < n; i++) { workgroupBarrier(); a[own + 1u] += i; }";
+    for fuel in [20_000_000, 50_000_000, 100_000_000] {
+        let Some((device, _)) = bounded() else {
+            return;
+        };
+        let (end, spent) = launch(&device, fuel, body, 200, 1000).ended();
+        assert!(matches!(end, GpuEnd::FuelExhausted { .. }), "{end:?}");
+        assert!((1..=fuel).contains(&spent), "{spent}");
+    }
+    let Some((device, _)) = bounded() else {
+        return;
+    };
+    launch(&device, 50_000_000_000, body, 200, 1000).done();
 }
