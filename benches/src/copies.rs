@@ -130,8 +130,7 @@ fn copies(report: &Report) -> u64 {
     report
         .timings
         .call_ns
-        .0
-        .saturating_sub(report.timings.body_ns.0)
+        .saturating_sub(report.timings.body_ns)
 }
 
 /// What a launch takes beside instantiating and calling.
@@ -140,8 +139,7 @@ fn after(report: &Report) -> u64 {
     report
         .usage
         .wall_ns
-        .0
-        .saturating_sub(timings.instantiate_ns.0 + timings.call_ns.0)
+        .saturating_sub(timings.instantiate_ns + timings.call_ns)
 }
 
 fn copy_to_fresh(source: &[u8]) -> Duration {

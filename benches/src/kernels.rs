@@ -54,7 +54,7 @@ fn row(cell: &Cell, subject: &Subject, bare: &Bare, case: &Case, quick: bool) ->
     let body = |request| -> Contender<'_> {
         Box::new(move || {
             let report = run(cell, &subject.component, request)?;
-            Ok(Duration::from_nanos(report.timings.body_ns.0))
+            Ok(Duration::from_nanos(report.timings.body_ns))
         })
     };
     let whole = |request| -> Contender<'_> { Box::new(move || timed(cell, subject, request)) };

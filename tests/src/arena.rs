@@ -5,7 +5,9 @@ use crate::ledger::Ledger;
 use hotcell::limit::{Amount, Limit};
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell::report::{Alert, AlertKind, Report};
-use hotcell::{Array, Audit, Begun, Cell, CellBuilder, Component, Ended, Isolation, Request, Tier};
+use hotcell::{
+    Array, Audit, AuditRecord, Cell, CellBuilder, Component, Ended, Isolation, Request, Terms, Tier,
+};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -48,11 +50,11 @@ impl Alarm {
 }
 
 impl Audit for Alarm {
-    fn begin(&self, begun: &Begun) -> std::io::Result<()> {
+    fn begin(&self, begun: &AuditRecord) -> std::io::Result<()> {
         self.ledger.begin(begun)
     }
 
-    fn finish(&self, begun: &Begun, report: &Report) {
+    fn finish(&self, begun: &AuditRecord, report: &Report) {
         self.ledger.finish(begun, report);
         let mut alerts = self.alerts.lock().unwrap_or_else(PoisonError::into_inner);
         alerts.extend(report.alerts.iter().cloned());
@@ -84,13 +86,15 @@ pub fn isolation_of(module_path: &str) -> Isolation {
     }
 }
 
-/// Begins a cell of that isolation, whose audit records must balance at its end.
+/// Begins a cell of that isolation, which grants whatever a request wants, and whose audit records must balance at its
+/// end.
 pub fn cell(isolation: Isolation) -> CellBuilder {
     let builder = match isolation {
         Isolation::InProcess => Cell::in_process(),
         Isolation::Confined => Cell::confined().workers(workers()).require_tier(tier()),
     };
-    builder.audit(Arc::new(Ledger::default()))
+    let policy = Terms::default().with_all_grants();
+    builder.policy(policy).audit(Arc::new(Ledger::default()))
 }
 
 /// Where the worker programs are that were built with this test.
@@ -172,7 +176,7 @@ impl Arena {
             out.to_vec::<u8>().expect("the output is u8"),
             honest_bytes()
         );
-        assert_eq!(ended.report.usage.bytes_out.0, BYTES);
+        assert_eq!(ended.report.usage.bytes_out, BYTES);
     }
 }
 
@@ -222,26 +226,10 @@ pub fn assert_breached(ended: &Ended, limit: Limit, maximum: u64) -> u64 {
         _ => OutcomeKind::Limit,
     };
     assert_ended(ended, kind, Some(Blame::Guest));
-    let breach = ended
-        .outcome
-        .limit
-        .unwrap_or_else(|| panic!("{:?}", ended.outcome));
+    let breach = ended.outcome.breach();
+    let breach = breach.unwrap_or_else(|| panic!("{:?}", ended.outcome));
     assert_eq!((breach.limit, breach.maximum), (limit, maximum));
-    let report = ended
-        .report
-        .outcome
-        .limit
-        .as_ref()
-        .expect("the report has the limit too");
-    let numbers = (report.requested.map(|n| n.0), report.used.map(|n| n.0));
-    let expected = match breach.amount {
-        Amount::Requested(value) => (Some(value), None),
-        Amount::Used(value) => (None, Some(value)),
-    };
-    assert_eq!(
-        (report.name, report.maximum.0, numbers),
-        (limit, maximum, expected)
-    );
+    assert_eq!(ended.report.outcome, ended.outcome);
     match breach.amount {
         Amount::Requested(value) => assert!(value > maximum, "{breach}"),
         Amount::Used(value) => assert!(value >= maximum, "{breach}"),

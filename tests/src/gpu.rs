@@ -58,7 +58,7 @@ impl GpuArena {
 
     /// Runs an entry of the guest, granted a GPU.
     pub fn run(&self, request: Request) -> Ended {
-        self.cell.run(&self.probe, request.grant(Capability::Gpu))
+        self.cell.run(&self.probe, request.want(Capability::Gpu))
     }
 
     /// Runs `wgsl` on one invocation over `words`.

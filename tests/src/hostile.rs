@@ -1,8 +1,8 @@
 //! Cells whose workers are fakes that break the rules.
 
 use crate::{Guest, description, tier, workers};
-use hotcell::{Cell, CellBuilder, Tier};
-use hotcell_model::frame::WorkerKind;
+use hotcell::{Cell, CellBuilder, Terms, Tier};
+use hotcell_model::layer::WorkerKind;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -72,7 +72,8 @@ impl Hostile {
     /// it speaks of.
     pub fn cell(&self) -> CellBuilder {
         let cell = Cell::confined().workers(self.path()).require_tier(tier());
-        cell.max_runners(1).spares(false)
+        let policy = Terms::default().with_all_grants();
+        cell.policy(policy).max_runners(1).spares(false)
     }
 
     /// A cell of these workers that requires a tier.

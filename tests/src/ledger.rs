@@ -2,7 +2,7 @@
 //! once, and nothing else have been.
 
 use hotcell::report::Report;
-use hotcell::{Audit, Begun, Verb};
+use hotcell::{Audit, AuditRecord, Verb};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,24 +50,35 @@ impl Ledger {
 }
 
 impl Audit for Ledger {
-    fn begin(&self, begun: &Begun) -> io::Result<()> {
+    fn begin(&self, record: &AuditRecord) -> io::Result<()> {
         let mut state = self.state();
-        *state.begun.entry(begun.verb).or_default() += 1;
-        if !state.open.insert(begun.run_id.to_string()) {
-            state.broken.push(format!("began twice: {begun:?}"));
+        *state.begun.entry(record.verb).or_default() += 1;
+        if !state.open.insert(record.run_id.to_string()) {
+            state.broken.push(format!("began twice: {record:?}"));
+        }
+        if record.end.is_some() {
+            state
+                .broken
+                .push(format!("ended before it began: {record:?}"));
         }
         Ok(())
     }
 
-    fn finish(&self, begun: &Begun, report: &Report) {
+    fn finish(&self, record: &AuditRecord, report: &Report) {
         let mut state = self.state();
-        if !state.open.remove(&begun.run_id.to_string()) || report.run_id != begun.run_id {
+        if !state.open.remove(&record.run_id.to_string()) || report.run_id != record.run_id {
             state
                 .broken
-                .push(format!("finished and not open: {begun:?}"));
+                .push(format!("finished and not open: {record:?}"));
+        }
+        let end = record.end.as_ref();
+        if end.is_none_or(|end| end.ended < record.started || end.outcome != report.outcome.kind) {
+            state
+                .broken
+                .push(format!("finished without its end: {record:?}"));
         }
         if self.keeps_reports {
-            state.reports.push((begun.verb, report.clone()));
+            state.reports.push((record.verb, report.clone()));
         }
     }
 }

@@ -6,9 +6,9 @@ use hotcell::grant::Grants;
 use hotcell::limit::Limits;
 use hotcell_model::frame::{
     self, CompileRequest, FromCompiler, FromGpu, FromRunner, Hello, LoadRequest, ToCompiler, ToGpu,
-    ToRunner, WireLimits, WorkerKind,
+    ToRunner,
 };
-use hotcell_model::layer::LayerReport;
+use hotcell_model::layer::{LayerReport, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::channel::{Channel, Received};
 use hotcell_sandbox::memory::{OutputMemory, SealedMemory};
@@ -206,7 +206,7 @@ fn made(guest: &Guest, request: impl FnOnce(CompileRequest) -> ToCompiler) -> Ve
     let mut compiler = Locked::start(WorkerKind::Compiler);
     let request = request(CompileRequest {
         metering: Metering::Strict,
-        limits: WireLimits::from(&Limits::defaults(Default::default())),
+        limits: Limits::defaults(Default::default()),
         component_bytes: component.len(),
         output_bytes: output.len(),
     });

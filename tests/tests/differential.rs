@@ -68,7 +68,7 @@ fn assert_same(name: &str, free: &Ended, walled: &Ended) {
     assert_eq!(free.results.len(), walled.results.len(), "{name}");
     if one.reproducible {
         assert_eq!(one.message, other.message, "{name}");
-        assert_eq!(one.limit, other.limit, "{name}");
+        assert_eq!(one.causes, other.causes, "{name}");
         assert_eq!(one.trace, other.trace, "{name}");
         // Not in a test's words: a line may be megabytes.
         assert!(free.report.log == walled.report.log, "{name}: other lines");
@@ -108,7 +108,7 @@ fn with_options(mut request: Request, options: &str) -> Request {
                 limited(request, *limit.expect("a limit"), value)
             }
             "--metering" => request.metering(value.parse().expect("a mode")),
-            "--grant" => request.grant(value.parse().expect("a capability")),
+            "--grant" => request.want(value.parse().expect("a capability")),
             "--seed" => request.seed(value.parse().expect("a number")),
             other => panic!("the corpus has a new option: {other}"),
         };

@@ -103,7 +103,7 @@ fn mutated_components_are_described_or_refused_in_one_line() {
                     is_told && outcome.kind != OutcomeKind::HostFault,
                     "{outcome:?}"
                 );
-                if let Some(breach) = outcome.limit {
+                if let Some(breach) = outcome.breach() {
                     assert!(breach.amount.value() > breach.maximum);
                 }
                 refused += 1;

@@ -23,7 +23,7 @@ pub(super) fn request(entry: &str, wgsl: &str, words: u32) -> Result<Request> {
     Ok(Request::new()
         .entry(entry)
         .digests(Digests::None)
-        .grant(Capability::Gpu)
+        .want(Capability::Gpu)
         .input(
             "source",
             Array::from_slice(wgsl.as_bytes(), [wgsl.len() as u64])?,

@@ -60,7 +60,7 @@ fn compile(cell: &Cell, component: &Component, tenant: &str) -> Result<Duration>
     let request = Request::new().tenant(tenant);
     let timings = cell.prepare_only(component, &request);
     let timings = timings.map_err(|outcome| anyhow::anyhow!("{}", outcome.message))?;
-    Ok(Duration::from_nanos(timings.compile_ns.0))
+    Ok(Duration::from_nanos(timings.compile_ns))
 }
 
 /// Honest compilations while another tenant compiles without a pause.

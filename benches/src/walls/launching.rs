@@ -121,7 +121,7 @@ fn body(sides: &Sides, repetitions: usize) -> Result<Row> {
         let (subject, request) = (&subject, &request);
         Box::new(move || {
             let report = run(cell, &subject.component, request)?;
-            Ok(Duration::from_nanos(report.timings.body_ns.0))
+            Ok(Duration::from_nanos(report.timings.body_ns))
         })
     };
     let [in_process, confined] = medians(

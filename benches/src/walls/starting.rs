@@ -54,7 +54,7 @@ fn start(folder: &Path, has_spare: bool, repetitions: usize) -> Result<f64> {
                 "{:?}",
                 timings.cache
             );
-            times.push(Duration::from_nanos(timings.load_ns.0).as_secs_f64());
+            times.push(Duration::from_nanos(timings.load_ns).as_secs_f64());
         }
     }
     Ok(median(&mut times))

@@ -1,6 +1,6 @@
 //! Floats in JSON, which has no word for infinities and NaN: these are the strings `inf`, `-inf` and `NaN`.
 
-use serde::{Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -40,14 +40,15 @@ pub(crate) fn serialize<T: Float, S: Serializer>(
     value: &T,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    if value.is_number() {
+    // Between processes a float is its bits.
+    if value.is_number() || !serializer.is_human_readable() {
         value.serialize(serializer)
     } else {
         serializer.collect_str(value)
     }
 }
 
-pub(crate) fn deserialize<'de, T: Float, D: Deserializer<'de>>(
+pub(crate) fn deserialize<'de, T: Float + Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     struct Visitor<T>(std::marker::PhantomData<T>);
@@ -87,6 +88,9 @@ pub(crate) fn deserialize<'de, T: Float, D: Deserializer<'de>>(
     }
     fn number<T: Float, E: de::Error>(value: f64) -> Result<T, E> {
         T::from_f64(value).ok_or_else(|| E::custom(format!("{value:e} is out of range")))
+    }
+    if !deserializer.is_human_readable() {
+        return T::deserialize(deserializer);
     }
     deserializer.deserialize_any(Visitor(std::marker::PhantomData))
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use hotcell::grant::Capability;
+use hotcell::grant::{Capability, Grants};
 use hotcell::limit::Limit;
 use hotcell::{Metering, Request};
 use hotcell_formats::Locator;
@@ -120,11 +120,15 @@ pub(crate) struct GrantArguments {
 }
 
 impl GrantArguments {
-    /// Puts the grants into a request.
-    pub(crate) fn apply(&self, mut request: Request) -> Request {
-        for capability in &self.grants {
-            request = request.grant(*capability);
-        }
+    /// What is granted: `log` and `control`, and what the command line says.
+    pub(crate) fn granted(&self) -> Grants {
+        let named = self.grants.iter().copied();
+        Grants::built_in().iter().chain(named).collect()
+    }
+
+    /// Has a request want all that is granted.
+    pub(crate) fn apply(&self, request: Request) -> Request {
+        let mut request = request.wants(self.granted().iter());
         if self.gpu_profile {
             request = request.gpu_profile();
         }

@@ -1,11 +1,11 @@
 //! `hotcell cache`
 
-use crate::date::minute;
 use crate::exit::Exit;
 use crate::host::places;
 use crate::say::{note, print};
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use hotcell::Timestamp;
 use hotcell::limit::Unit;
 use hotcell::outcome::OutcomeKind;
 use hotcell::{ArtifactCache, CacheError};
@@ -77,7 +77,7 @@ fn list(cache: &ArtifactCache) -> Result<String, CacheError> {
             entry.profile.metering,
             entry.tenant,
             entry.bytes.div_ceil(1024),
-            minute(entry.last_used)
+            Timestamp::from_seconds(entry.last_used).minute()
         );
     }
     let total: u64 = entries.iter().map(|entry| entry.bytes).sum();

@@ -2,6 +2,7 @@
 
 use crate::arguments::{GrantArguments, LimitArguments};
 use crate::exit::Exit;
+use crate::hint::explain;
 use crate::host::HostArguments;
 use crate::run::human;
 use crate::say::note;
@@ -36,17 +37,17 @@ impl CompileCommand {
             .map_err(usage)?;
         let component =
             Component::read(&self.kernel).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
-        let cell = self.host.cell()?;
+        let cell = self.host.cell(self.grants.granted())?;
         let timings = cell.prepare_only(&component, &request).map_err(|outcome| {
             Exit::of(
                 outcome.kind,
-                anyhow::anyhow!("{}: {}", outcome.kind, outcome.message),
+                anyhow::anyhow!("{}: {}", outcome.kind, explain(&outcome)),
             )
         })?;
         let name = self.kernel.display();
         match &timings.cache {
             Some(CacheOutcome::Miss(why)) => {
-                let took = human(Duration::from_nanos(timings.compile_ns.0));
+                let took = human(Duration::from_nanos(timings.compile_ns));
                 note(format_args!(
                     "{name}: compiled for {} metering in {took} ({why})",
                     self.limits.metering

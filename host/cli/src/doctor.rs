@@ -3,6 +3,7 @@
 mod component;
 
 use crate::exit::Exit;
+use crate::hint::explain;
 use crate::host::{build, confined};
 use crate::say::print;
 use anyhow::Result;
@@ -35,7 +36,7 @@ impl DoctorCommand {
     pub(crate) fn execute(self) -> Result<u8> {
         let cell = build(confined(self.workers).require_tier(Tier::Insecure))?;
         let failed = |outcome: Outcome| {
-            let words = anyhow::anyhow!("{}: {}", outcome.kind, outcome.message);
+            let words = anyhow::anyhow!("{}: {}", outcome.kind, explain(&outcome));
             Exit::of(outcome.kind, words)
         };
         let workers = cell.doctor(&component::make()?).map_err(failed)?;

@@ -3,8 +3,9 @@
 use crate::exit::Exit;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
+use hotcell::grant::Grants;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, CellBuilder, GpuDevice, Places, Tier};
+use hotcell::{Cell, CellBuilder, GpuDevice, Places, Terms, Tier};
 use std::path::PathBuf;
 
 /// How launches are kept apart from the host.
@@ -49,9 +50,12 @@ enum IsolationName {
 }
 
 impl HostArguments {
-    /// The cell these arguments ask for.
-    pub(crate) fn cell(&self) -> Result<Cell> {
-        let builder = self.isolation.builder();
+    /// The cell these arguments ask for, which grants that.
+    pub(crate) fn cell(&self, grants: Grants) -> Result<Cell> {
+        let builder = self.isolation.builder().policy(Terms {
+            grants,
+            ..Terms::default()
+        });
         let builder = if self.no_cache {
             builder
         } else {

@@ -2,16 +2,17 @@
 
 use crate::arguments::GrantArguments;
 use crate::exit::Exit;
+use crate::hint::explain;
 use crate::host::IsolationArguments;
 use crate::say::print;
 use anyhow::Result;
 use clap::Args;
+use hotcell::Component;
 use hotcell::description::{Description, Extent, Need};
 use hotcell::grant::Grants;
-use hotcell::limit::{Limit, Limits, Unit};
+use hotcell::limit::{Ceilings, Limit, Limits, Unit};
 use hotcell::manifest::{Kernel, Role, Weight};
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Component, Request};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -57,8 +58,8 @@ impl InspectCommand {
         let limits = ceilings();
         let description = cell
             .describe(&component, &limits)
-            .map_err(|outcome| Exit::of(outcome.kind, anyhow::anyhow!(outcome.message)))?;
-        let grants = self.grants.apply(Request::new()).granted().clone();
+            .map_err(|outcome| Exit::of(outcome.kind, anyhow::anyhow!(explain(&outcome))))?;
+        let grants = self.grants.granted();
         if self.json {
             let inspection = inspection(&component, &description, &grants);
             let json = serde_json::to_string_pretty(&inspection)?;
@@ -180,7 +181,8 @@ fn kernel_text(kernel: &Kernel) -> String {
             text += &format!("  {name:7} {fact}\n");
         }
     }
-    if let Ok(limits) = Limits::of_kernel(kernel) {
+    let (limits, above) = Limits::of_kernel(kernel, &Ceilings::default());
+    if above.is_empty() {
         let shown = |limit: Limit| limit.unit().format(limits.get(limit));
         text += &format!(
             "  limits  fuel {}, timeout {}, memory {}\n",

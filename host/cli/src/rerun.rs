@@ -3,6 +3,7 @@
 use crate::arguments::{Pair, check_unique, find_limit, locator, pair};
 use crate::exit::Exit;
 use crate::guard::Guard;
+use crate::hint::explain;
 use crate::host::HostArguments;
 use crate::launch::{CommandRequest, launch};
 use crate::run::Reporting;
@@ -53,7 +54,7 @@ impl RerunCommand {
         guard.launches(&request.inputs, &request.outputs);
         let report = Reporting::prepare(self.report.as_deref(), guard)?;
         check_component(&first, &component)?;
-        let cell = self.host.cell()?;
+        let cell = self.host.cell(first.grants.clone())?;
         let again = launch(&cell, &component, request).report;
         report.write(&again)?;
         check_same_question(&first, &again).map_err(usage)?;
@@ -65,7 +66,7 @@ impl RerunCommand {
             let fuel = again
                 .usage
                 .fuel_used
-                .map(|fuel| format!(", fuel {}", fuel.0))
+                .map(|fuel| format!(", fuel {}", fuel))
                 .unwrap_or_default();
             note(format_args!(
                 "same: {}, {} results{fuel}",
@@ -93,26 +94,26 @@ impl RerunCommand {
     fn request(&self, first: &Report) -> Result<CommandRequest> {
         let mut request = Request::new()
             .metering(Metering::Deterministic)
-            .grants(first.grants.clone())
+            .wants(first.grants.iter())
             .entry(&first.component.entry);
         for (name, value) in &first.scalars {
             request = request.scalar(name, *value);
         }
         for (name, extent) in &first.dims {
-            request = request.dim(name, extent.0);
+            request = request.dim(name, *extent);
         }
         for (name, limit) in first
             .limits
             .iter()
             .filter(|(_, l)| l.source == LimitSource::Request)
         {
-            request = request.limit(find_limit(name)?, limit.value.0);
+            request = request.limit(find_limit(name)?, limit.value);
         }
         if let Some(seed) = first.seed {
-            request = request.seed(seed.0);
+            request = request.seed(seed);
         }
         // One instance did it all: the kernel was not cut, or was told not to be.
-        if first.outcome.kind == OutcomeKind::Done && first.usage.instances.0 == 1 {
+        if first.outcome.kind == OutcomeKind::Done && first.usage.instances == 1 {
             request = request.cutting(Cutting::Whole);
         }
         check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
@@ -157,7 +158,7 @@ fn check_same_question(first: &Report, again: &Report) -> Result<()> {
         OutcomeKind::Usage | OutcomeKind::Io | OutcomeKind::Denied
     ) && again.outcome.kind != first.outcome.kind
     {
-        bail!("{}", again.outcome.message);
+        bail!("{}", explain(&again.outcome));
     }
     if first.outcome.kind == OutcomeKind::Done && first.arguments.len() != again.arguments.len() {
         bail!("the report does not have the arguments that this kernel takes");
@@ -188,7 +189,7 @@ fn differences(first: &Report, again: &Report) -> Vec<String> {
     if let (Some(was), Some(now)) = (first.usage.fuel_used, again.usage.fuel_used)
         && was != now
     {
-        found.push(format!("fuel {}, was {}", now.0, was.0));
+        found.push(format!("fuel {}, was {}", now, was));
     }
     let by_name =
         |results: &[ArrayReport], name: &str| results.iter().find(|r| r.name == name).cloned();

@@ -3,15 +3,16 @@
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
 use crate::exit::Exit;
 use crate::guard::Guard;
+use crate::hint::explain;
 use crate::host::HostArguments;
 use crate::launch::{CommandRequest, launch};
 use crate::report_place::ReportPlace;
 use crate::say::tell;
 use anyhow::{Context, Result};
 use clap::Args;
-use hotcell::limit::{Limit, Unit};
+use hotcell::limit::Unit;
 use hotcell::manifest::{DType, ScalarError, ScalarValue};
-use hotcell::outcome::{Outcome, OutcomeKind};
+use hotcell::outcome::OutcomeKind;
 use hotcell::report::{CacheOutcome, Report};
 use hotcell::{Cutting, Ended, Request};
 use hotcell_formats::FileId;
@@ -72,7 +73,7 @@ impl RunCommand {
         guard.launches(&command.inputs, &command.outputs);
         let report = Reporting::prepare(self.report.as_deref(), guard)?;
         command.kept = report.kept();
-        let cell = self.host.cell()?;
+        let cell = self.host.cell(self.grants.granted())?;
         let ended = launch(&cell, &self.kernel, command);
         let written = report.write(&ended.report);
         show(&ended, self.quiet);
@@ -167,10 +168,9 @@ pub(crate) fn show(ended: &Ended, quiet: bool) {
         return;
     }
     tell(format_args!(
-        "hotcell: {}: {}{}",
+        "hotcell: {}: {}",
         outcome.kind,
-        outcome.message,
-        hint(outcome)
+        explain(outcome)
     ));
     if outcome.kind == OutcomeKind::Trap && !quiet {
         for frame in &outcome.trace {
@@ -179,49 +179,34 @@ pub(crate) fn show(ended: &Ended, quiet: bool) {
     }
 }
 
-/// What to do about an outcome, where the message does not say.
-fn hint(outcome: &Outcome) -> String {
-    let Some(breach) = outcome.limit else {
-        return String::new();
-    };
-    let option = match breach.limit {
-        Limit::Timeout => "--timeout DURATION".to_owned(),
-        Limit::Fuel => "--fuel COUNT".to_owned(),
-        Limit::Memory => "--memory BYTES".to_owned(),
-        limit => format!("--limit {limit}=VALUE"),
-    };
-    let ceiling = breach.limit.unit().format(breach.limit.ceiling());
-    format!("; raise it with {option} (at most {ceiling}), or give the kernel less to do")
-}
-
 /// One line about a launch that was done.
 fn summary(report: &Report) -> String {
     let ns = |value: u64| human(Duration::from_nanos(value));
     let usage = &report.usage;
     let fuel = usage
         .fuel_used
-        .map(|fuel| format!(", fuel {}", approximate(fuel.0)))
+        .map(|fuel| format!(", fuel {}", approximate(fuel)))
         .unwrap_or_default();
     let cache = match &report.timings.cache {
-        Some(CacheOutcome::Miss(_)) => format!(", compiled in {}", ns(report.timings.compile_ns.0)),
+        Some(CacheOutcome::Miss(_)) => format!(", compiled in {}", ns(report.timings.compile_ns)),
         _ => String::new(),
     };
     let gpu = match &usage.gpu {
         Some(gpu) => format!(
             ", GPU {} in {} dispatches, GPU fuel at most {}",
-            ns(gpu.time_ns.0),
-            gpu.dispatches.0,
-            approximate(gpu.fuel_bound.0)
+            ns(gpu.time_ns),
+            gpu.dispatches,
+            approximate(gpu.fuel_bound)
         ),
         None => String::new(),
     };
     format!(
         "{} done in {}{fuel}{gpu}, memory {}, {} instance{}{cache} ({} isolation)",
         report.component.entry,
-        ns(usage.wall_ns.0),
-        Unit::Bytes.format(usage.peak_memory_bytes.0),
-        usage.instances.0,
-        if usage.instances.0 == 1 { "" } else { "s" },
+        ns(usage.wall_ns),
+        Unit::Bytes.format(usage.peak_memory_bytes),
+        usage.instances,
+        if usage.instances == 1 { "" } else { "s" },
         report.isolation,
     )
 }

@@ -55,21 +55,19 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<WireDescription, Refusal> {
     })
 }
 
-/// Tells apart, in words, what is no component at all.
+/// Tells apart what is no component at all.
 fn check_preamble(bytes: &[u8]) -> Result<(), Refusal> {
-    let refuse = |why: &str| Err(Refusal::Malformed(why.to_owned()));
     if bytes.is_empty() {
-        return refuse("the file is empty; a kernel component was expected");
-    }
-    if !wasmparser::Parser::is_core_wasm(bytes) && !wasmparser::Parser::is_component(bytes) {
-        return refuse("not WebAssembly; `hotcell build` makes a kernel component");
+        let why = "the file is empty; a kernel component was expected";
+        return Err(Refusal::Malformed(why.to_owned()));
     }
     if wasmparser::Parser::is_core_wasm(bytes) {
-        return refuse(
-            "a core module, not a component; `hotcell build` makes a kernel component of a project",
-        );
+        return Err(Refusal::CoreModule);
     }
-    Ok(())
+    match wasmparser::Parser::is_component(bytes) {
+        true => Ok(()),
+        false => Err(Refusal::NotWasm),
+    }
 }
 
 /// What stands at the component's top level.
@@ -115,9 +113,7 @@ impl Surface {
         }
         match &mut self.sections[..] {
             [section] => Ok(std::mem::take(section)),
-            [] => Err(Refusal::NoKernel(format!(
-                "the component has no `{SECTION}` section; `hotcell build --manifest kernel.toml` adds one"
-            ))),
+            [] => Err(Refusal::ManifestMissing),
             more => Err(Refusal::NoKernel(format!(
                 "the component has {} `{SECTION}` sections; exactly one is allowed",
                 more.len()

@@ -95,7 +95,7 @@ fn what_is_no_kernel_component_is_refused_in_words() {
     assert!(refusal(b"#!/bin/sh").contains("not WebAssembly"));
     assert!(refusal(&wat::parse_str("(module)").unwrap()).contains("core module"));
     assert!(refusal(&wat::parse_str("(component)").unwrap()).contains("does not export"));
-    assert!(refusal(&component("", &[])).contains("hotcell build --manifest"));
+    assert!(refusal(&component("", &[])).contains("no `hotcell:manifest` section"));
     assert!(refusal(&component("", &[&manifest(), &manifest()])).contains("exactly one"));
     assert!(refusal(&component("", &[b"\x01\0\0\0x"])).contains("record 0"));
 }

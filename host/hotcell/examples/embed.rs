@@ -6,7 +6,7 @@ use hotcell::limit::Limit;
 use hotcell::manifest::DType;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::report::{LogLine, Report};
-use hotcell::{Array, ArrayType, Audit, Begun, Cell, Component, Ended, Observer, Places};
+use hotcell::{Array, ArrayType, Audit, AuditRecord, Cell, Component, Ended, Observer, Places};
 use hotcell::{Request, Tenant, Tier};
 use std::error::Error;
 use std::path::Path;
@@ -149,12 +149,12 @@ impl Observer for Screen {
 struct Journal;
 
 impl Audit for Journal {
-    fn begin(&self, begun: &Begun) -> std::io::Result<()> {
-        println!("begin {} {:?}", begun.run_id, begun.verb); // an error here, and nothing is done
+    fn begin(&self, record: &AuditRecord) -> std::io::Result<()> {
+        println!("begin {} {}", record.run_id, record.verb); // an error here, and nothing is done
         Ok(())
     }
 
-    fn finish(&self, begun: &Begun, report: &Report) {
-        println!("finish {} {}", begun.run_id, report.outcome.kind);
+    fn finish(&self, record: &AuditRecord, report: &Report) {
+        println!("finish {} {}", record.run_id, report.outcome.kind);
     }
 }

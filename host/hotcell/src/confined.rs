@@ -7,6 +7,7 @@
 //! stop. A runner belongs to one tenant and one component and is used again ([`pool`]) unless it gave reason for
 //! an alert. What is scarce goes round by tenant ([`turns`]).
 
+mod acceptance;
 mod claims;
 mod compile;
 mod doctor;
@@ -20,7 +21,6 @@ mod programs;
 pub(crate) mod reading;
 mod runner;
 mod settings;
-mod settle;
 mod supervisor;
 mod turns;
 mod worker;
@@ -30,20 +30,19 @@ pub use programs::ProgramError;
 pub(crate) use settings::Settings;
 
 use crate::artifacts::VerifiedArtifact;
-use crate::cell::LoadedKey;
 use crate::component::Component;
-use crate::diagnosis::{Diagnosis, GpuDiagnosis};
-use crate::isolation::{Isolate, LoadFailure, Loaded, Order, Waiting, Worked};
-use crate::permit::refused;
+use crate::isolation::LoadedKey;
+use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis};
+use crate::isolation::{Isolate, LoadFailure, Loaded, Order, Waiting, WorkResult};
 use hotcell_model::component::Description;
-use hotcell_model::frame::{WireDescription, WorkerKind};
-use hotcell_model::layer::Tier;
+use hotcell_model::frame::WireDescription;
+use hotcell_model::layer::{Tier, WorkerKind};
 use hotcell_model::outcome::Outcome;
 use hotcell_model::profile::{EngineProfile, Isolation, Metering};
 use hotcell_model::tenant::Tenant;
 use kernel::ConfinedKernel;
 use programs::Programs;
-use reading::{Asked, Violation};
+use reading::{CompileTask, Violation};
 use std::sync::Arc;
 use supervisor::Supervisor;
 use worker::Fault;
@@ -68,13 +67,15 @@ impl Isolate for Confined {
         Some(self.0.settings.required)
     }
 
-    fn describe(&self, component: &Component, order: Order<'_>) -> Worked<Description> {
+    fn describe(&self, component: &Component, order: Order<'_>) -> WorkResult<Description> {
         let metering = Metering::default();
-        let worked = self.0.compile(component, Asked::Describe, metering, order);
+        let worked = self
+            .0
+            .compile(component, CompileTask::Describe, metering, order);
         let mut alert = None;
         let mut described = worked.and_then(|written| {
             match WireDescription::read(written.bytes(), order.limits) {
-                Ok(described) => described.map_err(|refusal| refused(&refusal)),
+                Ok(described) => described.map_err(|refusal| refusal.outcome()),
                 // The process claimed that it is a description.
                 Err(error) => {
                     let fault = Fault::Hostile(WorkerKind::Compiler, Violation::Frame(error));
@@ -96,8 +97,10 @@ impl Isolate for Confined {
         component: &Component,
         metering: Metering,
         order: Order<'_>,
-    ) -> Worked<VerifiedArtifact> {
-        let worked = self.0.compile(component, Asked::Compile, metering, order);
+    ) -> WorkResult<VerifiedArtifact> {
+        let worked = self
+            .0
+            .compile(component, CompileTask::Compile, metering, order);
         // A copy, so that the memory that runners get holds the artifact and nothing else.
         worked.and_then(|written| {
             VerifiedArtifact::fresh(written.bytes()).map_err(|error| Fault::Here(error).outcome())

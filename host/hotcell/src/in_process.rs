@@ -2,19 +2,20 @@
 //!
 //! The Wasm sandbox is the only wall. It is chosen explicitly and named in every report.
 
+mod gpu;
+
+use self::gpu::Gpus;
 use crate::artifacts::VerifiedArtifact;
-use crate::cell::LoadedKey;
 use crate::component::Component;
-use crate::gpu::GpuDevice;
-use crate::gpu::in_process::Gpus;
-use crate::isolation::{Evidence, Isolate, LoadFailure, Loaded, Order, Ran, Worked, not_run};
+use crate::isolation::LoadedKey;
+use crate::isolation::{Evidence, Isolate, LoadFailure, Loaded, Order, Ran, WorkResult};
 use crate::kept::Kept;
-use crate::permit::refused;
 use hotcell_compiler::{CompileError, Compiler, Parallelism};
 use hotcell_model::component::Description;
+use hotcell_model::gpu::GpuDevice;
 use hotcell_model::gpu::GpuLink;
 use hotcell_model::grant::Capability;
-use hotcell_model::job::{Finished, Job, JobArray, JobData, Observer, ResultArray, Source};
+use hotcell_model::job::{Job, JobArray, JobData, Observer, RunEnd, Source};
 use hotcell_model::limit::Limits;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::{EngineProfile, Isolation, Metering};
@@ -77,9 +78,9 @@ impl Isolate for InProcess {
         Isolation::InProcess
     }
 
-    fn describe(&self, component: &Component, order: Order<'_>) -> Worked<Description> {
+    fn describe(&self, component: &Component, order: Order<'_>) -> WorkResult<Description> {
         hotcell_compiler::describe(component.bytes(), order.limits)
-            .map_err(|refusal| refused(&refusal))
+            .map_err(|refusal| refusal.outcome())
             .into()
     }
 
@@ -92,7 +93,7 @@ impl Isolate for InProcess {
         component: &Component,
         metering: Metering,
         order: Order<'_>,
-    ) -> Worked<VerifiedArtifact> {
+    ) -> WorkResult<VerifiedArtifact> {
         self.artifact(component.bytes(), metering, order.limits)
             .into()
     }
@@ -143,12 +144,12 @@ impl Loaded for LoadedInProcess {
     ) -> Ran {
         let outputs = match outputs(job) {
             Ok(outputs) => outputs,
-            Err(outcome) => return not_run(outcome).into(),
+            Err(outcome) => return RunEnd::not_run(outcome).into(),
         };
         let gpu = match job.grants.has(Capability::Gpu) {
             true => match self.gpus.begin(&self.tenant, job, signal) {
                 Ok(link) => Some(link),
-                Err(outcome) => return not_run(outcome).into(),
+                Err(outcome) => return RunEnd::not_run(outcome).into(),
             },
             false => None,
         };
@@ -159,7 +160,7 @@ impl Loaded for LoadedInProcess {
         };
         let (signal, observer) = (Arc::clone(signal), Arc::clone(observer));
         let job = Arc::new(job.clone());
-        let ran = self.runner.run(
+        let end = self.runner.run(
             &self.kernel,
             Arc::clone(&job),
             data,
@@ -167,22 +168,13 @@ impl Loaded for LoadedInProcess {
             signal,
             observer,
         );
-        let written = job.arrays.iter().filter(|array| array.is_written);
-        let result = |(array, buffer): (&JobArray, OutputBuffer)| ResultArray {
-            name: array.name.clone(),
-            source: Source::Memory(buffer.into_bytes()),
-        };
-        let mut finished = Finished {
-            results: written.zip(ran.outputs).map(result).collect(),
-            outcome: ran.outcome,
-            usage: ran.usage,
-            timings: ran.timings,
-            log: ran.log,
-        };
+        let source = |buffer: OutputBuffer| Source::Memory(buffer.into_bytes());
+        let end = end.map_outputs(|outputs| outputs.into_iter().map(source).collect());
+        let mut ran = Ran::from(end);
         if let Some(gpu) = gpu {
-            gpu.conclude(&job, &mut finished);
+            gpu.conclude(&mut ran);
         }
-        finished.into()
+        ran
     }
 }
 

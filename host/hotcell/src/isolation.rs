@@ -3,14 +3,17 @@
 //! In-process isolation implements it by calling, confined workers by sending. The supervisor's side of a
 //! launch knows nothing else of either.
 
+pub(crate) mod diagnosis;
+
+use self::diagnosis::{Diagnosis, GpuDiagnosis};
 use crate::artifacts::VerifiedArtifact;
-use crate::cell::LoadedKey;
 use crate::component::Component;
-use crate::diagnosis::{Diagnosis, GpuDiagnosis};
+use crate::kept::Owned;
 use hotcell_model::component::Description;
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::job::{Finished, Job, JobData, Observer};
-use hotcell_model::layer::{LayerReport, Tier};
+use hotcell_model::digest::Digest;
+use hotcell_model::grant::Grants;
+use hotcell_model::job::{Job, JobData, Observer, RunEnd, Source};
+use hotcell_model::layer::{LayerReport, Tier, WorkerKind};
 use hotcell_model::limit::Limits;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::{EngineProfile, Isolation, Metering};
@@ -18,6 +21,21 @@ use hotcell_model::report::{Alert, Compilation, Walls};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
+
+/// What a loaded kernel is shared by. The tenant is part of it: nothing is shared across tenants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LoadedKey {
+    pub(crate) component: Digest,
+    pub(crate) tenant: Tenant,
+    pub(crate) metering: Metering,
+    pub(crate) grants: Grants,
+}
+
+impl Owned for LoadedKey {
+    fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+}
 
 /// Compiles and runs components, apart from the supervisor.
 pub(crate) trait Isolate: Send + Sync {
@@ -30,7 +48,7 @@ pub(crate) trait Isolate: Send + Sync {
     }
 
     /// Reads a component without running it.
-    fn describe(&self, component: &Component, order: Order<'_>) -> Worked<Description>;
+    fn describe(&self, component: &Component, order: Order<'_>) -> WorkResult<Description>;
 
     /// What artifacts of this isolation depend on besides their component.
     fn profile(&self, metering: Metering) -> EngineProfile;
@@ -41,7 +59,7 @@ pub(crate) trait Isolate: Send + Sync {
         component: &Component,
         metering: Metering,
         order: Order<'_>,
-    ) -> Worked<VerifiedArtifact>;
+    ) -> WorkResult<VerifiedArtifact>;
 
     /// How many launches of a tenant wait for a worker now.
     fn waiting(&self, _tenant: &Tenant) -> Waiting {
@@ -82,7 +100,7 @@ pub(crate) struct Order<'a> {
 }
 
 /// What came of a compile process's work, with what it took.
-pub(crate) struct Worked<T> {
+pub(crate) struct WorkResult<T> {
     pub(crate) result: Result<T, Outcome>,
     pub(crate) cost: Option<Compilation>,
     /// Whether it failed a moment ago, and was not tried again.
@@ -90,10 +108,13 @@ pub(crate) struct Worked<T> {
     pub(crate) evidence: Evidence,
 }
 
-impl<T> Worked<T> {
+impl<T> WorkResult<T> {
     /// The same work, with its result taken further.
-    pub(crate) fn and_then<U>(self, further: impl FnOnce(T) -> Result<U, Outcome>) -> Worked<U> {
-        Worked {
+    pub(crate) fn and_then<U>(
+        self,
+        further: impl FnOnce(T) -> Result<U, Outcome>,
+    ) -> WorkResult<U> {
+        WorkResult {
             result: self.result.and_then(further),
             cost: self.cost,
             is_remembered: self.is_remembered,
@@ -102,7 +123,7 @@ impl<T> Worked<T> {
     }
 }
 
-impl<T> From<Result<T, Outcome>> for Worked<T> {
+impl<T> From<Result<T, Outcome>> for WorkResult<T> {
     /// Work that no other process did.
     fn from(result: Result<T, Outcome>) -> Self {
         Self {
@@ -123,11 +144,21 @@ pub(crate) struct Evidence {
     pub(crate) runner: Arc<[LayerReport]>,
     /// The layers of the GPU worker.
     pub(crate) gpu: Arc<[LayerReport]>,
+    /// The GPU and its driver in words.
+    pub(crate) device: Option<String>,
     /// What was odd.
     pub(crate) alerts: Vec<Alert>,
 }
 
 impl Evidence {
+    /// What was odd, and nothing else.
+    pub(crate) fn of_alerts(alerts: impl IntoIterator<Item = Alert>) -> Self {
+        Self {
+            alerts: alerts.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
     /// Adds what was seen later.
     pub(crate) fn add(&mut self, later: Self) {
         if !later.compiler.is_empty() {
@@ -139,6 +170,7 @@ impl Evidence {
         if !later.gpu.is_empty() {
             self.gpu = later.gpu;
         }
+        self.device = later.device.or(self.device.take());
         self.alerts.extend(later.alerts);
     }
 
@@ -199,27 +231,25 @@ pub(crate) trait Loaded: Send + Sync {
 
 /// A launch that ran, or did not get to.
 pub(crate) struct Ran {
-    pub(crate) finished: Finished,
+    pub(crate) end: RunEnd<Source>,
     pub(crate) evidence: Evidence,
 }
 
-impl From<Finished> for Ran {
-    fn from(finished: Finished) -> Self {
+impl From<RunEnd<Source>> for Ran {
+    fn from(end: RunEnd<Source>) -> Self {
         Self {
-            finished,
+            end,
             evidence: Evidence::default(),
         }
     }
 }
 
-/// A launch that did not get to run.
-pub(crate) fn not_run(outcome: Outcome) -> Finished {
-    Finished {
-        outcome,
-        results: Vec::new(),
-        usage: Default::default(),
-        timings: Default::default(),
-        log: Vec::new(),
+/// The end of a launch that was cancelled before it ran.
+pub(crate) fn cancelled(meanwhile: &str) -> Outcome {
+    let message = format!("cancelled while {meanwhile}");
+    Outcome {
+        reproducible: false,
+        ..Outcome::failed(OutcomeKind::Cancelled, Blame::Request, message)
     }
 }
 

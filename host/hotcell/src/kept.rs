@@ -4,6 +4,10 @@
 //! fills a map pushes out its own, and every tenant keeps what it has as long as that is no more than its equal
 //! part.
 
+pub(crate) mod awaited;
+pub(crate) mod failures;
+pub(crate) mod memory;
+
 use hotcell_model::tenant::Tenant;
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -5,28 +5,38 @@
 //!                         (permit)   (artifact) (runner)        (outputs) (report)
 //! ```
 
-use crate::array::{Array, NamedArray};
-use crate::audit::{Attempt, Verb, caught};
-use crate::bind::Bound;
-use crate::cell::{Cell, new_run_id};
-use crate::component::Component;
-use crate::delivery::Consignment;
-use crate::digests::{Clock, late};
-use crate::host_memory::needed_bytes;
-use crate::isolation::not_run;
-use crate::permit::{About, Permit, check, check_entries, request_limits};
-use crate::request::Request;
-use crate::settle::{
-    InputDigests, Settled, add_arguments, clock, nanoseconds, result_reports, settle, unsettled,
+pub(crate) mod about;
+pub(crate) mod attempt;
+mod baseline;
+pub(crate) mod bind;
+mod describe;
+mod digests;
+pub(crate) mod permit;
+mod prepare;
+mod settle;
+mod spent;
+
+use self::about::About;
+use self::attempt::{Attempt, caught};
+use self::bind::Bound;
+use self::digests::{Clock, late};
+use self::permit::Permit;
+use self::settle::{
+    InputDigests, Settled, add_arguments, clock, result_reports, settle, unsettled,
 };
-use crate::spent::Spent;
+use crate::array::{Array, NamedArray};
+use crate::cell::Cell;
+use crate::component::Component;
+use crate::request::Request;
+use crate::request::delivery::Consignment;
 use bytes::Bytes;
 use hotcell_model::array::ArrayType;
-use hotcell_model::job::Finished;
-use hotcell_model::limit::Limits;
+use hotcell_model::audit::Verb;
+use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{ComponentReport, Report, Timings};
+use hotcell_model::report::{Report, Timings};
 use hotcell_model::stop::StopSignal;
+use hotcell_model::time::nanoseconds;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -196,10 +206,10 @@ impl Cell {
     ) -> Result<Timings, Outcome> {
         let about = self.about(component, request);
         self.recorded(Verb::Compile, about, |about| {
-            about.limits = request_limits(request)?;
+            about.limits = self.request_limits(about, request)?;
             let stop = StopSignal::default();
             let description = self.described(component, about, &stop)?;
-            check_entries(&description, request)?;
+            self.check_entries(&description, request, about)?;
             about.component.name = description.manifest.component().name.clone();
             self.prepare(component, about, &stop)?;
             Ok(about.spent.timings.clone())
@@ -218,26 +228,6 @@ impl Cell {
         let outcome = result.as_ref().err().cloned();
         attempt.refuse(outcome.unwrap_or_else(Outcome::done));
         result
-    }
-
-    pub(crate) fn about(&self, component: &Component, request: &Request) -> About {
-        About {
-            run_id: new_run_id(),
-            component: ComponentReport {
-                digest: Some(component.digest()),
-                path: component.path().map(|path| path.display().to_string()),
-                name: String::new(),
-                entry: request.entry.as_deref().map(shown).unwrap_or_default(),
-            },
-            tenant: request.tenant.clone(),
-            metering: request.metering,
-            grants: request.grants.clone(),
-            seed: request.seed,
-            limits: Limits::defaults(Default::default()),
-            isolation: self.isolation(),
-            digests: request.digests,
-            spent: Spent::default(),
-        }
     }
 
     /// Runs `work` on a thread of its own; gives it back, with the outcome, if there is none.
@@ -288,10 +278,10 @@ impl Cell {
         let mut attempt = Attempt::begin(self, Verb::Launch, self.about(component, &request))?;
         let checked = caught(|| {
             let about = &mut attempt.about;
-            about.limits = request_limits(&request)?;
+            about.limits = self.request_limits(about, &request)?;
             let description = self.described(component, about, stop)?;
             about.component.name = description.manifest.component().name.clone();
-            let bound = check(&description, &mut request, about)?;
+            let bound = self.check(&description, &mut request, about)?;
             let consignment = prepare_delivery(&request, &bound)?;
             Ok((bound, consignment))
         });
@@ -311,9 +301,9 @@ impl Cell {
     pub(crate) fn launch(&self, mut permit: Permit, stop: &Arc<StopSignal>) -> Ended {
         let mut inputs = None;
         let performed = caught(|| self.perform(&mut permit, &mut inputs, stop));
-        let (finished, settled) = performed.unwrap_or_else(|outcome| (not_run(outcome), None));
+        let (end, settled) = performed.unwrap_or_else(|outcome| (RunEnd::not_run(outcome), None));
         let Permit { bound, attempt, .. } = permit;
-        attempt.end(finished, |ended| {
+        attempt.end(end, |ended| {
             add_arguments(&mut ended.report, &bound, inputs.as_ref());
             if let Some(settled) = settled {
                 ended.report.results = result_reports(&settled);
@@ -328,7 +318,7 @@ impl Cell {
         permit: &mut Permit,
         inputs: &mut Option<InputDigests>,
         stop: &Arc<StopSignal>,
-    ) -> Result<(Finished, Option<Settled>), Outcome> {
+    ) -> Result<(RunEnd<Source>, Option<Settled>), Outcome> {
         let Permit {
             component,
             bound,
@@ -338,31 +328,31 @@ impl Cell {
         } = permit;
         let about = &mut attempt.about;
         observer.begin(&about.limits);
-        let _held = self.inner.memory.hold(&about.tenant, needed_bytes(bound))?;
+        let _held = self.inner.memory.hold(&about.tenant, bound.host_bytes())?;
         let inputs = inputs.insert(InputDigests::take(bound, about, stop)?);
         let loaded = self.prepare(component, about, stop)?;
         let ran = loaded.run(&bound.job, &bound.data, stop, observer);
-        let mut finished = about.spent.add_run(ran);
-        if !finished.outcome.keeps_outputs() {
-            return Ok((finished, None));
+        let mut end = about.spent.add_run(ran);
+        if !end.outcome.keeps_outputs() {
+            return Ok((end, None));
         }
-        let (ran, never) = (finished.usage.wall_ns.0, StopSignal::default());
+        let (ran, never) = (end.usage.wall_ns, StopSignal::default());
         let ran = Duration::from_nanos(ran);
-        let clock = clock(about, &finished.outcome, ran, (stop, &never));
+        let clock = clock(about, &end.outcome, ran, (stop, &never));
         let settled = caught(|| {
-            let results = std::mem::take(&mut finished.results);
+            let results = std::mem::take(&mut end.outputs);
             inputs.check_unchanged(bound, &clock, about)?;
-            let settled = settle(bound, about, results, finished.usage.bytes_out.0, &clock)?;
+            let settled = settle(bound, about, results, end.usage.bytes_out, &clock)?;
             deliver(consignment.take(), &settled, &clock, about)?;
             Ok(settled)
         });
         about.spent.timings.settle_ns = nanoseconds(clock.elapsed());
         match settled {
-            Ok(settled) => Ok((finished, Some(settled))),
+            Ok(settled) => Ok((end, Some(settled))),
             // What was used stays in the report; what came out is discarded.
             Err(why) => {
-                finished.outcome = unsettled(&finished.outcome, &why);
-                Ok((finished, None))
+                end.outcome = unsettled(&end.outcome, &why);
+                Ok((end, None))
             }
         }
     }
@@ -399,8 +389,4 @@ fn deliver(
         }
         Ok(()) => undelivered.into(),
     })
-}
-
-fn shown(text: &str) -> String {
-    hotcell_model::text::escape(text, 256)
 }

@@ -48,59 +48,49 @@ compile_error!(
 mod array;
 mod artifacts;
 mod audit;
-mod awaited;
-mod baseline;
 mod bell;
-mod bind;
-mod builder;
 mod cell;
 mod component;
 #[cfg(feature = "confined")]
 mod confined;
-mod delivery;
-mod diagnosis;
-mod digests;
-mod failed;
-mod gpu;
-mod host_memory;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod isolation;
 mod kept;
 mod launch;
-mod permit;
 mod places;
-mod prepare;
+mod policy;
 mod request;
 #[cfg(feature = "confined")]
 mod sealed;
-mod settle;
-mod spent;
 
 pub use array::{Array, ArrayError, Element, NamedArray};
 pub use artifacts::{ArtifactCache, CacheEntry, CacheError};
-pub use audit::{Audit, Begun, NoAudit, Verb};
-pub use builder::CellBuilder;
+pub use audit::{Audit, NoAudit};
+pub use cell::builder::CellBuilder;
 pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};
 #[cfg(feature = "confined")]
 pub use confined::ProgramError;
-pub use delivery::{Consignment, Delivery, Undelivered};
-pub use diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
-pub use gpu::{GpuDevice, UnknownGpuDevice};
 pub use isolation::Waiting;
+pub use isolation::diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
+pub use launch::permit::Permit;
 pub use launch::{Ended, Launch};
-pub use permit::Permit;
 pub use places::{PlaceError, Places};
+pub use policy::{Policy, Subject, Terms};
+pub use request::delivery::{Consignment, Delivery, Undelivered};
 pub use request::{Cutting, Digests, InputError, Request};
 
 pub use hotcell_model::array::ArrayType;
+pub use hotcell_model::audit::{AuditEnd, AuditRecord, Verb};
+pub use hotcell_model::gpu::GpuDevice;
 pub use hotcell_model::job::{Observer, Source};
 pub use hotcell_model::layer::Tier;
 pub use hotcell_model::profile::{Isolation, Metering};
 pub use hotcell_model::tenant::Tenant;
+pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::{
-    component as description, grant, layer, limit, manifest, outcome, probe, report,
+    cause, component as description, grant, layer, limit, manifest, outcome, probe, report,
 };
 
 /// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.

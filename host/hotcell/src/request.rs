@@ -1,8 +1,10 @@
 //! What somebody asks for, before anything is checked.
 
+pub(crate) mod delivery;
+
+use self::delivery::Delivery;
 use crate::array::Array;
-use crate::delivery::Delivery;
-use hotcell_model::grant::{Capability, Grants};
+use hotcell_model::grant::{Capability, Wants};
 use hotcell_model::job::Observer;
 use hotcell_model::limit::Limit;
 use hotcell_model::manifest::ScalarValue;
@@ -64,7 +66,7 @@ pub struct Request {
     pub(crate) dims: BTreeMap<String, u64>,
     pub(crate) limits: BTreeMap<Limit, u64>,
     pub(crate) metering: Metering,
-    pub(crate) grants: Grants,
+    pub(crate) wants: Wants,
     pub(crate) seed: Option<u64>,
     pub(crate) threads: usize,
     pub(crate) cutting: Cutting,
@@ -90,7 +92,7 @@ impl Request {
     pub const DEFAULT_STOP_GRACE: Duration = Duration::from_millis(100);
 
     /// A request with no arguments, the component's only entry, default limits, `strict` metering, the
-    /// built-in grants, no seed, one thread per core, and digests in the report.
+    /// built-in wants, no seed, one thread per core, and digests in the report.
     pub fn new() -> Self {
         Self {
             entry: None,
@@ -100,7 +102,7 @@ impl Request {
             dims: BTreeMap::new(),
             limits: BTreeMap::new(),
             metering: Metering::default(),
-            grants: Grants::built_in(),
+            wants: Wants::default(),
             seed: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             cutting: Cutting::default(),
@@ -208,23 +210,18 @@ impl Request {
         self
     }
 
-    /// Grants one more capability.
+    /// Wants one more capability, besides `log` and `control`. It is had where the cell's policy grants it.
     #[must_use]
-    pub fn grant(mut self, capability: Capability) -> Self {
-        self.grants = self.grants.with(capability);
+    pub fn want(mut self, capability: Capability) -> Self {
+        self.wants = self.wants.with(capability);
         self
     }
 
-    /// Replaces the built-in grants.
+    /// Wants those capabilities and no others.
     #[must_use]
-    pub fn grants(mut self, grants: Grants) -> Self {
-        self.grants = grants;
+    pub fn wants(mut self, wants: impl IntoIterator<Item = Capability>) -> Self {
+        self.wants = wants.into_iter().collect();
         self
-    }
-
-    /// What is granted.
-    pub fn granted(&self) -> &Grants {
-        &self.grants
     }
 
     /// The seed of the capability `random`.

@@ -1,8 +1,11 @@
 //! What is known of a component before it runs: read by the compile worker, believed by nobody else.
 
-use crate::frame::bounded;
+use crate::bounded;
+use crate::cause::Cause;
 use crate::grant::Capability;
 use crate::limit::Breach;
+use crate::outcome::{Blame, Outcome, OutcomeKind};
+use crate::text;
 use hotcell_manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
@@ -117,18 +120,56 @@ pub struct Extent {
     pub maximum: Option<u64>,
 }
 
-/// Why a component is not accepted. The words are a parser's about hostile bytes, and raw.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a component is not accepted. The words are a parser's about hostile bytes, and raw: whoever shows them escapes
+/// them, once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
+    /// Its bytes are no WebAssembly.
+    #[error("not WebAssembly")]
+    NotWasm,
+    /// It is a core module.
+    #[error("a core module, not a component")]
+    CoreModule,
     /// Its bytes are not a component that this host would compile.
     #[error("{0}")]
     Malformed(String),
     /// It is a component, but no kernel.
     #[error("{0}")]
     NoKernel(String),
+    /// It has no manifest.
+    #[error("the component has no `{}` section", hotcell_manifest::SECTION)]
+    ManifestMissing,
     /// It is more than a limit allows.
     #[error(transparent)]
     TooMuch(#[from] Breach),
+}
+
+impl Refusal {
+    /// The longest words that cross a process boundary.
+    const WORDS_BYTES: usize = 8 << 10;
+
+    /// The same with its words cut to what crosses.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        if let Self::Malformed(why) | Self::NoKernel(why) = &mut self {
+            why.truncate(why.floor_char_boundary(Self::WORDS_BYTES));
+        }
+        self
+    }
+
+    /// How what was asked of the component ends.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotWasm => Outcome::because(vec![Cause::NotWasm]),
+            Self::CoreModule => Outcome::because(vec![Cause::CoreModule]),
+            Self::ManifestMissing => Outcome::because(vec![Cause::ManifestMissing]),
+            Self::TooMuch(breach) => Outcome::breached(*breach),
+            Self::Malformed(why) | Self::NoKernel(why) => {
+                let why = text::escape(why, 2048);
+                Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, why)
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -146,5 +187,15 @@ mod tests {
         assert_eq!(needs("hotcell:kernel/clock@0.2.0"), Need::AnotherHost);
         assert_eq!(needs("hotcell:kernel/clock"), Need::AnotherHost);
         assert_eq!(needs("wasi:filesystem/types@0.2.6"), Need::AnotherHost);
+    }
+
+    #[test]
+    fn a_refusals_words_stay_as_they_are_and_are_cut() {
+        for why in ["import `\u{16}x`\n\\n", "", "ü"] {
+            let refusal = Refusal::Malformed(why.to_owned());
+            assert_eq!(refusal.clone().cut(), refusal);
+        }
+        let long = Refusal::NoKernel("ü".repeat(Refusal::WORDS_BYTES)).cut();
+        assert_eq!(long.to_string().len(), Refusal::WORDS_BYTES);
     }
 }

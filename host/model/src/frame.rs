@@ -5,21 +5,18 @@
 //! before anything is allocated (`bounded`), what follows the value is an error, and nothing that arrives is unwrapped.
 //! What is larger than a frame travels in memory that both sides map.
 
-pub(crate) mod bounded;
 mod compiler;
 mod gpu;
 mod runner;
-mod words;
 
 pub use compiler::{CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription};
 pub use gpu::{FromGpu, GpuRequest, ToGpu};
 pub use runner::{
-    Cancel, FromRunner, InputPlace, LaunchRequest, LoadRequest, OutputPlace, ToRunner, WireJob,
-    WireLine, WireTimings, WireUsage, WireUsed,
+    Cancel, FromRunner, InputPlace, LaunchRequest, LoadRequest, LogPiece, OutputPlace, ToRunner,
 };
-pub use words::{WireBreach, WireLimits, WireOutcome, WireRefusal, WireScalar};
 
-use crate::layer::{Layer, LayerReport};
+use crate::bounded;
+use crate::layer::{Layer, LayerReport, WorkerKind};
 use serde::{Deserialize, Serialize};
 
 /// The largest frame in bytes.
@@ -28,36 +25,11 @@ pub const MAX_BYTES: usize = 64 << 10;
 pub const MAX_DESCRIPTORS: usize = 250;
 /// The most bytes of arrays that travel inside a frame, each way.
 pub const INLINE_BYTES: usize = 32 << 10;
-/// The most arrays that travel inside a frame: more than a signature has room for.
-pub const INLINE_ARRAYS: usize = 1024;
 /// The largest piece of a log line in one frame.
 pub const LINE_BYTES: usize = 16 << 10;
 
 /// What a build of hotcell is told apart by: supervisor and workers must have the same.
 pub type BuildId = [u8; 16];
-
-/// The kinds of worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum WorkerKind {
-    /// Reads, checks and compiles one component.
-    Compiler,
-    /// Runs one tenant's launches of one component.
-    Runner,
-    /// Does one tenant's GPU work on one device.
-    Gpu,
-}
-
-impl WorkerKind {
-    /// The file name of its program.
-    pub fn program(self) -> &'static str {
-        match self {
-            Self::Compiler => "hotcell-compiler",
-            Self::Runner => "hotcell-runner",
-            Self::Gpu => "hotcell-gpu",
-        }
-    }
-}
 
 /// The first frame of every worker, sent before it has seen a hostile byte.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +131,7 @@ fn check_len(requested: usize) -> Result<(), FrameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Outcome;
     use crate::probe::{Attempt, Probe};
 
     #[test]
@@ -201,7 +174,7 @@ mod tests {
             Err(FrameError::TooLong { .. })
         ));
         let mut buffer = Vec::new();
-        let frame = FromRunner::Log(WireLine {
+        let frame = FromRunner::Log(LogPiece {
             id: 0,
             level: crate::report::LogLevel::Info,
             text: "x".repeat(MAX_BYTES),
@@ -219,7 +192,7 @@ mod tests {
         let mut bytes = vec![1];
         bytes.extend([0xff; 8]);
         bytes.push(0x0f);
-        assert!(decode::<WireOutcome>(&bytes).is_err());
+        assert!(decode::<Outcome>(&bytes).is_err());
         assert!(decode::<Vec<String>>(&bytes[1..]).is_err());
     }
 
@@ -257,8 +230,9 @@ mod tests {
 
     #[test]
     fn no_list_of_a_worker_holds_more_than_there_is_reason_for() {
-        use crate::gpu::GpuAnswer;
-        use crate::outcome::{Blame, Outcome, OutcomeKind};
+        use crate::gpu::{GpuAnswer, Payload};
+        use crate::job::RunEnd;
+        use crate::outcome::{Blame, OutcomeKind};
         // A layer that is enforced in no words, and a stack's frame of which nothing is known.
         let three = [0, 0, 0];
         let hello = Hello {
@@ -276,16 +250,17 @@ mod tests {
         };
         assert_bounded(&ready, &three, 0);
         let trapped = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
-        let trapped = WireOutcome::from(&trapped);
         assert_bounded(&trapped, &three, 0);
-        let used = FromRunner::Finished(Box::new(WireUsed {
+        // The capability that a guest does not want.
+        let not_wanted = [6, 0];
+        assert_bounded(&trapped, &not_wanted, 1);
+        let ended = FromRunner::Ended {
             id: 1,
-            outcome: trapped,
-            usage: Default::default(),
-            timings: Default::default(),
-            inline: Vec::new(),
-        }));
-        assert_bounded(&used, &[0], 0);
+            end: Box::new(RunEnd::not_run(trapped)),
+        };
+        assert_bounded(&ended, &[0], 0);
+        let claims = RunEnd::<Payload>::not_run(Outcome::done()).usage;
+        assert_bounded(&claims, &[0], 0);
         // Behind the profile stands that there is no end.
         let ended = FromGpu::Ended {
             id: 1,

@@ -7,11 +7,26 @@ mod ledger;
 
 pub use ledger::LEDGER_BYTES;
 
-use crate::frame::bounded;
 use crate::limit::{Amount, Breach, Limit, Unit};
+use crate::names::named;
 use crate::outcome::{Blame, Outcome, OutcomeKind};
+use crate::{bounded, exact};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+named! {
+    /// The devices that GPU work may go to: the operator's choice, never the kernel's.
+    #[derive(Default)]
+    pub enum GpuDevice, "GPU device" {
+        /// Whatever the machine has, hardware before software.
+        #[default]
+        Any = "any",
+        /// A software device alone: Mesa's lavapipe.
+        Software = "software",
+        /// None: everything is checked and charged, and no shader runs. For tests of what stands around kernels.
+        Nothing = "nothing",
+    }
+}
 
 /// The number of a thing that a session holds. Never used twice in one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -350,41 +365,38 @@ impl GpuEnd {
 
     /// How the launch ends for it; `None` where whoever stopped it knows better.
     pub fn outcome(&self) -> Option<Outcome> {
-        let spent = |kind, reproducible| {
+        let spent = |kind| {
             let breach = self.breach()?;
             Some(Outcome {
-                limit: Some(breach),
-                reproducible,
-                ..Outcome::failed(kind, Blame::Guest, self.words_of(&breach))
+                kind,
+                message: self.words_of(&breach),
+                ..Outcome::breached(breach)
+            })
+        };
+        let failed = |kind, blame, message| {
+            Some(Outcome {
+                reproducible: false,
+                ..Outcome::failed(kind, blame, message)
             })
         };
         match self {
-            // Who comes first is given what others are not, so that near the limit it may end in another way.
-            Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted, false),
-            Self::Timeout { .. } | Self::Deadline { .. } => spent(OutcomeKind::GpuTimeout, false),
+            Self::FuelExhausted { .. } => spent(OutcomeKind::GpuFuelExhausted),
+            // The launch's own deadline, too: it was the device that was waited for.
+            Self::Timeout { .. } | Self::Deadline { .. } => spent(OutcomeKind::GpuTimeout),
             Self::NotCompiled {
                 waited_ns,
                 maximum_ns,
-            } => Some(Outcome {
-                reproducible: false,
-                ..Outcome::failed(
-                    OutcomeKind::GpuTimeout,
-                    Blame::Guest,
-                    format!(
-                        "the GPU's driver did not compile a shader within {}, after {}: make the shader smaller",
-                        Unit::Ns.format(*maximum_ns),
-                        Unit::Ns.format(*waited_ns)
-                    ),
-                )
-            }),
-            Self::Lost(why) => Some(Outcome {
-                reproducible: false,
-                ..Outcome::failed(
-                    OutcomeKind::GpuLost,
-                    Blame::Unknown,
-                    format!("the GPU was lost: {why}"),
-                )
-            }),
+            } => {
+                let (maximum, waited) = (Unit::Ns.format(*maximum_ns), Unit::Ns.format(*waited_ns));
+                let message = format!(
+                    "the GPU's driver did not compile a shader within {maximum}, after {waited}: make the shader smaller"
+                );
+                failed(OutcomeKind::GpuTimeout, Blame::Guest, message)
+            }
+            Self::Lost(why) => {
+                let message = format!("the GPU was lost: {why}");
+                failed(OutcomeKind::GpuLost, Blame::Unknown, message)
+            }
             Self::Stopped => None,
         }
     }
@@ -406,30 +418,42 @@ impl GpuEnd {
 
 /// What a launch used of the GPU, as its session says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GpuUsage {
     /// GPU fuel that the dispatches could have spent at most, as admitted.
+    #[serde(with = "exact")]
     pub fuel_bound: u64,
     /// The part of the fuel that is known before a dispatch, exactly; it was charged.
+    #[serde(with = "exact")]
     pub fuel_static: u64,
     /// What dispatches with loops of unknown length said they spent, in coarse steps; it was charged.
+    #[serde(with = "exact")]
     pub fuel_dynamic: u64,
     /// Whether fuel ran out.
     pub is_fuel_exhausted: bool,
     /// Dispatches.
+    #[serde(with = "exact")]
     pub dispatches: u64,
     /// Invocations over all dispatches.
+    #[serde(with = "exact")]
     pub invocations: u64,
     /// The most bytes held at once, staging included.
+    #[serde(with = "exact")]
     pub peak_bytes: u64,
     /// Buffers made.
+    #[serde(with = "exact")]
     pub buffers: u64,
     /// Pipelines asked for, those from the cache included.
+    #[serde(with = "exact")]
     pub pipelines: u64,
     /// Bind sets made.
+    #[serde(with = "exact")]
     pub bind_sets: u64,
     /// Bytes of WGSL.
+    #[serde(with = "exact")]
     pub shader_bytes: u64,
     /// Time from each submission to its end, in nanoseconds.
+    #[serde(with = "exact")]
     pub time_ns: u64,
     /// Fuel spent by each dispatch, in order; only with `--gpu-profile`.
     #[serde(deserialize_with = "bounded::list::<_, _, PROFILED_DISPATCHES>")]
@@ -438,12 +462,16 @@ pub struct GpuUsage {
 
 /// What one dispatch spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GpuDispatchFuel {
     /// Its invocations.
+    #[serde(with = "exact")]
     pub invocations: u64,
     /// What was charged before it.
+    #[serde(with = "exact")]
     pub fuel_static: u64,
     /// What its loops spent, exactly.
+    #[serde(with = "exact")]
     pub fuel_dynamic: u64,
 }
 
@@ -486,14 +514,14 @@ mod tests {
         };
         let outcome = |end: GpuEnd| end.outcome().unwrap();
         let (running, compiling) = (outcome(of(false)), outcome(of(true)));
-        assert_eq!(running.limit, compiling.limit);
+        assert_eq!(running.breach(), compiling.breach());
         assert!(!running.message.contains("compiled"), "{running:?}");
         assert!(compiling.message.contains("compiled"), "{compiling:?}");
         let driver = outcome(GpuEnd::NotCompiled {
             waited_ns: 31_000_000_000,
             maximum_ns: 30_000_000_000,
         });
-        assert_eq!(driver.limit, None);
+        assert_eq!(driver.breach(), None);
         let says = "did not compile a shader within 30s, after 31s: make the shader smaller";
         assert!(driver.message.ends_with(says), "{driver:?}");
         for outcome in [running, compiling, driver] {

@@ -1,79 +1,56 @@
-//! Capabilities a kernel may import, and the set an operator grants.
+//! Capabilities a kernel may import, those that a request wants, and those that are granted.
 
+use crate::names::named;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::str::FromStr;
 
-/// Something outside its own memory that a kernel can be allowed to reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Capability {
+/// Whether a capability can be had where the same inputs must give the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Determinism {
+    /// It changes no result.
+    Always,
+    /// With a seed.
+    Seeded,
+    /// Its answers differ from run to run, or from machine to machine.
+    Never,
+}
+
+macro_rules! capabilities {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $interface:literal, $determinism:ident;)+) => {
+        named! {
+            /// Something outside its own memory that a kernel can be allowed to reach.
+            #[derive(PartialOrd, Ord)]
+            pub enum Capability, "capability" {
+                $($(#[$doc])* $variant = $name,)+
+            }
+        }
+
+        impl Capability {
+            /// The WIT interface that the capability stands for, without its version.
+            pub const fn interface(self) -> &'static str {
+                match self { $(Self::$variant => $interface,)+ }
+            }
+
+            /// Whether deterministic metering can have it.
+            pub const fn determinism(self) -> Determinism {
+                match self { $(Self::$variant => Determinism::$determinism,)+ }
+            }
+        }
+    };
+}
+
+capabilities! {
     /// Bounded log lines.
-    Log,
+    Log = "log", "hotcell:kernel/log", Always;
     /// Should-stop and progress.
-    Control,
+    Control = "control", "hotcell:kernel/control", Always;
     /// Elapsed time, quantised.
-    Clock,
+    Clock = "clock", "hotcell:kernel/clock", Never;
     /// Random bytes.
-    Random,
+    Random = "random", "hotcell:kernel/random", Seeded;
     /// Compute on a GPU.
-    Gpu,
+    Gpu = "gpu", "hotcell:gpu/compute", Never;
 }
-
-impl Capability {
-    /// Every capability.
-    pub const ALL: [Self; 5] = [
-        Self::Log,
-        Self::Control,
-        Self::Clock,
-        Self::Random,
-        Self::Gpu,
-    ];
-
-    /// The name on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::Control => "control",
-            Self::Clock => "clock",
-            Self::Random => "random",
-            Self::Gpu => "gpu",
-        }
-    }
-
-    /// The WIT interface that the capability stands for, without its version.
-    pub fn interface(self) -> &'static str {
-        match self {
-            Self::Log => "hotcell:kernel/log",
-            Self::Control => "hotcell:kernel/control",
-            Self::Clock => "hotcell:kernel/clock",
-            Self::Random => "hotcell:kernel/random",
-            Self::Gpu => "hotcell:gpu/compute",
-        }
-    }
-}
-
-impl fmt::Display for Capability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Capability {
-    type Err = UnknownCapability;
-
-    fn from_str(name: &str) -> Result<Self, UnknownCapability> {
-        Self::ALL
-            .into_iter()
-            .find(|capability| capability.name() == name)
-            .ok_or_else(|| UnknownCapability(name.chars().take(64).collect()))
-    }
-}
-
-/// A name that is no capability.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown capability `{0}` (known: log, control, clock, random, gpu)")]
-pub struct UnknownCapability(pub String);
 
 /// The capabilities granted to a launch, without duplicates, in a fixed order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,6 +72,11 @@ impl Grants {
     #[must_use]
     pub fn with(self, capability: Capability) -> Self {
         self.0.into_iter().chain([capability]).collect()
+    }
+
+    /// Every capability that there is.
+    pub fn all() -> Self {
+        Capability::ALL.into_iter().collect()
     }
 
     /// Whether `capability` is granted.
@@ -136,6 +118,40 @@ impl fmt::Display for Grants {
         }
         let names: Vec<&str> = self.iter().map(Capability::name).collect();
         f.write_str(&names.join(", "))
+    }
+}
+
+/// The capabilities that a request wants: it has those of them that are granted, and no others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Wants(Grants);
+
+impl Wants {
+    /// This set and one more.
+    #[must_use]
+    pub fn with(self, capability: Capability) -> Self {
+        Self(self.0.with(capability))
+    }
+
+    /// Those that `offered` grants.
+    pub fn granted_by(&self, offered: &Grants) -> Grants {
+        self.0
+            .iter()
+            .filter(|wanted| offered.has(*wanted))
+            .collect()
+    }
+}
+
+impl Default for Wants {
+    /// What the built-in policy grants: `log` and `control`.
+    fn default() -> Self {
+        Self(Grants::built_in())
+    }
+}
+
+impl FromIterator<Capability> for Wants {
+    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
+        Self(capabilities.into_iter().collect())
     }
 }
 

@@ -1,5 +1,6 @@
 //! One launch as a runner sees it: everything checked, nothing left to look up.
 
+use crate::bounded;
 use crate::gpu::GpuLink;
 use crate::grant::Grants;
 use crate::limit::Limits;
@@ -7,11 +8,15 @@ use crate::outcome::Outcome;
 use crate::report::{LogLine, Timings, Usage};
 use bytes::Bytes;
 use hotcell_manifest::ScalarValue;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::sync::Arc;
 
+/// The most arrays that travel inside a frame: more than a signature has room for.
+pub const INLINE_ARRAYS: usize = 1024;
+
 /// What a runner needs besides the arrays' bytes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The entry to run.
     pub entry: String,
@@ -39,7 +44,7 @@ pub struct Job {
 }
 
 /// One array of a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobArray {
     /// The parameter's name.
     pub name: String,
@@ -58,7 +63,7 @@ pub struct JobArray {
 }
 
 /// How a launch is cut into chunks: a function of shapes and manifest alone, never of the machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The position of the split dimension in [`Job::dims`].
     pub dim: usize,
@@ -143,28 +148,53 @@ pub struct JobData {
     pub gpu: Option<Arc<dyn GpuLink>>,
 }
 
-/// An array that came back.
-#[derive(Clone, Debug)]
-pub struct ResultArray {
-    /// The parameter's name.
-    pub name: String,
-    /// Its bytes, in memory.
-    pub source: Source,
-}
-
-/// How a launch ended, and what it used.
-#[derive(Debug)]
-pub struct Finished {
+/// How a run ended and what it used, with its outputs as they are held where it is told: by whatever ran the guest,
+/// between two processes, and by the supervisor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "O: Deserialize<'de>"))]
+pub struct RunEnd<O> {
     /// How it ended.
     pub outcome: Outcome,
-    /// The arrays that were written, in the job's order; empty unless the outcome keeps them.
-    pub results: Vec<ResultArray>,
     /// What it used.
     pub usage: Usage,
-    /// Where the time went, as far as the runner knows.
+    /// Where the time went, as far as whoever tells it knows.
     pub timings: Timings,
-    /// The guest's log lines.
+    /// The guest's log lines. Between processes they come before the end, one by one.
+    #[serde(deserialize_with = "bounded::list::<_, _, 0>")]
     pub log: Vec<LogLine>,
+    /// The arrays that were written, in the job's order; empty unless the outcome keeps them.
+    #[serde(deserialize_with = "bounded::list::<_, _, INLINE_ARRAYS>")]
+    pub outputs: Vec<O>,
+}
+
+impl<O> RunEnd<O> {
+    /// The end of a launch that did not get to run.
+    pub fn not_run(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            usage: Usage::default(),
+            timings: Timings::default(),
+            log: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// The same end, its outputs held in another way.
+    pub fn map_outputs<P>(self, map: impl FnOnce(Vec<O>) -> Vec<P>) -> RunEnd<P> {
+        RunEnd {
+            outcome: self.outcome,
+            usage: self.usage,
+            timings: self.timings,
+            log: self.log,
+            outputs: map(self.outputs),
+        }
+    }
+
+    /// Puts another end in the place of its own: what came out is discarded.
+    pub fn overrule(&mut self, outcome: Outcome) {
+        self.outputs.clear();
+        self.outcome = outcome;
+    }
 }
 
 /// Hears of a running launch what its user may want to see at once.
@@ -215,5 +245,40 @@ mod tests {
             Split::cut(0, 1 << 20, Split::OPERATIONS_PER_CHUNK * 2).chunks(),
             2
         );
+    }
+
+    #[test]
+    fn a_job_crosses_unchanged() {
+        let job = Job {
+            entry: "k".into(),
+            dims: vec![("n".into(), 7)],
+            scalars: vec![
+                ("a".into(), ScalarValue::F32(f32::INFINITY)),
+                ("b".into(), ScalarValue::F64(-0.0)),
+            ],
+            arrays: vec![JobArray {
+                name: "x".into(),
+                is_read: true,
+                is_written: false,
+                size_bytes: 28,
+                split_stride_bytes: Some(4),
+                halo: 2,
+            }],
+            split: Some(Split {
+                dim: 0,
+                bounds: vec![0, 3, 7],
+            }),
+            limits: Limits::defaults(Default::default()),
+            grants: Grants::built_in(),
+            seed: Some(9),
+            threads: 2,
+            stop_grace: std::time::Duration::from_millis(100),
+            has_gpu_profile: false,
+        };
+        let bytes = postcard::to_stdvec(&job).unwrap();
+        let crossed: Job = postcard::from_bytes(&bytes).unwrap();
+        // Who chose the limits stays behind.
+        let limits = job.limits.clone();
+        assert_eq!(Job { limits, ..crossed }, job);
     }
 }

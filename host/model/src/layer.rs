@@ -3,80 +3,43 @@
 //! A worker reports its layers before it has seen a hostile byte, so the report can be believed then; no
 //! later one is. A layer that the machine lacks is a named absence, with what would bring it.
 
-use crate::frame::WorkerKind;
+use crate::names::named;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
-/// One layer around a worker, in the order in which they are put on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layer {
-    /// No mapping ever becomes executable that was not, and none is both writable and executable (MDWE).
-    WriteXorExecute,
-    /// No environment variable is left.
-    Environment,
-    /// No descriptor is open but the named ones.
-    Descriptors,
-    /// The worker is killed when its supervisor dies.
-    ParentDeath,
-    /// Limits of the operating system on memory, CPU time, files, processes and core dumps.
-    ResourceLimits,
-    /// A cgroup of its own, whose counters the worker cannot touch.
-    Cgroup,
-    /// User, mount, network, IPC, UTS and cgroup namespaces of its own, and an empty root directory.
-    Namespaces,
-    /// No program can raise privileges.
-    NoNewPrivileges,
-    /// No capability, in any set.
-    Capabilities,
-    /// No file, no TCP port, no signal or abstract socket outside.
-    Landlock,
-    /// No core dump, and no tracing by processes of the same user.
-    Undumpable,
-    /// System calls by allow-list, while hostile bytes are loaded.
-    LoadFilter,
-    /// System calls by allow-list, from before the first guest instruction on.
-    Filter,
+named! {
+    /// One layer around a worker, in the order in which they are put on.
+    #[derive(PartialOrd, Ord)]
+    pub enum Layer, "layer" {
+        /// No mapping ever becomes executable that was not, and none is both writable and executable (MDWE).
+        WriteXorExecute = "write-xor-execute",
+        /// No environment variable is left.
+        Environment = "environment",
+        /// No descriptor is open but the named ones.
+        Descriptors = "descriptors",
+        /// The worker is killed when its supervisor dies.
+        ParentDeath = "parent-death",
+        /// Limits of the operating system on memory, CPU time, files, processes and core dumps.
+        ResourceLimits = "resource-limits",
+        /// A cgroup of its own, whose counters the worker cannot touch.
+        Cgroup = "cgroup",
+        /// User, mount, network, IPC, UTS and cgroup namespaces of its own, and an empty root directory.
+        Namespaces = "namespaces",
+        /// No program can raise privileges.
+        NoNewPrivileges = "no-new-privileges",
+        /// No capability, in any set.
+        Capabilities = "capabilities",
+        /// No file, no TCP port, no signal or abstract socket outside.
+        Landlock = "landlock",
+        /// No core dump, and no tracing by processes of the same user.
+        Undumpable = "undumpable",
+        /// System calls by allow-list, while hostile bytes are loaded.
+        LoadFilter = "load-filter",
+        /// System calls by allow-list, from before the first guest instruction on.
+        Filter = "filter",
+    }
 }
 
 impl Layer {
-    /// Every layer, in order.
-    pub const ALL: [Self; 13] = [
-        Self::WriteXorExecute,
-        Self::Environment,
-        Self::Descriptors,
-        Self::ParentDeath,
-        Self::ResourceLimits,
-        Self::Cgroup,
-        Self::Namespaces,
-        Self::NoNewPrivileges,
-        Self::Capabilities,
-        Self::Landlock,
-        Self::Undumpable,
-        Self::LoadFilter,
-        Self::Filter,
-    ];
-
-    /// The name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WriteXorExecute => "write-xor-execute",
-            Self::Environment => "environment",
-            Self::Descriptors => "descriptors",
-            Self::ParentDeath => "parent-death",
-            Self::ResourceLimits => "resource-limits",
-            Self::Cgroup => "cgroup",
-            Self::Namespaces => "namespaces",
-            Self::NoNewPrivileges => "no-new-privileges",
-            Self::Capabilities => "capabilities",
-            Self::Landlock => "landlock",
-            Self::Undumpable => "undumpable",
-            Self::LoadFilter => "load-filter",
-            Self::Filter => "filter",
-        }
-    }
-
     /// The best tier that can be had without the layer.
     fn tier_without(self) -> Tier {
         match self {
@@ -85,12 +48,6 @@ impl Layer {
             Self::Namespaces | Self::Landlock => Tier::Unprivileged,
             _ => Tier::Insecure,
         }
-    }
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
     }
 }
 
@@ -139,25 +96,44 @@ impl LayerReport {
     }
 }
 
-/// How strong the walls around a worker are, weakest first.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+/// The kinds of worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    /// A layer is missing that the walls rest on: a worker that is taken over can act.
-    Insecure,
-    /// The system-call filter and what it rests on; namespaces or Landlock are missing.
-    Unprivileged,
-    /// Every layer but the cgroup, which is a last line under limits that are enforced elsewhere too.
-    #[default]
-    Full,
+pub enum WorkerKind {
+    /// Reads, checks and compiles one component.
+    Compiler,
+    /// Runs one tenant's launches of one component.
+    Runner,
+    /// Does one tenant's GPU work on one device.
+    Gpu,
+}
+
+impl WorkerKind {
+    /// The file name of its program.
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Compiler => "hotcell-compiler",
+            Self::Runner => "hotcell-runner",
+            Self::Gpu => "hotcell-gpu",
+        }
+    }
+}
+
+named! {
+    /// How strong the walls around a worker are, weakest first.
+    #[derive(Default, PartialOrd, Ord)]
+    pub enum Tier, "isolation tier" {
+        /// A layer is missing that the walls rest on: a worker that is taken over can act.
+        Insecure = "insecure",
+        /// The system-call filter and what it rests on; namespaces or Landlock are missing.
+        Unprivileged = "unprivileged",
+        /// Every layer but the cgroup, which is a last line under limits that are enforced elsewhere too.
+        #[default]
+        Full = "full",
+    }
 }
 
 impl Tier {
-    /// Every tier, weakest first.
-    pub const ALL: [Self; 3] = [Self::Insecure, Self::Unprivileged, Self::Full];
-
     /// The tier that those layers make around a compiler or a runner. A layer that is not spoken of is absent.
     pub fn of(layers: &[LayerReport]) -> Self {
         Self::with(layers, Layer::tier_without)
@@ -184,32 +160,6 @@ impl Tier {
             .map(without)
             .min()
             .unwrap_or(Self::Full)
-    }
-
-    /// The name on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Insecure => "insecure",
-            Self::Unprivileged => "unprivileged",
-            Self::Full => "full",
-        }
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Tier {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|tier| tier.name() == text)
-            .ok_or_else(|| format!("`{text}` is no isolation tier (full, unprivileged, insecure)"))
     }
 }
 
@@ -253,19 +203,5 @@ mod tests {
         let mut layers = all_but(&[]);
         layers.retain(|report| report.layer != Layer::Filter);
         assert_eq!(Tier::of(&layers), Tier::Insecure);
-    }
-
-    #[test]
-    fn names_are_those_of_the_json() {
-        for layer in Layer::ALL {
-            assert_eq!(
-                serde_json::to_string(&layer).unwrap(),
-                format!("\"{layer}\"")
-            );
-        }
-        for tier in Tier::ALL {
-            assert_eq!(tier.name().parse(), Ok(tier));
-            assert_eq!(serde_json::to_string(&tier).unwrap(), format!("\"{tier}\""));
-        }
     }
 }

@@ -8,19 +8,25 @@
 //! * [`gpu`]: what a runner asks of the GPU
 //! * [`job`]: one launch as a runner sees it
 //! * [`component`]: what is known of a component before it runs
+//! * [`audit`]: what a trail has of everything that is asked for
 //! * [`frame`]: what the supervisor and its workers say to each other
 //! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
-//! * [`outcome`] and [`report`]: how it ended, and what an operator reads
+//! * [`outcome`], [`cause`] and [`report`]: how it ended, why, and what an operator reads
 
 pub mod array;
+pub mod audit;
+pub(crate) mod bounded;
+pub mod cause;
 pub mod component;
 pub mod digest;
+mod exact;
 pub mod frame;
 pub mod gpu;
 pub mod grant;
 pub mod job;
 pub mod layer;
 pub mod limit;
+pub mod names;
 pub mod outcome;
 pub mod probe;
 pub mod profile;
@@ -28,5 +34,6 @@ pub mod report;
 pub mod stop;
 pub mod tenant;
 pub mod text;
+pub mod time;
 
 pub use hotcell_manifest as manifest;

@@ -4,6 +4,8 @@
 //! A launch's [`Limits`] remember where each value came from, so that a report can say which number
 //! stopped it and who chose that number.
 
+use crate::time::nanoseconds;
+use crate::{bounded, exact};
 use hotcell_manifest::{Kernel, Weight, units};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -192,14 +194,56 @@ limits! {
 
 impl Limit {
     /// Whether it is a limit of the GPU's. The guest that has a GPU can lower each of them, and none of the others.
-    pub fn is_of_gpu(self) -> bool {
-        (Self::GpuFuel as usize..=Self::GpuInvocations as usize).contains(&(self as usize))
+    pub const fn is_of_gpu(self) -> bool {
+        self as usize >= Self::GpuFuel as usize && self as usize <= Self::GpuInvocations as usize
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+/// The most that each limit can be set to: the operator's, at most the built-in ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ceilings([u64; Limit::ALL.len()]);
+
+impl Default for Ceilings {
+    /// The built-in ceilings.
+    fn default() -> Self {
+        Self(std::array::from_fn(|at| Limit::ALL[at].ceiling()))
+    }
+}
+
+impl Ceilings {
+    /// The same, with one lowered. Nothing raises one above the built-in: what workers reserve depends on those.
+    #[must_use]
+    pub fn lower(mut self, limit: Limit, value: u64) -> Self {
+        let ceiling = &mut self.0[limit as usize];
+        *ceiling = value.min(*ceiling);
+        self
+    }
+
+    /// A limit's ceiling, in its unit.
+    pub fn get(&self, limit: Limit) -> u64 {
+        self.0[limit as usize]
+    }
+
+    /// Holds a value that is asked for against the limit's ceiling.
+    ///
+    /// # Errors
+    /// It is above.
+    pub fn check(&self, limit: Limit, requested: u64) -> Result<(), AboveCeiling> {
+        let maximum = self.get(limit);
+        match requested <= maximum {
+            true => Ok(()),
+            false => Err(AboveCeiling {
+                limit,
+                requested,
+                maximum,
+            }),
+        }
     }
 }
 
@@ -211,18 +255,48 @@ pub enum LimitSource {
     Default,
     /// The kernel's author, in the manifest.
     Manifest,
+    /// The operator: a policy's limit, or its ceiling where a default is above that.
+    Policy,
     /// Whoever asked for the launch: the command line or the embedding program.
     Request,
 }
 
-/// The limits of one launch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The limits of one launch. Between processes their values cross, and not who chose them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Values", try_from = "Values")]
 pub struct Limits {
     values: Vec<(u64, LimitSource)>,
 }
 
+/// The values of all limits, in the order of [`Limit::ALL`].
+#[derive(Serialize, Deserialize)]
+struct Values(#[serde(deserialize_with = "bounded::list::<_, _, { Limit::ALL.len() }>")] Vec<u64>);
+
+impl From<Limits> for Values {
+    fn from(limits: Limits) -> Self {
+        Self(limits.values.iter().map(|(value, _)| *value).collect())
+    }
+}
+
+impl TryFrom<Values> for Limits {
+    type Error = String;
+
+    fn try_from(Values(values): Values) -> Result<Self, String> {
+        if values.len() != Limit::ALL.len() {
+            return Err("limits of another build".to_owned());
+        }
+        let mut limits = Self::defaults(Weight::default());
+        for (limit, value) in Limit::ALL.iter().zip(values) {
+            let set = limits.try_set(*limit, value, LimitSource::Request);
+            set.map_err(|error| error.to_string())?;
+        }
+        Ok(limits)
+    }
+}
+
 /// A limit that was asked for above its ceiling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(deny_unknown_fields)]
 #[error(
     "limit {limit} of {} is above its ceiling of {}",
     limit.unit().format(*requested),
@@ -232,8 +306,10 @@ pub struct AboveCeiling {
     /// The limit.
     pub limit: Limit,
     /// What was asked for.
+    #[serde(with = "exact")]
     pub requested: u64,
     /// The ceiling.
+    #[serde(with = "exact")]
     pub maximum: u64,
 }
 
@@ -246,28 +322,34 @@ impl Limits {
         }
     }
 
-    /// The defaults, with what the kernel's manifest asks for in their place.
-    ///
-    /// # Errors
-    /// The manifest asks for more than a ceiling allows.
-    pub fn of_kernel(kernel: &Kernel) -> Result<Self, AboveCeiling> {
+    /// The defaults, with what the kernel's manifest asks for in their place; and what it asks for above a ceiling.
+    pub fn of_kernel(kernel: &Kernel, ceilings: &Ceilings) -> (Self, Vec<AboveCeiling>) {
         let mut limits = Self::defaults(kernel.weight());
-        let timeout = kernel
-            .wanted_timeout()
-            .map(|timeout| u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
-        for (limit, wanted) in [
+        let timeout = kernel.wanted_timeout().map(nanoseconds);
+        let wanted = [
             (Limit::Fuel, kernel.wanted_fuel()),
             (Limit::Timeout, timeout),
             (Limit::Memory, kernel.wanted_memory_bytes()),
-        ] {
-            if let Some(requested) = wanted {
-                limits.try_set(limit, requested, LimitSource::Manifest)?;
-            }
-        }
-        Ok(limits)
+        ];
+        let set = wanted.map(|(limit, wanted)| {
+            let value = wanted?;
+            let set = limits.try_set_within(ceilings, limit, value, LimitSource::Manifest);
+            set.err()
+        });
+        (limits, set.into_iter().flatten().collect())
     }
 
-    /// Sets a limit.
+    /// Brings what is above a ceiling down to it: defaults may be, where an operator's ceilings are low.
+    pub fn cap(&mut self, ceilings: &Ceilings) {
+        for (limit, (value, source)) in Limit::ALL.iter().zip(&mut self.values) {
+            let ceiling = ceilings.get(*limit);
+            if *value > ceiling {
+                (*value, *source) = (ceiling, LimitSource::Policy);
+            }
+        }
+    }
+
+    /// Sets a limit, within the built-in ceiling.
     ///
     /// # Errors
     /// The value is above the limit's ceiling.
@@ -277,14 +359,21 @@ impl Limits {
         value: u64,
         source: LimitSource,
     ) -> Result<(), AboveCeiling> {
-        let maximum = limit.ceiling();
-        if value > maximum {
-            return Err(AboveCeiling {
-                limit,
-                requested: value,
-                maximum,
-            });
-        }
+        self.try_set_within(&Ceilings::default(), limit, value, source)
+    }
+
+    /// Sets a limit within those ceilings.
+    ///
+    /// # Errors
+    /// The value is above the limit's ceiling.
+    pub fn try_set_within(
+        &mut self,
+        ceilings: &Ceilings,
+        limit: Limit,
+        value: u64,
+        source: LimitSource,
+    ) -> Result<(), AboveCeiling> {
+        ceilings.check(limit, value)?;
         self.values[limit as usize] = (value, source);
         Ok(())
     }
@@ -306,42 +395,64 @@ impl Limits {
 }
 
 /// A limit that was reached or would have been.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(deny_unknown_fields)]
+#[error(
+    "limit {limit}: {}, at most {} allowed",
+    amount.in_words(limit.unit()),
+    limit.unit().format(*maximum)
+)]
 pub struct Breach {
     /// The limit.
     pub limit: Limit,
     /// What was used or asked for.
     pub amount: Amount,
     /// The limit's value.
+    #[serde(with = "exact")]
     pub maximum: u64,
 }
 
-/// How much of a limited thing there was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amount {
-    /// Refused before it was given.
-    Requested(u64),
-    /// Spent before it was stopped.
-    Used(u64),
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = |value| self.limit.unit().format(value);
-        let amount = match self.amount {
-            Amount::Requested(value) => format!("{} requested", format(value)),
-            Amount::Used(value) => format!("{} used", format(value)),
-        };
-        write!(
-            f,
-            "limit {}: {amount}, at most {} allowed",
-            self.limit,
-            format(self.maximum)
-        )
+impl Breach {
+    /// Whether the same work may pass the limit one time and not another: clocks, and GPU fuel that goes to the
+    /// invocations that come first.
+    pub const fn is_by_chance(&self) -> bool {
+        match self.limit {
+            Limit::Timeout
+            | Limit::CpuTime
+            | Limit::CompileCpu
+            | Limit::CompileWall
+            | Limit::GpuTime => true,
+            Limit::GpuFuel => matches!(self.amount, Amount::Used(_)),
+            _ => false,
+        }
     }
 }
 
-impl std::error::Error for Breach {}
+/// How much of a limited thing there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Amount {
+    /// Refused before it was given.
+    Requested(#[serde(with = "exact")] u64),
+    /// Spent before it was stopped.
+    Used(#[serde(with = "exact")] u64),
+}
+
+impl Amount {
+    /// The number, whichever it is.
+    pub fn value(self) -> u64 {
+        match self {
+            Self::Requested(value) | Self::Used(value) => value,
+        }
+    }
+
+    fn in_words(self, unit: Unit) -> String {
+        match self {
+            Self::Requested(value) => format!("{} requested", unit.format(value)),
+            Self::Used(value) => format!("{} used", unit.format(value)),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -389,5 +500,22 @@ mod tests {
             breach.to_string(),
             "limit memory_bytes: 512MiB requested, at most 256MiB allowed"
         );
+    }
+
+    #[test]
+    fn limits_cross_and_foreign_ones_are_refused() {
+        let mut limits = Limits::defaults(Weight::Normal);
+        limits
+            .try_set(Limit::Fuel, 7, LimitSource::Manifest)
+            .unwrap();
+        let bytes = postcard::to_stdvec(&limits).unwrap();
+        let crossed: Limits = postcard::from_bytes(&bytes).unwrap();
+        assert_eq!(crossed.get(Limit::Fuel), 7);
+        let foreign = |values: &[u64]| {
+            let bytes = postcard::to_stdvec(values).unwrap();
+            postcard::from_bytes::<Limits>(&bytes).is_err()
+        };
+        assert!(foreign(&[1]));
+        assert!(foreign(&vec![u64::MAX; Limit::ALL.len()]));
     }
 }

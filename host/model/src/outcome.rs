@@ -1,77 +1,58 @@
 //! How a launch ended, and whose doing it was.
 
-use crate::limit::{Amount, Breach};
+use crate::bounded;
+use crate::cause::Cause;
+use crate::limit::{Amount, Breach, Limit};
+use crate::names::named;
+use crate::text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The kinds of end, each with an exit code of the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutcomeKind {
-    /// The kernel ran to its end.
-    Done,
-    /// The request makes no sense: an unknown entry, a missing argument, a wrong shape.
-    Usage,
-    /// An input could not be read or an output not written.
-    Io,
-    /// The kernel returned an error of its own.
-    KernelError,
-    /// The kernel trapped.
-    Trap,
-    /// The kernel spent its fuel.
-    OutOfFuel,
-    /// The deadline passed, or the CPU time was spent.
-    Timeout,
-    /// Memory or table growth was refused and the kernel could not go on.
-    MemoryLimit,
-    /// Policy forbids the launch, or a capability is missing.
-    Denied,
-    /// The bytes are not a kernel component.
-    InvalidComponent,
-    /// A GPU dispatch spent the launch's GPU fuel.
-    GpuFuelExhausted,
-    /// A GPU limit was passed and the kernel could not go on.
-    GpuLimit,
-    /// The device did not finish in time.
-    GpuTimeout,
-    /// The device was lost.
-    GpuLost,
-    /// Somebody asked the launch to stop.
-    Cancelled,
-    /// Another limit: host calls, bytes, handles, compilation.
-    Limit,
-    /// The host failed.
-    HostFault,
-    /// A budget or a queue is full: retry later.
-    Budget,
-    /// The required isolation is not to be had.
-    Isolation,
+named! {
+    /// The kinds of end, each with an exit code of the command.
+    pub enum OutcomeKind, "outcome" {
+        /// The kernel ran to its end.
+        Done = "done",
+        /// The request makes no sense: an unknown entry, a missing argument, a wrong shape.
+        Usage = "usage",
+        /// An input could not be read or an output not written.
+        Io = "io",
+        /// The kernel returned an error of its own.
+        KernelError = "kernel-error",
+        /// The kernel trapped.
+        Trap = "trap",
+        /// The kernel spent its fuel.
+        OutOfFuel = "out-of-fuel",
+        /// The deadline passed, or the CPU time was spent.
+        Timeout = "timeout",
+        /// Memory or table growth was refused and the kernel could not go on.
+        MemoryLimit = "memory-limit",
+        /// Policy forbids the launch, or a capability is missing.
+        Denied = "denied",
+        /// The bytes are not a kernel component.
+        InvalidComponent = "invalid-component",
+        /// A GPU dispatch spent the launch's GPU fuel.
+        GpuFuelExhausted = "gpu-fuel-exhausted",
+        /// A GPU limit was passed and the kernel could not go on.
+        GpuLimit = "gpu-limit",
+        /// The device did not finish in time.
+        GpuTimeout = "gpu-timeout",
+        /// The device was lost.
+        GpuLost = "gpu-lost",
+        /// Somebody asked the launch to stop.
+        Cancelled = "cancelled",
+        /// Another limit: host calls, bytes, handles, compilation.
+        Limit = "limit",
+        /// The host failed.
+        HostFault = "host-fault",
+        /// A budget or a queue is full: retry later.
+        Budget = "budget",
+        /// The required isolation is not to be had.
+        Isolation = "isolation",
+    }
 }
 
 impl OutcomeKind {
-    /// Every kind.
-    pub const ALL: [Self; 19] = [
-        Self::Done,
-        Self::Usage,
-        Self::Io,
-        Self::KernelError,
-        Self::Trap,
-        Self::OutOfFuel,
-        Self::Timeout,
-        Self::MemoryLimit,
-        Self::Denied,
-        Self::InvalidComponent,
-        Self::GpuFuelExhausted,
-        Self::GpuLimit,
-        Self::GpuTimeout,
-        Self::GpuLost,
-        Self::Cancelled,
-        Self::Limit,
-        Self::HostFault,
-        Self::Budget,
-        Self::Isolation,
-    ];
-
     /// The exit code of the command.
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -94,28 +75,16 @@ impl OutcomeKind {
         }
     }
 
-    /// The name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Usage => "usage",
-            Self::Io => "io",
-            Self::KernelError => "kernel-error",
-            Self::Trap => "trap",
-            Self::OutOfFuel => "out-of-fuel",
-            Self::Timeout => "timeout",
-            Self::MemoryLimit => "memory-limit",
-            Self::Denied => "denied",
-            Self::InvalidComponent => "invalid-component",
-            Self::GpuFuelExhausted => "gpu-fuel-exhausted",
-            Self::GpuLimit => "gpu-limit",
-            Self::GpuTimeout => "gpu-timeout",
-            Self::GpuLost => "gpu-lost",
-            Self::Cancelled => "cancelled",
-            Self::Limit => "limit",
-            Self::HostFault => "host-fault",
-            Self::Budget => "budget",
-            Self::Isolation => "isolation",
+    /// The kind of end that a breach makes.
+    pub const fn of_breach(breach: &Breach) -> Self {
+        match (breach.limit, breach.amount) {
+            (Limit::Fuel, _) => Self::OutOfFuel,
+            (Limit::Timeout | Limit::CpuTime, _) => Self::Timeout,
+            (Limit::Memory | Limit::TableElements, _) => Self::MemoryLimit,
+            (Limit::GpuFuel, Amount::Used(_)) => Self::GpuFuelExhausted,
+            (Limit::GpuTime, Amount::Used(_)) => Self::GpuTimeout,
+            (limit, _) if limit.is_of_gpu() => Self::GpuLimit,
+            _ => Self::Limit,
         }
     }
 
@@ -151,26 +120,20 @@ impl OutcomeKind {
     }
 }
 
-impl fmt::Display for OutcomeKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+named! {
+    /// Whose doing an end was.
+    pub enum Blame, "blame" {
+        /// The kernel.
+        Guest = "guest",
+        /// Whoever asked for the launch.
+        Request = "request",
+        /// Whoever runs the host.
+        Operator = "operator",
+        /// The host itself.
+        Host = "host",
+        /// It cannot be known.
+        Unknown = "unknown",
     }
-}
-
-/// Whose doing an end was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Blame {
-    /// The kernel.
-    Guest,
-    /// Whoever asked for the launch.
-    Request,
-    /// Whoever runs the host.
-    Operator,
-    /// The host itself.
-    Host,
-    /// It cannot be known.
-    Unknown,
 }
 
 /// Where in the guest's code something went wrong, as far as its debug information says.
@@ -178,13 +141,10 @@ pub enum Blame {
 #[serde(deny_unknown_fields)]
 pub struct Frame {
     /// The function's name, demangled; cut at 256 bytes.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub function: Option<String>,
     /// The source file.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file: Option<String>,
     /// The line, from 1.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<u32>,
 }
 
@@ -201,8 +161,18 @@ impl fmt::Display for Frame {
     }
 }
 
+/// The longest message that crosses a process boundary.
+const MESSAGE_BYTES: usize = 8 << 10;
+/// The longest name of a guest's function or file that does.
+const NAME_BYTES: usize = 256;
+/// The most causes that are kept.
+pub const CAUSES: usize = 32;
+/// The most of a guest's functions that are kept.
+pub const TRACE_FRAMES: usize = 64;
+
 /// How a launch ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// The kind of end.
     pub kind: OutcomeKind,
@@ -214,9 +184,11 @@ pub struct Outcome {
     pub reproducible: bool,
     /// Whether the guest returned early because it was asked to: its outputs are kept.
     pub partial: bool,
-    /// The limit that was reached.
-    pub limit: Option<Breach>,
+    /// What it comes from, where more is known than words.
+    #[serde(deserialize_with = "bounded::list::<_, _, CAUSES>")]
+    pub causes: Vec<Cause>,
     /// The guest's innermost functions at a trap, innermost first.
+    #[serde(deserialize_with = "bounded::list::<_, _, TRACE_FRAMES>")]
     pub trace: Vec<Frame>,
 }
 
@@ -229,7 +201,7 @@ impl Outcome {
             message: String::new(),
             reproducible: true,
             partial: false,
-            limit: None,
+            causes: Vec::new(),
             trace: Vec::new(),
         }
     }
@@ -248,35 +220,86 @@ impl Outcome {
         }
     }
 
-    /// An end by a limit; the kind follows from which one.
-    pub fn breached(breach: Breach) -> Self {
-        use crate::limit::Limit;
-        let (kind, reproducible) = match breach.limit {
-            Limit::Fuel => (OutcomeKind::OutOfFuel, true),
-            Limit::Timeout | Limit::CpuTime => (OutcomeKind::Timeout, false),
-            Limit::CompileCpu | Limit::CompileWall => (OutcomeKind::Limit, false),
-            Limit::Memory | Limit::TableElements => (OutcomeKind::MemoryLimit, true),
-            _ => (OutcomeKind::Limit, true),
-        };
+    /// An end by those causes, of which there is at least one: the first decides its kind and its blame.
+    pub fn because(causes: Vec<Cause>) -> Self {
+        let words: Vec<String> = causes.iter().map(Cause::to_string).collect();
+        let (kind, blame) = causes
+            .first()
+            .map_or((OutcomeKind::HostFault, Blame::Host), |first| {
+                (first.kind(), first.blame())
+            });
         Self {
-            limit: Some(breach),
-            reproducible,
-            ..Self::failed(kind, Blame::Guest, breach.to_string())
+            reproducible: causes.iter().all(Cause::is_reproducible),
+            ..Self::failed(kind, blame, words.join("; "))
         }
+        .with(causes)
+    }
+
+    /// An end by a limit.
+    pub fn breached(breach: Breach) -> Self {
+        Self::because(vec![breach.into()])
+    }
+
+    /// The same end, with causes in place of its own.
+    #[must_use]
+    pub fn with(self, mut causes: Vec<Cause>) -> Self {
+        causes.truncate(CAUSES);
+        Self { causes, ..self }
+    }
+
+    /// The limit that was reached, if one was.
+    pub fn breach(&self) -> Option<Breach> {
+        self.causes.iter().find_map(|cause| match cause {
+            Cause::Limit(breach) => Some(*breach),
+            _ => None,
+        })
     }
 
     /// Whether whatever runs the guest can say that: its kind and blame stand in
     /// [`OutcomeKind::blames_of_runner`], and nothing in it contradicts them.
     pub fn is_of_runner(&self) -> bool {
         let is_blamed = match (self.kind, self.blame) {
-            (OutcomeKind::Done, blame) => blame.is_none() && self.limit.is_none(),
+            (OutcomeKind::Done, blame) => blame.is_none() && self.causes.is_empty(),
             (kind, Some(blame)) => kind.blames_of_runner().contains(&blame),
             (_, None) => false,
         };
         let is_done = self.kind == OutcomeKind::Done;
         is_blamed
             && is_done == self.message.is_empty()
+            && self.causes.iter().all(Cause::is_of_runner)
             && (!self.partial || self.kind.may_be_partial())
+    }
+
+    /// The same with its words escaped, where they were not, and cut to what crosses a process boundary.
+    #[must_use]
+    pub fn clean(mut self) -> Self {
+        let name = |name: &mut String| *name = text::clean(name, NAME_BYTES);
+        self.message = text::clean(&self.message, MESSAGE_BYTES);
+        self.causes.truncate(CAUSES);
+        self.trace.truncate(TRACE_FRAMES);
+        for frame in &mut self.trace {
+            frame
+                .function
+                .iter_mut()
+                .chain(&mut frame.file)
+                .for_each(name);
+        }
+        self
+    }
+
+    /// The end that a runner may claim, cleaned; `None` for one that only the supervisor can say, or that contradicts
+    /// itself.
+    ///
+    /// That it was the host's doing nobody has seen but the runner: it becomes nobody's.
+    pub fn claimed(self) -> Option<Self> {
+        let mut outcome = self.clean();
+        if !outcome.is_of_runner() {
+            return None;
+        }
+        if outcome.blame == Some(Blame::Host) {
+            outcome.blame = Some(Blame::Unknown);
+        }
+        Some(outcome)
     }
 
     /// Whether the outputs are to be kept.
@@ -285,22 +308,12 @@ impl Outcome {
     }
 }
 
-impl Amount {
-    /// The number, whichever it is.
-    pub fn value(self) -> u64 {
-        match self {
-            Self::Requested(value) | Self::Used(value) => value,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::Limit;
 
     #[test]
-    fn exit_codes_are_distinct_and_names_match_their_json() {
+    fn exit_codes_are_distinct_but_for_the_gpus() {
         for (index, kind) in OutcomeKind::ALL.into_iter().enumerate() {
             let earlier = &OutcomeKind::ALL[..index];
             let same = |k: &&OutcomeKind| k.exit_code() == kind.exit_code();
@@ -310,7 +323,6 @@ mod tests {
                     .filter(same)
                     .all(|k| k.exit_code() == 17 && k.name().starts_with("gpu-"))
             );
-            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
         }
     }
 
@@ -367,5 +379,73 @@ mod tests {
         assert!(!ended(Limit::Timeout).reproducible);
         assert_eq!(ended(Limit::HostCalls).kind, OutcomeKind::Limit);
         assert!(!ended(Limit::HostCalls).keeps_outputs());
+    }
+
+    #[test]
+    fn a_runner_cannot_claim_what_only_the_supervisor_knows() {
+        let claimed = |kind, message: &str| Outcome::failed(kind, Blame::Guest, message).claimed();
+        assert!(claimed(OutcomeKind::Trap, "x").is_some());
+        assert_eq!(claimed(OutcomeKind::Usage, "x"), None);
+        assert!(claimed(OutcomeKind::Denied, "x").is_some());
+        let refused = Outcome::failed(OutcomeKind::Denied, Blame::Operator, "x");
+        assert_eq!(refused.claimed(), None);
+        assert_eq!(claimed(OutcomeKind::Done, "x"), None);
+        let trap = || Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
+        let silent = Outcome {
+            message: String::new(),
+            ..trap()
+        };
+        assert_eq!(silent.claimed(), None);
+        let partial = Outcome {
+            partial: true,
+            ..trap()
+        };
+        assert_eq!(partial.claimed(), None);
+        assert_eq!(trap().with(vec![Cause::SeedMissing]).claimed(), None);
+        assert_eq!(Outcome::done().claimed(), Some(Outcome::done()));
+    }
+
+    #[test]
+    fn a_runners_word_that_it_was_the_host_or_the_operator_is_not_believed() {
+        let said = |kind, blame| Outcome::failed(kind, blame, "x").claimed();
+        for kind in OutcomeKind::ALL {
+            assert_eq!(said(kind, Blame::Operator), None, "{kind}");
+        }
+        for kind in [OutcomeKind::HostFault, OutcomeKind::GpuLost] {
+            let outcome = said(kind, Blame::Host).unwrap();
+            assert_eq!(outcome.blame, Some(Blame::Unknown), "{kind}");
+        }
+        assert_eq!(said(OutcomeKind::Trap, Blame::Host), None);
+        assert_eq!(said(OutcomeKind::KernelError, Blame::Request), None);
+    }
+
+    #[test]
+    fn an_honest_end_is_the_same_on_the_other_side() {
+        let frame = Frame {
+            function: Some(text::escape(&"\u{202e}ä\\".repeat(100), NAME_BYTES)),
+            file: Some(String::new()),
+            line: Some(0),
+        };
+        for message in [
+            "\\".repeat(9),
+            text::escape(&"ü\0\u{feff}".repeat(4000), 4096),
+            "…".to_owned(),
+        ] {
+            let outcome = Outcome {
+                trace: vec![frame.clone(); 8],
+                ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, message)
+            };
+            let bytes = postcard::to_stdvec(&outcome.clone().clean()).unwrap();
+            let crossed: Outcome = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(crossed.claimed(), Some(outcome));
+        }
+    }
+
+    #[test]
+    fn a_hostile_message_is_escaped_and_cut_on_arrival() {
+        let message = format!("\x1b[2J\n{}", "x".repeat(1 << 20));
+        let outcome = Outcome::failed(OutcomeKind::Trap, Blame::Guest, message);
+        let message = outcome.claimed().unwrap().message;
+        assert!(message.len() <= MESSAGE_BYTES + 8 && !message.chars().any(char::is_control));
     }
 }

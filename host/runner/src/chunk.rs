@@ -6,7 +6,7 @@ use crate::engine::LoadedKernel;
 use crate::entries::{
     ChunkRange, DestinationArgument, Dimension, KernelError, Request, Scalar, SourceArgument,
 };
-use crate::gpu::{self, GpuAccess, Line};
+use crate::gpu::{GpuAccess, Line};
 use crate::guest::{BodyClock, Guest, Random, RandomSource};
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter, Spent};
@@ -297,7 +297,7 @@ fn classify(
         CallFailure::Declined(words) => {
             // A kernel that was refused GPU work can only say so; the refusal is the cause worth telling.
             let outcome = match store.data().gpu.denied() {
-                Some(breach) => gpu::breached(breach),
+                Some(breach) => Outcome::breached(breach),
                 None => Outcome::failed(OutcomeKind::KernelError, Blame::Guest, words),
             };
             return Failure::Ended(Box::new(outcome));

@@ -1,8 +1,8 @@
 //! From wasmtime's error to an outcome in the host's words.
 
-use crate::gpu;
 use crate::stop::Stop;
 use crate::trace::trace;
+use hotcell_model::cause::Cause;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::text;
@@ -46,7 +46,7 @@ pub(crate) fn outcome_of(error: &Error, circumstances: &Circumstances<'_>) -> Ou
     // a trap it is the instantiation that was refused.
     let gave_up = matches!(trap, None | Some(Trap::UnreachableCodeReached));
     if let Some(breach) = circumstances.denied.filter(|_| gave_up) {
-        return gpu::breached(breach);
+        return Outcome::breached(breach);
     }
     if let Some(breach) = too_many(error, circumstances.limits) {
         return Outcome::breached(breach);
@@ -100,8 +100,9 @@ pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
         Stop::Misuse(message) => {
             return Outcome::failed(OutcomeKind::Trap, Blame::Guest, message.clone());
         }
-        Stop::Denied { .. } => {
-            return Outcome::failed(OutcomeKind::Denied, Blame::Guest, stop.to_string());
+        Stop::Denied { capability } => {
+            let capability = *capability;
+            return Outcome::because(vec![Cause::NotWanted { capability }]);
         }
         Stop::Gpu(outcome) => return (**outcome).clone(),
         Stop::Cancelled => Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "cancelled"),
@@ -188,9 +189,6 @@ mod tests {
         for stop in stops {
             let outcome = outcome_of_stop(&stop);
             assert!(outcome.is_of_runner(), "{stop:?}: {outcome:?}");
-        }
-        for limit in Limit::ALL {
-            assert!(gpu::breached(breach(*limit)).is_of_runner(), "{limit}");
         }
     }
 

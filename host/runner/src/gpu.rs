@@ -25,7 +25,6 @@ pub(crate) use line::Line;
 use crate::stop::Stop;
 use fault::{Failure, broken};
 use hotcell_model::limit::Breach;
-use hotcell_model::outcome::{Outcome, OutcomeKind};
 use std::sync::Arc;
 
 /// One instance's access to its launch's GPU session.
@@ -59,21 +58,12 @@ impl GpuAccess {
     }
 }
 
-/// The end of a launch that a refusal ended.
-pub(crate) fn breached(breach: Breach) -> Outcome {
-    let mut outcome = Outcome::breached(breach);
-    if breach.limit.is_of_gpu() {
-        outcome.kind = OutcomeKind::GpuLimit;
-    }
-    outcome
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use hotcell_model::gpu::GpuError;
     use hotcell_model::limit::Limit;
-    use hotcell_model::outcome::Blame;
+    use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 
     fn refused(limit: Limit) -> Result<(), Failure> {
         let (requested, maximum) = (2, 1);
@@ -90,14 +80,17 @@ mod tests {
         access.note(&refused(Limit::GpuBytes));
         access.note::<()>(&Err(fault::misuse("nonsense")));
         let breach = access.denied().unwrap();
-        let outcome = breached(breach);
+        let outcome = Outcome::breached(breach);
         assert_eq!(outcome.kind, OutcomeKind::GpuLimit);
         assert_eq!(
             outcome.message,
             "limit gpu_bytes: 2B requested, at most 1B allowed"
         );
         access.note(&refused(Limit::Handles));
-        assert_eq!(breached(access.denied().unwrap()).kind, OutcomeKind::Limit);
+        assert_eq!(
+            Outcome::breached(access.denied().unwrap()).kind,
+            OutcomeKind::Limit
+        );
         access.note(&Ok(()));
         assert_eq!(access.denied(), None);
     }
@@ -115,7 +108,7 @@ mod tests {
     fn every_limit_of_the_gpu_ends_as_one() {
         for limit in Limit::ALL.iter().copied() {
             let breach = refused(limit).unwrap_err().breach().unwrap();
-            let is_gpu = breached(breach).kind == OutcomeKind::GpuLimit;
+            let is_gpu = Outcome::breached(breach).kind == OutcomeKind::GpuLimit;
             assert_eq!(is_gpu, limit.name().starts_with("gpu_"), "{limit}");
         }
     }

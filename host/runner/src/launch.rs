@@ -14,28 +14,14 @@ use crate::gpu::Line;
 use crate::guest::RandomSource;
 use crate::meter::{Meter, nanoseconds};
 use crate::output::OutputBuffer;
-use hotcell_model::job::{Job, JobArray, JobData, Observer, Source};
+use hotcell_model::job::{Job, JobArray, JobData, Observer, RunEnd, Source};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Count, LogLine, Timings, Usage};
+use hotcell_model::report::{Timings, Usage};
 use hotcell_model::stop::StopSignal;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// How a launch ended, what it used, and its outputs.
-pub struct Ran {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The outputs that were given; empty unless the outcome keeps them.
-    pub outputs: Vec<OutputBuffer>,
-    /// What it used.
-    pub usage: Usage,
-    /// Where the time went, as far as the runner knows.
-    pub timings: Timings,
-    /// The guest's log lines.
-    pub log: Vec<LogLine>,
-}
 
 impl Runner {
     /// Runs a launch to its end on the calling thread and up to `job.threads - 1` others.
@@ -50,7 +36,7 @@ impl Runner {
         outputs: Vec<OutputBuffer>,
         signal: Arc<StopSignal>,
         observer: Arc<dyn Observer>,
-    ) -> Ran {
+    ) -> RunEnd<OutputBuffer> {
         let _ticking = self.ticker.keep_ticking();
         let chunks = job.split.as_ref().map_or(1, |split| split.chunks());
         let meter = Meter::new(job.limits.clone(), job.stop_grace, signal, observer, chunks);
@@ -290,7 +276,7 @@ impl Launch {
     }
 
     /// Puts the chunks' ends together.
-    fn join(self) -> Ran {
+    fn join(self) -> RunEnd<OutputBuffer> {
         let (plan, job) = (&self.plan, &self.job);
         let mut sums = Sums::default();
         let mut outcome = None;
@@ -399,24 +385,29 @@ fn completed(plan: &Plan, sums: &Sums) -> Outcome {
     }
 }
 
-fn finish(plan: &Plan, outcome: Outcome, outputs: Vec<OutputBuffer>, sums: Sums) -> Ran {
+fn finish(
+    plan: &Plan,
+    outcome: Outcome,
+    outputs: Vec<OutputBuffer>,
+    sums: Sums,
+) -> RunEnd<OutputBuffer> {
     let meter = &plan.meter;
     let (totals, log) = (meter.totals(), meter.take_log());
-    let duration = |duration: Duration| Count(nanoseconds(duration));
-    Ran {
+    let duration = |duration: Duration| nanoseconds(duration);
+    RunEnd {
         outcome,
         outputs,
         usage: Usage {
-            fuel_used: plan.has_fuel.then_some(Count(sums.fuel)),
+            fuel_used: plan.has_fuel.then_some(sums.fuel),
             wall_ns: duration(meter.deadline.started.elapsed()),
-            cpu_ns: Count(totals.cpu_ns),
-            peak_memory_bytes: Count(meter.memory.peak()),
-            bytes_in: Count(totals.bytes_in),
-            bytes_out: Count(totals.bytes_out),
-            host_calls: Count(totals.host_calls),
-            log_bytes: Count(log.seen_bytes),
-            log_lines_dropped: Count(log.dropped),
-            instances: Count(sums.instances),
+            cpu_ns: totals.cpu_ns,
+            peak_memory_bytes: meter.memory.peak(),
+            bytes_in: totals.bytes_in,
+            bytes_out: totals.bytes_out,
+            host_calls: totals.host_calls,
+            log_bytes: log.seen_bytes,
+            log_lines_dropped: log.dropped,
+            instances: sums.instances,
             // The session knows, and says so to whoever began it.
             gpu: None,
             claimed: Vec::new(),

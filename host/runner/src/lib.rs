@@ -30,5 +30,4 @@ mod trace;
 pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError, open_pagemap};
 #[cfg(feature = "worker")]
 pub use gpu_channel::GpuChannel;
-pub use launch::Ran;
 pub use output::OutputBuffer;

@@ -25,10 +25,7 @@ pub(crate) enum Stop {
     #[error("{0}")]
     Misuse(String),
     /// The guest called what it was not given: what its entry wants by the manifest was granted before it ran.
-    #[error(
-        "the entry called `{}`, which it does not want by its manifest and so was not given; add `{capability}` to its `wants` (and run it with `--grant {capability}` where that is not granted by default)",
-        .capability.interface()
-    )]
+    #[error("the entry called `{}`, which it was not given", capability.interface())]
     Denied {
         /// What it called.
         capability: Capability,

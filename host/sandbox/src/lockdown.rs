@@ -25,8 +25,7 @@ pub(crate) use inherited::supervisor;
 pub use limits::ResourceLimits;
 
 use crate::filter::{DriverKind, Filter, IS_TRAP_REPORT, Installed};
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted};
 use std::io;
 

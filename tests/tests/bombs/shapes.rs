@@ -80,7 +80,7 @@ fn a_bomb_that_failed_costs_nothing_the_second_time() {
         second.report.timings.cache,
         Some(CacheOutcome::FailedBefore)
     );
-    assert_eq!(second.report.timings.compile_ns.0, 0);
+    assert_eq!(second.report.timings.compile_ns, 0);
     assert!(elapsed < WALL, "{elapsed:?}");
     // Whoever allows it more has another go.
     let (third, _) = explode(
@@ -140,7 +140,7 @@ fn check(ended: &Ended, maximum: u64) -> Result<(), String> {
         ));
     }
     let compilation = ended.report.timings.compilation.as_ref();
-    let peak = compilation.map_or(0, |compilation| compilation.peak_memory_bytes.0);
+    let peak = compilation.map_or(0, |compilation| compilation.peak_memory_bytes);
     let limits = Limits::defaults(Default::default());
     let around = limits.get(Limit::ComponentBytes) + limits.get(Limit::ArtifactBytes);
     if peak > maximum + around {
@@ -158,14 +158,14 @@ fn print_head() {
 
 fn print_row(bomb: &Bomb, ended: &Ended, elapsed: Duration) {
     let compilation = ended.report.timings.compilation.clone().unwrap_or_default();
-    let breach = ended.outcome.limit.map(|breach| breach.to_string());
+    let breach = ended.outcome.breach().map(|breach| breach.to_string());
     println!(
         "{:24} {:>9.1} {:>9} {:>9} {:>9}  {} {}",
         bomb.name,
         bomb.bytes().len() as f64 / 1e6,
         elapsed.as_millis(),
-        compilation.cpu_ns.0 / 1_000_000,
-        compilation.peak_memory_bytes.0 >> 20,
+        compilation.cpu_ns / 1_000_000,
+        compilation.peak_memory_bytes >> 20,
         ended.outcome.kind,
         breach.unwrap_or_default(),
     );

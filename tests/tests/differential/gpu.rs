@@ -81,7 +81,7 @@ fn a_quota_that_the_guest_lowered_refuses_it_without_an_alert() {
     let Some(pair) = Pair::new() else { return };
     let ended = pair.run("lowered", || misuse_request(11));
     assert_eq!(ended.outcome.kind, GpuLimit);
-    let breach = ended.outcome.limit.expect("a limit");
+    let breach = ended.outcome.breach().expect("a limit");
     assert_eq!((breach.limit, breach.maximum), (Limit::GpuBytes, 4096));
 }
 

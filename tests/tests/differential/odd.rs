@@ -242,7 +242,7 @@ fn cpu_time_that_one_operation_spends_at_the_end_counts() {
     let ended = pair.run("a fill at the end", &component, request);
     assert_eq!(ended.outcome.kind, Timeout, "{:?}", ended.outcome);
     assert_eq!(
-        ended.outcome.limit.map(|breach| breach.limit),
+        ended.outcome.breach().map(|breach| breach.limit),
         Some(Limit::CpuTime)
     );
     // Whatever it ends as, the time is not held against its runner.

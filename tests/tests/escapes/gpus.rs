@@ -24,7 +24,7 @@ fn run(behaviour: &str) -> Option<Ended> {
     let cell = hostile.cell().require_tier(Tier::Insecure);
     let cell = cell.kill_grace(Duration::from_millis(100)).build().unwrap();
     let request = shader_request(DOUBLE, &vec![1; 16 << 10])
-        .grant(Capability::Gpu)
+        .want(Capability::Gpu)
         .timeout(Duration::from_millis(500));
     let begin = Instant::now();
     let ended = cell.run(&probe, request);
@@ -159,7 +159,7 @@ fn what_a_real_worker_had_used_is_known_after_it_was_killed() {
     let request = shader_request(wgsl, &[1; 4])
         .scalar("x_groups", 8_000u32)
         .limit(Limit::GpuFuel, Limit::GpuFuel.ceiling())
-        .grant(Capability::Gpu);
+        .want(Capability::Gpu);
     let launch = cell.start(&probe, request).unwrap();
     let gpus = || workers_of(std::process::id(), "hotcell-gpu");
     assert!(eventually(Duration::from_secs(30), || !gpus().is_empty()));
@@ -170,8 +170,8 @@ fn what_a_real_worker_had_used_is_known_after_it_was_killed() {
     assert!(!ended.outcome.reproducible);
     assert!(alerts(&ended).contains(&WorkerDied));
     let gpu = ended.report.usage.gpu.as_ref().unwrap();
-    assert_eq!((gpu.dispatches.0, gpu.invocations.0), (1, 8_000 * 64));
-    assert!(gpu.fuel_static.0 > 8_000 * 64 * 60_000 && gpu.shader_bytes.0 > 0);
+    assert_eq!((gpu.dispatches, gpu.invocations), (1, 8_000 * 64));
+    assert!(gpu.fuel_static > 8_000 * 64 * 60_000 && gpu.shader_bytes > 0);
     assert!(ended.report.usage.claimed.contains(&"gpu".to_owned()));
 }
 

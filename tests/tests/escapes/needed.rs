@@ -6,7 +6,7 @@ use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind::{self, Cancelled, Done, Timeout};
 use hotcell::{Array, ArrayType, Cell, Component, Ended, GpuDevice, Metering, Request, Source};
-use hotcell_model::frame::WorkerKind::{Compiler, Runner};
+use hotcell_model::layer::WorkerKind::{Compiler, Runner};
 use hotcell_model::manifest::DType;
 use hotcell_sandbox::filter::{Filter, Rule};
 use hotcell_sandbox::process::ExitKind;
@@ -151,7 +151,7 @@ fn gpu() {
     let cell = cell.build().expect("a cell without a cache");
     let probe = checkout().join("target/kernels/gpu-probe.wasm");
     let probe = Component::read(probe).expect("`cargo xtask kernels` builds it");
-    let request = shader_request(DOUBLE, &[1; 4]).grant(Capability::Gpu);
+    let request = shader_request(DOUBLE, &[1; 4]).want(Capability::Gpu);
     assert_kind(&cell.run(&probe, request), Done);
 }
 
@@ -187,8 +187,8 @@ fn attacks(cell: &Cell, metering: Metering) {
         for _ in 0..2 {
             let request = honest_request()
                 .metering(metering)
-                .grant(Capability::Clock)
-                .grant(Capability::Random)
+                .want(Capability::Clock)
+                .want(Capability::Random)
                 .timeout(Duration::from_millis(300))
                 .limit(Limit::Memory, 64 << 20);
             cell.run(&component, request);

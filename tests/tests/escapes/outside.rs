@@ -1,7 +1,7 @@
 //! Locked workers as the operating system shows them from outside: nothing here rests on what they say.
 
 use hotcell::layer::{Layer, Tier};
-use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::WorkerKind;
 use hotcell_tests::processes::{links, status_field};
 use hotcell_tests::{Locked, skip};
 use std::path::{Path, PathBuf};

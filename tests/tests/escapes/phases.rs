@@ -369,7 +369,7 @@ fn a_compile_bomb_ends_at_its_memory_with_both_numbers() {
         .timings
         .compilation
         .expect("what it took is known");
-    let told = cost.peak_memory_bytes.0;
+    let told = cost.peak_memory_bytes;
     assert!(told <= maximum, "{told} bytes in the report, of {maximum}");
     arena.assert_serves();
 }

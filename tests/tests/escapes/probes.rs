@@ -2,7 +2,7 @@
 //!
 //! That every single rule holds is shown in `host/sandbox/tests`, on the same filters.
 
-use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::probe::{Attempt, Attempted, Probe};
 use hotcell_sandbox::filter::{Action, DriverKind, Filter};
 use hotcell_sandbox::process::ExitKind;

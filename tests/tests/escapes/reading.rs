@@ -4,21 +4,22 @@
 use crate::fuzz::fuzz;
 use hotcell::description::Refusal;
 use hotcell::fuzzing::{
-    Asked, CompileAnswer, Expected, Greeting, Heard, LaunchReading, LoadAnswer, read_attempted,
-    read_compiled, read_hello, read_loaded,
+    CompileAnswer, CompileTask, Expected, Greeting, Heard, LaunchReading, LoadAnswer,
+    read_attempted, read_compiled, read_hello, read_loaded,
 };
 use hotcell::layer::{Layer, LayerReport};
 use hotcell::limit::{Amount, Breach, Limit, LimitSource, Limits};
 use hotcell::outcome::{Blame, Frame, Outcome, OutcomeKind};
 use hotcell::report::LogLevel;
 use hotcell_model::frame::{
-    Described, FromCompiler, FromRunner, Hello, Phases, WireDescription, WireLine, WireOutcome,
-    WireRefusal, WireTimings, WireUsage, WireUsed, WorkerKind, encode_long,
+    Described, FromCompiler, FromRunner, Hello, LogPiece, Phases, WireDescription, encode_long,
 };
+use hotcell_model::gpu::Payload;
+use hotcell_model::job::RunEnd;
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::probe::Attempted;
 use hotcell_tests::{Guest, description};
 use serde::Serialize;
-use serde_bytes::ByteBuf;
 
 /// The launch that runs.
 const ID: u64 = 5;
@@ -55,7 +56,7 @@ fn breach() -> Breach {
 }
 
 fn line(text: &str, is_end: bool) -> FromRunner {
-    FromRunner::Log(WireLine {
+    FromRunner::Log(LogPiece {
         id: ID,
         level: LogLevel::Info,
         text: text.into(),
@@ -64,20 +65,15 @@ fn line(text: &str, is_end: bool) -> FromRunner {
 }
 
 fn end(outcome: &Outcome, inline: &[usize]) -> FromRunner {
-    FromRunner::Finished(Box::new(WireUsed {
+    let mut end = RunEnd::not_run(outcome.clone().clean());
+    end.usage.fuel_used = Some(1 << 40);
+    end.usage.instances = 1;
+    let output = |len: &usize| Payload(vec![1; *len].into());
+    end.outputs = inline.iter().map(output).collect();
+    FromRunner::Ended {
         id: ID,
-        outcome: WireOutcome::from(outcome),
-        usage: WireUsage {
-            fuel_used: Some(1 << 40),
-            instances: 1,
-            ..WireUsage::default()
-        },
-        timings: WireTimings::default(),
-        inline: inline
-            .iter()
-            .map(|len| ByteBuf::from(vec![1; *len]))
-            .collect(),
-    }))
+        end: Box::new(end),
+    }
 }
 
 /// What an honest runner says in the course of a launch.
@@ -140,11 +136,11 @@ fn mutated_words_of_a_launch_are_violations_or_within_its_limits() {
                     assert!(is_plain(&line.message), "{line:?}");
                     (lines, kept) = (lines + 1, kept + line.message.len());
                 }
-                Ok(Heard::Finished(end)) => {
+                Ok(Heard::Ended(end)) => {
                     let outcome = &end.outcome;
                     assert!(is_plain(&outcome.message), "{outcome:?}");
                     assert_eq!(outcome.kind == OutcomeKind::Done, outcome.blame.is_none());
-                    let sizes: Vec<usize> = end.inline.iter().map(|bytes| bytes.len()).collect();
+                    let sizes: Vec<usize> = end.outputs.iter().map(|bytes| bytes.len()).collect();
                     assert_eq!(
                         sizes,
                         if outcome.keeps_outputs() {
@@ -203,7 +199,7 @@ fn mutated_greetings_and_answers_are_violations_or_checked_words() {
         bytes: 99,
         phases: Phases::default(),
     };
-    let refusal = WireRefusal::from(&Refusal::TooMuch(breach()));
+    let refusal = Refusal::TooMuch(breach());
     let seeds = [
         bytes(&Hello {
             build: [7; 16],
@@ -229,7 +225,7 @@ fn mutated_greetings_and_answers_are_violations_or_checked_words() {
         {
             assert!(is_plain(why), "{why:?}");
         }
-        let compiled = read_compiled(&bytes, 0, Asked::Compile, 100, &limits);
+        let compiled = read_compiled(&bytes, 0, CompileTask::Compile, 100, &limits);
         if let Ok(CompileAnswer::Written { bytes, .. }) = compiled {
             assert!(bytes <= 100);
         }

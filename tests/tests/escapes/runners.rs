@@ -333,12 +333,12 @@ fn a_runner_that_claims_less_than_it_burnt_is_charged_what_it_burnt() {
     let ended = run("burns-and-denies", honest_request());
     assert_ended(&ended, OutcomeKind::Done, None);
     assert_eq!(alerts(&ended), [ClaimMismatch]);
-    let cpu = ended.report.usage.cpu_ns.0;
+    let cpu = ended.report.usage.cpu_ns;
     assert!(
         (350_000_000..600_000_000).contains(&cpu),
         "{cpu} ns of 400 ms"
     );
-    assert!(ended.report.usage.wall_ns.0 >= 350_000_000);
+    assert!(ended.report.usage.wall_ns >= 350_000_000);
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn figures_beyond_all_measure_overflow_nothing_and_stand_as_claims() {
     let ended = run("claims-the-most", honest_request());
     let usage = &ended.report.usage;
     assert!(
-        usage.cpu_ns.0 < 10_000_000_000 && usage.wall_ns.0 < 10_000_000_000,
+        usage.cpu_ns < 10_000_000_000 && usage.wall_ns < 10_000_000_000,
         "{usage:?}"
     );
     for figure in [

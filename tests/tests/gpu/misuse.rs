@@ -20,7 +20,7 @@ fn every_quota_refuses_what_is_over_it_and_the_launch_ends_with_both_numbers() {
         let request = misuse_request(what).limit(Limit::GpuFuel, Limit::GpuFuel.ceiling());
         let ended = arena.run(request.limit(limit, value));
         assert_ended(&ended, OutcomeKind::GpuLimit, Some(Blame::Guest));
-        let breach = ended.outcome.limit.unwrap();
+        let breach = ended.outcome.breach().unwrap();
         assert_eq!((breach.limit, breach.maximum), (limit, value), "{what}");
         let Amount::Requested(requested) = breach.amount else {
             panic!("{breach}");
@@ -36,8 +36,8 @@ fn more_work_than_the_fuel_is_refused_before_it_runs() {
     let request = misuse_request(5).limit(Limit::GpuInvocations, Limit::GpuInvocations.ceiling());
     let ended = arena.run(request);
     assert_ended(&ended, OutcomeKind::GpuLimit, Some(Blame::Guest));
-    assert_eq!(ended.outcome.limit.unwrap().limit, Limit::GpuFuel);
-    assert_eq!(ended.report.usage.gpu.unwrap().dispatches.0, 0);
+    assert_eq!(ended.outcome.breach().unwrap().limit, Limit::GpuFuel);
+    assert_eq!(ended.report.usage.gpu.unwrap().dispatches, 0);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_guest_can_lower_a_quota_and_not_raise_it() {
     assert_ended(&raised, OutcomeKind::GpuLimit, Some(Blame::Guest));
     let lowered = arena.misuse(11);
     assert_ended(&lowered, OutcomeKind::GpuLimit, Some(Blame::Guest));
-    assert_eq!(lowered.outcome.limit.unwrap().maximum, 4096);
+    assert_eq!(lowered.outcome.breach().unwrap().maximum, 4096);
 }
 
 #[test]

@@ -19,14 +19,14 @@ fn a_shader_that_never_ends_spends_its_fuel_and_its_outputs_are_discarded() {
     let request = shader_request(ENDLESS, &[1; 4]).limit(Limit::GpuFuel, 100_000);
     let ended = arena.run(request);
     assert_ended(&ended, OutcomeKind::GpuFuelExhausted, Some(Blame::Guest));
-    let breach = ended.outcome.limit.unwrap();
+    let breach = ended.outcome.breach().unwrap();
     assert_eq!((breach.limit, breach.maximum), (Limit::GpuFuel, 100_000));
     // Who is given fuel where there is little of it depends on who comes first.
     assert!(!ended.outcome.reproducible && ended.results.is_empty());
     let gpu = ended.report.usage.gpu.as_ref().unwrap();
     assert!(gpu.is_fuel_exhausted);
     // What was used, and not one more than was allowed.
-    let used = gpu.fuel_static.0 + gpu.fuel_dynamic.0;
+    let used = gpu.fuel_static + gpu.fuel_dynamic;
     assert_eq!(breach.amount, Amount::Used(used));
     arena.assert_serves();
 }
@@ -77,13 +77,13 @@ fn a_device_that_does_not_finish_ends_its_launch_and_the_next_is_served() {
     let ended = arena.run(request);
     assert_ended(&ended, OutcomeKind::GpuTimeout, Some(Blame::Guest));
     assert!(!ended.outcome.reproducible && ended.results.is_empty());
-    let breach = ended.outcome.limit.unwrap();
+    let breach = ended.outcome.breach().unwrap();
     assert_eq!(
         (breach.limit, breach.maximum),
         (Limit::Timeout, 700_000_000)
     );
     let gpu = ended.report.usage.gpu.as_ref().unwrap();
-    assert_eq!((gpu.dispatches.0, gpu.invocations.0), (1, 4_000 * 64));
+    assert_eq!((gpu.dispatches, gpu.invocations), (1, 4_000 * 64));
     arena.assert_serves();
     // Wide for a busy machine; the figure itself is measured, not asserted.
     assert!(
@@ -101,7 +101,7 @@ fn gpu_time_that_is_spent_is_named_as_what_it_is() {
         .timeout(Duration::from_secs(60));
     let ended = arena.run(request);
     assert_ended(&ended, OutcomeKind::GpuTimeout, Some(Blame::Guest));
-    let breach = ended.outcome.limit.unwrap();
+    let breach = ended.outcome.breach().unwrap();
     assert_eq!(
         (breach.limit, breach.maximum),
         (Limit::GpuTime, 300_000_000)
@@ -115,7 +115,7 @@ fn a_launch_that_waits_for_a_device_is_cancelled() {
     let arena = gpu_arena!();
     let request = long_request()
         .timeout(Duration::from_secs(60))
-        .grant(hotcell::grant::Capability::Gpu);
+        .want(hotcell::grant::Capability::Gpu);
     let launch = arena.cell.start(arena.probe(), request).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let asked = Instant::now();

@@ -27,7 +27,7 @@ fn handles_that_are_not_the_guests_are_traps() {
             "{name}: {}",
             ended.outcome.message
         );
-        assert_eq!(ended.report.usage.bytes_in.0, 0, "{name}");
+        assert_eq!(ended.report.usage.bytes_in, 0, "{name}");
     }
 }
 
@@ -35,7 +35,7 @@ fn handles_that_are_not_the_guests_are_traps() {
 fn lists_outside_the_guests_memory_are_traps_and_cross_nothing() {
     for name in ["giant_list", "wrapping_list"] {
         let ended = trapped(name);
-        assert_eq!(ended.report.usage.bytes_out.0, 0, "{name}");
+        assert_eq!(ended.report.usage.bytes_out, 0, "{name}");
     }
 }
 
@@ -71,7 +71,7 @@ fn an_allocator_that_overlaps_harms_nobody_but_the_guest() {
 #[test]
 fn start_functions_are_under_the_same_limits() {
     let ended = trapped("start_traps");
-    assert_eq!(ended.report.usage.host_calls.0, 0);
+    assert_eq!(ended.report.usage.host_calls, 0);
     let request = honest_request().limit(Limit::Fuel, 1_000_000);
     let ended = arena!().run(&Guest::named("start_loops"), request);
     assert_breached(&ended, Limit::Fuel, 1_000_000);
@@ -110,7 +110,7 @@ fn ranges_outside_an_array_name_the_range_and_the_size() {
             );
         }
         assert_eq!(
-            ended.report.usage.bytes_in.0 + ended.report.usage.bytes_out.0,
+            ended.report.usage.bytes_in + ended.report.usage.bytes_out,
             0
         );
     }
@@ -157,7 +157,7 @@ fn results_of_no_kind_or_nowhere_are_traps() {
 
 #[test]
 fn random_bytes_come_in_bounded_pieces() {
-    let request = honest_request().grant(hotcell::grant::Capability::Random);
+    let request = honest_request().want(hotcell::grant::Capability::Random);
     let ended = arena!().run(&Guest::named("random_giant"), request);
     assert_ended(&ended, OutcomeKind::Trap, Some(Blame::Guest));
     assert!(

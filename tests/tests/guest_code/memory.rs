@@ -14,7 +14,7 @@ const CAP: u64 = 256 * PAGE;
 fn refused(name: &str) -> u64 {
     let request = honest_request().limit(Limit::Memory, CAP);
     let ended = arena!().run(&Guest::named(name), request);
-    assert!(ended.report.usage.peak_memory_bytes.0 <= CAP);
+    assert!(ended.report.usage.peak_memory_bytes <= CAP);
     assert!(ended.outcome.reproducible);
     assert_breached(&ended, Limit::Memory, CAP)
 }
@@ -33,7 +33,7 @@ fn memory_in_many_steps_is_refused_at_the_cap() {
 fn growth_beyond_a_declared_maximum_takes_nothing_from_the_cap() {
     let ended = arena!().run(&Guest::named("grows_past_its_maximum"), honest_request());
     assert_ended(&ended, OutcomeKind::Done, None);
-    assert_eq!(ended.report.usage.peak_memory_bytes.0, 2 * PAGE);
+    assert_eq!(ended.report.usage.peak_memory_bytes, 2 * PAGE);
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn all_of_the_allowed_memory_may_be_used() {
     let request = honest_request().limit(Limit::Memory, CAP);
     let ended = arena!().run(&Guest::named("memory_fill"), request);
     assert_ended(&ended, OutcomeKind::Done, None);
-    assert_eq!(ended.report.usage.peak_memory_bytes.0, CAP);
+    assert_eq!(ended.report.usage.peak_memory_bytes, CAP);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn a_read_larger_than_the_memory_cap_makes_no_buffer() {
         .limit(Limit::Memory, PAGE);
     let ended = arena!().run(&guest, request);
     assert_eq!(assert_breached(&ended, Limit::Memory, PAGE), 131_072);
-    assert_eq!(ended.report.usage.bytes_in.0, 0);
+    assert_eq!(ended.report.usage.bytes_in, 0);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn more_tables_than_allowed_are_a_limit_with_both_numbers() {
 #[track_caller]
 fn refused_before(component: &str) -> hotcell::Ended {
     let ended = arena!().cell.run(&carrying(component), honest_request());
-    assert_eq!(ended.report.timings.compile_ns.0, 0);
+    assert_eq!(ended.report.timings.compile_ns, 0);
     ended
 }
 
@@ -173,13 +173,13 @@ fn what_compiles_and_does_not_load_is_compiled_once() {
         assert_ended(&ended, OutcomeKind::InvalidComponent, Some(Blame::Guest));
         ended.report.timings
     };
-    assert!(run("a", 64 * PAGE).compile_ns.0 > 0);
+    assert!(run("a", 64 * PAGE).compile_ns > 0);
     let again = run("a", 64 * PAGE);
     assert_eq!(again.cache, Some(CacheOutcome::FailedBefore));
-    assert_eq!(again.compile_ns.0, 0);
+    assert_eq!(again.compile_ns, 0);
     // Another tenant, and other limits, have another go.
-    assert!(run("b", 64 * PAGE).compile_ns.0 > 0);
-    assert!(run("a", 65 * PAGE).compile_ns.0 > 0);
+    assert!(run("b", 64 * PAGE).compile_ns > 0);
+    assert!(run("a", 65 * PAGE).compile_ns > 0);
     arena.assert_serves();
 }
 

@@ -4,7 +4,8 @@ use hotcell::limit::Limits;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::report::Report;
 use hotcell::{
-    ArrayType, Audit, Begun, Cell, Component, Consignment, Delivery, NamedArray, Undelivered, Verb,
+    ArrayType, Audit, AuditRecord, Cell, Component, Consignment, Delivery, NamedArray, Undelivered,
+    Verb,
 };
 use hotcell_tests::{Guest, Ledger, assert_ended, cell, honest_request, isolation};
 use std::io;
@@ -32,12 +33,12 @@ fn kept() -> (Cell, Arc<Ledger>) {
 struct Full;
 
 impl Audit for Full {
-    fn begin(&self, _begun: &Begun) -> io::Result<()> {
+    fn begin(&self, _record: &AuditRecord) -> io::Result<()> {
         Err(io::ErrorKind::StorageFull.into())
     }
 
-    fn finish(&self, begun: &Begun, _report: &Report) {
-        panic!("what did not begin does not finish: {begun:?}");
+    fn finish(&self, record: &AuditRecord, _report: &Report) {
+        panic!("what did not begin does not finish: {record:?}");
     }
 }
 
@@ -131,7 +132,7 @@ fn a_record_says_done_only_of_what_was_delivered() {
         assert_eq!(ended.results.is_empty(), kind != OutcomeKind::Done);
         assert_eq!(ended.report.results.is_empty(), kind != OutcomeKind::Done);
         // What it cost is known all the same.
-        assert_eq!(ended.report.usage.instances.0, 1);
+        assert_eq!(ended.report.usage.instances, 1);
         assert!(ledger.finished(Verb::Launch).contains(&ended.report));
     }
 }
@@ -147,5 +148,5 @@ fn what_cannot_be_delivered_is_refused_before_anything_runs() {
     let (cell, _ledger) = kept();
     let ended = cell.run(&honest(), honest_request().deliver_to(Arc::new(Nowhere)));
     assert_ended(&ended, OutcomeKind::Usage, Some(Blame::Request));
-    assert_eq!(ended.report.usage.instances.0, 0);
+    assert_eq!(ended.report.usage.instances, 0);
 }

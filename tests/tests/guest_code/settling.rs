@@ -36,7 +36,7 @@ fn digests_of_what_was_never_written_end_at_the_deadline_by_the_guests_blame() {
     assert_ended(&ended, OutcomeKind::Timeout, Some(Blame::Guest));
     let message = &ended.outcome.message;
     assert!(message.contains("the kernel wrote 0B"), "{message}");
-    assert!(ended.report.timings.settle_ns.0 > 0);
+    assert!(ended.report.timings.settle_ns > 0);
     assert!(ended.report.alerts.is_empty());
 }
 
@@ -69,7 +69,7 @@ fn arrays_beyond_the_hosts_memory_are_refused_before_anything_runs() {
         };
         let ended = arena!().run(&guest, request);
         assert_ended(&ended, OutcomeKind::Limit, Some(Blame::Request));
-        let breach = ended.outcome.limit.unwrap();
+        let breach = ended.outcome.breach().unwrap();
         assert_eq!(
             (breach.limit, breach.amount.value(), breach.maximum),
             (Limit::HostMemory, limit + 8, limit)

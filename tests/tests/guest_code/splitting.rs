@@ -32,12 +32,12 @@ fn bytes_fuel_and_counts_are_the_same_with_any_number_of_threads() {
             assert_ended(&ended, OutcomeKind::Done, None);
             let usage = &ended.report.usage;
             let counts = [
-                usage.host_calls.0,
-                usage.bytes_in.0,
-                usage.bytes_out.0,
-                usage.instances.0,
+                usage.host_calls,
+                usage.bytes_in,
+                usage.bytes_out,
+                usage.instances,
             ];
-            (out(&ended), usage.fuel_used.unwrap().0, counts)
+            (out(&ended), usage.fuel_used.unwrap(), counts)
         };
         let one = run(1);
         assert_eq!(one.0, (1..=16).collect::<Vec<u8>>());
@@ -79,7 +79,7 @@ fn a_chunk_sees_its_neighbours_as_far_as_its_halo_and_the_array_reach() {
 #[test]
 fn what_several_chunks_read_is_counted_for_each() {
     let ended = arena!().run(&with_halo(1), request(2));
-    assert_eq!(ended.report.usage.bytes_in.0, 16 * 3 - 2);
+    assert_eq!(ended.report.usage.bytes_in, 16 * 3 - 2);
     let limited = request(2).limit(Limit::BytesIn, 45);
     let ended = arena!().run(&with_halo(1), limited);
     assert_breached(&ended, Limit::BytesIn, 45);
@@ -91,7 +91,7 @@ fn a_launch_that_is_not_cut_is_one_instance_with_the_whole() {
     for halo in [0, 2] {
         let ended = arena.run(&with_halo(halo), request(4).cutting(Cutting::Whole));
         assert_ended(&ended, OutcomeKind::Done, None);
-        assert_eq!(ended.report.usage.instances.0, 1);
+        assert_eq!(ended.report.usage.instances, 1);
         assert_eq!(out(&ended)[..2], [136, 0]);
     }
 }
@@ -136,15 +136,15 @@ fn chunks_that_cannot_fit_together_run_one_after_another() {
         let ended = arena.run(&Guest::named("wants_most_memory").split(), request);
         assert_ended(&ended, OutcomeKind::Done, None);
         let usage = ended.report.usage.clone();
-        assert!(usage.peak_memory_bytes.0 <= 16 << 20);
+        assert!(usage.peak_memory_bytes <= 16 << 20);
         assert_eq!(ended.report.log.len(), 16);
         let counts = [
-            usage.host_calls.0,
-            usage.bytes_in.0,
-            usage.bytes_out.0,
-            usage.log_bytes.0,
+            usage.host_calls,
+            usage.bytes_in,
+            usage.bytes_out,
+            usage.log_bytes,
         ];
-        (out(&ended), usage.fuel_used.unwrap().0, counts)
+        (out(&ended), usage.fuel_used.unwrap(), counts)
     };
     let one = run(1);
     assert_eq!(one.2, [64, 16, 16, 80]);
@@ -160,7 +160,7 @@ fn chunks_that_cannot_fit_together_run_one_after_another() {
 fn seeded_random_bytes_depend_on_seed_and_chunk_alone() {
     let arena = arena!();
     let run = |threads, seed| {
-        let request = request(threads).grant(Capability::Random).seed(seed);
+        let request = request(threads).want(Capability::Random).seed(seed);
         let request = request.metering(Metering::Deterministic);
         let ended = arena.run(&Guest::named("wants_random").split(), request);
         assert_ended(&ended, OutcomeKind::Done, None);
@@ -179,8 +179,7 @@ fn fuel_is_one_account_over_all_chunks() {
         .report
         .usage
         .fuel_used
-        .unwrap()
-        .0;
+        .unwrap();
     let ended = arena.run(&guest, request(2).limit(Limit::Fuel, whole - 1));
     assert_eq!(assert_breached(&ended, Limit::Fuel, whole - 1), whole);
     let ended = arena.run(&guest, request(2).limit(Limit::Fuel, whole));
@@ -212,5 +211,5 @@ fn an_empty_axis_is_one_empty_chunk() {
     let ended = arena!().run(&guest, Request::new().input("x", empty));
     assert_ended(&ended, OutcomeKind::Done, None);
     assert!(out(&ended).is_empty());
-    assert_eq!(ended.report.usage.instances.0, 1);
+    assert_eq!(ended.report.usage.instances, 1);
 }

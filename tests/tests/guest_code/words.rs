@@ -37,8 +37,8 @@ fn a_log_flood_is_cut_and_counted() {
     let kept: usize = log.iter().map(|line| line.message.len()).sum();
     assert!(kept <= 64 * 1024 + 3, "{kept} bytes kept");
     assert!(log.len() <= 1000);
-    assert_eq!(usage.log_bytes.0, 1_000_000);
-    assert_eq!(usage.log_lines_dropped.0 + log.len() as u64, 10_000);
+    assert_eq!(usage.log_bytes, 1_000_000);
+    assert_eq!(usage.log_lines_dropped + log.len() as u64, 10_000);
     assert_eq!(
         *heard.lines.lock().unwrap(),
         *log,
@@ -51,7 +51,7 @@ fn a_log_of_many_lines_ends_at_the_limit_on_lines() {
     let request = honest_request().limit(Limit::LogLines, 7);
     let ended = arena!().run(&Guest::named("log_flood"), request);
     assert_eq!(ended.report.log.len(), 7);
-    assert_eq!(ended.report.usage.log_lines_dropped.0, 9_993);
+    assert_eq!(ended.report.usage.log_lines_dropped, 9_993);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn of_many_explanations_the_first_is_kept() {
         ended.outcome.message
     );
     assert!(!ended.outcome.message.contains("later"));
-    assert_eq!(ended.report.usage.host_calls.0, 1000);
+    assert_eq!(ended.report.usage.host_calls, 1000);
 }
 
 #[test]

@@ -37,10 +37,8 @@ pub(crate) fn check(component: &[u8]) -> Result<Checked> {
     // they are a kernel is said below, with what an author can do about it.
     let limits = Limits::defaults(Weight::Normal);
     match hotcell_compiler::describe(component, &limits) {
-        Err(refusal @ (Refusal::Malformed(_) | Refusal::TooMuch(_))) => {
-            return Err(refusal).context("it would not pass the host's validation");
-        }
-        Ok(_) | Err(Refusal::NoKernel(_)) => {}
+        Ok(_) | Err(Refusal::NoKernel(_) | Refusal::ManifestMissing) => {}
+        Err(refusal) => return Err(refusal).context("it would not pass the host's validation"),
     }
     let imports = check_world(component)?;
     let records = sections::split(component)?

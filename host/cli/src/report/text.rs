@@ -65,15 +65,11 @@ fn outcome(report: &Report) -> String {
     if !outcome.message.is_empty() {
         text += &format!("  {}\n", shown(&outcome.message));
     }
-    if let Some(breach) = &outcome.limit {
-        let value = |count: u64| breach.name.unit().format(count);
-        let amount = match (breach.requested, breach.used) {
-            (Some(requested), _) => format!("{} requested, ", value(requested.0)),
-            (_, Some(used)) => format!("{} used, ", value(used.0)),
-            _ => String::new(),
-        };
-        let maximum = value(breach.maximum.0);
-        text += &format!("  limit {}: {amount}maximum {maximum}\n", breach.name);
+    // Of one cause the message has the words already.
+    if let [_, _, ..] = &outcome.causes[..] {
+        for cause in &outcome.causes {
+            text += &format!("    {}\n", shown(&cause.to_string()));
+        }
     }
     if outcome.partial {
         text += "  the results are partial: the kernel returned early\n";
@@ -89,7 +85,12 @@ fn outcome(report: &Report) -> String {
 
 fn launch(report: &Report) -> Vec<String> {
     let component = &report.component;
-    let mut lines = vec![row("run", report.run_id), row("by", shown(&report.host))];
+    let mut lines = vec![
+        row("run", report.run_id),
+        row("by", shown(&report.host)),
+        row("for", &report.tenant),
+        row("at", report.started),
+    ];
     let path = component
         .path
         .as_deref()
@@ -101,10 +102,10 @@ fn launch(report: &Report) -> Vec<String> {
     lines.extend(component.digest.map(|digest| row("digest", digest)));
     lines.push(row("metering", report.metering));
     lines.push(row("grants", &report.grants));
-    lines.extend(report.seed.map(|seed| row("seed", seed.0)));
+    lines.extend(report.seed.map(|seed| row("seed", seed)));
     let list = |pairs: Vec<String>| (!pairs.is_empty()).then(|| pairs.join(", "));
     let dims = report.dims.iter();
-    let dims = dims.map(|(name, extent)| format!("{}={}", shown(name), extent.0));
+    let dims = dims.map(|(name, extent)| format!("{}={}", shown(name), extent));
     lines.extend(list(dims.collect()).map(|dims| row("dimensions", dims)));
     let scalars = report.scalars.iter();
     let scalars = scalars.map(|(name, value)| format!("{}={value}", shown(name)));
@@ -116,56 +117,44 @@ fn launch(report: &Report) -> Vec<String> {
 fn usage(report: &Report) -> Vec<String> {
     let usage = &report.usage;
     let mut rows = Vec::new();
-    rows.extend(
-        usage
-            .fuel_used
-            .map(|fuel| (Limit::Fuel, fuel.0, "fuel_used")),
-    );
+    rows.extend(usage.fuel_used.map(|fuel| (Limit::Fuel, fuel, "fuel_used")));
     rows.extend([
-        (Limit::Timeout, usage.wall_ns.0, "wall_ns"),
-        (Limit::CpuTime, usage.cpu_ns.0, "cpu_ns"),
-        (
-            Limit::Memory,
-            usage.peak_memory_bytes.0,
-            "peak_memory_bytes",
-        ),
-        (Limit::BytesIn, usage.bytes_in.0, "bytes_in"),
-        (Limit::BytesOut, usage.bytes_out.0, "bytes_out"),
-        (Limit::HostCalls, usage.host_calls.0, "host_calls"),
-        (Limit::LogBytes, usage.log_bytes.0, "log_bytes"),
+        (Limit::Timeout, usage.wall_ns, "wall_ns"),
+        (Limit::CpuTime, usage.cpu_ns, "cpu_ns"),
+        (Limit::Memory, usage.peak_memory_bytes, "peak_memory_bytes"),
+        (Limit::BytesIn, usage.bytes_in, "bytes_in"),
+        (Limit::BytesOut, usage.bytes_out, "bytes_out"),
+        (Limit::HostCalls, usage.host_calls, "host_calls"),
+        (Limit::LogBytes, usage.log_bytes, "log_bytes"),
     ]);
     if let Some(gpu) = &usage.gpu {
         rows.extend([
             (
                 Limit::GpuFuel,
-                gpu.fuel_static.0.saturating_add(gpu.fuel_dynamic.0),
+                gpu.fuel_static.saturating_add(gpu.fuel_dynamic),
                 "gpu",
             ),
-            (Limit::GpuTime, gpu.time_ns.0, "gpu"),
-            (Limit::GpuBytes, gpu.peak_bytes.0, "gpu"),
-            (Limit::GpuBuffers, gpu.buffers.0, "gpu"),
-            (Limit::GpuPipelines, gpu.pipelines.0, "gpu"),
-            (Limit::GpuBindSets, gpu.bind_sets.0, "gpu"),
-            (Limit::GpuShaderBytes, gpu.shader_bytes.0, "gpu"),
-            (Limit::GpuDispatches, gpu.dispatches.0, "gpu"),
-            (Limit::GpuInvocations, gpu.invocations.0, "gpu"),
+            (Limit::GpuTime, gpu.time_ns, "gpu"),
+            (Limit::GpuBytes, gpu.peak_bytes, "gpu"),
+            (Limit::GpuBuffers, gpu.buffers, "gpu"),
+            (Limit::GpuPipelines, gpu.pipelines, "gpu"),
+            (Limit::GpuBindSets, gpu.bind_sets, "gpu"),
+            (Limit::GpuShaderBytes, gpu.shader_bytes, "gpu"),
+            (Limit::GpuDispatches, gpu.dispatches, "gpu"),
+            (Limit::GpuInvocations, gpu.invocations, "gpu"),
         ]);
     }
     let mut lines = vec![format!("{:16} {:>10}   {:>10}", "", "used", "limit")];
     lines.extend(rows.into_iter().map(|row| usage_row(report, row)));
-    lines.push(format!("{:16} {:>10}", "instances", usage.instances.0));
-    if usage.log_lines_dropped.0 > 0 {
+    lines.push(format!("{:16} {:>10}", "instances", usage.instances));
+    if usage.log_lines_dropped > 0 {
         lines.push(format!(
             "{:16} {:>10}",
-            "lines dropped", usage.log_lines_dropped.0
+            "lines dropped", usage.log_lines_dropped
         ));
     }
-    lines.extend(
-        usage
-            .gpu
-            .as_ref()
-            .map(|gpu| format!("GPU: {}", shown(&gpu.driver))),
-    );
+    let device = report.device.as_ref();
+    lines.extend(device.map(|device| format!("GPU: {}", shown(device))));
     if !usage.claimed.is_empty() {
         lines.push("*: the worker's own word, which nothing here could check".to_owned());
     }
@@ -185,20 +174,17 @@ fn usage_row(report: &Report, (limit, used, field): (Limit, u64, &str)) -> Strin
         let source = match found.source {
             LimitSource::Default => "default",
             LimitSource::Manifest => "by the kernel's manifest",
+            LimitSource::Policy => "by the host's policy",
             LimitSource::Request => "as asked for",
         };
         line += &format!(
             "  {:>10}  {}, {source}",
-            limit.unit().format(found.value.0),
-            share(used, found.value.0)
+            limit.unit().format(found.value),
+            share(used, found.value)
         );
     }
-    if report
-        .outcome
-        .limit
-        .as_ref()
-        .is_some_and(|breach| breach.name == limit)
-    {
+    let breach = report.outcome.breach();
+    if breach.is_some_and(|breach| breach.limit == limit) {
         line += "  <- reached";
     }
     line
@@ -233,18 +219,18 @@ fn timings(report: &Report) -> Vec<String> {
         Some(CacheOutcome::HitMemory) => Some("compiled before, still loaded".to_owned()),
         Some(CacheOutcome::Hit) => Some("compiled before, on disk".to_owned()),
         Some(CacheOutcome::Miss(why)) => {
-            Some(format!("{} ({})", ns(timings.compile_ns.0), shown(why)))
+            Some(format!("{} ({})", ns(timings.compile_ns), shown(why)))
         }
         Some(CacheOutcome::FailedBefore) => Some("failed a moment ago, not tried again".to_owned()),
-        None if timings.compile_ns.0 > 0 => Some(ns(timings.compile_ns.0)),
+        None if timings.compile_ns > 0 => Some(ns(timings.compile_ns)),
         None => None,
     };
     lines.extend(compiled.map(|compiled| row("compile", compiled)));
     if let Some(cost) = &timings.compilation {
         let cost = format!(
             "{} of CPU time, {} at most",
-            ns(cost.cpu_ns.0),
-            bytes(cost.peak_memory_bytes.0)
+            ns(cost.cpu_ns),
+            bytes(cost.peak_memory_bytes)
         );
         lines.push(row("  its process", cost));
     }
@@ -254,8 +240,8 @@ fn timings(report: &Report) -> Vec<String> {
         ("call", timings.call_ns),
         ("  its body", timings.body_ns),
     ] {
-        if value.0 > 0 {
-            lines.push(row(name, ns(value.0)));
+        if value > 0 {
+            lines.push(row(name, ns(value)));
         }
     }
     lines

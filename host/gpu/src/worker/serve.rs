@@ -50,8 +50,6 @@ impl Server {
 
     /// Serves a launch until somebody hangs up. When this returns, no array is mapped any more.
     fn launch(&self, request: &GpuRequest, mut descriptors: Vec<OwnedFd>) -> io::Result<FromGpu> {
-        let limits = request.limits.to_limits();
-        let limits = limits.ok_or_else(|| invalid("limits of another build"))?;
         let time = Duration::from_nanos(request.time_ns);
         let deadline = Instant::now().checked_add(time);
         let deadline = deadline.ok_or_else(|| invalid("a deadline beyond the clock"))?;
@@ -64,7 +62,7 @@ impl Server {
         let signal = Arc::new(StopSignal::default());
         let watched = self.watch.begin(&channel, &signal)?;
         let order = SessionOrder {
-            limits,
+            limits: request.limits.clone(),
             deadline,
             signal,
             has_profile: request.has_profile,

@@ -55,7 +55,7 @@ fn a_shader_that_is_not_compiled_in_time_ends_as_that() {
     );
     // So that whoever renders it can say how to give it more time.
     assert_eq!(
-        outcome.limit.map(|breach| breach.limit),
+        outcome.breach().map(|breach| breach.limit),
         Some(Limit::Timeout)
     );
     let says = outcome.message;

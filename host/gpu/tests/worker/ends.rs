@@ -2,7 +2,7 @@
 
 use crate::harness::{Gpu, PATIENCE, command, receive, send};
 use crate::limits;
-use hotcell_model::frame::{FromGpu, GpuRequest, Hello, ToGpu, WireLimits};
+use hotcell_model::frame::{FromGpu, GpuRequest, Hello, ToGpu};
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuStep};
 use hotcell_model::limit::{Limit, LimitSource};
 use hotcell_sandbox::channel::Channel;
@@ -85,7 +85,7 @@ fn a_launch_whose_arrays_are_not_what_is_said_ends_the_worker() {
     let gpu = nothing();
     let request = GpuRequest {
         id: 1,
-        limits: WireLimits::from(&limits()),
+        limits: limits(),
         time_ns: 1,
         has_profile: false,
         inputs: Vec::new(),

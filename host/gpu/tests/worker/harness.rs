@@ -1,10 +1,11 @@
 //! The supervisor's side of a GPU worker, and the runner's.
 
-use hotcell_model::frame::{self, FromGpu, GpuRequest, Hello, ToGpu, WireLimits, WorkerKind};
+use hotcell_model::frame::{self, FromGpu, GpuRequest, Hello, ToGpu};
 use hotcell_model::gpu::{
     GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuId, GpuUsage, LEDGER_BYTES,
 };
 use hotcell_model::layer::LayerReport;
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::Limits;
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::BUILD_ID;
@@ -81,7 +82,7 @@ impl Gpu {
         self.launches += 1;
         let request = ToGpu::Begin(Box::new(GpuRequest {
             id: self.launches,
-            limits: WireLimits::from(limits),
+            limits: limits.clone(),
             time_ns: 10_000_000_000,
             has_profile: false,
             inputs: inputs.iter().copied().map(Some).collect(),

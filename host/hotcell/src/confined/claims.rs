@@ -134,19 +134,19 @@ fn own_cpu(facts: &Facts<'_>) -> Duration {
 fn missing_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Duration {
     let measured = facts.cpu.unwrap_or_default();
     let least = (measured / 5 * 4).saturating_sub(own_cpu(facts));
-    least.saturating_sub(Duration::from_nanos(claim.usage.cpu_ns.0))
+    least.saturating_sub(Duration::from_nanos(claim.usage.cpu_ns))
 }
 
 fn too_little_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     let measured = facts.cpu?;
-    let claimed = Duration::from_nanos(claim.usage.cpu_ns.0);
+    let claimed = Duration::from_nanos(claim.usage.cpu_ns);
     (missing_cpu(facts, claim) > facts.pauses).then(|| {
         format!("the runner claims {claimed:?} of CPU time, and {measured:?} were measured")
     })
 }
 
 fn too_much_wall(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
-    let claimed = Duration::from_nanos(claim.usage.wall_ns.0);
+    let claimed = Duration::from_nanos(claim.usage.wall_ns);
     let measured = facts.wall;
     (claimed > measured + CLOCK_SLACK)
         .then(|| format!("the runner claims to have run {claimed:?}, and only {measured:?} passed"))
@@ -166,7 +166,7 @@ fn cpu_beyond_its_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> 
 }
 
 fn fuel_beyond_its_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
-    let (used, limit) = (claim.usage.fuel_used?.0, facts.job.limits.get(Limit::Fuel));
+    let (used, limit) = (claim.usage.fuel_used?, facts.job.limits.get(Limit::Fuel));
     (used > limit && claim.outcome.keeps_outputs())
         .then(|| format!("the runner claims {used} units of fuel, {limit} allowed, and went on"))
 }
@@ -184,25 +184,25 @@ fn counts_beyond_their_limits(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<St
         (Limit::BytesOut, usage.bytes_out),
         (Limit::HostCalls, usage.host_calls),
     ];
-    let beyond = |(limit, count): &(Limit, hotcell_model::report::Count)| {
-        claim.outcome.keeps_outputs() && count.0 > facts.job.limits.get(*limit)
+    let beyond = |(limit, count): &(Limit, u64)| {
+        claim.outcome.keeps_outputs() && *count > facts.job.limits.get(*limit)
     };
     let (limit, count) = counts.into_iter().find(beyond)?;
     let breach = Breach {
         limit,
-        amount: Amount::Used(count.0),
+        amount: Amount::Used(count),
         maximum: facts.job.limits.get(limit),
     };
     Some(format!("the runner claims, and went on: {breach}"))
 }
 
 fn nothing_ran(_: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
-    (claim.outcome.keeps_outputs() && claim.usage.instances.0 == 0)
+    (claim.outcome.keeps_outputs() && claim.usage.instances == 0)
         .then(|| "the runner claims results of a launch in which nothing ran".to_owned())
 }
 
 fn early_timeout(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
-    let is_cpu = claim.outcome.limit.map(|breach| breach.limit) == Some(Limit::CpuTime);
+    let is_cpu = claim.outcome.breach().map(|breach| breach.limit) == Some(Limit::CpuTime);
     let (spent, what, limit) = match is_cpu {
         true => (facts.cpu?, "CPU time", Limit::CpuTime),
         false => (facts.wall, "time", Limit::Timeout),
@@ -238,7 +238,7 @@ fn gpu_without_one(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
 }
 
 fn breach_of_another_limit(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
-    let breach = claim.outcome.limit?;
+    let breach = claim.outcome.breach()?;
     (!can_be(&breach, facts.job))
         .then(|| format!("the runner claims a limit that is not in force: {breach}"))
 }
@@ -267,7 +267,6 @@ mod tests {
     use hotcell_model::grant::Grants;
     use hotcell_model::job::JobArray;
     use hotcell_model::limit::Limits;
-    use hotcell_model::report::Count;
 
     fn job() -> Job {
         Job {
@@ -287,10 +286,10 @@ mod tests {
 
     fn honest() -> Usage {
         Usage {
-            fuel_used: Some(Count(100)),
-            wall_ns: Count(90_000_000),
-            cpu_ns: Count(95_000_000),
-            instances: Count(1),
+            fuel_used: Some(100),
+            wall_ns: 90_000_000,
+            cpu_ns: 95_000_000,
+            instances: 1,
             ..Usage::default()
         }
     }
@@ -363,25 +362,25 @@ mod tests {
         for (outcome, usage, change, words) in [
             (
                 &done,
-                usage(|usage| usage.cpu_ns = Count(1)),
+                usage(|usage| usage.cpu_ns = 1),
                 nothing,
                 "of CPU time, and",
             ),
             (
                 &done,
-                usage(|usage| usage.wall_ns = Count(1 << 40)),
+                usage(|usage| usage.wall_ns = 1 << 40),
                 nothing,
                 "only",
             ),
             (
                 &done,
-                usage(|usage| usage.cpu_ns = Count(100_000_000_000)),
+                usage(|usage| usage.cpu_ns = 100_000_000_000),
                 |facts| facts.cpu = Some(Duration::from_secs(100)),
                 "allowed, and the runner went on",
             ),
             (
                 &done,
-                usage(|usage| usage.fuel_used = Some(Count(1 << 60))),
+                usage(|usage| usage.fuel_used = Some(1 << 60)),
                 nothing,
                 "units of fuel",
             ),
@@ -393,13 +392,13 @@ mod tests {
             ),
             (
                 &done,
-                usage(|usage| usage.bytes_out = Count(1 << 60)),
+                usage(|usage| usage.bytes_out = 1 << 60),
                 nothing,
                 "bytes_out",
             ),
             (
                 &done,
-                usage(|usage| usage.instances = Count(0)),
+                usage(|usage| usage.instances = 0),
                 nothing,
                 "nothing ran",
             ),
@@ -423,7 +422,7 @@ mod tests {
         let job = job();
         let outcome = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
         let usage = Usage {
-            cpu_ns: Count(250_000_000),
+            cpu_ns: 250_000_000,
             ..honest()
         };
         let verdict = |pauses| {
@@ -458,7 +457,7 @@ mod tests {
             facts.cpu = Some(Duration::from_millis(150));
         };
         let little = Usage {
-            cpu_ns: Count(600_000),
+            cpu_ns: 600_000,
             ..honest()
         };
         let done = Outcome::done();
@@ -493,7 +492,7 @@ mod tests {
         );
         set.unwrap();
         let usage = Usage {
-            cpu_ns: Count(390_000_000),
+            cpu_ns: 390_000_000,
             ..honest()
         };
         let trap = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
@@ -507,7 +506,8 @@ mod tests {
         let refused = |limit, maximum| breached(limit, Amount::Requested(maximum + 1), maximum);
         let found = |job: &Job, outcome: &Outcome| alerts(job, outcome, &honest(), |_| {}).len();
         let lowered = refused(Limit::GpuBytes, limit / 2);
-        assert_eq!(found(&job, &lowered), 1);
+        // Of a launch without a GPU both the kind and the limit are untrue.
+        assert_eq!(found(&job, &lowered), 2);
         job.grants = job.grants.with(Capability::Gpu);
         assert_eq!(found(&job, &lowered), 0);
         assert_eq!(found(&job, &refused(Limit::GpuBytes, limit)), 0);
@@ -522,7 +522,7 @@ mod tests {
     fn mapping_large_arrays_is_the_runners_own_work() {
         let mut job = job();
         let little = Usage {
-            cpu_ns: Count(1_000_000),
+            cpu_ns: 1_000_000,
             ..honest()
         };
         assert_eq!(alerts(&job, &Outcome::done(), &little, |_| {}).len(), 1);

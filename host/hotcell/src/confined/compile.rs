@@ -4,19 +4,18 @@
 //! wall time from here, by its clock and ours. Whatever comes of it, it is killed and reaped in the end, and
 //! what it took is on record.
 
-use super::reading::{Asked, CompileAnswer, Violation, read_compiled};
+use super::reading::{CompileAnswer, CompileTask, Violation, read_compiled};
 use super::worker::{Arrived, Fault, Process};
 use crate::bell::OnCancel;
 use crate::component::Component;
 use crate::isolation::Order;
-use crate::permit::refused;
-use crate::prepare::cancelled;
-use crate::settle::nanoseconds;
-use hotcell_model::frame::{CompileRequest, Phases, ToCompiler, WireDescription, WireLimits};
+use crate::isolation::cancelled;
+use hotcell_model::frame::{CompileRequest, Phases, ToCompiler, WireDescription};
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::Outcome;
 use hotcell_model::profile::Metering;
-use hotcell_model::report::{Alert, Compilation, Count};
+use hotcell_model::report::{Alert, Compilation};
+use hotcell_model::time::nanoseconds;
 use hotcell_sandbox::channel::Wake;
 use hotcell_sandbox::memory::{Mapped, OutputMemory};
 use hotcell_sandbox::process::{Exit, ExitKind, Signal};
@@ -60,7 +59,7 @@ pub(crate) struct Compiled {
 pub(crate) struct Compiling<'a> {
     process: Process,
     order: Order<'a>,
-    asked: Asked,
+    asked: CompileTask,
     /// The size of the memory for the answer.
     room: u64,
     started: Instant,
@@ -69,7 +68,7 @@ pub(crate) struct Compiling<'a> {
 }
 
 /// Why there is no answer.
-enum Ended {
+enum NoAnswer {
     Fault(Fault),
     Breach(Breach),
     Cancelled,
@@ -77,17 +76,17 @@ enum Ended {
     Refused(Outcome),
 }
 
-impl From<Fault> for Ended {
+impl From<Fault> for NoAnswer {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
 }
 
 impl<'a> Compiling<'a> {
-    pub(crate) fn new(process: Process, asked: Asked, order: Order<'a>) -> Self {
+    pub(crate) fn new(process: Process, asked: CompileTask, order: Order<'a>) -> Self {
         let room = match asked {
-            Asked::Describe => WireDescription::MAX_BYTES,
-            Asked::Compile => order.limits.get(Limit::ArtifactBytes),
+            CompileTask::Describe => WireDescription::MAX_BYTES,
+            CompileTask::Compile => order.limits.get(Limit::ArtifactBytes),
         };
         Self {
             process,
@@ -111,10 +110,10 @@ impl<'a> Compiling<'a> {
         let failed = |outcome| (Err(outcome), None);
         let (result, alert) = match result {
             Ok(written) => (Ok(written), None),
-            Err(Ended::Refused(outcome)) => failed(outcome),
-            Err(Ended::Cancelled) => failed(cancelled("it was compiled")),
-            Err(Ended::Breach(breach)) => failed(Outcome::breached(breach)),
-            Err(Ended::Fault(fault)) => match breach_of(&fault, &cost, limits) {
+            Err(NoAnswer::Refused(outcome)) => failed(outcome),
+            Err(NoAnswer::Cancelled) => failed(cancelled("it was compiled")),
+            Err(NoAnswer::Breach(breach)) => failed(Outcome::breached(breach)),
+            Err(NoAnswer::Fault(fault)) => match breach_of(&fault, &cost, limits) {
                 Some(breach) => failed(Outcome::breached(breach)),
                 None => (Err(fault.outcome()), fault.alert()),
             },
@@ -126,19 +125,19 @@ impl<'a> Compiling<'a> {
         }
     }
 
-    fn exchange(&mut self, component: &Component, metering: Metering) -> Result<Written, Ended> {
+    fn exchange(&mut self, component: &Component, metering: Metering) -> Result<Written, NoAnswer> {
         let input = component.sealed().map_err(Fault::Here)?;
         let output = OutputMemory::create(self.room).map_err(Fault::Here)?;
         self.bound(input.len())?;
         let request = CompileRequest {
             metering,
-            limits: WireLimits::from(self.order.limits),
+            limits: self.order.limits.clone(),
             component_bytes: input.len(),
             output_bytes: self.room,
         };
         let request = match self.asked {
-            Asked::Describe => ToCompiler::Describe(request),
-            Asked::Compile => ToCompiler::Compile(request),
+            CompileTask::Describe => ToCompiler::Describe(request),
+            CompileTask::Compile => ToCompiler::Compile(request),
         };
         let wake = Arc::new(Wake::new().map_err(Fault::Here)?);
         let waker = Arc::clone(&wake);
@@ -171,14 +170,14 @@ impl<'a> Compiling<'a> {
     }
 
     /// Waits for the answer within the limits on CPU and wall time.
-    fn wait(&mut self, wake: &Wake) -> Result<(), Ended> {
+    fn wait(&mut self, wake: &Wake) -> Result<(), NoAnswer> {
         let before = self.process.worker().cpu_time().unwrap_or_default();
         let deadline = self.started + self.order.limits.duration(Limit::CompileWall);
         loop {
             let now = Instant::now();
             if now >= deadline {
                 let used = now - self.started;
-                return Err(Ended::Breach(spent(
+                return Err(NoAnswer::Breach(spent(
                     Limit::CompileWall,
                     used,
                     self.order.limits,
@@ -191,7 +190,7 @@ impl<'a> Compiling<'a> {
                 .duration(Limit::CompileCpu)
                 .checked_sub(cpu);
             let Some(cpu_left) = cpu_left.filter(|left| !left.is_zero()) else {
-                return Err(Ended::Breach(spent(
+                return Err(NoAnswer::Breach(spent(
                     Limit::CompileCpu,
                     cpu,
                     self.order.limits,
@@ -205,7 +204,7 @@ impl<'a> Compiling<'a> {
                 Arrived::Woken => wake.clear(),
             }
             if self.order.stop.cancelled_at().is_some() {
-                return Err(Ended::Cancelled);
+                return Err(NoAnswer::Cancelled);
             }
         }
     }
@@ -217,11 +216,11 @@ impl<'a> Compiling<'a> {
     }
 
     /// Reads the answer, and makes sure that it stays what it is.
-    fn answer(&mut self, output: OutputMemory) -> Result<Written, Ended> {
+    fn answer(&mut self, output: OutputMemory) -> Result<Written, NoAnswer> {
         // It ends itself after its answer.
         self.look_at_memory();
         let kind = self.process.kind();
-        let hostile = |violation| Ended::Fault(Fault::Hostile(kind, violation));
+        let hostile = |violation| NoAnswer::Fault(Fault::Hostile(kind, violation));
         let (frame, descriptors) = self.process.frame();
         let limits = self.order.limits;
         let answer = read_compiled(frame, descriptors, self.asked, self.room, limits);
@@ -237,8 +236,8 @@ impl<'a> Compiling<'a> {
                         .map_err(|error| Fault::Here(io::Error::other(error)))?,
                 })
             }
-            CompileAnswer::Refused(refusal) => Err(Ended::Refused(refused(&refusal))),
-            CompileAnswer::Failed(why) => Err(Ended::Fault(Fault::Failed(kind, why))),
+            CompileAnswer::Refused(refusal) => Err(NoAnswer::Refused(refusal.outcome())),
+            CompileAnswer::Failed(why) => Err(NoAnswer::Fault(Fault::Failed(kind, why))),
         }
     }
 }
@@ -255,11 +254,11 @@ fn cost(
     let at_most = exit.map_or(0, |exit| exit.peak_resident_bytes);
     let at_most = at_most.min(limits.get(Limit::CompileMemory));
     Compilation {
-        describe_ns: Count(phases.describe_ns),
-        setup_ns: Count(phases.setup_ns),
-        compile_ns: Count(phases.compile_ns),
-        cpu_ns: exit.map_or(Count(0), |exit| nanoseconds(exit.cpu)),
-        peak_memory_bytes: Count(peak_bytes.unwrap_or(at_most)),
+        describe_ns: phases.describe_ns,
+        setup_ns: phases.setup_ns,
+        compile_ns: phases.compile_ns,
+        cpu_ns: exit.map_or(0, |exit| nanoseconds(exit.cpu)),
+        peak_memory_bytes: peak_bytes.unwrap_or(at_most),
     }
 }
 
@@ -268,10 +267,10 @@ fn breach_of(fault: &Fault, cost: &Compilation, limits: &Limits) -> Option<Breac
     let (limit, used) = match *fault {
         // What was refused came on top of what it had.
         Fault::Died(_, ExitKind::Code(EXIT_MEMORY)) => {
-            (Limit::CompileMemory, cost.peak_memory_bytes.0)
+            (Limit::CompileMemory, cost.peak_memory_bytes)
         }
         Fault::Died(_, ExitKind::Signal(number)) if number == Signal::XCPU.as_raw() => {
-            (Limit::CompileCpu, cost.cpu_ns.0)
+            (Limit::CompileCpu, cost.cpu_ns)
         }
         _ => return None,
     };
@@ -287,7 +286,7 @@ fn breach_of(fault: &Fault, cost: &Compilation, limits: &Limits) -> Option<Breac
 fn spent(limit: Limit, used: Duration, limits: &Limits) -> Breach {
     Breach {
         limit,
-        amount: Amount::Used(nanoseconds(used).0),
+        amount: Amount::Used(nanoseconds(used)),
         maximum: limits.get(limit),
     }
 }
@@ -295,7 +294,7 @@ fn spent(limit: Limit, used: Duration, limits: &Limits) -> Breach {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hotcell_model::frame::WorkerKind;
+    use hotcell_model::layer::WorkerKind;
     use hotcell_model::outcome::OutcomeKind;
 
     #[test]

@@ -2,18 +2,18 @@
 
 use super::compile::Compiling;
 use super::gpu::GpuWorker;
-use super::reading::{Asked, read_attempted};
-use super::runner::{Load, NotLoaded, Runner};
+use super::reading::{CompileTask, read_attempted};
+use super::runner::{Load, NotLoaded, RunnerWorker};
 use super::supervisor::Supervisor;
 use super::worker::{Arrived, Fault, Process};
 use super::workers::Role;
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
-use crate::diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
+use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
 use crate::isolation::{LoadFailure, Order};
-use hotcell_model::frame::{ToCompiler, ToGpu, ToRunner, WorkerKind};
+use hotcell_model::frame::{ToCompiler, ToGpu, ToRunner};
 use hotcell_model::grant::Grants;
-use hotcell_model::layer::{Layer, LayerReport, LayerState, Tier};
+use hotcell_model::layer::{Layer, LayerReport, LayerState, Tier, WorkerKind};
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::probe::{Attempt, Attempted, Probe};
@@ -81,7 +81,7 @@ fn artifact(supervisor: &Supervisor, component: &Component) -> Result<VerifiedAr
     let process = supervisor.workers.start(Role::Compiler);
     let process = process.map_err(|fault| fault.outcome())?;
     let compiled =
-        Compiling::new(process, Asked::Compile, order).run(component, Metering::default());
+        Compiling::new(process, CompileTask::Compile, order).run(component, Metering::default());
     let artifact = VerifiedArtifact::fresh(compiled.result?.bytes());
     artifact.map_err(|error| Fault::Here(error).outcome())
 }
@@ -117,8 +117,8 @@ impl Patient<'_> {
             required: Tier::Insecure,
             stop: &StopSignal::default(),
         };
-        let loaded = Runner::load(process, &load);
-        loaded.map(Runner::into_process).map_err(not_loaded)
+        let loaded = RunnerWorker::load(process, &load);
+        loaded.map(RunnerWorker::into_process).map_err(not_loaded)
     }
 }
 

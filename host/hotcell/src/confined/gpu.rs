@@ -11,16 +11,17 @@ use super::reading::{GpuAnswer, GpuReady, read_gpu_ended, read_gpu_ready};
 use super::runner::OVERSLEPT;
 use super::worker::{Arrived, Fault, Process, check_tier};
 use crate::bell::OnCancel;
-use crate::isolation::Evidence;
-use crate::settle::nanoseconds;
-use hotcell_model::frame::{GpuRequest, ToGpu, WireLimits, WorkerKind};
+use crate::isolation::Ran;
+use hotcell_model::cause::Cause;
+use hotcell_model::frame::{GpuRequest, ToGpu};
 use hotcell_model::gpu::{GpuEnd, GpuUsage, LEDGER_BYTES};
-use hotcell_model::job::{Finished, Job};
-use hotcell_model::layer::{LayerReport, Tier};
+use hotcell_model::job::{Job, RunEnd, Source};
+use hotcell_model::layer::{LayerReport, Tier, WorkerKind};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Alert, GpuReport};
+use hotcell_model::report::Alert;
 use hotcell_model::stop::StopSignal;
+use hotcell_model::time::nanoseconds;
 use hotcell_sandbox::channel::{Channel, Wake};
 use hotcell_sandbox::memory::OutputMemory;
 use std::os::fd::AsFd;
@@ -172,8 +173,8 @@ impl GpuWorker {
         let shared = parcel.shared();
         let request = ToGpu::Begin(Box::new(GpuRequest {
             id,
-            limits: WireLimits::from(&job.limits),
-            time_ns: nanoseconds(timeout).0,
+            limits: job.limits.clone(),
+            time_ns: nanoseconds(timeout),
             has_profile: job.has_gpu_profile,
             inputs: shared.inputs,
             outputs: shared.outputs,
@@ -287,30 +288,29 @@ impl GpuSettled {
     }
 
     /// Puts what the GPU worker said beside what the runner said.
-    pub(crate) fn conclude(self, job: &Job, finished: &mut Finished, evidence: &mut Evidence) {
+    pub(crate) fn conclude(self, job: &Job, ran: &mut Ran) {
+        let Ran { end, evidence } = ran;
         evidence.gpu = self.layers;
+        evidence.device = Some(self.driver);
         match self.told {
-            Ok((usage, mut end)) => {
-                let untrue = untrue(&usage, end.as_ref(), job, self.wall);
-                if let (Some(why), Some(said)) = (&untrue, &mut end) {
+            Ok((usage, mut told)) => {
+                let untrue = untrue(&usage, told.as_ref(), job, self.wall);
+                if let (Some(why), Some(said)) = (&untrue, &mut told) {
                     *said = GpuEnd::Lost(why.clone());
                 }
                 evidence.alerts.extend(untrue.map(mismatch));
-                report(&usage, &self.driver, job, finished);
-                evidence.alerts.extend(unfounded(finished, end.as_ref()));
-                if let Some(outcome) = end.as_ref().and_then(GpuEnd::outcome) {
-                    overrule(finished, outcome);
-                } else if let (Some(GpuEnd::Stopped), true) = (&end, was_done(finished)) {
+                report(usage, end);
+                evidence.alerts.extend(unfounded(end, told.as_ref()));
+                if let Some(outcome) = told.as_ref().and_then(GpuEnd::outcome) {
+                    end.overrule(outcome);
+                } else if let (Some(GpuEnd::Stopped), true) = (&told, was_done(end)) {
                     // It did not wait for the answer to what it asked for: what came of that is not known.
                     let why = "the runner ended the launch in the middle of its GPU work";
                     evidence.alerts.push(mismatch(why.to_owned()));
-                    overrule(
-                        finished,
-                        Outcome {
-                            reproducible: false,
-                            ..Outcome::failed(OutcomeKind::GpuLost, Blame::Unknown, why)
-                        },
-                    );
+                    end.overrule(Outcome {
+                        reproducible: false,
+                        ..Outcome::failed(OutcomeKind::GpuLost, Blame::Unknown, why)
+                    });
                 }
             }
             Err(fault) => {
@@ -320,10 +320,10 @@ impl GpuSettled {
                     .left
                     .filter(|usage| untrue(usage, None, job, self.wall).is_none());
                 if let Some(usage) = left {
-                    report(&usage, &self.driver, job, finished);
+                    report(usage, end);
                 }
-                if !is_cancel(finished) {
-                    overrule(finished, ended_by(&fault, job, self.wall));
+                if !is_cancel(end) {
+                    end.overrule(ended_by(&fault, job, self.wall));
                 }
             }
         }
@@ -331,10 +331,9 @@ impl GpuSettled {
 }
 
 /// Puts what a GPU worker says that a launch used into its report.
-fn report(usage: &GpuUsage, driver: &str, job: &Job, finished: &mut Finished) {
-    let report = GpuReport::new(usage, driver, job.limits.get(Limit::GpuFuel));
-    finished.usage.gpu = Some(Box::new(report));
-    finished.usage.claimed.push("gpu".to_owned());
+fn report(usage: GpuUsage, end: &mut RunEnd<Source>) {
+    end.usage.gpu = Some(Box::new(usage));
+    end.usage.claimed.push("gpu".to_owned());
 }
 
 /// How a launch ends whose GPU worker failed. One that was killed since the launch's time was up names the timeout.
@@ -348,7 +347,7 @@ fn ended_by(fault: &Fault, job: &Job, wall: Duration) -> Outcome {
     }
     let breach = Breach {
         limit: Limit::Timeout,
-        amount: Amount::Used(nanoseconds(wall).0),
+        amount: Amount::Used(nanoseconds(wall)),
         maximum: job.limits.get(Limit::Timeout),
     };
     let limit = can_be(&breach, job).then_some(breach);
@@ -356,27 +355,21 @@ fn ended_by(fault: &Fault, job: &Job, wall: Duration) -> Outcome {
         kind: OutcomeKind::GpuTimeout,
         message: match limit {
             Some(breach) => format!("{breach}: {}", outcome.message),
-            None => outcome.message,
+            None => outcome.message.clone(),
         },
-        limit,
         ..outcome
     }
-}
-
-/// A launch whose GPU work failed has no outputs, whatever its runner says.
-fn overrule(finished: &mut Finished, outcome: Outcome) {
-    finished.results.clear();
-    finished.outcome = outcome;
+    .with(limit.map(Cause::from).into_iter().collect())
 }
 
 /// Whether the runner gives out its outputs as whole.
-fn was_done(finished: &Finished) -> bool {
-    finished.outcome.kind == OutcomeKind::Done
+fn was_done(end: &RunEnd<Source>) -> bool {
+    end.outcome.kind == OutcomeKind::Done
 }
 
 /// What cannot be of what a GPU worker says, in words.
 fn untrue(usage: &GpuUsage, end: Option<&GpuEnd>, job: &Job, wall: Duration) -> Option<String> {
-    let most_ns = nanoseconds(wall + CLOCK_SLACK).0;
+    let most_ns = nanoseconds(wall + CLOCK_SLACK);
     let breach = end.and_then(GpuEnd::breach);
     if let Some(breach) = breach.filter(|breach| !can_be(breach, job)) {
         return Some(format!(
@@ -420,18 +413,18 @@ fn untrue(usage: &GpuUsage, end: Option<&GpuEnd>, job: &Job, wall: Duration) -> 
     .map(|breach| format!("the GPU worker claims, and went on: {breach}"))
 }
 
-fn is_cancel(finished: &Finished) -> bool {
-    finished.outcome.kind == OutcomeKind::Cancelled
+fn is_cancel(end: &RunEnd<Source>) -> bool {
+    end.outcome.kind == OutcomeKind::Cancelled
 }
 
 /// A runner that speaks of an end of the GPU work that the GPU worker does not know of.
-fn unfounded(finished: &Finished, end: Option<&GpuEnd>) -> Option<Alert> {
-    let kind = finished.outcome.kind;
+fn unfounded(end: &RunEnd<Source>, told: Option<&GpuEnd>) -> Option<Alert> {
+    let kind = end.outcome.kind;
     let is_claimed = matches!(
         kind,
         OutcomeKind::GpuFuelExhausted | OutcomeKind::GpuTimeout | OutcomeKind::GpuLost
     );
-    (is_claimed && end.is_none()).then(|| {
+    (is_claimed && told.is_none()).then(|| {
         mismatch(format!(
             "the runner claims `{kind}`, and the GPU worker knows nothing of it"
         ))
@@ -465,7 +458,7 @@ mod tests {
         let mut job = job();
         let set = job
             .limits
-            .try_set(Limit::Timeout, nanoseconds(timeout).0, LimitSource::Request);
+            .try_set(Limit::Timeout, nanoseconds(timeout), LimitSource::Request);
         set.unwrap();
         job
     }
@@ -550,14 +543,14 @@ mod tests {
         let ended = |wall| ended_by(&silent, &job, Duration::from_millis(wall));
         let late = ended(700);
         assert_eq!(late.kind, OutcomeKind::GpuTimeout);
-        assert_eq!(late.limit.unwrap().limit, Limit::Timeout);
+        assert_eq!(late.breach().unwrap().limit, Limit::Timeout);
         assert!(late.message.contains("killed") && !late.reproducible);
         assert_eq!(
-            (ended(400).kind, ended(400).limit),
+            (ended(400).kind, ended(400).breach()),
             (OutcomeKind::GpuTimeout, None)
         );
         let garbled = Fault::Hostile(WorkerKind::Gpu, Violation::Layers);
         let lost = ended_by(&garbled, &job, Duration::from_millis(700));
-        assert_eq!((lost.kind, lost.limit), (OutcomeKind::GpuLost, None));
+        assert_eq!((lost.kind, lost.breach()), (OutcomeKind::GpuLost, None));
     }
 }

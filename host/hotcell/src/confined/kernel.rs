@@ -1,19 +1,19 @@
 //! A component that runners of the pool run, one launch at a time each.
 
+use super::acceptance::{Known, accept};
 use super::gpu::GpuSession;
 use super::parcel::Parcel;
 use super::reading::Expected;
 use super::runner::Watching;
-use super::settle::{Known, settle};
 use super::supervisor::{GpuLease, RunnerLease, Supervisor};
 use crate::artifacts::VerifiedArtifact;
-use crate::cell::LoadedKey;
-use crate::isolation::{LoadFailure, Loaded, Order, Ran, not_run};
-use crate::settle::nanoseconds;
+use crate::isolation::LoadedKey;
+use crate::isolation::{LoadFailure, Loaded, Order, Ran};
 use hotcell_model::grant::Capability;
-use hotcell_model::job::{Job, JobData, Observer, Source};
+use hotcell_model::job::{Job, JobData, Observer, RunEnd, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::stop::StopSignal;
+use hotcell_model::time::nanoseconds;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -105,13 +105,13 @@ impl ConfinedKernel {
         self.try_run(lease, job, data, signal, observer.as_ref())
             .unwrap_or_else(|failure| match failure {
                 LoadFailure::Ended(outcome, evidence) => Ran {
-                    finished: not_run(*outcome),
+                    end: RunEnd::not_run(*outcome),
                     evidence,
                 },
                 LoadFailure::Stale(why) => {
                     let message = format!("an artifact that was loaded before is stale: {why}");
                     let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Host, message);
-                    Ran::from(not_run(outcome))
+                    Ran::from(RunEnd::not_run(outcome))
                 }
             })
     }
@@ -190,12 +190,12 @@ impl ConfinedKernel {
         };
         // Before the outputs are sealed: the GPU worker has them mapped until then.
         let gpu = gpu.map(|(lease, session)| (lease, session.end(signal)));
-        let mut ran = settle(launched, parcel.outputs, known, runner.pauses());
-        ran.finished.timings.load_ns = load_ns;
+        let mut ran = accept(launched, parcel.outputs, known, runner.pauses());
+        ran.end.timings.load_ns = load_ns;
         ran.evidence.runner = Arc::clone(runner.layers());
         let gpu = gpu.map(|(lease, mut gpu)| {
             let worker = gpu.take_worker();
-            gpu.conclude(job, &mut ran.finished, &mut ran.evidence);
+            gpu.conclude(job, &mut ran);
             (lease, worker)
         });
         // Which of the two workers gave reason for an alert is not always to be told.

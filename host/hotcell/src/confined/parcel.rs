@@ -4,7 +4,7 @@ use super::worker::Fault;
 use crate::sealed;
 use hotcell_model::frame::{
     FrameError, INLINE_BYTES, InputPlace, LaunchRequest, MAX_DESCRIPTORS, OutputPlace, ToRunner,
-    WireJob, encode,
+    encode,
 };
 use hotcell_model::grant::Capability;
 use hotcell_model::job::{Job, JobArray, JobData, Source};
@@ -101,7 +101,7 @@ impl Parcel {
         }
         let request = ToRunner::Launch(Box::new(LaunchRequest {
             id,
-            job: WireJob::from(job),
+            job: job.clone(),
             has_gpu: job.grants.has(Capability::Gpu),
             inputs,
             outputs,

@@ -3,7 +3,7 @@
 //! Never by `PATH` and never by the environment: whoever can choose the program chooses what runs with this
 //! user's rights before it locks itself.
 
-use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::WorkerKind;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;

@@ -7,15 +7,15 @@
 
 mod launch;
 
-pub use launch::{Expected, Heard, LaunchReading, RunnerEnd};
+pub use launch::{Expected, Heard, LaunchReading};
 
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{
-    BuildId, Described, FrameError, FromCompiler, FromGpu, FromRunner, Hello, Phases, WorkerKind,
-    decode, read_last_words,
+    BuildId, Described, FrameError, FromCompiler, FromGpu, FromRunner, Hello, Phases, decode,
+    read_last_words,
 };
 use hotcell_model::gpu::{GpuEnd, GpuUsage, PROFILED_DISPATCHES};
-use hotcell_model::layer::{Layer, LayerReport, LayerState};
+use hotcell_model::layer::{Layer, LayerReport, LayerState, WorkerKind};
 use hotcell_model::limit::{Breach, Limits};
 use hotcell_model::probe::Attempted;
 use hotcell_model::text;
@@ -154,7 +154,7 @@ pub enum CompileAnswer {
 
 /// What was asked of a compile process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum CompileTask {
     /// A description.
     Describe,
     /// An artifact.
@@ -200,7 +200,7 @@ pub fn read_loaded(frame: &[u8], descriptors: usize) -> Result<LoadAnswer, Viola
         FromRunner::Failed(why) => LoadAnswer::Failed(words(&why)),
         FromRunner::Log(_)
         | FromRunner::Progress { .. }
-        | FromRunner::Finished(_)
+        | FromRunner::Ended { .. }
         | FromRunner::Attempted(_) => return Err(Violation::OutOfOrder("word of a launch")),
     })
 }
@@ -261,15 +261,15 @@ pub fn read_gpu_ended(frame: &[u8], descriptors: usize, id: u64) -> Result<GpuAn
 pub fn read_compiled(
     frame: &[u8],
     descriptors: usize,
-    asked: Asked,
+    asked: CompileTask,
     room: u64,
     limits: &Limits,
 ) -> Result<CompileAnswer, Violation> {
     check_descriptors(descriptors)?;
     let (answered, Described { bytes, phases }) = match decode(frame)? {
-        FromCompiler::Described(described) => (Asked::Describe, described),
-        FromCompiler::Compiled(described) => (Asked::Compile, described),
-        FromCompiler::Refused(refusal) => return check_refusal(refusal.into(), limits),
+        FromCompiler::Described(described) => (CompileTask::Describe, described),
+        FromCompiler::Compiled(described) => (CompileTask::Compile, described),
+        FromCompiler::Refused(refusal) => return check_refusal(refusal.cut(), limits),
         FromCompiler::Failed(why) => return Ok(CompileAnswer::Failed(words(&why))),
         FromCompiler::Attempted(_) => return Err(Violation::OutOfOrder("word of an attempt")),
     };
@@ -366,7 +366,7 @@ fn words(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hotcell_model::frame::{WireRefusal, encode, last_words};
+    use hotcell_model::frame::{encode, last_words};
     use hotcell_model::limit::{Amount, Breach, Limit};
 
     const BUILD: BuildId = [7; 16];
@@ -444,8 +444,9 @@ mod tests {
     #[test]
     fn a_compile_process_answers_what_was_asked_within_its_room() {
         let limits = Limits::defaults(Default::default());
-        let read =
-            |answer: &FromCompiler| read_compiled(&frame(answer), 0, Asked::Compile, 100, &limits);
+        let read = |answer: &FromCompiler| {
+            read_compiled(&frame(answer), 0, CompileTask::Compile, 100, &limits)
+        };
         let written = |bytes| Described {
             bytes,
             phases: Phases::default(),
@@ -469,7 +470,7 @@ mod tests {
                 amount,
                 maximum,
             });
-            FromCompiler::Refused(WireRefusal::from(&refusal))
+            FromCompiler::Refused(refusal)
         };
         let maximum = limits.get(Limit::Functions);
         assert!(read(&breach(Limit::Functions, maximum + 1, maximum)).is_ok());
@@ -489,7 +490,7 @@ mod tests {
                 bytes.iter_mut().step_by(3).for_each(|byte| *byte ^= flip);
                 let _ = read(&bytes);
                 let _ = read_loaded(&bytes, 0);
-                let _ = read_compiled(&bytes, 0, Asked::Describe, 1, &limits);
+                let _ = read_compiled(&bytes, 0, CompileTask::Describe, 1, &limits);
                 let _ = read_attempted(&bytes, 0, WorkerKind::Compiler);
             }
         }

@@ -1,13 +1,14 @@
 //! One runner: a confined process with one artifact loaded, and one launch at a time.
 
 use super::pauses::Pauses;
-use super::reading::{Expected, Heard, LaunchReading, LoadAnswer, RunnerEnd, read_loaded};
+use super::reading::{Expected, Heard, LaunchReading, LoadAnswer, read_loaded};
 use super::worker::{Arrived, Fault, Process, check_tier};
 use crate::bell::OnCancel;
-use hotcell_model::frame::{Cancel, LoadRequest, ToRunner, WorkerKind, encode};
+use bytes::Bytes;
+use hotcell_model::frame::{Cancel, LoadRequest, ToRunner, encode};
 use hotcell_model::grant::Grants;
-use hotcell_model::job::{Job, Observer};
-use hotcell_model::layer::{Layer, LayerReport, Tier};
+use hotcell_model::job::{Job, Observer, RunEnd};
+use hotcell_model::layer::{Layer, LayerReport, Tier, WorkerKind};
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::LogLine;
@@ -30,7 +31,7 @@ const IDLE_CPU: Duration = Duration::from_millis(50);
 
 /// A loaded and locked runner. Dropping it kills it.
 #[derive(Debug)]
-pub(crate) struct Runner {
+pub(crate) struct RunnerWorker {
     process: Process,
     layers: Arc<[LayerReport]>,
     wake: Arc<Wake>,
@@ -78,8 +79,8 @@ impl From<Fault> for NotLoaded {
 }
 
 /// How a launch ended here, with what was measured from outside.
-pub(crate) struct Launched {
-    pub(crate) end: Result<RunnerEnd, Stopped>,
+pub(crate) struct Measured {
+    pub(crate) end: Result<RunEnd<Bytes>, Stopped>,
     pub(crate) lines: Vec<LogLine>,
     pub(crate) wall: Duration,
     pub(crate) cpu: Option<Duration>,
@@ -97,7 +98,7 @@ pub(crate) enum Stopped {
     Cancelled,
 }
 
-impl Runner {
+impl RunnerWorker {
     /// Has a fresh runner load an artifact and lock. Nothing hostile reaches it before its walls were looked at.
     pub(crate) fn load(mut process: Process, load: &Load<'_>) -> Result<Self, NotLoaded> {
         let kind = WorkerKind::Runner;
@@ -206,7 +207,7 @@ impl Runner {
         expected: Expected,
         job: &Job,
         watching: &Watching<'_>,
-    ) -> Launched {
+    ) -> Measured {
         let Watching {
             kill_grace,
             gpu,
@@ -258,7 +259,7 @@ impl Runner {
         let after = after.or_else(|| self.process.exit().map(|exit| exit.cpu));
         let cpu = before.zip(after);
         self.rested_at = after;
-        Launched {
+        Measured {
             end,
             lines: watch.lines,
             wall,
@@ -305,7 +306,7 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    fn wait(&mut self, process: &mut Process, wake: &Wake) -> Result<RunnerEnd, Stopped> {
+    fn wait(&mut self, process: &mut Process, wake: &Wake) -> Result<RunEnd<Bytes>, Stopped> {
         loop {
             // Looked at after every frame, so that no flood of them holds off the end.
             let now = Instant::now();
@@ -355,7 +356,7 @@ impl Watch<'_> {
     }
 
     /// Reads a frame; the end, if it is one.
-    fn read(&mut self, process: &Process) -> Result<Option<RunnerEnd>, Stopped> {
+    fn read(&mut self, process: &Process) -> Result<Option<RunEnd<Bytes>>, Stopped> {
         let kind = WorkerKind::Runner;
         let (frame, descriptors) = process.frame();
         let heard = self.reading.read(frame, descriptors);
@@ -372,7 +373,7 @@ impl Watch<'_> {
                     self.observer.progress(done, total);
                 }
             }
-            Heard::Finished(end) => return Ok(Some(*end)),
+            Heard::Ended(end) => return Ok(Some(*end)),
             Heard::Failed(why) => return Err(Stopped::Fault(Fault::Failed(kind, why))),
         }
         Ok(None)
@@ -418,7 +419,7 @@ impl Stopped {
             Self::TimedOut(used) => {
                 let breach = Breach {
                     limit: Limit::Timeout,
-                    amount: Amount::Used(crate::settle::nanoseconds(*used).0),
+                    amount: Amount::Used(hotcell_model::time::nanoseconds(*used)),
                     maximum: job.limits.get(Limit::Timeout),
                 };
                 Outcome {

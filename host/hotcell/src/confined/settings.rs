@@ -1,7 +1,7 @@
 //! What an embedder chooses of confined isolation.
 
 use super::turns::Bounds;
-use crate::gpu::GpuDevice;
+use hotcell_model::gpu::GpuDevice;
 use hotcell_model::layer::Tier;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -5,18 +5,18 @@ use super::gpu::{GpuWorker, NotOpened};
 use super::keeper::Keeper;
 use super::pool::{Lease, Pool};
 use super::programs::Programs;
-use super::reading::Asked;
-use super::runner::{Load, NotLoaded, Runner};
+use super::reading::CompileTask;
+use super::runner::{Load, NotLoaded, RunnerWorker};
 use super::settings::Settings;
 use super::turns::NoTurn;
 use super::worker::{Fault, Process, check_tier};
 use super::workers::{Role, Spare, Workers};
 use crate::artifacts::VerifiedArtifact;
-use crate::cell::LoadedKey;
 use crate::component::Component;
-use crate::isolation::{Evidence, LoadFailure, Order, Waiting, Worked};
-use crate::prepare::cancelled;
-use hotcell_model::frame::WorkerKind;
+use crate::isolation::LoadedKey;
+use crate::isolation::cancelled;
+use crate::isolation::{Evidence, LoadFailure, Order, Waiting, WorkResult};
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
@@ -32,7 +32,7 @@ const IDLE_FOR: Duration = Duration::from_secs(60);
 /// A place for a tenant's GPU worker.
 pub(crate) type GpuLease = Lease<Tenant, GpuWorker>;
 /// A place for a runner.
-pub(crate) type RunnerLease = Lease<LoadedKey, Runner>;
+pub(crate) type RunnerLease = Lease<LoadedKey, RunnerWorker>;
 
 /// What compilations and launches of one cell share.
 pub(crate) struct Supervisor {
@@ -40,7 +40,7 @@ pub(crate) struct Supervisor {
     pub(crate) workers: Workers,
     /// Of compile processes only their number is kept: each serves once.
     compilers: Pool<Tenant, Infallible>,
-    pool: Pool<LoadedKey, Runner>,
+    pool: Pool<LoadedKey, RunnerWorker>,
     gpus: Pool<Tenant, GpuWorker>,
     spare_compiler: Spare,
     spare_runner: Spare,
@@ -77,10 +77,10 @@ impl Supervisor {
     pub(crate) fn compile(
         self: &Arc<Self>,
         component: &Component,
-        asked: Asked,
+        asked: CompileTask,
         metering: Metering,
         order: Order<'_>,
-    ) -> Worked<Written> {
+    ) -> WorkResult<Written> {
         let turn = match self.compilers.take(order.tenant, order.stop) {
             Ok(turn) => turn,
             Err(no_turn) => return Err(no_turn.outcome("a compile process")).into(),
@@ -88,7 +88,7 @@ impl Supervisor {
         let process = match self.worker(Role::Compiler) {
             Ok(process) => process,
             Err(fault) => {
-                return Worked {
+                return WorkResult {
                     evidence: Evidence::of(&fault),
                     ..Err(fault.outcome()).into()
                 };
@@ -101,7 +101,7 @@ impl Supervisor {
         let required = self.settings.required;
         let walls = check_tier(&evidence.compiler, None, required, WorkerKind::Compiler);
         if let Err(outcome) = walls {
-            return Worked {
+            return WorkResult {
                 evidence,
                 ..Err(outcome).into()
             };
@@ -109,7 +109,7 @@ impl Supervisor {
         let compiled = Compiling::new(process, asked, order).run(component, metering);
         drop(turn);
         evidence.alerts.extend(compiled.alert);
-        Worked {
+        WorkResult {
             cost: Some(compiled.cost),
             evidence,
             ..compiled.result.into()
@@ -173,7 +173,7 @@ impl Supervisor {
         key: &LoadedKey,
         artifact: &VerifiedArtifact,
         order: Order<'_>,
-    ) -> Result<Runner, LoadFailure> {
+    ) -> Result<RunnerWorker, LoadFailure> {
         if let Some(evicted) = lease.take_evicted() {
             self.bury(evicted);
         }
@@ -194,7 +194,7 @@ impl Supervisor {
         };
         let process = self.worker(Role::Runner(key.metering))?;
         let layers = process.layers().into();
-        Runner::load(process, &load).map_err(|failure| match failure {
+        RunnerWorker::load(process, &load).map_err(|failure| match failure {
             // It refused the artifact before its last layer: no guest came near it, and there is nothing to say of walls.
             failure @ NotLoaded::Misfit(_) => failure.into(),
             failure => match failure.into() {
@@ -208,7 +208,7 @@ impl Supervisor {
     }
 
     /// Gives a runner back for others.
-    pub(crate) fn give_back(&self, lease: RunnerLease, runner: Runner) {
+    pub(crate) fn give_back(&self, lease: RunnerLease, runner: RunnerWorker) {
         if let Some(evicted) = lease.give_back(runner) {
             self.bury(evicted);
         }
@@ -272,7 +272,7 @@ impl Supervisor {
     }
 
     /// Ends a runner where nobody waits for it.
-    fn bury(&self, runner: Runner) {
+    fn bury(&self, runner: RunnerWorker) {
         self.keeper.run(move || drop(runner));
     }
 

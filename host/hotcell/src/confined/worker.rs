@@ -1,8 +1,9 @@
 //! One worker process from its greeting to its burial, and the words for the ways in which it can fail.
 
 use super::reading::{Greeting, Violation, read_hello};
-use hotcell_model::frame::{self, WorkerKind};
-use hotcell_model::layer::{Layer, LayerReport, LayerState, Tier};
+use hotcell_model::cause::Cause;
+use hotcell_model::frame::{self};
+use hotcell_model::layer::{Layer, LayerReport, LayerState, Tier, WorkerKind};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, AlertKind};
 use hotcell_sandbox::BUILD_ID;
@@ -258,9 +259,11 @@ impl Fault {
     /// The end of the launch or compilation that the worker served.
     pub(crate) fn outcome(&self) -> Outcome {
         let blame = match self {
-            Self::Build(_) | Self::Setup(..) | Self::Died(_, ExitKind::Code(EXIT_SETUP)) => {
-                Blame::Operator
+            Self::Died(kind, ExitKind::Code(EXIT_SETUP)) => {
+                let worker = name(*kind).to_owned();
+                return Outcome::because(vec![Cause::WallsFailed { worker }]);
             }
+            Self::Build(_) | Self::Setup(..) => Blame::Operator,
             Self::Here(error) if is_file_size(error) => {
                 let failed = Outcome::failed(OutcomeKind::Io, Blame::Operator, error.to_string());
                 return Outcome {
@@ -366,9 +369,7 @@ pub(crate) fn death(exit: ExitKind) -> String {
                 .to_owned()
         }
         ExitKind::Signal(_) => format!("died by {exit}"),
-        ExitKind::Code(EXIT_SETUP) => {
-            "could not put on its walls; `hotcell doctor` says more".to_owned()
-        }
+        ExitKind::Code(EXIT_SETUP) => "could not put on its walls".to_owned(),
         ExitKind::Code(EXIT_PANIC) => "panicked; please report it, with the component".to_owned(),
         ExitKind::Code(code) => format!("ended by itself, with exit code {code}"),
     }
@@ -393,15 +394,12 @@ pub(crate) fn check_tier(
         .filter(|layer| Some(*layer) != to_come)
         .filter_map(|layer| missing(layer, layers))
         .collect();
-    let message = format!(
-        "{} has tier `{tier}`, and `{required}` is required; {}; `--tier {tier}` accepts it",
-        name(kind),
-        missing.join("; ")
-    );
-    Err(Outcome {
-        reproducible: false,
-        ..Outcome::failed(OutcomeKind::Isolation, Blame::Operator, message)
-    })
+    Err(Outcome::because(vec![Cause::TierTooLow {
+        worker: name(kind).to_owned(),
+        tier,
+        required,
+        missing,
+    }]))
 }
 
 /// What is said of a layer that is absent, if it is, and if the tier depends on it.
@@ -441,13 +439,14 @@ mod tests {
         let refused = check(&[Layer::Landlock, Layer::Cgroup], Tier::Full).unwrap_err();
         assert_eq!(refused.kind, OutcomeKind::Isolation);
         assert_eq!(refused.blame, Some(Blame::Operator));
-        for part in [
-            "landlock is absent: not in this kernel (remedy: a newer one)",
-            "--tier unprivileged",
-        ] {
-            assert!(refused.message.contains(part), "{}", refused.message);
-        }
+        let says = "landlock is absent: not in this kernel (remedy: a newer one)";
+        assert!(refused.message.contains(says), "{}", refused.message);
         assert!(!refused.message.contains("cgroup"));
+        let tier = match &refused.causes[..] {
+            [Cause::TierTooLow { tier, .. }] => Some(*tier),
+            _ => None,
+        };
+        assert_eq!(tier, Some(Tier::Unprivileged));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::programs::Programs;
 use super::settings::Settings;
 use super::worker::{Fault, Process};
-use crate::gpu::GpuDevice;
-use hotcell_model::frame::WorkerKind;
+use hotcell_model::gpu::GpuDevice;
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::layer::{Layer, LayerReport};
 use hotcell_model::limit::Limit;
 use hotcell_model::manifest::Weight;

@@ -1,6 +1,7 @@
 //! What the supervisor and a compile process say to each other.
 
-use super::{FrameError, WireLimits, WireRefusal, bounded, decode_long};
+use super::{FrameError, decode_long};
+use crate::bounded;
 use crate::component::{Counts, Description, Import, LISTED, Refusal};
 use crate::limit::{Limit, Limits};
 use crate::probe::{Attempt, Attempted};
@@ -25,7 +26,7 @@ pub struct CompileRequest {
     /// The metering mode.
     pub metering: Metering,
     /// The limits in force.
-    pub limits: WireLimits,
+    pub limits: Limits,
     /// The component's size.
     pub component_bytes: u64,
     /// The size of the answer's memory.
@@ -40,7 +41,7 @@ pub enum FromCompiler {
     /// The artifact is in its memory.
     Compiled(Described),
     /// The component is not accepted.
-    Refused(WireRefusal),
+    Refused(Refusal),
     /// The compiler itself failed.
     Failed(String),
     /// An attempt was survived.

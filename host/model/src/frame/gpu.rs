@@ -1,9 +1,10 @@
 //! What the supervisor and a GPU worker say to each other. The launch's own commands go from its runner to
 //! the worker, over a channel of their own.
 
-use super::{WireLimits, bounded};
+use crate::bounded;
 use crate::gpu::{GpuEnd, GpuProperties, GpuUsage};
 use crate::layer::{Layer, LayerReport};
+use crate::limit::Limits;
 use crate::probe::{Attempt, Attempted};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub struct GpuRequest {
     /// The launch's number, counted by the supervisor; the answer carries it.
     pub id: u64,
     /// The limits in force.
-    pub limits: WireLimits,
+    pub limits: Limits,
     /// How long until the launch's deadline, in nanoseconds.
     pub time_ns: u64,
     /// Whether to count the fuel of every dispatch.

@@ -1,8 +1,7 @@
 //! What a process gets from its parent, given up before anything else is done.
 
 use super::{LockdownError, Step, driver};
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};

@@ -1,8 +1,7 @@
 //! Landlock: no file, no TCP port, no signal or abstract socket outside, as far as the kernel goes.
 
 use super::{LockdownError, Step, driver};
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,

@@ -1,8 +1,8 @@
 //! Limits of the operating system: a last line under hotcell's own.
 
 use super::{LockdownError, Step};
-use hotcell_model::frame::{MAX_DESCRIPTORS, WorkerKind};
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::frame::MAX_DESCRIPTORS;
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt::Write;
 

@@ -1,8 +1,7 @@
 //! Namespaces of the worker's own, and a root directory with nothing in it.
 
 use super::{LockdownError, Step, driver};
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount,

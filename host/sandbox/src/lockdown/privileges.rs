@@ -1,8 +1,7 @@
 //! Privileges: none, and no way to get any.
 
 use super::{LockdownError, Step, driver};
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};
 use rustix::thread::{

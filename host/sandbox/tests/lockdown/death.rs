@@ -1,7 +1,7 @@
 //! Ends: of a supervisor, and of workers that it lets go of.
 
 use crate::worker::{ARGUMENT, KINDS, Phase, command, start};
-use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::WorkerKind;
 use hotcell_sandbox::process::{ExitKind, Signal, WorkerCommand};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

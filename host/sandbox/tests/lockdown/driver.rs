@@ -3,8 +3,7 @@
 use crate::harness::skip;
 use crate::walls::is_enforced;
 use crate::worker::{Phase, SOFTWARE, answer, command, raw, start, start_with};
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted};
 use std::ffi::CStr;
 

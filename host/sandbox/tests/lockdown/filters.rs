@@ -1,7 +1,8 @@
 //! Every rule of every filter, every system-call number, every probe.
 
 use crate::worker::{KINDS, Phase, SOFTWARE, ask, start, start_with};
-use hotcell_model::frame::{self, WorkerKind};
+use hotcell_model::frame::{self};
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::probe::{Attempt, Attempted, Probe};
 use hotcell_sandbox::channel::Received;
 use hotcell_sandbox::filter::{

@@ -1,7 +1,7 @@
 //! What a start costs, by phase: printed with `--timing`, for the record and not as a test.
 
 use crate::worker::{KINDS, Phase, start};
-use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::WorkerKind;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 

@@ -2,8 +2,7 @@
 
 use crate::harness::{is_root, skip};
 use crate::worker::{KINDS, LIMITS, Phase, answer, ask, command, raw, start};
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport, Tier};
+use hotcell_model::layer::{Layer, LayerReport, Tier, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::cgroup::{CgroupLimits, Hierarchy};
 use hotcell_sandbox::process::ExitKind;

@@ -2,8 +2,8 @@
 //!
 //! It stops at a phase and then does what it is asked: single system calls, raw or as probes.
 
-use hotcell_model::frame::{self, WorkerKind};
-use hotcell_model::layer::LayerReport;
+use hotcell_model::frame::{self};
+use hotcell_model::layer::{LayerReport, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::channel::{Channel, Received};
 use hotcell_sandbox::filter::DriverKind;

@@ -3,9 +3,7 @@
 
 use crate::peer::Peer;
 use hotcell_model::component::Refusal;
-use hotcell_model::frame::{
-    CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireRefusal,
-};
+use hotcell_model::frame::{CompileRequest, Described, FromCompiler, Phases, ToCompiler};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_sandbox::memory::{OutputMemory, Writable};
 use std::os::fd::OwnedFd;
@@ -88,7 +86,7 @@ fn change(peer: &Peer, answer: FromCompiler) -> FromCompiler {
             };
         }
         () if is("refuses-by-no-limit") => {
-            return FromCompiler::Refused(WireRefusal::from(&Refusal::TooMuch(breach(5, 4))));
+            return FromCompiler::Refused(Refusal::TooMuch(breach(5, 4)));
         }
         () if is("fails") => return FromCompiler::Failed("\x1b[2J\nno reason".to_owned()),
         () => {}

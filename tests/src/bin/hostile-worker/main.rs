@@ -8,7 +8,7 @@ mod gpu;
 mod peer;
 mod runner;
 
-use hotcell_model::frame::WorkerKind;
+use hotcell_model::layer::WorkerKind;
 use peer::Peer;
 
 fn main() {

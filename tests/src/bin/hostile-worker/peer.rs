@@ -1,7 +1,7 @@
 //! The supervisor as a hostile worker sees it: what can be sent there, in and out of turn.
 
-use hotcell_model::frame::{self, BuildId, Hello, WorkerKind};
-use hotcell_model::layer::{Layer, LayerReport};
+use hotcell_model::frame::{self, BuildId, Hello};
+use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use hotcell_sandbox::channel::{Channel, Received};
 use rustix::net::{SendFlags, send};
 use rustix::process::{Signal, getpid, kill_process};

@@ -1,17 +1,17 @@
 //! A runner that breaks the rules. Where nothing else is said, it answers every launch with sevens.
 
 use crate::peer::Peer;
+use bytes::Bytes;
 use hotcell_model::frame::{
-    FromRunner, InputPlace, LaunchRequest, OutputPlace, ToRunner, WireLine, WireOutcome,
-    WireTimings, WireUsage, WireUsed,
+    FromRunner, InputPlace, LaunchRequest, LogPiece, OutputPlace, ToRunner,
 };
-use hotcell_model::grant::Grants;
+use hotcell_model::gpu::Payload;
+use hotcell_model::job::RunEnd;
 use hotcell_model::layer::{Layer, LayerReport};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::LogLevel;
+use hotcell_model::report::{LogLevel, Usage};
 use hotcell_sandbox::memory::OutputMemory;
 use rustix::time::{ClockId, clock_gettime};
-use serde_bytes::ByteBuf;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -51,11 +51,7 @@ pub(crate) fn serve(peer: &Peer) {
     peer.stage("ready");
     if peer.is("answers-before-asked") {
         // Of a launch that is still to come.
-        peer.send(&FromRunner::Finished(Box::new(used(
-            2,
-            &Outcome::done(),
-            vec![SEVEN; 4096],
-        ))));
+        peer.send(&Answer::new(2, vec![SEVEN; 4096]).frame());
     }
     loop {
         let (ToRunner::Launch(request), descriptors) = peer.receive::<ToRunner>() else {
@@ -74,10 +70,7 @@ fn launch(peer: &Peer, request: LaunchRequest, descriptors: Vec<OwnedFd>) {
         .iter()
         .filter(|place| !matches!(place, InputPlace::Inline(_)));
     let memories = descriptors.into_iter().skip(inputs.count());
-    let job = request
-        .job
-        .to_job(Grants::built_in())
-        .expect("limits of this build");
+    let job = request.job;
     let written: Vec<_> = job.arrays.iter().filter(|array| array.is_written).collect();
     let sizes = written.iter().map(|array| array.size_bytes);
     let places: Vec<_> = sizes.zip(request.outputs).collect();
@@ -92,13 +85,11 @@ fn launch(peer: &Peer, request: LaunchRequest, descriptors: Vec<OwnedFd>) {
     let outputs: Vec<(u64, OwnedFd)> = shared.map(|(size, _)| *size).zip(memories).collect();
     let kept = write(peer, &outputs);
 
-    let mut used = WireUsed {
-        inline: inline.into_iter().map(ByteBuf::from).collect(),
-        ..used(id, &Outcome::done(), Vec::new())
-    };
+    let mut answer = Answer::new(id, Vec::new());
+    answer.end.outputs = inline.into_iter().map(payload).collect();
     before_the_answer(peer, id);
-    change(peer, &mut used);
-    let answer = FromRunner::Finished(Box::new(used));
+    change(peer, &mut answer);
+    let answer = answer.frame();
     match () {
         () if peer.is("answer-with-descriptors") => peer.smuggle(&peer.encoded(&answer), 5),
         () if peer.is("answer-cut") => {
@@ -159,47 +150,52 @@ fn before_the_answer(peer: &Peer, id: u64) {
 }
 
 /// Turns an honest answer into the one that was wanted.
-fn change(peer: &Peer, used: &mut WireUsed) {
-    let outcome = |outcome: Outcome| WireOutcome::from(&outcome);
-    let failed = |kind| outcome(Outcome::failed(kind, Blame::Guest, "\x1b[2J\nso it says"));
+fn change(peer: &Peer, answer: &mut Answer) {
+    let failed = |kind| Outcome::failed(kind, Blame::Guest, "\x1b[2J\nso it says");
+    let end = &mut answer.end;
     if let Some((kind, blame)) = blamed(peer) {
-        used.outcome = outcome(Outcome::failed(kind, blame, "so it says"));
-        used.inline.clear();
+        end.outcome = Outcome::failed(kind, blame, "so it says");
+        end.outputs.clear();
     }
     match () {
-        () if peer.is("answers-for-another") => used.id += 1,
-        () if peer.is("too-many-outputs") => used.inline.push(ByteBuf::from(vec![SEVEN])),
-        () if peer.is("too-few-outputs") => used.inline.clear(),
-        () if peer.is("short-output") => used.inline.iter_mut().for_each(|bytes| bytes.truncate(1)),
-        () if peer.is("long-output") => used.inline.iter_mut().for_each(|bytes| bytes.push(SEVEN)),
-        () if peer.is("trap-with-outputs") => used.outcome = failed(OutcomeKind::Trap),
+        () if peer.is("answers-for-another") => answer.id += 1,
+        () if peer.is("too-many-outputs") => end.outputs.push(payload(vec![SEVEN])),
+        () if peer.is("too-few-outputs") => end.outputs.clear(),
+        () if peer.is("short-output") => {
+            end.outputs.iter_mut().for_each(|bytes| bytes.0.truncate(1))
+        }
+        () if peer.is("long-output") => {
+            let longer = |bytes: &Payload| payload([&bytes.0[..], &[SEVEN]].concat());
+            end.outputs = end.outputs.iter().map(longer).collect();
+        }
+        () if peer.is("trap-with-outputs") => end.outcome = failed(OutcomeKind::Trap),
         () if peer.is("done-with-blame") => {
-            used.outcome = outcome(Outcome {
+            end.outcome = Outcome {
                 blame: Some(Blame::Guest),
                 ..Outcome::done()
-            });
+            };
         }
         () if peer.is("partial-and-done") => {
-            used.outcome = outcome(Outcome {
+            end.outcome = Outcome {
                 partial: true,
                 ..Outcome::done()
-            });
+            };
         }
-        () if peer.is("denied") => used.outcome = failed(OutcomeKind::Denied),
-        () if peer.is("isolation") => used.outcome = failed(OutcomeKind::Isolation),
+        () if peer.is("denied") => end.outcome = failed(OutcomeKind::Denied),
+        () if peer.is("isolation") => end.outcome = failed(OutcomeKind::Isolation),
         () if peer.is("says-nothing") => {
-            used.outcome = outcome(Outcome {
+            end.outcome = Outcome {
                 message: String::new(),
                 ..Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x")
-            });
-            used.inline.clear();
+            };
+            end.outputs.clear();
         }
         () if peer.is("traps") => {
-            used.outcome = failed(OutcomeKind::Trap);
-            used.inline.clear();
+            end.outcome = failed(OutcomeKind::Trap);
+            end.outputs.clear();
         }
         () if peer.is("claims-the-most") => {
-            used.usage = WireUsage {
+            end.usage = Usage {
                 fuel_used: Some(u64::MAX),
                 wall_ns: u64::MAX,
                 cpu_ns: u64::MAX,
@@ -210,6 +206,7 @@ fn change(peer: &Peer, used: &mut WireUsed) {
                 log_bytes: u64::MAX,
                 log_lines_dropped: u64::MAX,
                 instances: u64::MAX,
+                ..Usage::default()
             };
         }
         () => {}
@@ -256,22 +253,34 @@ fn after_the_answer(peer: &Peer, answer: &FromRunner, outputs: Vec<(u64, OwnedFd
     }
 }
 
-fn used(id: u64, outcome: &Outcome, inline: Vec<u8>) -> WireUsed {
-    WireUsed {
-        id,
-        outcome: WireOutcome::from(outcome),
-        usage: WireUsage {
-            instances: 1,
-            ..WireUsage::default()
-        },
-        timings: WireTimings::default(),
-        inline: vec![ByteBuf::from(inline)],
+/// The end of a launch, before it is a frame.
+struct Answer {
+    id: u64,
+    end: RunEnd<Payload>,
+}
+
+impl Answer {
+    /// That all went well, with that output.
+    fn new(id: u64, output: Vec<u8>) -> Self {
+        let mut end = RunEnd::not_run(Outcome::done());
+        end.usage.instances = 1;
+        end.outputs = vec![payload(output)];
+        Self { id, end }
     }
+
+    fn frame(self) -> FromRunner {
+        let (id, end) = (self.id, Box::new(self.end));
+        FromRunner::Ended { id, end }
+    }
+}
+
+fn payload(bytes: Vec<u8>) -> Payload {
+    Payload(Bytes::from(bytes))
 }
 
 fn line(id: u64, text: &str) -> FromRunner {
     let text = text.to_owned();
-    FromRunner::Log(WireLine {
+    FromRunner::Log(LogPiece {
         id,
         level: LogLevel::Error,
         text,

@@ -195,7 +195,7 @@ fn check_compilation(
     let Some((wall_ns, memory)) = attack.compile_limits.filter(|_| is_confined) else {
         return;
     };
-    let took = Duration::from_nanos(report.timings.compile_ns.0);
+    let took = Duration::from_nanos(report.timings.compile_ns);
     let most = Duration::from_nanos(wall_ns) + arguments.leeway();
     if took > most {
         faults.push(format!("it compiled for {took:?}, more than {most:?}"));
@@ -205,7 +205,7 @@ fn check_compilation(
     };
     let limit = |limit: Limit| limit.default_value(Default::default());
     let around = limit(Limit::ComponentBytes) + limit(Limit::ArtifactBytes);
-    let peak = compilation.peak_memory_bytes.0;
+    let peak = compilation.peak_memory_bytes;
     if peak > memory + around {
         faults.push(format!(
             "its compiler had {peak} bytes, with a limit of {memory}"
@@ -251,10 +251,8 @@ fn got(seen: &Seen, report: Option<&Report>) -> String {
     match (seen.end, report) {
         (End::Code(_), Some(report)) => {
             let outcome = &report.outcome;
-            let limit = outcome
-                .limit
-                .as_ref()
-                .map(|limit| format!(" ({})", limit.name));
+            let breach = outcome.breach();
+            let limit = breach.map(|breach| format!(" ({})", breach.limit));
             format!("{}{}", outcome.kind, limit.unwrap_or_default())
         }
         (End::Code(code), None) => format!("exit code {code}"),
@@ -272,12 +270,12 @@ fn cost(seen: &Seen, report: Option<&Report>) -> Cost {
         return cost;
     };
     let positive = |value: u64| Some(value).filter(|value| *value > 0);
-    cost.run_cpu_ns = positive(report.usage.cpu_ns.0);
-    cost.run_peak_bytes = positive(report.usage.peak_memory_bytes.0);
-    cost.compile_wall_ns = positive(report.timings.compile_ns.0);
+    cost.run_cpu_ns = positive(report.usage.cpu_ns);
+    cost.run_peak_bytes = positive(report.usage.peak_memory_bytes);
+    cost.compile_wall_ns = positive(report.timings.compile_ns);
     if let Some(compilation) = &report.timings.compilation {
-        cost.compile_cpu_ns = positive(compilation.cpu_ns.0);
-        cost.compile_peak_bytes = positive(compilation.peak_memory_bytes.0);
+        cost.compile_cpu_ns = positive(compilation.cpu_ns);
+        cost.compile_peak_bytes = positive(compilation.peak_memory_bytes);
     }
     cost
 }

@@ -7,7 +7,8 @@
 mod memory;
 mod serve;
 
-use hotcell_model::frame::{Hello, WorkerKind};
+use hotcell_model::frame::Hello;
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::Limit;
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::Channel;

@@ -4,7 +4,7 @@ use crate::memory::take_peak;
 use hotcell_compiler::{CompileError, Compiler, Parallelism, describe, read};
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{
-    self, CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription, WireRefusal,
+    self, CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription,
 };
 use hotcell_model::limit::Limits;
 use hotcell_model::text;
@@ -84,7 +84,6 @@ struct Material {
 
 impl Material {
     fn new(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Result<Self, FromCompiler> {
-        let limits = request.limits.to_limits();
         let Ok([component, output]) = <[OwnedFd; 2]>::try_from(descriptors) else {
             return Err(failed("a request needs two descriptors"));
         };
@@ -92,7 +91,7 @@ impl Material {
         Ok(Self {
             component: component.map().map_err(failed)?,
             output: OutputMemory::adopt(output, request.output_bytes).map_err(failed)?,
-            limits: limits.ok_or_else(|| failed("limits of another build"))?,
+            limits: request.limits.clone(),
         })
     }
 
@@ -151,7 +150,7 @@ fn answer_compile(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answer
 }
 
 fn refused(refusal: &Refusal) -> FromCompiler {
-    FromCompiler::Refused(WireRefusal::from(refusal))
+    FromCompiler::Refused(refusal.clone().cut())
 }
 
 fn compile_failed(error: CompileError) -> FromCompiler {

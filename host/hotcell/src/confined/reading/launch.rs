@@ -2,10 +2,11 @@
 
 use super::{Violation, check_descriptors, words};
 use bytes::Bytes;
-use hotcell_model::frame::{FromRunner, LINE_BYTES, WireLine, WireUsed, decode};
+use hotcell_model::frame::{FromRunner, LINE_BYTES, LogPiece, decode};
+use hotcell_model::gpu::Payload;
+use hotcell_model::job::RunEnd;
 use hotcell_model::limit::{Limit, Limits};
-use hotcell_model::outcome::Outcome;
-use hotcell_model::report::{LogLevel, LogLine, Timings, Usage};
+use hotcell_model::report::{LogLevel, LogLine};
 use hotcell_model::text;
 
 /// What a line that was cut ends in, beyond the limit on bytes.
@@ -38,23 +39,10 @@ pub enum Heard {
         /// of so much.
         total: u64,
     },
-    /// The launch ended.
-    Finished(Box<RunnerEnd>),
+    /// The launch ended. What the runner says is checked for sense, and not for truth.
+    Ended(Box<RunEnd<Bytes>>),
     /// The runner failed, and ends itself.
     Failed(String),
-}
-
-/// How a launch ended, as its runner says; checked for sense, and not for truth.
-#[derive(Debug, PartialEq)]
-pub struct RunnerEnd {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What it used.
-    pub usage: Usage,
-    /// Where the time went.
-    pub timings: Timings,
-    /// The outputs that came in the frame.
-    pub inline: Vec<Bytes>,
 }
 
 /// Reads the frames of one launch, in order.
@@ -107,7 +95,7 @@ impl LaunchReading {
                 self.progress_left = left.ok_or(Violation::Flood)?;
                 Ok(Heard::Progress { done, total })
             }
-            FromRunner::Finished(used) => self.finished(*used),
+            FromRunner::Ended { id, end } => self.ended(id, *end),
             FromRunner::Failed(why) => {
                 self.has_ended = true;
                 Ok(Heard::Failed(words(&why)))
@@ -127,7 +115,7 @@ impl LaunchReading {
         }
     }
 
-    fn line(&mut self, line: WireLine) -> Result<Heard, Violation> {
+    fn line(&mut self, line: LogPiece) -> Result<Heard, Violation> {
         self.check_id(line.id)?;
         let bytes = line.text.len();
         let left = self.log_bytes_left.checked_sub(bytes as u64);
@@ -157,41 +145,35 @@ impl LaunchReading {
         Ok(Heard::Line(LogLine { level, message }))
     }
 
-    fn finished(&mut self, used: WireUsed) -> Result<Heard, Violation> {
-        self.check_id(used.id)?;
+    fn ended(&mut self, id: u64, end: RunEnd<Payload>) -> Result<Heard, Violation> {
+        self.check_id(id)?;
         if self.partial.is_some() {
             return Err(Violation::OutOfOrder("the end inside a line"));
         }
-        let outcome = used.outcome.to_outcome().ok_or(Violation::Outcome)?;
-        let due: &[usize] = match outcome.keeps_outputs() {
+        let bytes = |Payload(bytes)| bytes;
+        let mut end = end.map_outputs(|outputs| outputs.into_iter().map(bytes).collect());
+        end.outcome = end.outcome.claimed().ok_or(Violation::Outcome)?;
+        // Of these a runner knows nothing.
+        end.usage.gpu = None;
+        end.usage.claimed.clear();
+        let due: &[usize] = match end.outcome.keeps_outputs() {
             true => &self.expected.inline,
             false => &[],
         };
-        let sizes = used.inline.iter().map(|bytes| bytes.len());
-        if !sizes.eq(due.iter().copied()) {
+        if !end.outputs.iter().map(Bytes::len).eq(due.iter().copied()) {
             return Err(Violation::Outputs);
         }
         self.has_ended = true;
-        Ok(Heard::Finished(Box::new(RunnerEnd {
-            outcome,
-            usage: used.usage.into(),
-            timings: used.timings.into(),
-            inline: used
-                .inline
-                .into_iter()
-                .map(|bytes| Bytes::from(bytes.into_vec()))
-                .collect(),
-        })))
+        Ok(Heard::Ended(Box::new(end)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hotcell_model::frame::{WireOutcome, WireTimings, WireUsage, encode};
+    use hotcell_model::frame::encode;
     use hotcell_model::limit::LimitSource;
-    use hotcell_model::outcome::{Blame, OutcomeKind};
-    use serde_bytes::ByteBuf;
+    use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 
     const ID: u64 = 5;
 
@@ -221,7 +203,7 @@ mod tests {
     }
 
     fn piece(text: &str, is_end: bool) -> FromRunner {
-        FromRunner::Log(WireLine {
+        FromRunner::Log(LogPiece {
             id: ID,
             level: LogLevel::Info,
             text: text.into(),
@@ -229,18 +211,20 @@ mod tests {
         })
     }
 
-    fn finished(outcome: &Outcome, inline: &[&[u8]]) -> WireUsed {
-        WireUsed {
-            id: ID,
-            outcome: WireOutcome::from(outcome),
-            usage: WireUsage::default(),
-            timings: WireTimings::default(),
-            inline: inline.iter().map(|bytes| ByteBuf::from(*bytes)).collect(),
-        }
+    fn end_of(id: u64, outcome: &Outcome, inline: &[&[u8]]) -> FromRunner {
+        let outputs = inline
+            .iter()
+            .map(|bytes| Payload(Bytes::from(bytes.to_vec())))
+            .collect();
+        let end = Box::new(RunEnd {
+            outputs,
+            ..RunEnd::not_run(outcome.clone())
+        });
+        FromRunner::Ended { id, end }
     }
 
     fn end(outcome: &Outcome, inline: &[&[u8]]) -> FromRunner {
-        FromRunner::Finished(Box::new(finished(outcome, inline)))
+        end_of(ID, outcome, inline)
     }
 
     #[test]
@@ -256,7 +240,7 @@ mod tests {
         assert_eq!(line.message, "one two\\u{1b}");
         assert!(matches!(
             read(&mut reading, &end(&Outcome::done(), &[])),
-            Ok(Heard::Finished(_))
+            Ok(Heard::Ended(_))
         ));
         assert!(matches!(
             read(&mut reading, &piece("late", true)),
@@ -326,15 +310,9 @@ mod tests {
             read(&mut reading(&[], &[]), &end(&denied, &[])),
             Err(Violation::Outcome)
         );
-        let other = WireUsed {
-            id: 0,
-            ..finished(&Outcome::done(), &[])
-        };
+        let other = end_of(0, &Outcome::done(), &[]);
         assert!(matches!(
-            read(
-                &mut reading(&[], &[]),
-                &FromRunner::Finished(Box::new(other))
-            ),
+            read(&mut reading(&[], &[]), &other),
             Err(Violation::OtherLaunch { .. })
         ));
         let mut inside = reading(&[], &[]);
@@ -343,6 +321,20 @@ mod tests {
             read(&mut inside, &end(&Outcome::done(), &[])),
             Err(Violation::OutOfOrder(_))
         ));
+    }
+
+    #[test]
+    fn figures_that_a_runner_cannot_know_are_dropped() {
+        let FromRunner::Ended { id, mut end } = end(&Outcome::done(), &[]) else {
+            panic!("an end");
+        };
+        end.usage.gpu = Some(Box::default());
+        end.usage.claimed = vec!["nothing at all".to_owned()];
+        let heard = read(&mut reading(&[], &[]), &FromRunner::Ended { id, end });
+        let Ok(Heard::Ended(end)) = heard else {
+            panic!("an honest end but for that");
+        };
+        assert_eq!(end.usage, Default::default());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The settings of a runner that its supervisor chooses before anything hostile is near.
 
+use hotcell_model::names::UnknownName;
 use hotcell_model::profile::Metering;
 use hotcell_runner::RunnerConfig;
 
@@ -32,7 +33,9 @@ impl Arguments {
                 .map_err(|_| format!("{name} takes a number, not `{text}`"))
         }
         Ok(Self {
-            metering: find("--metering")?.parse()?,
+            metering: find("--metering")?
+                .parse()
+                .map_err(|error: UnknownName| error.to_string())?,
             slots: number("--slots", find("--slots")?)?,
             threads: number("--threads", find("--threads")?)?,
             keep_resident_bytes: number("--keep-resident-bytes", find("--keep-resident-bytes")?)?,

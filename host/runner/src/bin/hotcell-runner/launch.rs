@@ -3,19 +3,18 @@
 use crate::arrays::Arrays;
 use crate::stop::Stopper;
 use crate::{send, words};
+use bytes::Bytes;
 use hotcell_model::frame::{
-    self, FromRunner, InputPlace, LINE_BYTES, LaunchRequest, OutputPlace, ToRunner, WireLine,
-    WireOutcome, WireTimings, WireUsage, WireUsed,
+    self, FromRunner, InputPlace, LINE_BYTES, LaunchRequest, LogPiece, OutputPlace, ToRunner,
 };
-use hotcell_model::gpu::GpuLink;
+use hotcell_model::gpu::{GpuLink, Payload};
 use hotcell_model::grant::Grants;
-use hotcell_model::job::Observer;
+use hotcell_model::job::{Job, Observer, RunEnd};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::LogLine;
-use hotcell_runner::{GpuChannel, LoadedKernel, OutputBuffer, Ran, Runner};
+use hotcell_runner::{GpuChannel, LoadedKernel, OutputBuffer, Runner};
 use hotcell_sandbox::channel::{Channel, Received};
 use hotcell_sandbox::lockdown::Confined;
-use serde_bytes::ByteBuf;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,9 +45,10 @@ impl Server {
             let request = frame::decode(&buffer).map_err(io::Error::other)?;
             let descriptors = std::mem::take(&mut descriptors);
             let answer = match request {
-                ToRunner::Launch(request) => {
-                    FromRunner::Finished(Box::new(self.launch(*request, descriptors)))
-                }
+                ToRunner::Launch(request) => FromRunner::Ended {
+                    id: request.id,
+                    end: Box::new(self.launch(*request, descriptors)),
+                },
                 ToRunner::Attempt(attempt) => FromRunner::Attempted(self.confined.attempt(attempt)),
                 ToRunner::Load(_) => return Err(io::Error::other("an artifact is loaded already")),
             };
@@ -56,7 +56,7 @@ impl Server {
         }
     }
 
-    fn launch(&self, request: LaunchRequest, descriptors: Vec<OwnedFd>) -> WireUsed {
+    fn launch(&self, request: LaunchRequest, mut descriptors: Vec<OwnedFd>) -> RunEnd<Payload> {
         let LaunchRequest {
             id,
             job,
@@ -64,14 +64,14 @@ impl Server {
             inputs,
             outputs,
         } = request;
-        let Some(job) = job.to_job(self.grants.clone()) else {
-            return failed(id, &"limits of another build");
+        let job = Job {
+            grants: self.grants.clone(),
+            ..job
         };
-        let mut descriptors = descriptors;
         let gpu = has_gpu.then(|| gpu(&mut descriptors, &inputs, &outputs));
         let arrays = match Arrays::new(&job, inputs, &outputs, descriptors) {
             Ok(arrays) => arrays,
-            Err(error) => return failed(id, &error),
+            Err(error) => return failed(&error),
         };
         let signal = self.stopper.begin(id);
         let channel = Arc::clone(&self.channel);
@@ -85,11 +85,11 @@ impl Server {
             outputs: buffers,
         } = arrays;
         data.gpu = gpu.flatten();
-        let ran = self
+        let end = self
             .runner
             .run(&self.kernel, Arc::new(job), data, buffers, signal, observer);
         self.stopper.end();
-        finished(id, ran, &outputs)
+        told(end, &outputs)
     }
 }
 
@@ -115,23 +115,24 @@ fn gpu(
     Some(Arc::new(link))
 }
 
-/// The end of a launch as it crosses. Its outputs are unmapped when this returns: the supervisor will seal them.
-fn finished(id: u64, ran: Ran, places: &[OutputPlace]) -> WireUsed {
+/// The end of a launch as it crosses. Its outputs are unmapped when this returns: the supervisor will seal them. Its log
+/// lines have gone before.
+fn told(end: RunEnd<OutputBuffer>, places: &[OutputPlace]) -> RunEnd<Payload> {
     let is_inline = |(_, place): &(OutputBuffer, &OutputPlace)| **place == OutputPlace::Inline;
-    let inline = ran.outputs.into_iter().zip(places).filter(is_inline);
-    WireUsed {
-        id,
-        outcome: WireOutcome::from(&told(ran.outcome)),
-        usage: WireUsage::from(&ran.usage),
-        timings: WireTimings::from(&ran.timings),
-        inline: inline
-            .map(|(buffer, _)| ByteBuf::from(buffer.as_ref()))
-            .collect(),
-    }
+    let inline = |outputs: Vec<OutputBuffer>| {
+        let inline = outputs.into_iter().zip(places).filter(is_inline);
+        inline
+            .map(|(buffer, _)| Payload(Bytes::copy_from_slice(buffer.as_ref())))
+            .collect()
+    };
+    let mut end = end.map_outputs(inline);
+    end.log.clear();
+    end.outcome = tellable(end.outcome).clean();
+    end
 }
 
 /// The end as this process can tell it. Any other is an error of its own.
-fn told(outcome: Outcome) -> Outcome {
+fn tellable(outcome: Outcome) -> Outcome {
     if outcome.is_of_runner() {
         return outcome;
     }
@@ -141,15 +142,9 @@ fn told(outcome: Outcome) -> Outcome {
 }
 
 /// The end of a launch that this process could not begin.
-fn failed(id: u64, error: &impl ToString) -> WireUsed {
+fn failed(error: &impl ToString) -> RunEnd<Payload> {
     let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Host, words(error));
-    WireUsed {
-        id,
-        outcome: WireOutcome::from(&outcome),
-        usage: WireUsage::default(),
-        timings: WireTimings::default(),
-        inline: Vec::new(),
-    }
+    RunEnd::not_run(outcome)
 }
 
 /// Passes on at once what a launch's user may want to see.
@@ -165,7 +160,7 @@ impl Observer for Reporter {
         let mut rest = line.message.as_str();
         loop {
             let (piece, behind) = rest.split_at(rest.floor_char_boundary(LINE_BYTES));
-            let piece = WireLine {
+            let piece = LogPiece {
                 id: self.id,
                 level: line.level,
                 text: piece.to_owned(),

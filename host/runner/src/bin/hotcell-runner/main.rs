@@ -14,8 +14,9 @@ mod stop;
 
 use arguments::Arguments;
 use code::Code;
-use hotcell_model::frame::{self, FromRunner, Hello, LoadRequest, ToRunner, WorkerKind};
+use hotcell_model::frame::{self, FromRunner, Hello, LoadRequest, ToRunner};
 use hotcell_model::grant::Grants;
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::text;
 use hotcell_runner::{LoadError, LoadedKernel, Runner, open_pagemap};
 use hotcell_sandbox::BUILD_ID;

@@ -20,7 +20,7 @@ const FAR: u32 = 10;
 pub(crate) fn check(counts: &Counts, cost: &Compilation) -> Option<Alert> {
     let by_size = counts.code_bytes.saturating_mul(NANOSECONDS_PER_BYTE);
     let usual = FIXED.saturating_add(Duration::from_nanos(by_size));
-    let spent = Duration::from_nanos(cost.cpu_ns.0);
+    let spent = Duration::from_nanos(cost.cpu_ns);
     if spent <= usual.saturating_mul(FAR) {
         return None;
     }
@@ -39,14 +39,13 @@ pub(crate) fn check(counts: &Counts, cost: &Compilation) -> Option<Alert> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hotcell_model::report::Count;
 
     fn alert(code_bytes: u64, cpu: Duration) -> Option<Alert> {
         let counts = Counts {
             code_bytes,
             ..Counts::default()
         };
-        let cpu_ns = Count(u64::try_from(cpu.as_nanos()).unwrap());
+        let cpu_ns = u64::try_from(cpu.as_nanos()).unwrap();
         let cost = Compilation {
             cpu_ns,
             ..Compilation::default()

@@ -1,7 +1,6 @@
 //! What real workers could and could not do when they were asked to try.
 
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::layer::{Layer, LayerReport, Tier};
+use hotcell_model::layer::{Layer, LayerReport, Tier, WorkerKind};
 use hotcell_model::probe::Probe;
 use serde::Serialize;
 use std::fmt;

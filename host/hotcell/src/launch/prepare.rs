@@ -1,19 +1,20 @@
 //! Preparing: a component becomes something that can be launched, from memory, from disk, or compiled.
 
 use crate::artifacts::{Origin, VerifiedArtifact};
-use crate::awaited::Entry;
-use crate::baseline;
-use crate::cell::{Cell, LoadedKey, Prepared};
+use crate::cell::{Cell, Prepared};
 use crate::component::Component;
-use crate::failed::Tried;
-use crate::isolation::{LoadFailure, Loaded, Order};
-use crate::permit::About;
-use crate::settle::nanoseconds;
-use crate::spent::Spent;
+use crate::isolation::LoadedKey;
+use crate::isolation::{LoadFailure, Loaded, Order, cancelled};
+use crate::kept::awaited::Entry;
+use crate::kept::failures::FailureKey;
+use crate::launch::about::About;
+use crate::launch::baseline;
+use crate::launch::spent::Spent;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, CacheOutcome, Compilation};
 use hotcell_model::stop::StopSignal;
+use hotcell_model::time::nanoseconds;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -88,7 +89,7 @@ impl Preparing<'_> {
 
     fn prepare(&self, spent: &mut Spent) -> Result<Prepared, Outcome> {
         let inner = &self.cell.inner;
-        let loading = Tried::loading(self.key, self.order.limits);
+        let loading = FailureKey::loading(self.key, self.order.limits);
         if let Some(outcome) = inner.failed.find(&loading, Instant::now()) {
             spent.timings.cache = Some(CacheOutcome::FailedBefore);
             return Err(outcome);
@@ -146,7 +147,7 @@ impl Preparing<'_> {
         let isolation = &self.cell.inner.isolation;
         let loaded = isolation.load(self.key, artifact, self.order);
         spent.timings.load_ns = nanoseconds(begin.elapsed());
-        let tried = Tried::loading(self.key, self.order.limits);
+        let tried = FailureKey::loading(self.key, self.order.limits);
         self.cell
             .inner
             .failed
@@ -168,7 +169,7 @@ impl Preparing<'_> {
         let inner = &self.cell.inner;
         let (component, metering) = (self.key.component, self.key.metering);
         let Order { tenant, limits, .. } = self.order;
-        let tried = Tried::compiling(component, tenant, metering, limits);
+        let tried = FailureKey::compiling(component, tenant, metering, limits);
         if let Some(outcome) = inner.failed.find(&tried, Instant::now()) {
             spent.timings.cache = Some(CacheOutcome::FailedBefore);
             return Err(outcome);
@@ -204,15 +205,6 @@ impl Preparing<'_> {
     }
 }
 
-/// The end of a launch that was cancelled before it ran.
-pub(crate) fn cancelled(meanwhile: &str) -> Outcome {
-    let message = format!("cancelled while {meanwhile}");
-    Outcome {
-        reproducible: false,
-        ..Outcome::failed(OutcomeKind::Cancelled, Blame::Request, message)
-    }
-}
-
 /// Holds an artifact that may have been made under other limits against these.
 fn check_artifact(requested: u64, limits: &Limits) -> Result<(), Outcome> {
     let limit = Limit::ArtifactBytes;
@@ -230,10 +222,10 @@ fn check_artifact(requested: u64, limits: &Limits) -> Result<(), Outcome> {
 /// Whether a compilation ran out of time that it did not have a processor for: on a quieter machine it may end well.
 fn was_kept_waiting(outcome: &Outcome, cost: Option<&Compilation>) -> bool {
     let breach = outcome
-        .limit
+        .breach()
         .filter(|breach| breach.limit == Limit::CompileWall);
     match (breach, cost) {
-        (Some(breach), Some(cost)) => cost.cpu_ns.0 < breach.maximum / 2,
+        (Some(breach), Some(cost)) => cost.cpu_ns < breach.maximum / 2,
         _ => false,
     }
 }

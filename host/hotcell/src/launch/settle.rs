@@ -2,18 +2,16 @@
 //! of the launch's time.
 
 use crate::array::{Array, NamedArray};
-use crate::bind::Bound;
-use crate::digests::{Clock, FileState, Hashing, Unfinished, late};
-use crate::isolation::Evidence;
-use crate::permit::About;
+use crate::launch::about::{About, shown};
+use crate::launch::bind::Bound;
+use crate::launch::digests::{Clock, FileState, Hashing, Unfinished, late};
 use crate::request::Digests;
 use hotcell_model::array::ArrayType;
 use hotcell_model::digest::Digest;
-use hotcell_model::job::{Finished, ResultArray};
-use hotcell_model::layer::Tier;
+use hotcell_model::job::Source;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{ArrayReport, Count, OutcomeReport, Report, SCHEMA};
+use hotcell_model::report::{ArrayReport, Report};
 use hotcell_model::stop::StopSignal;
 use std::time::Duration;
 
@@ -131,7 +129,7 @@ pub(crate) fn unsettled(before: &Outcome, why: &Outcome) -> Outcome {
 pub(crate) fn settle(
     bound: &Bound,
     about: &About,
-    results: Vec<ResultArray>,
+    results: Vec<Source>,
     written: u64,
     clock: &Clock<'_>,
 ) -> Result<Settled, Outcome> {
@@ -156,23 +154,23 @@ pub(crate) fn settle(
 }
 
 /// Gives the bytes that came out their types. Arrays that are not those of the job are the host's fault.
-fn name_results(bound: &Bound, results: Vec<ResultArray>) -> Result<Vec<NamedArray>, Outcome> {
-    let typed = |result: ResultArray| {
-        let arrays = &bound.job.arrays;
-        let position = arrays.iter().position(|array| array.name == result.name);
-        let ty: Option<&ArrayType> = position.and_then(|position| bound.types.get(position));
-        let misfit = |why: String| {
-            let message = format!("output `{}` came back wrong: {why}", shown(&result.name));
-            Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
-        };
-        let ty = ty.ok_or_else(|| misfit("the kernel has no such array".to_owned()))?;
-        let array = Array::from_source(ty.clone(), result.source.clone());
+fn name_results(bound: &Bound, results: Vec<Source>) -> Result<Vec<NamedArray>, Outcome> {
+    let outputs: Vec<(&str, &ArrayType)> = bound.outputs().collect();
+    let misfit = |why: String| Outcome::failed(OutcomeKind::HostFault, Blame::Host, why);
+    if outputs.len() != results.len() {
+        let (due, came) = (outputs.len(), results.len());
+        return Err(misfit(format!(
+            "{came} outputs came back, where {due} were due"
+        )));
+    }
+    let typed = |((name, ty), source): ((&str, &ArrayType), Source)| {
+        let wrong = |error| misfit(format!("output `{}` came back wrong: {error}", shown(name)));
         Ok(NamedArray {
-            array: array.map_err(|error| misfit(error.to_string()))?,
-            name: result.name,
+            array: Array::from_source(ty.clone(), source).map_err(wrong)?,
+            name: name.to_owned(),
         })
     };
-    results.into_iter().map(typed).collect()
+    outputs.into_iter().zip(results).map(typed).collect()
 }
 
 /// The results in a report.
@@ -187,9 +185,7 @@ pub(crate) fn result_reports(settled: &Settled) -> Vec<ArrayReport> {
 /// Adds what was asked for to a report.
 pub(crate) fn add_arguments(report: &mut Report, bound: &Bound, inputs: Option<&InputDigests>) {
     let dims = bound.job.dims.iter();
-    report.dims = dims
-        .map(|(name, extent)| (name.clone(), Count(*extent)))
-        .collect();
+    report.dims = dims.map(|(name, extent)| (name.clone(), *extent)).collect();
     report.scalars = bound.job.scalars.iter().cloned().collect();
     let digest = |position: usize| inputs.and_then(|inputs| *inputs.digests.get(position)?);
     let arguments = bound.arguments.iter().enumerate();
@@ -205,40 +201,4 @@ fn array_report(name: &str, array: &Array, digest: Option<Digest>) -> ArrayRepor
         shape: array.ty().shape().to_vec(),
         blake3: digest,
     }
-}
-
-/// The report of what was asked for, without its arguments and results.
-pub(crate) fn report(about: About, finished: &Finished, required: Option<Tier>) -> Report {
-    let walls = about.spent.evidence.walls(required);
-    let Evidence { alerts, .. } = about.spent.evidence;
-    Report {
-        schema: SCHEMA,
-        run_id: about.run_id,
-        host: concat!("hotcell ", env!("CARGO_PKG_VERSION")).to_owned(),
-        component: about.component,
-        arguments: Vec::new(),
-        scalars: Default::default(),
-        dims: Default::default(),
-        results: Vec::new(),
-        outcome: OutcomeReport::from(&finished.outcome),
-        usage: finished.usage.clone(),
-        timings: about.spent.timings,
-        limits: about.limits.to_report(),
-        grants: about.grants,
-        metering: about.metering,
-        seed: about.seed.map(Count),
-        isolation: about.isolation,
-        walls,
-        alerts,
-        log: finished.log.clone(),
-    }
-}
-
-fn shown(name: &str) -> String {
-    hotcell_model::text::escape(name, 256)
-}
-
-/// A duration as reports count it.
-pub(crate) fn nanoseconds(duration: Duration) -> Count {
-    Count(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }

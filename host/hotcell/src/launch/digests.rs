@@ -195,7 +195,7 @@ pub(crate) fn late(unfinished: &Unfinished, limits: &Limits, what: &str, blame: 
                 ..outcome
             }
         }
-        Unfinished::Cancelled => crate::prepare::cancelled(what),
+        Unfinished::Cancelled => crate::isolation::cancelled(what),
         Unfinished::Io(error) => Outcome {
             reproducible: false,
             ..Outcome::failed(

@@ -4,15 +4,14 @@
 //! anew for the next launch; work that still hangs on it goes on hanging in its driver's threads, which is why
 //! confined isolation exists.
 
-use super::GpuDevice;
+use crate::isolation::Ran;
 use crate::kept::Kept;
 use hotcell_gpu::device::{Device, DeviceChoice};
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuLink};
-use hotcell_model::job::{Finished, Job};
+use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuDevice, GpuEnd, GpuLink};
+use hotcell_model::job::Job;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::GpuReport;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -98,16 +97,15 @@ impl InProcessLink {
     }
 
     /// Ends the GPU work, and puts what it came to beside what the runner says.
-    pub(crate) fn conclude(&self, job: &Job, finished: &mut Finished) {
+    pub(crate) fn conclude(&self, ran: &mut Ran) {
         let Some(session) = self.session().take() else {
             return;
         };
         let SessionEnd { usage, end } = session.finish();
-        let limit = job.limits.get(Limit::GpuFuel);
-        finished.usage.gpu = Some(Box::new(GpuReport::new(&usage, &self.driver, limit)));
+        ran.end.usage.gpu = Some(Box::new(usage));
+        ran.evidence.device = Some(self.driver.clone());
         if let Some(outcome) = end.as_ref().and_then(GpuEnd::outcome) {
-            finished.results.clear();
-            finished.outcome = outcome;
+            ran.end.overrule(outcome);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What a launch has taken and shown so far. Every stage adds to it, so that the report of a launch has all of
 //! it, wherever the launch ended.
 
-use crate::isolation::{Evidence, Ran, Worked};
-use hotcell_model::job::Finished;
+use crate::isolation::{Evidence, Ran, WorkResult};
+use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::outcome::Outcome;
-use hotcell_model::report::{CacheOutcome, Compilation, Count, Timings};
+use hotcell_model::report::{CacheOutcome, Compilation, Timings};
 
 /// Time, compile processes' costs, and what was seen of workers.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Spent {
 
 impl Spent {
     /// Adds what a compile process's work took, whatever came of it.
-    pub(crate) fn charge<T>(&mut self, worked: Worked<T>) -> Result<T, Outcome> {
+    pub(crate) fn charge<T>(&mut self, worked: WorkResult<T>) -> Result<T, Outcome> {
         if worked.is_remembered {
             self.timings.cache = Some(CacheOutcome::FailedBefore);
         }
@@ -27,37 +27,33 @@ impl Spent {
     }
 
     /// Adds a run, and returns what it ended with.
-    pub(crate) fn add_run(&mut self, ran: Ran) -> Finished {
-        let mut finished = ran.finished;
+    pub(crate) fn add_run(&mut self, ran: Ran) -> RunEnd<Source> {
+        let mut end = ran.end;
         self.evidence.add(ran.evidence);
-        let run = std::mem::take(&mut finished.timings);
+        let run = std::mem::take(&mut end.timings);
         let so_far = std::mem::take(&mut self.timings);
         self.timings = Timings {
             instantiate_ns: run.instantiate_ns,
             call_ns: run.call_ns,
             body_ns: run.body_ns,
             // A runner that had to be started for this launch loads too.
-            load_ns: sum(so_far.load_ns, run.load_ns),
+            load_ns: so_far.load_ns.saturating_add(run.load_ns),
             ..so_far
         };
-        finished
+        end
     }
 
     /// A launch may describe in one process and compile in another: times add up, of memory the most counts.
     fn add_compilation(&mut self, cost: &Compilation) {
         let so_far = self.timings.compilation.take().unwrap_or_default();
         self.timings.compilation = Some(Compilation {
-            describe_ns: sum(so_far.describe_ns, cost.describe_ns),
-            setup_ns: sum(so_far.setup_ns, cost.setup_ns),
-            compile_ns: sum(so_far.compile_ns, cost.compile_ns),
-            cpu_ns: sum(so_far.cpu_ns, cost.cpu_ns),
-            peak_memory_bytes: Count(so_far.peak_memory_bytes.0.max(cost.peak_memory_bytes.0)),
+            describe_ns: so_far.describe_ns.saturating_add(cost.describe_ns),
+            setup_ns: so_far.setup_ns.saturating_add(cost.setup_ns),
+            compile_ns: so_far.compile_ns.saturating_add(cost.compile_ns),
+            cpu_ns: so_far.cpu_ns.saturating_add(cost.cpu_ns),
+            peak_memory_bytes: so_far.peak_memory_bytes.max(cost.peak_memory_bytes),
         });
     }
-}
-
-fn sum(one: Count, other: Count) -> Count {
-    Count(one.0.saturating_add(other.0))
 }
 
 #[cfg(test)]
@@ -65,11 +61,11 @@ mod tests {
     use super::*;
     use hotcell_model::outcome::{Blame, OutcomeKind};
 
-    fn worked(result: Result<(), Outcome>, cpu: u64, peak: u64) -> Worked<()> {
-        Worked {
+    fn worked(result: Result<(), Outcome>, cpu: u64, peak: u64) -> WorkResult<()> {
+        WorkResult {
             cost: Some(Compilation {
-                cpu_ns: Count(cpu),
-                peak_memory_bytes: Count(peak),
+                cpu_ns: cpu,
+                peak_memory_bytes: peak,
                 ..Compilation::default()
             }),
             ..result.into()
@@ -83,9 +79,6 @@ mod tests {
         let failed = Outcome::failed(OutcomeKind::Limit, Blame::Guest, "too much");
         assert!(spent.charge(worked(Err(failed), 7, 60)).is_err());
         let cost = spent.timings.compilation.unwrap();
-        assert_eq!(
-            (cost.cpu_ns, cost.peak_memory_bytes),
-            (Count(12), Count(100))
-        );
+        assert_eq!((cost.cpu_ns, cost.peak_memory_bytes), (12, 100));
     }
 }

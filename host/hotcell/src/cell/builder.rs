@@ -5,10 +5,11 @@ use crate::audit::{Audit, NoAudit};
 use crate::cell::{Cell, Inner, SetupError};
 #[cfg(feature = "confined")]
 use crate::confined::{Confined, Settings};
-use crate::gpu::GpuDevice;
-use crate::host_memory::HostMemory;
 use crate::isolation::Isolate;
+use crate::kept::memory::HostMemory;
 use crate::places::Places;
+use crate::policy::{Policy, Terms};
+use hotcell_model::gpu::GpuDevice;
 use std::sync::Arc;
 
 /// Sets up a [`Cell`].
@@ -16,6 +17,7 @@ pub struct CellBuilder {
     isolation: Choice,
     places: Option<Places>,
     cache_bytes: u64,
+    policy: Arc<dyn Policy>,
     audit: Arc<dyn Audit>,
     gpu: GpuDevice,
     host_memory: Option<(u64, u64)>,
@@ -70,6 +72,7 @@ impl CellBuilder {
             isolation,
             places: None,
             cache_bytes: ArtifactCache::DEFAULT_MAX_BYTES,
+            policy: Arc::new(Terms::default()),
             audit: Arc::new(NoAudit),
             gpu: GpuDevice::default(),
             host_memory: None,
@@ -87,6 +90,13 @@ impl CellBuilder {
     #[must_use]
     pub fn cache_bytes(mut self, max_bytes: u64) -> Self {
         self.cache_bytes = max_bytes;
+        self
+    }
+
+    /// What is granted to whom, and within which ceilings. Default [`Terms::default`] for everybody: `log` and `control`.
+    #[must_use]
+    pub fn policy(mut self, policy: impl Policy + 'static) -> Self {
+        self.policy = Arc::new(policy);
         self
     }
 
@@ -140,7 +150,13 @@ impl CellBuilder {
         });
         let memory = HostMemory::new(bytes, for_one_tenant);
         Ok(Cell {
-            inner: Arc::new(Inner::new(isolation, cache, self.audit, memory)),
+            inner: Arc::new(Inner::new(
+                isolation,
+                self.policy,
+                cache,
+                self.audit,
+                memory,
+            )),
         })
     }
 }

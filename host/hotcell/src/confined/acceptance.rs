@@ -3,18 +3,18 @@
 use super::claims::{CLAIMED, Claim, Facts, Verdict, check};
 use super::parcel::Output;
 use super::pauses::Pauses;
-use super::reading::{RunnerEnd, Violation};
-use super::runner::{Launched, Stopped};
+use super::reading::Violation;
+use super::runner::{Measured, Stopped};
 use super::worker::Fault;
-use crate::isolation::{Evidence, Ran, not_run};
+use crate::isolation::{Evidence, Ran};
 use crate::sealed;
-use crate::settle::nanoseconds;
 use bytes::Bytes;
-use hotcell_model::frame::WorkerKind;
-use hotcell_model::job::{Finished, Job, ResultArray, Source};
+use hotcell_model::job::{Job, RunEnd, Source};
+use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Alert, AlertKind, Count, Usage};
+use hotcell_model::report::{Alert, AlertKind};
+use hotcell_model::time::nanoseconds;
 use hotcell_sandbox::memory::SealError;
 use std::time::{Duration, Instant};
 
@@ -30,10 +30,10 @@ pub(crate) struct Known<'a> {
     pub(crate) was_cancelled: bool,
 }
 
-/// Settles a launch. Whether its runner can serve another stands in the alerts: one that gave reason for
+/// Accepts the end of a launch. Whether its runner can serve another stands in the alerts: one that gave reason for
 /// any cannot.
-pub(crate) fn settle(
-    launched: Launched,
+pub(crate) fn accept(
+    launched: Measured,
     outputs: Vec<Output>,
     known: Known<'_>,
     pauses: &mut Pauses,
@@ -44,26 +44,26 @@ pub(crate) fn settle(
         has_files,
         was_cancelled,
     } = known;
-    let Launched {
+    let Measured {
         end,
         lines,
         wall,
         cpu,
         has_hung_up,
     } = launched;
-    let (measured_wall, measured_cpu) = (nanoseconds(wall), cpu.map(nanoseconds));
     let kept = end.and_then(|mut end| {
         if has_hung_up {
             end.outcome = hung_up(end.outcome, job, wall, was_cancelled);
         }
-        let results = match end.outcome.keeps_outputs() {
-            true => results(job, outputs, std::mem::take(&mut end.inline))?,
+        let inline = std::mem::take(&mut end.outputs);
+        let outputs = match end.outcome.keeps_outputs() {
+            true => results(outputs, inline)?,
             false => Vec::new(),
         };
-        Ok((end, results))
+        Ok(end.map_outputs(|_| outputs))
     });
-    let (mut finished, alerts) = match kept {
-        Ok((end, results)) => {
+    let (mut end, alerts) = match kept {
+        Ok(mut end) => {
             let now = Instant::now();
             let facts = Facts {
                 job,
@@ -85,24 +85,20 @@ pub(crate) fn settle(
             } = check(&facts, &claim);
             pauses.excuse(excused, now);
             alerts.extend(own_failure(&end));
-            let mut finished = told(end, results);
+            mark_claims(&mut end);
             if let Some(outcome) = overruled {
-                finished.results.clear();
-                finished.outcome = outcome;
+                end.overrule(outcome);
             }
-            (finished, alerts)
+            (end, alerts)
         }
-        Err(stopped) => (not_run(stopped.outcome(job)), stopped.alerts()),
+        Err(stopped) => (RunEnd::not_run(stopped.outcome(job)), stopped.alerts()),
     };
-    finished.usage.wall_ns = measured_wall;
-    finished.usage.cpu_ns = measured_cpu.unwrap_or(Count(0));
-    finished.log = lines;
+    end.usage.wall_ns = nanoseconds(wall);
+    end.usage.cpu_ns = cpu.map_or(0, nanoseconds);
+    end.log = lines;
     Ran {
-        finished,
-        evidence: Evidence {
-            alerts,
-            ..Evidence::default()
-        },
+        end,
+        evidence: Evidence::of_alerts(alerts),
     }
 }
 
@@ -119,33 +115,23 @@ fn hung_up(outcome: Outcome, job: &Job, wall: Duration, was_cancelled: bool) -> 
         _ if outcome.kind == OutcomeKind::Timeout => outcome,
         _ => Outcome::breached(Breach {
             limit: Limit::Timeout,
-            amount: Amount::Used(nanoseconds(wall).0),
+            amount: Amount::Used(nanoseconds(wall)),
             maximum: job.limits.get(Limit::Timeout),
         }),
     }
 }
 
-/// What the runner told, with the figures that nobody can check marked.
-fn told(end: RunnerEnd, results: Vec<ResultArray>) -> Finished {
+/// Marks the figures that nobody can check.
+fn mark_claims(end: &mut RunEnd<Source>) {
     let is_told = |name: &&str| *name != "fuel_used" || end.usage.fuel_used.is_some();
-    let claimed = CLAIMED.iter().filter(|name| is_told(name));
-    let mut outcome = end.outcome;
+    let claimed = CLAIMED.into_iter().filter(is_told);
+    end.usage.claimed = claimed.map(str::to_owned).collect();
     // Of a fault whose cause nobody knows, nobody knows whether it comes again.
-    outcome.reproducible &= outcome.kind != OutcomeKind::HostFault;
-    Finished {
-        usage: Usage {
-            claimed: claimed.map(|name| (*name).to_owned()).collect(),
-            ..end.usage
-        },
-        outcome,
-        results,
-        timings: end.timings,
-        log: Vec::new(),
-    }
+    end.outcome.reproducible &= end.outcome.kind != OutcomeKind::HostFault;
 }
 
 /// A host fault that the runner tells of itself: it is not to be used again.
-fn own_failure(end: &RunnerEnd) -> Option<Alert> {
+fn own_failure(end: &RunEnd<Source>) -> Option<Alert> {
     (end.outcome.kind == OutcomeKind::HostFault).then(|| Alert {
         kind: AlertKind::WorkerKilled,
         message: "the runner said that it failed, and was ended".to_owned(),
@@ -153,28 +139,17 @@ fn own_failure(end: &RunnerEnd) -> Option<Alert> {
 }
 
 /// The arrays that came out. Memory that cannot be sealed is still mapped by the runner, and so not read.
-fn results(
-    job: &Job,
-    outputs: Vec<Output>,
-    inline: Vec<Bytes>,
-) -> Result<Vec<ResultArray>, Stopped> {
+fn results(outputs: Vec<Output>, inline: Vec<Bytes>) -> Result<Vec<Source>, Stopped> {
     let mut inline = inline.into_iter();
-    let written = job.arrays.iter().filter(|array| array.is_written);
-    written
-        .zip(outputs)
-        .map(|(array, output)| {
-            let source = match output {
-                // As many as are due have come: the reading has counted them.
-                Output::Inline(_) => Source::Memory(inline.next().unwrap_or_default()),
-                Output::Memory(memory) => {
-                    let memory = memory.seal().map_err(not_sealed)?;
-                    sealed::source(memory).map_err(|error| Stopped::Fault(Fault::Here(error)))?
-                }
-            };
-            let name = array.name.clone();
-            Ok(ResultArray { name, source })
-        })
-        .collect()
+    let source = |output| match output {
+        // As many as are due have come: the reading has counted them.
+        Output::Inline(_) => Ok(Source::Memory(inline.next().unwrap_or_default())),
+        Output::Memory(memory) => {
+            let memory = memory.seal().map_err(not_sealed)?;
+            sealed::source(memory).map_err(|error| Stopped::Fault(Fault::Here(error)))
+        }
+    };
+    outputs.into_iter().map(source).collect()
 }
 
 fn not_sealed(error: SealError) -> Stopped {
@@ -215,6 +190,7 @@ mod tests {
     use hotcell_model::grant::Grants;
     use hotcell_model::job::JobArray;
     use hotcell_model::limit::Limits;
+    use hotcell_model::report::Usage;
     use hotcell_sandbox::memory::OutputMemory;
 
     fn job() -> Job {
@@ -241,18 +217,17 @@ mod tests {
         }
     }
 
-    fn launched() -> Launched {
+    fn launched() -> Measured {
         let usage = Usage {
-            instances: Count(1),
-            wall_ns: Count(7),
+            instances: 1,
+            wall_ns: 7,
             ..Usage::default()
         };
-        Launched {
-            end: Ok(RunnerEnd {
-                outcome: Outcome::done(),
+        Measured {
+            end: Ok(RunEnd {
                 usage,
-                timings: Default::default(),
-                inline: vec![Bytes::from_static(b"ab")],
+                outputs: vec![Bytes::from_static(b"ab")],
+                ..RunEnd::not_run(Outcome::done())
             }),
             lines: Vec::new(),
             wall: Duration::from_millis(3),
@@ -275,12 +250,12 @@ mod tests {
         let memory = OutputMemory::create(4096).unwrap();
         memory.map().unwrap().as_mut()[9] = 5;
         let outputs = vec![Output::Inline(2), Output::Memory(memory)];
-        let ran = settle(launched(), outputs, known(&job()), &mut Pauses::default());
-        let Finished { results, usage, .. } = ran.finished;
-        assert!(matches!(&results[0].source, Source::Memory(bytes) if &bytes[..] == b"ab"));
-        assert!(matches!(&results[1].source, Source::Sealed { bytes, .. } if bytes[9] == 5));
-        assert_eq!(usage.wall_ns, Count(3_000_000));
-        assert_eq!(usage.cpu_ns, Count(2_000_000));
+        let ran = accept(launched(), outputs, known(&job()), &mut Pauses::default());
+        let RunEnd { outputs, usage, .. } = ran.end;
+        assert!(matches!(&outputs[0], Source::Memory(bytes) if &bytes[..] == b"ab"));
+        assert!(matches!(&outputs[1], Source::Sealed { bytes, .. } if bytes[9] == 5));
+        assert_eq!(usage.wall_ns, 3_000_000);
+        assert_eq!(usage.cpu_ns, 2_000_000);
         assert!(!usage.claimed.contains(&"fuel_used".to_owned()));
         assert!(usage.claimed.contains(&"host_calls".to_owned()));
         assert!(ran.evidence.alerts.is_empty());
@@ -298,11 +273,11 @@ mod tests {
             Output::Inline(2),
             Output::Memory(OutputMemory::create(4096).unwrap()),
         ];
-        let ran = settle(cancelled, outputs, known(&job()), &mut Pauses::default());
-        let outcome = ran.finished.outcome;
+        let ran = accept(cancelled, outputs, known(&job()), &mut Pauses::default());
+        let outcome = ran.end.outcome;
         assert_eq!(outcome.kind, OutcomeKind::HostFault);
         assert_eq!(outcome.blame, Some(Blame::Unknown));
-        assert!(ran.finished.results.is_empty());
+        assert!(ran.end.outputs.is_empty());
         assert_eq!(ran.evidence.alerts[0].kind, AlertKind::ClaimMismatch);
     }
 
@@ -328,23 +303,23 @@ mod tests {
         let memory = OutputMemory::create(4096).unwrap();
         let _still_mapped = memory.map().unwrap();
         let outputs = vec![Output::Inline(2), Output::Memory(memory)];
-        let ran = settle(launched(), outputs, known(&job()), &mut Pauses::default());
-        assert_eq!(ran.finished.outcome.kind, OutcomeKind::HostFault);
-        assert!(ran.finished.results.is_empty());
+        let ran = accept(launched(), outputs, known(&job()), &mut Pauses::default());
+        assert_eq!(ran.end.outcome.kind, OutcomeKind::HostFault);
+        assert!(ran.end.outputs.is_empty());
         assert_eq!(ran.evidence.alerts[0].kind, AlertKind::HostileWorker);
     }
 
     #[test]
     fn a_runner_that_had_to_be_killed_is_an_alert_and_its_launch_a_timeout() {
-        let silent = Launched {
+        let silent = Measured {
             end: Err(Stopped::TimedOut(Duration::from_secs(11))),
             ..launched()
         };
-        let ran = settle(silent, Vec::new(), known(&job()), &mut Pauses::default());
-        let outcome = ran.finished.outcome;
+        let ran = accept(silent, Vec::new(), known(&job()), &mut Pauses::default());
+        let outcome = ran.end.outcome;
         assert_eq!(outcome.kind, OutcomeKind::Timeout);
         assert!(outcome.message.contains("killed"), "{}", outcome.message);
         assert_eq!(ran.evidence.alerts[0].kind, AlertKind::WorkerKilled);
-        assert!(ran.finished.usage.claimed.is_empty());
+        assert!(ran.end.usage.claimed.is_empty());
     }
 }

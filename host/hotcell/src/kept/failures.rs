@@ -6,8 +6,8 @@
 //! is kept if it happens twice, and not for as long. Each tenant has its share of the memory: one whose components
 //! all fail pushes out its own.
 
-use crate::cell::LoadedKey;
 use crate::isolation::LoadFailure;
+use crate::isolation::LoadedKey;
 use crate::kept::{Owned, next_to_go};
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::Grants;
@@ -46,7 +46,7 @@ const DECIDING: [Limit; 12] = [
 
 /// What was tried: equal tries end equally.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Tried {
+pub(crate) struct FailureKey {
     component: Digest,
     tenant: Tenant,
     step: Step,
@@ -62,7 +62,7 @@ enum Step {
     Load(Metering, Grants, u64),
 }
 
-impl Tried {
+impl FailureKey {
     pub(crate) fn describing(component: Digest, tenant: &Tenant, limits: &Limits) -> Self {
         Self::new(component, tenant, Step::Describe, limits)
     }
@@ -92,7 +92,7 @@ impl Tried {
     }
 }
 
-impl Owned for Tried {
+impl Owned for FailureKey {
     fn tenant(&self) -> &Tenant {
         &self.tenant
     }
@@ -100,7 +100,7 @@ impl Owned for Tried {
 
 /// Failures with when they happened.
 #[derive(Default)]
-pub(crate) struct FailedBefore(Mutex<HashMap<Tried, Failure>>);
+pub(crate) struct FailedBefore(Mutex<HashMap<FailureKey, Failure>>);
 
 struct Failure {
     at: Instant,
@@ -124,7 +124,7 @@ impl Failure {
 
 impl FailedBefore {
     /// How the same try ended before, if it failed a moment ago; the message says that it is remembered.
-    pub(crate) fn find(&self, tried: &Tried, now: Instant) -> Option<Outcome> {
+    pub(crate) fn find(&self, tried: &FailureKey, now: Instant) -> Option<Outcome> {
         let failed = self.lock();
         let failure = failed.get(tried)?;
         if failure.is_over(now) || (1..BREAKING).contains(&failure.broke) {
@@ -145,15 +145,15 @@ impl FailedBefore {
     }
 
     /// Remembers a failed compilation, if it was the component's doing.
-    pub(crate) fn note(&self, tried: Tried, outcome: &Outcome, now: Instant) {
+    pub(crate) fn note(&self, tried: FailureKey, outcome: &Outcome, now: Instant) {
         if is_of_the_component(outcome) {
             self.remember(tried, outcome, now, 0);
         }
     }
 
     /// As [`FailedBefore::note`], for a description: only one that was costly is worth remembering.
-    pub(crate) fn note_described(&self, tried: Tried, outcome: &Outcome, now: Instant) {
-        let limit = outcome.limit.map(|breach| breach.limit);
+    pub(crate) fn note_described(&self, tried: FailureKey, outcome: &Outcome, now: Instant) {
+        let limit = outcome.breach().map(|breach| breach.limit);
         if let Some(Limit::CompileCpu | Limit::CompileMemory | Limit::CompileWall) = limit {
             self.note(tried, outcome, now);
         }
@@ -162,7 +162,7 @@ impl FailedBefore {
     /// Remembers that an artifact did not load, if it was the component's doing or may have been.
     pub(crate) fn note_loaded<T>(
         &self,
-        tried: Tried,
+        tried: FailureKey,
         loaded: &Result<T, LoadFailure>,
         now: Instant,
     ) {
@@ -180,13 +180,13 @@ impl FailedBefore {
         }
     }
 
-    fn broke(&self, tried: &Tried, now: Instant) -> u32 {
+    fn broke(&self, tried: &FailureKey, now: Instant) -> u32 {
         let failed = self.lock();
         let failure = failed.get(tried).filter(|failure| !failure.is_over(now));
         failure.map_or(0, |failure| failure.broke)
     }
 
-    fn remember(&self, tried: Tried, outcome: &Outcome, now: Instant, broke: u32) {
+    fn remember(&self, tried: FailureKey, outcome: &Outcome, now: Instant, broke: u32) {
         let mut failed = self.lock();
         failed.retain(|_, failure| !failure.is_over(now));
         let outcome = outcome.clone();
@@ -204,7 +204,7 @@ impl FailedBefore {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Tried, Failure>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<FailureKey, Failure>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -239,10 +239,10 @@ mod tests {
         })
     }
 
-    fn tried(component: u8, tenant: &str, limits: &Limits) -> Tried {
+    fn tried(component: u8, tenant: &str, limits: &Limits) -> FailureKey {
         let digest = Digest::from_bytes([component; 32]);
         let tenant = tenant.parse().unwrap();
-        Tried::compiling(digest, &tenant, Metering::Strict, limits)
+        FailureKey::compiling(digest, &tenant, Metering::Strict, limits)
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
         let number = |number: usize| {
             let component = Digest::from_bytes([7; 32]);
             let tenant = "a".parse().unwrap();
-            let mut tried = Tried::compiling(component, &tenant, Metering::Strict, &limits);
+            let mut tried = FailureKey::compiling(component, &tenant, Metering::Strict, &limits);
             tried.limits[0] = number as u64;
             tried
         };
@@ -311,14 +311,14 @@ mod tests {
         Err(LoadFailure::Ended(Box::new(outcome), evidence))
     }
 
-    fn loading(grants: Grants) -> Tried {
+    fn loading(grants: Grants) -> FailureKey {
         let key = LoadedKey {
             component: Digest::from_bytes([1; 32]),
             tenant: Tenant::default(),
             metering: Metering::Strict,
             grants,
         };
-        Tried::loading(&key, &Limits::defaults(Default::default()))
+        FailureKey::loading(&key, &Limits::defaults(Default::default()))
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! Memory of the host that launches hold: arrays in memory, inputs and outputs together, bounded for a launch, for a
 //! tenant and for the cell.
 
-use crate::bind::Bound;
-use hotcell_model::job::Source;
-use hotcell_model::limit::{Amount, Breach, Limit, Limits, Unit};
+use hotcell_model::limit::{Amount, Breach, Limit, Unit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::tenant::Tenant;
 use std::collections::HashMap;
@@ -91,32 +89,9 @@ impl Drop for Held<'_> {
     }
 }
 
-/// The bytes that a launch holds: its outputs, its inputs that are in memory, and the copies that workers map.
-pub(crate) fn needed_bytes(bound: &Bound) -> u64 {
-    let input = |source: &Source| match source {
-        // Once where it came from, once where a worker reads it.
-        Source::Memory(bytes) => 2 * bytes.len() as u64,
-        Source::Sealed { bytes, .. } => bytes.len() as u64,
-        // Read as the guest asks for it.
-        Source::File { .. } => 0,
-    };
-    let inputs = bound.data.sources.iter().map(input);
-    let outputs = bound.job.arrays.iter().filter(|array| array.is_written);
-    let outputs = outputs.map(|array| array.size_bytes);
-    inputs.chain(outputs).fold(0, u64::saturating_add)
-}
-
-/// Holds what a launch needs against its own limit.
-pub(crate) fn check(bound: &Bound, limits: &Limits) -> Result<(), Outcome> {
-    let (requested, maximum) = (needed_bytes(bound), limits.get(Limit::HostMemory));
-    match requested <= maximum {
-        true => Ok(()),
-        false => Err(too_much(requested, maximum)),
-    }
-}
-
-/// Nothing has run: the request's shapes are too large.
-fn too_much(requested: u64, maximum: u64) -> Outcome {
+/// The end of a launch whose arrays take more memory than they ever may. Nothing has run: the request's shapes are too
+/// large.
+pub(crate) fn too_much(requested: u64, maximum: u64) -> Outcome {
     let breach = Breach {
         limit: Limit::HostMemory,
         amount: Amount::Requested(requested),
@@ -175,7 +150,7 @@ mod tests {
     #[test]
     fn what_can_never_be_had_is_a_limit_with_both_numbers() {
         let refused = HostMemory::new(100, 60).hold(&tenant("a"), 61).unwrap_err();
-        let breach = refused.limit.unwrap();
+        let breach = refused.breach().unwrap();
         assert_eq!((breach.amount.value(), breach.maximum), (61, 60));
         assert_eq!(
             (refused.kind, refused.blame),

@@ -1,0 +1,92 @@
+//! What to do about an outcome, in the words of this command: the library names no option of it.
+
+use hotcell::cause::Cause;
+use hotcell::limit::Limit;
+use hotcell::outcome::Outcome;
+
+/// What happened, with what to do about it: one line, or one for each of several causes.
+pub(crate) fn explain(outcome: &Outcome) -> String {
+    match &outcome.causes[..] {
+        [] => outcome.message.clone(),
+        // An outcome may say more of its only cause than the cause does.
+        [cause] => format!("{}{}", outcome.message, hint(cause)),
+        causes => {
+            let lines = causes
+                .iter()
+                .map(|cause| format!("\n    {cause}{}", hint(cause)));
+            format!(
+                "{} things are wrong:{}",
+                causes.len(),
+                lines.collect::<String>()
+            )
+        }
+    }
+}
+
+/// What to do about a cause, to follow its words; empty where these say all.
+fn hint(cause: &Cause) -> String {
+    match cause {
+        Cause::Limit(breach) => {
+            let option = option(breach.limit);
+            let ceiling = breach.limit.unit().format(breach.limit.ceiling());
+            format!("; raise it with {option} (at most {ceiling}), or give the kernel less to do")
+        }
+        Cause::NotGranted { capability, .. } => format!("; `--grant {capability}` grants it"),
+        Cause::NotWanted { capability } => format!(
+            " (and run it with `--grant {capability}` where that is not granted by default)"
+        ),
+        Cause::SeedMissing => "; add `--seed N`".to_owned(),
+        Cause::NotAScalar { name, .. } => format!("; give a file as `{name}=@FILE`"),
+        Cause::DimMissing { name, .. } => format!(" (`--dim {name}=…`)"),
+        Cause::TierTooLow { tier, .. } => format!("; `--tier {tier}` accepts it"),
+        Cause::WallsFailed { .. } => "; `hotcell doctor` says more".to_owned(),
+        Cause::NotWasm => "; `hotcell build` makes a kernel component".to_owned(),
+        Cause::CoreModule => "; `hotcell build` makes a kernel component of a project".to_owned(),
+        Cause::ManifestMissing => "; `hotcell build --manifest kernel.toml` adds one".to_owned(),
+        Cause::AboveCeiling(_)
+        | Cause::ManifestAboveCeiling { .. }
+        | Cause::NotOffered { .. }
+        | Cause::NotDeterministic { .. }
+        | Cause::UnknownEntry { .. }
+        | Cause::EntryMissing { .. }
+        | Cause::UnknownName { .. }
+        | Cause::NotAnArray { .. }
+        | Cause::InputMissing { .. }
+        | Cause::ScalarMissing { .. }
+        | Cause::Misfit { .. } => String::new(),
+    }
+}
+
+/// The option that sets a limit.
+fn option(limit: Limit) -> String {
+    match limit {
+        Limit::Timeout => "--timeout DURATION".to_owned(),
+        Limit::Fuel => "--fuel COUNT".to_owned(),
+        Limit::Memory => "--memory BYTES".to_owned(),
+        limit => format!("--limit {limit}=VALUE"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(name: &str) -> Cause {
+        Cause::DimMissing {
+            entry: "k".into(),
+            name: name.into(),
+        }
+    }
+
+    #[test]
+    fn one_cause_is_one_line_and_several_are_a_list() {
+        let one = explain(&Outcome::because(vec![missing("n")]));
+        let says = "dimension `n` of `k` is fixed by no input; give its extent (`--dim n=…`)";
+        assert_eq!(one, says);
+        let two = explain(&Outcome::because(vec![missing("n"), Cause::SeedMissing]));
+        let lines: Vec<&str> = two.lines().collect();
+        assert_eq!(lines[0], "2 things are wrong:");
+        assert_eq!(lines[1].trim(), says);
+        assert!(lines[2].ends_with("; add `--seed N`"), "{two}");
+    }
+}

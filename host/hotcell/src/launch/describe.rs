@@ -1,0 +1,130 @@
+//! Reading a component without running it, and trying the walls: what is asked of a cell besides launches.
+
+use crate::cell::Cell;
+use crate::component::Component;
+use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis};
+use crate::isolation::{Order, WorkResult};
+use crate::kept::failures::FailureKey;
+use crate::launch::about::About;
+use crate::request::Request;
+use hotcell_model::audit::Verb;
+use hotcell_model::component::Description;
+use hotcell_model::limit::{Limit, Limits};
+use hotcell_model::outcome::Outcome;
+use hotcell_model::stop::StopSignal;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Cell {
+    /// Reads a component without running it.
+    ///
+    /// # Errors
+    /// It is no kernel component, or more than the limits allow, or nothing here could read it.
+    pub fn describe(
+        &self,
+        component: &Component,
+        limits: &Limits,
+    ) -> Result<Arc<Description>, Outcome> {
+        let about = About {
+            limits: limits.clone(),
+            ..self.about(component, &Request::new())
+        };
+        self.recorded(Verb::Describe, about, |about| {
+            self.described(component, about, &StopSignal::default())
+        })
+    }
+
+    /// A component's description, from memory or read now. What it takes is charged to whom it is for.
+    pub(crate) fn described(
+        &self,
+        component: &Component,
+        about: &mut About,
+        stop: &StopSignal,
+    ) -> Result<Arc<Description>, Outcome> {
+        let worked = self.describe_now(component, about.order(stop));
+        about.spent.charge(worked)
+    }
+
+    fn describe_now(
+        &self,
+        component: &Component,
+        order: Order<'_>,
+    ) -> WorkResult<Arc<Description>> {
+        let digest = component.digest();
+        let key = (order.tenant.clone(), digest);
+        let known = self.inner.descriptions.get(&key);
+        // A description made under wider limits does not speak for these.
+        if let Some(known) = known.filter(|known| counts_fit(known, order.limits)) {
+            return Ok(known).into();
+        }
+        let tried = FailureKey::describing(digest, order.tenant, order.limits);
+        if let Some(outcome) = self.inner.failed.find(&tried, Instant::now()) {
+            return WorkResult {
+                is_remembered: true,
+                ..Err(outcome).into()
+            };
+        }
+        let worked = self.inner.isolation.describe(component, order);
+        if let Err(outcome) = &worked.result {
+            self.inner
+                .failed
+                .note_described(tried, outcome, Instant::now());
+        }
+        worked.and_then(|description| {
+            let description = Arc::new(description);
+            let (kept, bytes) = (Arc::clone(&description), weight(&description));
+            self.inner.descriptions.insert(key, kept, bytes);
+            Ok(description)
+        })
+    }
+
+    /// Has real workers of each kind try, after lockdown, what they must not be able to do; `component` is
+    /// any kernel, for a runner locks only with an artifact loaded.
+    ///
+    /// # Errors
+    /// The isolation has no walls, or no worker could be brought to the point of trying.
+    pub fn doctor(&self, component: &Component) -> Result<Diagnosis, Outcome> {
+        let about = self.about(component, &Request::new());
+        let diagnose = |_: &mut About| self.inner.isolation.diagnose(component);
+        self.recorded(Verb::Diagnose, about, diagnose)
+    }
+
+    /// As [`Cell::doctor`], for GPU workers: starting each opens the device, which takes a while.
+    ///
+    /// # Errors
+    /// The isolation has no walls, or there is no device.
+    pub fn doctor_gpu(&self) -> Result<GpuDiagnosis, Outcome> {
+        let mut about = self.about(&Component::new(Vec::new()), &Request::new());
+        about.component.digest = None;
+        let diagnose = |_: &mut About| self.inner.isolation.diagnose_gpu();
+        self.recorded(Verb::Diagnose, about, diagnose)
+    }
+}
+
+/// About what a description takes in memory: its manifest is one of the custom sections, and each import has a name.
+fn weight(description: &Description) -> u64 {
+    let names = description
+        .imports
+        .iter()
+        .map(|import| 64 + import.name.len() as u64);
+    let counts = &description.counts;
+    let extents = 24 * (counts.memories.len() + counts.tables.len()) as u64;
+    names.sum::<u64>() + extents + 4 * counts.custom_bytes
+}
+
+/// Whether what was counted is within `limits`.
+fn counts_fit(description: &Description, limits: &Limits) -> bool {
+    let counts = &description.counts;
+    [
+        (Limit::ComponentBytes, counts.component_bytes),
+        (Limit::Functions, counts.functions),
+        (Limit::FunctionBytes, counts.largest_function_bytes),
+        (Limit::FunctionLocals, counts.most_locals),
+        (Limit::BrTableTargets, counts.most_br_table_targets),
+        (Limit::Nesting, counts.deepest_nesting),
+        (Limit::Types, counts.types),
+        (Limit::Items, counts.items),
+    ]
+    .into_iter()
+    .all(|(limit, count)| count <= limits.get(limit))
+}

@@ -1,0 +1,210 @@
+//! Authorization: from a request to the checked proof that it may run.
+//!
+//! A [`Permit`] has no public constructor; `authorize` makes one, and the launch consumes it. What is wrong with a
+//! request is told all at once, as far as it can be known at once.
+
+use crate::cell::Cell;
+use crate::component::Component;
+use crate::launch::about::{About, limit_by_policy, shown};
+use crate::launch::attempt::Attempt;
+use crate::launch::bind::{Bound, bind, check_names, choose};
+use crate::policy::Terms;
+use crate::request::Request;
+use crate::request::delivery::Consignment;
+use hotcell_model::array::ArrayType;
+use hotcell_model::cause::Cause;
+use hotcell_model::component::{Description, Import, Need};
+use hotcell_model::digest::RunId;
+use hotcell_model::grant::{Capability, Determinism, Grants};
+use hotcell_model::job::Observer;
+use hotcell_model::limit::Limits;
+use hotcell_model::manifest::Kernel;
+use hotcell_model::outcome::Outcome;
+use hotcell_model::profile::Metering;
+use hotcell_model::tenant::Tenant;
+use std::sync::Arc;
+
+/// The proof that a launch may run, with everything it needs. Dropped unused, it ends its launch as cancelled.
+pub struct Permit {
+    pub(crate) component: Component,
+    pub(crate) bound: Bound,
+    /// Its record in the audit trail, which has begun.
+    pub(crate) attempt: Attempt,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) consignment: Option<Box<dyn Consignment>>,
+}
+
+impl Permit {
+    /// The launch's id.
+    pub fn run_id(&self) -> RunId {
+        self.attempt.about.run_id
+    }
+
+    /// The tenant it is charged to.
+    pub fn tenant(&self) -> &Tenant {
+        &self.attempt.about.tenant
+    }
+
+    /// The arrays that the launch will write, by name, in the manifest's order.
+    pub fn outputs(&self) -> impl Iterator<Item = (&str, &ArrayType)> {
+        self.bound.outputs()
+    }
+
+    /// The same permit, with another observer.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// The capabilities that are granted.
+    pub fn grants(&self) -> &Grants {
+        &self.attempt.about.grants
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.attempt.about.limits
+    }
+}
+
+impl Cell {
+    /// Checks a described component against what is granted, and a request against its manifest. Inputs are read
+    /// once nothing is wrong with what is asked for.
+    pub(crate) fn check(
+        &self,
+        description: &Description,
+        request: &mut Request,
+        about: &mut About,
+    ) -> Result<Bound, Outcome> {
+        about.component.entry.clear();
+        let kernel = choose(&description.manifest, request)
+            .map_err(|cause| Outcome::because(vec![cause]))?;
+        about.component.entry = kernel.name().to_owned();
+        let terms = self.terms(about, Some(kernel));
+        let offered = about.wants.granted_by(&terms.grants);
+        let mut causes = check_imports(kernel, &description.imports, &offered, request);
+        // What the entry does not want it is not given: a call of it ends the launch as denied.
+        let granted = offered
+            .iter()
+            .filter(|capability| wants(kernel, *capability));
+        about.grants = granted.collect();
+        let (limits, above) = resolve_limits(kernel, request, &terms);
+        about.limits = limits;
+        causes.extend(above);
+        causes.extend(check_names(kernel, request));
+        if !causes.is_empty() {
+            return Err(Outcome::because(causes));
+        }
+        request.read_inputs()?;
+        let mut bound = bind(kernel, request, about.limits.clone())?;
+        bound.check_host_memory(&about.limits)?;
+        // What a launch was granted and does not import gets nothing prepared for it.
+        let imported = about.grants.iter().filter(|capability| {
+            let needs = Need::Grant(*capability);
+            description
+                .imports
+                .iter()
+                .any(|import| import.needs == needs)
+        });
+        bound.job.grants = imported.collect();
+        Ok(bound)
+    }
+
+    /// As for a launch of each entry, or of the one that is named.
+    pub(crate) fn check_entries(
+        &self,
+        description: &Description,
+        request: &Request,
+        about: &About,
+    ) -> Result<(), Outcome> {
+        let kernels = description.manifest.kernels().iter();
+        let named = request.entry.as_deref();
+        let mut causes = Vec::new();
+        for kernel in kernels.filter(|kernel| named.is_none_or(|name| name == kernel.name())) {
+            let offered = about
+                .wants
+                .granted_by(&self.terms(about, Some(kernel)).grants);
+            causes.extend(check_imports(
+                kernel,
+                &description.imports,
+                &offered,
+                request,
+            ));
+        }
+        causes.dedup();
+        match causes.is_empty() {
+            true => Ok(()),
+            false => Err(Outcome::because(causes)),
+        }
+    }
+}
+
+/// A kernel's limits: the defaults, over them what its manifest asks for, the policy's and the request's.
+fn resolve_limits(kernel: &Kernel, request: &Request, terms: &Terms) -> (Limits, Vec<Cause>) {
+    let (mut limits, above) = Limits::of_kernel(kernel, &terms.ceilings);
+    let cause = |limit| Cause::ManifestAboveCeiling {
+        entry: kernel.name().to_owned(),
+        limit,
+    };
+    let mut causes: Vec<Cause> = above.into_iter().map(cause).collect();
+    causes.extend(limit_by_policy(&mut limits, request, terms));
+    (limits, causes)
+}
+
+/// The most imports that a refusal lists.
+const NAMES_SHOWN: usize = 16;
+
+/// Whether an entry uses a capability that its component imports: as its manifest says, else yes.
+fn wants(kernel: &Kernel, capability: Capability) -> bool {
+    kernel
+        .wants()
+        .is_none_or(|wants| wants.iter().any(|name| name == capability.name()))
+}
+
+/// What is wrong with the imports that an entry wants: all of them must be granted, and be had in the metering mode.
+fn check_imports(
+    kernel: &Kernel,
+    imports: &[Import],
+    granted: &Grants,
+    request: &Request,
+) -> Vec<Cause> {
+    let asked = || -> Vec<String> {
+        let asked = imports
+            .iter()
+            .filter(|import| import.needs != Need::Nothing);
+        asked
+            .take(NAMES_SHOWN)
+            .map(|import| shown(&import.name))
+            .collect()
+    };
+    let check = |import: &Import| match import.needs {
+        Need::Nothing => None,
+        Need::Grant(capability) if !wants(kernel, capability) => None,
+        Need::AnotherHost => Some(Cause::NotOffered {
+            import: shown(&import.name),
+            asked: asked(),
+        }),
+        Need::Grant(capability) if !granted.has(capability) => Some(Cause::NotGranted {
+            capability,
+            import: shown(&import.name),
+            asked: asked(),
+            granted: granted.clone(),
+        }),
+        Need::Grant(capability) => check_metering(capability, request),
+    };
+    imports.iter().filter_map(check).collect()
+}
+
+/// What the metering mode cannot have.
+fn check_metering(capability: Capability, request: &Request) -> Option<Cause> {
+    if request.metering != Metering::Deterministic {
+        return None;
+    }
+    match capability.determinism() {
+        Determinism::Always => None,
+        Determinism::Seeded if request.seed.is_some() => None,
+        Determinism::Seeded => Some(Cause::SeedMissing),
+        Determinism::Never => Some(Cause::NotDeterministic { capability }),
+    }
+}
