@@ -1,7 +1,8 @@
 //! `cargo xtask attack`: the regular penetration test.
 
 use crate::kernels;
-use crate::process::{build_host, command, hotcell, run, target};
+use crate::process::{command, hotcell, run, target};
+use crate::workers::build_host;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`
 
-use crate::process::{build_host, command, run, target};
+use crate::process::{command, run, target};
+use crate::workers::build_host;
 use crate::{kernels, twins};
 use anyhow::Result;
 use clap::Args;

@@ -3,7 +3,8 @@
 //! The command runs as a user would type it, in `demo/`, and every command line is printed.
 
 use crate::kernels::{GPU_FORM, build_all, component};
-use crate::process::{build_host, hotcell, root, run};
+use crate::process::{hotcell, root, run};
+use crate::workers::build_host;
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;

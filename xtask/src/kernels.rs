@@ -1,6 +1,7 @@
 //! `cargo xtask kernels`
 
-use crate::process::{build_host, command, hotcell, root, run, target};
+use crate::process::{command, hotcell, root, run, target};
+use crate::workers::build_host;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;

@@ -2,7 +2,8 @@
 
 use crate::attack::AttackChore;
 use crate::bench::BenchChore;
-use crate::process::{build_host, cargo, run};
+use crate::process::{cargo, run};
+use crate::workers::build_host;
 use anyhow::Result;
 use clap::Args;
 

@@ -56,23 +56,3 @@ fn shown(command: &Command) -> String {
         .collect::<Vec<_>>()
         .join(" ")
 }
-
-/// Builds the release command with everything it needs.
-///
-/// The whole workspace is built at once wherever something of it is: cargo unifies features over what is
-/// selected, and a different selection would compile wasmtime once more.
-pub(crate) fn build_host() -> Result<()> {
-    run(cargo().args([
-        "build",
-        "--release",
-        "--workspace",
-        "--exclude",
-        "xtask",
-        // Documents quote the examples, and tests run them.
-        "--lib",
-        "--bins",
-        "--examples",
-        "--locked",
-    ]))?;
-    crate::workers::build_all()
-}

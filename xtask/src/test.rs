@@ -1,6 +1,7 @@
 //! `cargo xtask test`
 
-use crate::process::{build_host, cargo, run};
+use crate::process::{cargo, run};
+use crate::workers::build_host;
 use crate::{kernels, twins};
 use anyhow::Result;
 use clap::Args;

@@ -1,6 +1,7 @@
 //! `cargo xtask test-unprivileged`: the tests of the walls again, as a user who may do nothing.
 
-use crate::process::{build_host, cargo, command, run};
+use crate::process::{cargo, command, run};
+use crate::workers::build_host;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::PathBuf;

@@ -46,6 +46,26 @@ pub(crate) fn directory() -> PathBuf {
     target().join("libexec/hotcell")
 }
 
+/// Builds the release command with everything it needs.
+///
+/// The whole workspace is built at once wherever something of it is: cargo unifies features over what is
+/// selected, and a different selection would compile wasmtime once more.
+pub(crate) fn build_host() -> Result<()> {
+    run(cargo().args([
+        "build",
+        "--release",
+        "--workspace",
+        "--exclude",
+        "xtask",
+        // Documents quote the examples, and tests run them.
+        "--lib",
+        "--bins",
+        "--examples",
+        "--locked",
+    ]))?;
+    build_all()
+}
+
 /// Builds them, checks what is in them, and puts them where the command looks.
 pub(crate) fn build_all() -> Result<()> {
     let directory = directory();

@@ -5,10 +5,9 @@ use crate::host::places;
 use crate::say::{note, print};
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use hotcell::Timestamp;
 use hotcell::limit::Unit;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{ArtifactCache, CacheError};
+use hotcell::{ArtifactCache, CacheError, Timestamp};
 
 /// Look at or clear the cache of compiled kernels.
 #[derive(Args)]

@@ -1,8 +1,7 @@
 //! What to do about an outcome, in the words of this command: the library names no option of it.
 
-use hotcell::cause::Cause;
 use hotcell::limit::Limit;
-use hotcell::outcome::Outcome;
+use hotcell::outcome::{Cause, Outcome};
 
 /// What happened, with what to do about it: one line, or one for each of several causes.
 pub(crate) fn explain(outcome: &Outcome) -> String {

@@ -11,7 +11,6 @@
 mod locator;
 mod npy;
 mod npz;
-mod picture;
 mod place;
 mod read;
 mod write;
@@ -19,8 +18,8 @@ mod write;
 pub use locator::{FramePattern, Locator, LocatorError};
 pub use npy::header::{HeaderError, MAX_HEADER_BYTES, MAX_RANK};
 pub use npz::{DirectoryError, MAX_DIRECTORY_BYTES, MAX_MEMBERS};
-pub use picture::{MAX_ROW_BYTES, PictureError};
 pub use place::{FileId, Place, open_regular};
+pub use read::picture::{MAX_ROW_BYTES, PictureError};
 pub use read::{ArrayReader, Form, ReadError, ReadLimits, open};
 pub use write::{
     Durability, FrameDelay, GoOn, MAX_FRAMES, Sink, WriteError, check_distinct, commit_all,

@@ -1,10 +1,16 @@
 //! Reading: a locator, the limits, and the two steps from a file to an array's bytes.
 
+mod data;
+mod npz;
+pub(crate) mod picture;
+mod transpose;
+
+use self::npz::Archive;
+use self::picture::{Picture, PictureError};
 use crate::locator::Locator;
+use crate::npy::descr;
 use crate::npy::header::{Header, HeaderError};
-use crate::npy::{data, descr};
-use crate::npz::{Archive, DirectoryError};
-use crate::picture::{Picture, PictureError};
+use crate::npz::DirectoryError;
 use crate::place::open_regular;
 use hotcell_model::array::{ArrayType, ShapeError};
 use hotcell_model::manifest::DType;

@@ -6,10 +6,11 @@
 //! killed process stay behind as `.hotcell-*.tmp` and may be deleted.
 
 mod commit;
+mod picture;
 
+use self::picture::Frames;
 use crate::locator::{FramePattern, Locator};
 use crate::npz::{self, DirectoryError};
-use crate::picture::write::Frames;
 use crate::place::{FileId, open_regular, or_here};
 pub use commit::{Durability, GoOn, commit_all, commit_all_while};
 use hotcell_model::array::ArrayType;

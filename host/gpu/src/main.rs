@@ -8,15 +8,10 @@
 
 mod worker;
 
-use hotcell_sandbox::end::end_with_words;
+use hotcell_model::layer::WorkerKind;
+use hotcell_sandbox::worker::run;
 use std::process::ExitCode;
 
-/// Exit code of a process that could not lock itself, was started by hand, or was sent what is no frame.
-const EXIT_SETUP: i32 = 70;
-
 fn main() -> ExitCode {
-    match worker::start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => end_with_words(EXIT_SETUP, "hotcell-gpu", &*error),
-    }
+    run(WorkerKind::Gpu, worker::start)
 }

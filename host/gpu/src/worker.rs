@@ -6,27 +6,20 @@ mod bounds;
 mod serve;
 mod watch;
 
-use crate::EXIT_SETUP;
 use arguments::Arguments;
 use hotcell_gpu::device::{Device, DeviceChoice, DeviceError};
-use hotcell_model::frame::{self, FromGpu, Hello};
+use hotcell_model::frame::{FromGpu, Hello};
 use hotcell_model::layer::WorkerKind;
-use hotcell_model::text;
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::Channel;
 use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::filter::DriverKind;
 use hotcell_sandbox::lockdown::{Birth, ResourceLimits};
+use hotcell_sandbox::worker::{EXIT_PANIC, EXIT_SETUP, send, words};
 use serve::Server;
 use std::error::Error;
-use std::io;
 use std::sync::Arc;
 use watch::Watch;
-
-/// Exit code after a panic.
-const EXIT_PANIC: i32 = 101;
-/// The longest words about a failure.
-const WORDS_BYTES: usize = 2048;
 
 /// What the process does, from its birth to its end.
 pub(crate) fn start() -> Result<(), Box<dyn Error>> {
@@ -93,15 +86,4 @@ fn driver_kind(choice: DeviceChoice, device: &Device) -> DriverKind {
 /// session catches ends that launch alone and does not come here.
 fn end_on_panic() {
     std::panic::set_hook(Box::new(|_| end_now(EXIT_PANIC)));
-}
-
-/// Sends a frame without descriptors.
-fn send<T: serde::Serialize>(channel: &Channel, value: &T) -> io::Result<()> {
-    let mut buffer = Vec::new();
-    frame::encode(value, &mut buffer).map_err(io::Error::other)?;
-    channel.send(&buffer, &[])
-}
-
-fn words(error: &impl ToString) -> String {
-    text::escape(&error.to_string(), WORDS_BYTES)
 }

@@ -6,8 +6,10 @@ use hotcell::limit::Limit;
 use hotcell::manifest::DType;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::report::{LogLine, Report};
-use hotcell::{Array, ArrayType, Audit, AuditRecord, Cell, Component, Ended, Observer, Places};
-use hotcell::{Request, Tenant, Tier};
+use hotcell::{
+    Array, ArrayType, Audit, AuditRecord, Cell, Component, Ended, Observer, Places, Request,
+    Tenant, Tier,
+};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;

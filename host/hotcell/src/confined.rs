@@ -11,29 +11,33 @@ mod acceptance;
 mod claims;
 mod compile;
 mod doctor;
+mod fault;
 mod gpu;
 mod keeper;
 mod kernel;
 mod parcel;
 mod pauses;
 mod pool;
+mod process;
 mod programs;
 pub(crate) mod reading;
 mod runner;
+mod sessions;
 mod settings;
+mod spare;
+mod starter;
 mod supervisor;
+mod tier;
 mod turns;
-mod worker;
-mod workers;
 
 pub use programs::ProgramError;
 pub(crate) use settings::Settings;
 
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
-use crate::isolation::LoadedKey;
 use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis};
-use crate::isolation::{Isolate, LoadFailure, Loaded, Order, Waiting, WorkResult};
+use crate::isolation::{Isolate, LoadFailure, Loaded, LoadedKey, Order, Waiting, WorkResult};
+use fault::Fault;
 use hotcell_model::component::Description;
 use hotcell_model::frame::WireDescription;
 use hotcell_model::layer::{Tier, WorkerKind};
@@ -45,7 +49,6 @@ use programs::Programs;
 use reading::{CompileTask, Violation};
 use std::sync::Arc;
 use supervisor::Supervisor;
-use worker::Fault;
 
 /// Compile processes and runners of one cell.
 pub(crate) struct Confined(Arc<Supervisor>);

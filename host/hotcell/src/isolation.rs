@@ -8,7 +8,6 @@ pub(crate) mod diagnosis;
 use self::diagnosis::{Diagnosis, GpuDiagnosis};
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
-use crate::kept::Owned;
 use hotcell_model::component::Description;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::Grants;
@@ -29,12 +28,6 @@ pub(crate) struct LoadedKey {
     pub(crate) tenant: Tenant,
     pub(crate) metering: Metering,
     pub(crate) grants: Grants,
-}
-
-impl Owned for LoadedKey {
-    fn tenant(&self) -> &Tenant {
-        &self.tenant
-    }
 }
 
 /// Compiles and runs components, apart from the supervisor.

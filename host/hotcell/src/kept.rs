@@ -8,6 +8,7 @@ pub(crate) mod awaited;
 pub(crate) mod failures;
 pub(crate) mod memory;
 
+use crate::isolation::LoadedKey;
 use hotcell_model::tenant::Tenant;
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -22,6 +23,12 @@ pub(crate) trait Owned {
 impl Owned for Tenant {
     fn tenant(&self) -> &Tenant {
         self
+    }
+}
+
+impl Owned for LoadedKey {
+    fn tenant(&self) -> &Tenant {
+        &self.tenant
     }
 }
 

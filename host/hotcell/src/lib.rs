@@ -90,7 +90,7 @@ pub use hotcell_model::profile::{Isolation, Metering};
 pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::{
-    cause, component as description, grant, layer, limit, manifest, outcome, probe, report,
+    component as description, grant, layer, limit, manifest, outcome, probe, report,
 };
 
 /// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.

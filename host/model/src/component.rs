@@ -1,11 +1,9 @@
 //! What is known of a component before it runs: read by the compile worker, believed by nobody else.
 
-use crate::bounded;
-use crate::cause::Cause;
 use crate::grant::Capability;
 use crate::limit::Breach;
-use crate::outcome::{Blame, Outcome, OutcomeKind};
-use crate::text;
+use crate::outcome::{Blame, Cause, Outcome, OutcomeKind};
+use crate::{bounded, text};
 use hotcell_manifest::Manifest;
 use serde::{Deserialize, Serialize};
 

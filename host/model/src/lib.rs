@@ -11,12 +11,11 @@
 //! * [`audit`]: what a trail has of everything that is asked for
 //! * [`frame`]: what the supervisor and its workers say to each other
 //! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
-//! * [`outcome`], [`cause`] and [`report`]: how it ended, why, and what an operator reads
+//! * [`outcome`] and [`report`]: how it ended, why, and what an operator reads
 
 pub mod array;
 pub mod audit;
 pub(crate) mod bounded;
-pub mod cause;
 pub mod component;
 pub mod digest;
 mod exact;

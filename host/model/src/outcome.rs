@@ -1,10 +1,12 @@
 //! How a launch ended, and whose doing it was.
 
-use crate::bounded;
-use crate::cause::Cause;
+mod cause;
+
+pub use cause::{Cause, NAMES_LISTED, NameKind};
+
 use crate::limit::{Amount, Breach, Limit};
 use crate::names::named;
-use crate::text;
+use crate::{bounded, text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

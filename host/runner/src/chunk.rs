@@ -6,8 +6,8 @@ use crate::engine::LoadedKernel;
 use crate::entries::{
     ChunkRange, DestinationArgument, Dimension, KernelError, Request, Scalar, SourceArgument,
 };
-use crate::gpu::{GpuAccess, Line};
-use crate::guest::{BodyClock, Guest, Random, RandomSource};
+use crate::guest::capabilities::{InstanceCapabilities, LaunchCapabilities};
+use crate::guest::{BodyClock, Guest};
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter, Spent};
 use crate::output::OutputBuffer;
@@ -27,12 +27,10 @@ pub(crate) struct Plan {
     pub(crate) kernel: Arc<LoadedKernel>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) has_fuel: bool,
-    pub(crate) random: RandomSource,
     pub(crate) entry: Arc<str>,
     pub(crate) scalars: Vec<Scalar>,
     pub(crate) grants: Grants,
-    /// The way to the launch's GPU session, where it has one.
-    pub(crate) gpu: Option<Arc<Line>>,
+    pub(crate) capabilities: LaunchCapabilities,
 }
 
 /// What is one chunk's own.
@@ -83,8 +81,7 @@ pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
         handles: ResourceTable::new(),
         outputs: part.outputs,
         grants: plan.grants.clone(),
-        gpu: GpuAccess::new(plan.gpu.clone()),
-        random: Random::new(plan.random, part.index),
+        capabilities: InstanceCapabilities::new(&plan.capabilities, part.index),
         explanation: None,
         body: BodyClock::default(),
         cpu: CpuClock::start(),
@@ -296,7 +293,7 @@ fn classify(
     let error = match failure {
         CallFailure::Declined(words) => {
             // A kernel that was refused GPU work can only say so; the refusal is the cause worth telling.
-            let outcome = match store.data().gpu.denied() {
+            let outcome = match store.data().capabilities.denied() {
                 Some(breach) => Outcome::breached(breach),
                 None => Outcome::failed(OutcomeKind::KernelError, Blame::Guest, words),
             };
@@ -327,7 +324,7 @@ fn classify(
             let guest = store.data_mut();
             let circumstances = Circumstances {
                 explanation: guest.explanation.take(),
-                denied: guest.limiter.denied().or(guest.gpu.denied()),
+                denied: guest.limiter.denied().or(guest.capabilities.denied()),
                 fuel_used: plan.has_fuel.then_some(fuel_used),
                 limits: &plan.meter.limits,
             };

@@ -1,10 +1,11 @@
 //! From wasmtime's error to an outcome in the host's words.
 
+mod trace;
+
+use self::trace::trace;
 use crate::stop::Stop;
-use crate::trace::trace;
-use hotcell_model::cause::Cause;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
-use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::outcome::{Blame, Cause, Outcome, OutcomeKind};
 use hotcell_model::text;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
 

@@ -1,8 +1,8 @@
 //! An engine with its pool of slots, and artifacts made runnable in it.
 
 use crate::crew::{Crew, prepare_thread};
-use crate::guest::{Guest, draw_secret};
-use crate::imports;
+use crate::guest::random::draw_secret;
+use crate::guest::{Guest, imports};
 use crate::ticker::Ticker;
 use hotcell_engine::config;
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION};

@@ -1,6 +1,14 @@
-//! The state of one instance: what belongs to a store and goes with it.
+//! The state of one instance: what belongs to a store and goes with it, and what its guest can call.
 
-use crate::gpu::GpuAccess;
+pub(crate) mod capabilities;
+mod clock;
+mod control;
+pub(crate) mod gpu;
+pub(crate) mod imports;
+mod log;
+pub(crate) mod random;
+
+use self::capabilities::InstanceCapabilities;
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, Meter, Spent};
 use crate::output::OutputBuffer;
@@ -20,8 +28,7 @@ pub(crate) struct Guest {
     /// The bytes of each output, by the position that its handle names.
     pub(crate) outputs: Vec<OutputBuffer>,
     pub(crate) grants: Grants,
-    pub(crate) gpu: GpuAccess,
-    pub(crate) random: Random,
+    pub(crate) capabilities: InstanceCapabilities,
     /// The guest's own words about why it is about to trap, escaped.
     pub(crate) explanation: Option<String>,
     pub(crate) body: BodyClock,
@@ -126,87 +133,5 @@ impl BodyClock {
         let start = self.last_input_dropped.unwrap_or(called);
         let end = self.first_write.unwrap_or(returned);
         end.saturating_duration_since(start)
-    }
-}
-
-/// Where the random bytes of instances come from: the request's seed, or a secret of this process.
-#[derive(Clone, Copy)]
-pub(crate) enum RandomSource {
-    /// The streams are a function of the seed and the chunk.
-    Seeded(u64),
-    /// The streams are a function of a secret, the launch and the chunk. The secret is drawn once, since a
-    /// confined runner cannot ask the operating system for more.
-    Secret { secret: [u8; 32], launch: u64 },
-}
-
-/// An instance's random bytes: BLAKE3 in its extendable-output mode.
-pub(crate) struct Random(Box<blake3::OutputReader>);
-
-impl Random {
-    /// The stream of a chunk.
-    pub(crate) fn new(source: RandomSource, chunk: usize) -> Self {
-        let mut hasher = match source {
-            RandomSource::Seeded(seed) => {
-                let mut hasher = blake3::Hasher::new_derive_key("hotcell 2026 guest random stream");
-                hasher.update(&seed.to_le_bytes());
-                hasher
-            }
-            RandomSource::Secret { secret, launch } => {
-                let mut hasher = blake3::Hasher::new_keyed(&secret);
-                hasher.update(&launch.to_le_bytes());
-                hasher
-            }
-        };
-        hasher.update(&(chunk as u64).to_le_bytes());
-        Self(Box::new(hasher.finalize_xof()))
-    }
-
-    /// Fills `buffer`.
-    pub(crate) fn fill(&mut self, buffer: &mut [u8]) {
-        self.0.fill(buffer);
-    }
-}
-
-/// A fresh secret of the operating system's.
-///
-/// # Errors
-/// It gives no random bytes.
-pub(crate) fn draw_secret() -> std::io::Result<[u8; 32]> {
-    let mut secret = [0; 32];
-    let mut rest = &mut secret[..];
-    while !rest.is_empty() {
-        let flags = rustix::rand::GetRandomFlags::empty();
-        let filled = rustix::rand::getrandom(&mut *rest, flags)?;
-        rest = &mut rest[filled..];
-    }
-    Ok(secret)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bytes(source: RandomSource, chunk: usize) -> [u8; 32] {
-        let mut buffer = [0; 32];
-        Random::new(source, chunk).fill(&mut buffer);
-        buffer
-    }
-
-    #[test]
-    fn seeded_streams_depend_on_seed_and_chunk_alone() {
-        let seeded = RandomSource::Seeded;
-        assert_eq!(bytes(seeded(1), 0), bytes(seeded(1), 0));
-        assert_ne!(bytes(seeded(1), 0), bytes(seeded(1), 1));
-        assert_ne!(bytes(seeded(1), 0), bytes(seeded(2), 0));
-    }
-
-    #[test]
-    fn streams_without_a_seed_differ_by_process_launch_and_chunk() {
-        let secret = draw_secret().unwrap();
-        let source = |secret, launch| RandomSource::Secret { secret, launch };
-        let first = bytes(source(secret, 0), 0);
-        assert_ne!(first, bytes(source(secret, 1), 0));
-        assert_ne!(first, bytes(source(secret, 0), 1));
-        assert_ne!(first, bytes(source(draw_secret().unwrap(), 0), 0));
     }
 }

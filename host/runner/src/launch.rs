@@ -10,15 +10,16 @@ use crate::crew::Work;
 use crate::end::outcome_of_stop;
 use crate::engine::{LoadedKernel, Runner};
 use crate::entries::{ChunkRange, Dimension, Scalar};
-use crate::gpu::Line;
-use crate::guest::RandomSource;
-use crate::meter::{Meter, nanoseconds};
+use crate::guest::capabilities::LaunchCapabilities;
+use crate::guest::random::RandomSource;
+use crate::meter::Meter;
 use crate::output::OutputBuffer;
 use hotcell_model::job::{Job, JobArray, JobData, Observer, RunEnd, Source};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Timings, Usage};
 use hotcell_model::stop::StopSignal;
+use hotcell_model::time::nanoseconds;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -48,14 +49,12 @@ impl Runner {
             },
         };
         let meter = Arc::new(meter);
-        let line = |link| Arc::new(Line::new(link, Arc::clone(&meter)));
         let plan = Plan {
-            gpu: data.gpu.take().map(line),
+            capabilities: LaunchCapabilities::begin(random, &mut data, &meter),
             engine: self.engine.clone(),
             kernel: Arc::clone(kernel),
             meter,
             has_fuel: self.metering.has_fuel(),
-            random,
             entry: job.entry.as_str().into(),
             scalars: scalars(&job),
             grants: job.grants.clone(),
@@ -63,8 +62,10 @@ impl Runner {
         if let Err(outcome) = check_sizes(&job, &data, &outputs) {
             return finish(&plan, outcome, Vec::new(), Sums::default());
         }
-        // Chunks share the session's quotas: side by side, what one is refused would depend on when others run.
-        let threads = if plan.gpu.is_some() { 1 } else { job.threads };
+        let threads = match plan.capabilities.are_serial() {
+            true => 1,
+            false => job.threads,
+        };
         let helpers = threads.min(chunks).saturating_sub(1);
         let launch = Arc::new(Launch::new(plan, job, data, outputs, chunks));
         self.crew.work(helpers, &launch);

@@ -5,7 +5,7 @@
 //! end, so that a store that trapped or timed out is never used again. Nothing in here compiles.
 //!
 //! The flow of a launch: `launch` hands out chunks to threads, `chunk` instantiates and calls,
-//! `imports` and `gpu` serve what the guest asks for, `meter` counts it, `stop` ends it, and `end` says in
+//! `guest` serves what the guest asks for, `meter` counts it, `stop` ends it, and `end` says in
 //! the host's words how it ended.
 
 mod arrays;
@@ -14,20 +14,17 @@ mod crew;
 mod end;
 mod engine;
 mod entries;
-mod gpu;
-#[cfg(feature = "worker")]
-mod gpu_channel;
 mod guest;
-mod imports;
 mod launch;
 mod limiter;
 mod meter;
 mod output;
+#[cfg(feature = "worker")]
+mod sessions;
 mod stop;
 mod ticker;
-mod trace;
 
 pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError, open_pagemap};
-#[cfg(feature = "worker")]
-pub use gpu_channel::GpuChannel;
 pub use output::OutputBuffer;
+#[cfg(feature = "worker")]
+pub use sessions::{SharedArrays, attach};

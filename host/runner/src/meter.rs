@@ -6,6 +6,7 @@ use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::report::{LogLevel, LogLine};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::text;
+use hotcell_model::time::nanoseconds;
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -350,11 +351,6 @@ fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Nanoseconds, saturating at 584 years.
-pub(crate) fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

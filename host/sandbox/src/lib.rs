@@ -2,7 +2,7 @@
 //!
 //! The only crate of the host that talks to the operating system's kernel directly. Both sides use it: the
 //! supervisor spawns ([`process`]), watches and kills; a worker locks itself in ([`lockdown`]) before it sees a
-//! hostile byte, and proves on request that it cannot get out ([`probe`]). Frames go through a
+//! hostile byte, and proves on request that it cannot get out (`lockdown::Confined::attempt`). Frames go through a
 //! [`channel`], bulk data through sealed [`memory`], machine code through an [`image`].
 //!
 //! Nothing here parses what a worker sends beyond its length: that is `hotcell_model::frame`.
@@ -16,8 +16,8 @@ pub mod filter;
 pub mod image;
 pub mod lockdown;
 pub mod memory;
-pub mod probe;
 pub mod process;
+pub mod worker;
 
 use hotcell_model::frame::BuildId;
 

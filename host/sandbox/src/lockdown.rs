@@ -18,6 +18,7 @@ mod landlock;
 mod limits;
 mod namespaces;
 mod privileges;
+mod probe;
 #[cfg(feature = "trap-report")]
 mod trap;
 
@@ -202,7 +203,7 @@ impl Confined {
     /// Tries something that must not work, with nothing but the system call in question. The worker may not
     /// survive it.
     pub fn attempt(&self, attempt: Attempt) -> Attempted {
-        crate::probe::attempt(attempt)
+        probe::attempt(attempt)
     }
 }
 

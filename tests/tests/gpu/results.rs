@@ -1,9 +1,8 @@
 //! What comes back from a device, and what the report says of it.
 
 use hotcell::Request;
-use hotcell::cause::Cause;
 use hotcell::grant::Capability;
-use hotcell::outcome::{Blame, OutcomeKind};
+use hotcell::outcome::{Blame, Cause, OutcomeKind};
 use hotcell_tests::gpu::{DOUBLE, array, bytes, out, shader_request};
 use hotcell_tests::{assert_ended, gpu_arena};
 

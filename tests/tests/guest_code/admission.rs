@@ -1,9 +1,8 @@
 //! What is refused before it is compiled: imports, manifests, bytes that are no kernel, counts over limits.
 
-use hotcell::cause::Cause;
 use hotcell::grant::{Capability, Grants};
 use hotcell::limit::Limit;
-use hotcell::outcome::{Blame, OutcomeKind};
+use hotcell::outcome::{Blame, Cause, OutcomeKind};
 use hotcell::{Component, Ended, Metering};
 use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 

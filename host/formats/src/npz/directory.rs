@@ -77,25 +77,25 @@ pub enum DirectoryError {
 
 /// How a member is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Stored,
     Deflate,
 }
 
 /// A member that can be read: where it lies and what it should be.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
-    pub(super) method: Method,
-    pub(super) crc32: u32,
+pub(crate) struct Member {
+    pub(crate) method: Method,
+    pub(crate) crc32: u32,
     /// Where the stored bytes start in the file.
-    pub(super) data_start: u64,
-    pub(super) stored_bytes: u64,
+    pub(crate) data_start: u64,
+    pub(crate) stored_bytes: u64,
     /// Bytes after decompression.
-    pub(super) size: u64,
+    pub(crate) size: u64,
 }
 
 /// One entry of the directory, as it stands there.
-pub(super) struct Entry {
+pub(crate) struct Entry {
     name: Vec<u8>,
     flags: u16,
     method: u16,
@@ -106,7 +106,7 @@ pub(super) struct Entry {
 }
 
 /// A parsed directory, entries in the archive's order.
-pub(super) struct Directory {
+pub(crate) struct Directory {
     start: u64,
     entries: Vec<Entry>,
 }
@@ -119,7 +119,7 @@ struct End {
 }
 
 impl Directory {
-    pub(super) fn read(archive: &File) -> Result<Self, DirectoryError> {
+    pub(crate) fn read(archive: &File) -> Result<Self, DirectoryError> {
         let end = find_end(archive)?;
         let mut bytes = vec![0; capped_len(&end)?];
         archive.read_exact_at(&mut bytes, end.start)?;
@@ -139,17 +139,17 @@ impl Directory {
         })
     }
 
-    pub(super) fn names(&self) -> Vec<&[u8]> {
+    pub(crate) fn names(&self) -> Vec<&[u8]> {
         let names = self.entries.iter().map(|entry| entry.name.as_slice());
         names.collect()
     }
 
-    pub(super) fn entry(&self, name: &[u8]) -> Option<&Entry> {
+    pub(crate) fn entry(&self, name: &[u8]) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
     /// Checks that an entry can be read, and finds its data behind its local header.
-    pub(super) fn locate(&self, archive: &File, entry: &Entry) -> Result<Member, DirectoryError> {
+    pub(crate) fn locate(&self, archive: &File, entry: &Entry) -> Result<Member, DirectoryError> {
         if entry.flags & ENCRYPTED != 0 {
             return Err(DirectoryError::Encrypted);
         }

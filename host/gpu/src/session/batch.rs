@@ -1,13 +1,12 @@
 //! Batches: all or nothing. A batch is checked and charged as a whole, and only then recorded and submitted.
 
-use super::Session;
 use super::failure::Failure;
 use super::fuel::{Budgets, Volume};
 use super::meters::{self, Meters};
 use super::plan::{MOST_STEPS, Plan};
-use super::price;
 use super::range::{check_words, len_of};
 use super::things::{Submission, Thing};
+use super::{Session, price};
 use crate::fuel::{Pool, PoolState};
 use bytes::Bytes;
 use hotcell_model::gpu::{

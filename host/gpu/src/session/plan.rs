@@ -1,11 +1,10 @@
 //! A batch, checked: every id is known, every range is in what it is a range of, nothing is done or charged yet.
 
-use super::Session;
 use super::fuel::Volume;
 use super::landing::Destination;
-use super::price;
 use super::range::{check_bytes, check_range, check_words, index, len_of, staged};
 use super::things::{BindSet, Buffer};
+use super::{Session, price};
 use bytes::Bytes;
 use hotcell_model::gpu::{GpuError, GpuId, GpuStep};
 use std::sync::Arc;

@@ -1,9 +1,8 @@
 //! Serving launches, one after the other.
 
-use crate::worker::arrays;
 use crate::worker::bounds::Bounds;
-use crate::worker::send;
 use crate::worker::watch::{Watch, Watched};
+use crate::worker::{arrays, send};
 use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
 use hotcell_model::frame::{self, FromGpu, GpuRequest, ToGpu};

@@ -4,8 +4,7 @@ use hotcell_model::frame::{self, FromGpu, GpuRequest, Hello, ToGpu};
 use hotcell_model::gpu::{
     GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuId, GpuUsage, LEDGER_BYTES,
 };
-use hotcell_model::layer::LayerReport;
-use hotcell_model::layer::WorkerKind;
+use hotcell_model::layer::{LayerReport, WorkerKind};
 use hotcell_model::limit::Limits;
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::BUILD_ID;

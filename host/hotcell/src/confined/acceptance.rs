@@ -1,11 +1,11 @@
 //! From a runner's end of a launch to a result: outputs sealed before a byte is read, figures the supervisor's own.
 
 use super::claims::{CLAIMED, Claim, Facts, Verdict, check};
+use super::fault::Fault;
 use super::parcel::Output;
 use super::pauses::Pauses;
 use super::reading::Violation;
 use super::runner::{Measured, Stopped};
-use super::worker::Fault;
 use crate::isolation::{Evidence, Ran};
 use crate::sealed;
 use bytes::Bytes;

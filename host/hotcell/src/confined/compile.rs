@@ -4,12 +4,12 @@
 //! wall time from here, by its clock and ours. Whatever comes of it, it is killed and reaped in the end, and
 //! what it took is on record.
 
+use super::fault::Fault;
+use super::process::{Arrived, Process};
 use super::reading::{CompileAnswer, CompileTask, Violation, read_compiled};
-use super::worker::{Arrived, Fault, Process};
 use crate::bell::OnCancel;
 use crate::component::Component;
-use crate::isolation::Order;
-use crate::isolation::cancelled;
+use crate::isolation::{Order, cancelled};
 use hotcell_model::frame::{CompileRequest, Phases, ToCompiler, WireDescription};
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::Outcome;
@@ -19,13 +19,12 @@ use hotcell_model::time::nanoseconds;
 use hotcell_sandbox::channel::Wake;
 use hotcell_sandbox::memory::{Mapped, OutputMemory};
 use hotcell_sandbox::process::{Exit, ExitKind, Signal};
+use hotcell_sandbox::worker::EXIT_MEMORY;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Exit code of a compile process that has run out of memory.
-const EXIT_MEMORY: i32 = 77;
 /// The program itself, which its memory includes.
 const PROGRAM_BYTES: u64 = 16 << 20;
 /// The least that is left for the work: below it not even an answer is to be had.

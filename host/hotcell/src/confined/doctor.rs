@@ -1,12 +1,13 @@
 //! Has real workers of each kind, locked, try one by one what they must not be able to do.
 
 use super::compile::Compiling;
+use super::fault::Fault;
 use super::gpu::GpuWorker;
+use super::process::{Arrived, Process};
 use super::reading::{CompileTask, read_attempted};
 use super::runner::{Load, NotLoaded, RunnerWorker};
+use super::starter::Role;
 use super::supervisor::Supervisor;
-use super::worker::{Arrived, Fault, Process};
-use super::workers::Role;
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
 use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
@@ -51,7 +52,7 @@ pub(super) fn diagnose(
 /// Tries everything in GPU workers, on whatever device they have.
 pub(super) fn diagnose_gpu(supervisor: &Supervisor) -> Result<GpuDiagnosis, Outcome> {
     let open = || {
-        let process = supervisor.workers.start(Role::Gpu);
+        let process = supervisor.starter.start(Role::Gpu);
         let process = process.map_err(|fault| fault.outcome())?;
         GpuWorker::open(process, Tier::Insecure).map_err(|failure| failure.outcome())
     };
@@ -78,7 +79,7 @@ fn artifact(supervisor: &Supervisor, component: &Component) -> Result<VerifiedAr
         limits: &limits,
         stop: &stop,
     };
-    let process = supervisor.workers.start(Role::Compiler);
+    let process = supervisor.starter.start(Role::Compiler);
     let process = process.map_err(|fault| fault.outcome())?;
     let compiled =
         Compiling::new(process, CompileTask::Compile, order).run(component, Metering::default());
@@ -102,7 +103,7 @@ impl Patient<'_> {
 
     /// A worker that has put on everything.
     fn locked(&self, role: Role) -> Result<Process, Outcome> {
-        let process = self.supervisor.workers.start(role);
+        let process = self.supervisor.starter.start(role);
         let process = process.map_err(|fault| fault.outcome())?;
         if role.kind() == WorkerKind::Compiler {
             return Ok(process);
@@ -113,7 +114,7 @@ impl Patient<'_> {
             artifact,
             grants: &Grants::built_in(),
             guest_bytes,
-            data_bytes: self.supervisor.workers.runner_data_bytes(guest_bytes) + artifact.len(),
+            data_bytes: self.supervisor.starter.runner_data_bytes(guest_bytes) + artifact.len(),
             required: Tier::Insecure,
             stop: &StopSignal::default(),
         };

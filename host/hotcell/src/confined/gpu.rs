@@ -6,19 +6,23 @@
 //! against the launch's limits and the time that passed.
 
 use super::claims::{can_be, mismatch};
+use super::fault::Fault;
 use super::parcel::Parcel;
+use super::process::{Arrived, Process};
 use super::reading::{GpuAnswer, GpuReady, read_gpu_ended, read_gpu_ready};
 use super::runner::OVERSLEPT;
-use super::worker::{Arrived, Fault, Process, check_tier};
+use super::sessions::{Account, Seat, Session};
+use super::supervisor::{GpuLease, RunnerLease, Supervisor};
+use super::tier::check_tier;
 use crate::bell::OnCancel;
-use crate::isolation::Ran;
-use hotcell_model::cause::Cause;
+use crate::isolation::{LoadFailure, Order, Ran};
 use hotcell_model::frame::{GpuRequest, ToGpu};
 use hotcell_model::gpu::{GpuEnd, GpuUsage, LEDGER_BYTES};
+use hotcell_model::grant::Capability;
 use hotcell_model::job::{Job, RunEnd, Source};
 use hotcell_model::layer::{LayerReport, Tier, WorkerKind};
 use hotcell_model::limit::{Amount, Breach, Limit};
-use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::outcome::{Blame, Cause, Outcome, OutcomeKind};
 use hotcell_model::report::Alert;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::time::nanoseconds;
@@ -48,7 +52,8 @@ pub(crate) struct GpuWorker {
 }
 
 /// A launch's GPU work, from the supervisor's side.
-pub(crate) struct GpuSession {
+struct GpuSession {
+    lease: GpuLease,
     worker: GpuWorker,
     /// The runner's end, kept to hang up.
     channel: Channel,
@@ -60,12 +65,14 @@ pub(crate) struct GpuSession {
 }
 
 /// How a launch's GPU work ended.
-pub(crate) struct GpuSettled {
+struct GpuAccount {
+    lease: GpuLease,
     /// The worker, if it can serve another launch.
-    pub(crate) worker: Option<GpuWorker>,
+    worker: Option<GpuWorker>,
     driver: String,
     layers: Arc<[LayerReport]>,
-    told: Result<(GpuUsage, Option<GpuEnd>), Fault>,
+    /// What the worker said; `None` once that is accounted for.
+    told: Option<Result<(GpuUsage, Option<GpuEnd>), Fault>>,
     /// What it had used when nobody answered any more, as far as it is known.
     left: Option<GpuUsage>,
     /// From the request to the end.
@@ -165,7 +172,7 @@ impl GpuWorker {
     }
 
     /// Hands a launch to the worker.
-    pub(crate) fn begin(mut self, job: &Job, parcel: &Parcel) -> Result<GpuSession, Fault> {
+    fn begin(mut self, lease: GpuLease, job: &Job, parcel: &Parcel) -> Result<GpuSession, Fault> {
         let (channel, other) = Channel::pair().map_err(Fault::Here)?;
         self.launches += 1;
         let id = self.launches;
@@ -185,6 +192,7 @@ impl GpuWorker {
         let begun = Instant::now();
         self.process.send(&request, &descriptors)?;
         Ok(GpuSession {
+            lease,
             worker: self,
             channel,
             ledger,
@@ -195,23 +203,65 @@ impl GpuWorker {
     }
 }
 
-impl GpuSession {
-    /// The runner's end.
-    pub(crate) fn channel(&self) -> &Channel {
+/// A place for a GPU worker of the tenant's, if the launch was granted one.
+pub(crate) fn prepare(
+    supervisor: &Supervisor,
+    job: &Job,
+    ready: &mut Option<RunnerLease>,
+    order: Order<'_>,
+) -> Result<Option<Box<dyn Seat>>, LoadFailure> {
+    if !job.grants.has(Capability::Gpu) {
+        return Ok(None);
+    }
+    let lease = match supervisor.try_lease_gpu(order.tenant) {
+        Some(lease) => lease,
+        None => {
+            if let Some(lease) = ready.take() {
+                supervisor.give_up(lease);
+            }
+            supervisor.lease_gpu(order.tenant, order.stop)?
+        }
+    };
+    Ok(Some(Box::new(GpuSeat(lease))))
+}
+
+/// A place for a GPU worker.
+struct GpuSeat(GpuLease);
+
+impl Seat for GpuSeat {
+    fn capability(&self) -> Capability {
+        Capability::Gpu
+    }
+
+    fn begin(
+        self: Box<Self>,
+        supervisor: &Arc<Supervisor>,
+        job: &Job,
+        parcel: &Parcel,
+    ) -> Result<Box<dyn Session>, LoadFailure> {
+        let Self(mut lease) = *self;
+        let worker = supervisor.gpu_worker(&mut lease)?;
+        Ok(Box::new(worker.begin(lease, job, parcel)?))
+    }
+}
+
+impl Session for GpuSession {
+    fn channel(&self) -> &Channel {
         &self.channel
     }
 
-    /// Ends the GPU work, and waits until the worker has let go of the launch's memory. A worker that does not
-    /// is killed: the work of a launch that is not over by its deadline does not outlive it.
-    pub(crate) fn end(self, stop: &StopSignal) -> GpuSettled {
+    /// A worker that does not let go is killed: the work of a launch that is not over by its deadline does not outlive
+    /// it.
+    fn end(self: Box<Self>, stop: &StopSignal) -> Box<dyn Account> {
         let Self {
+            lease,
             mut worker,
             channel,
             ledger,
             id,
             begun,
             deadline,
-        } = self;
+        } = *self;
         // The worker may have hung up first.
         let _ = channel.shutdown();
         let until = Instant::now().max(deadline) + ENDING_WITHIN;
@@ -229,15 +279,16 @@ impl GpuSession {
             )) => false,
             Err(_) => false,
         };
-        GpuSettled {
+        Box::new(GpuAccount {
+            lease,
             driver: worker.driver.clone(),
             layers: Arc::clone(&worker.layers),
             // Killed at once otherwise, whatever its device does.
             worker: is_reusable.then_some(worker),
             left: told.is_err().then(|| peek(&ledger)).flatten(),
-            told,
+            told: Some(told),
             wall: begun.elapsed(),
-        }
+        })
     }
 }
 
@@ -281,51 +332,60 @@ fn wait_ended(
     Ok((usage, end))
 }
 
-impl GpuSettled {
-    /// Takes the worker out, to be given back.
-    pub(crate) fn take_worker(&mut self) -> Option<GpuWorker> {
-        self.worker.take()
+impl Account for GpuAccount {
+    fn conclude(&mut self, job: &Job, ran: &mut Ran) {
+        ran.evidence.gpu = Arc::clone(&self.layers);
+        ran.evidence.device = Some(self.driver.clone());
+        match self.told.take() {
+            Some(Ok((usage, end))) => self.conclude_told(usage, end, job, ran),
+            Some(Err(fault)) => self.conclude_fault(&fault, job, ran),
+            None => {}
+        }
     }
 
-    /// Puts what the GPU worker said beside what the runner said.
-    pub(crate) fn conclude(self, job: &Job, ran: &mut Ran) {
+    fn give_back(self: Box<Self>, supervisor: &Supervisor) {
+        if let Some(worker) = self.worker {
+            supervisor.give_back_gpu(self.lease, worker);
+        }
+    }
+}
+
+impl GpuAccount {
+    /// The worker has told how its work ended.
+    fn conclude_told(&self, usage: GpuUsage, mut told: Option<GpuEnd>, job: &Job, ran: &mut Ran) {
         let Ran { end, evidence } = ran;
-        evidence.gpu = self.layers;
-        evidence.device = Some(self.driver);
-        match self.told {
-            Ok((usage, mut told)) => {
-                let untrue = untrue(&usage, told.as_ref(), job, self.wall);
-                if let (Some(why), Some(said)) = (&untrue, &mut told) {
-                    *said = GpuEnd::Lost(why.clone());
-                }
-                evidence.alerts.extend(untrue.map(mismatch));
-                report(usage, end);
-                evidence.alerts.extend(unfounded(end, told.as_ref()));
-                if let Some(outcome) = told.as_ref().and_then(GpuEnd::outcome) {
-                    end.overrule(outcome);
-                } else if let (Some(GpuEnd::Stopped), true) = (&told, was_done(end)) {
-                    // It did not wait for the answer to what it asked for: what came of that is not known.
-                    let why = "the runner ended the launch in the middle of its GPU work";
-                    evidence.alerts.push(mismatch(why.to_owned()));
-                    end.overrule(Outcome {
-                        reproducible: false,
-                        ..Outcome::failed(OutcomeKind::GpuLost, Blame::Unknown, why)
-                    });
-                }
-            }
-            Err(fault) => {
-                evidence.alerts.extend(fault.alert());
-                // What cannot be is nothing that is known.
-                let left = self
-                    .left
-                    .filter(|usage| untrue(usage, None, job, self.wall).is_none());
-                if let Some(usage) = left {
-                    report(usage, end);
-                }
-                if !is_cancel(end) {
-                    end.overrule(ended_by(&fault, job, self.wall));
-                }
-            }
+        let untrue = untrue(&usage, told.as_ref(), job, self.wall);
+        if let (Some(why), Some(said)) = (&untrue, &mut told) {
+            *said = GpuEnd::Lost(why.clone());
+        }
+        evidence.alerts.extend(untrue.map(mismatch));
+        report(usage, end);
+        evidence.alerts.extend(unfounded(end, told.as_ref()));
+        if let Some(outcome) = told.as_ref().and_then(GpuEnd::outcome) {
+            end.overrule(outcome);
+        } else if let (Some(GpuEnd::Stopped), true) = (&told, was_done(end)) {
+            // It did not wait for the answer to what it asked for: what came of that is not known.
+            let why = "the runner ended the launch in the middle of its GPU work";
+            evidence.alerts.push(mismatch(why.to_owned()));
+            end.overrule(Outcome {
+                reproducible: false,
+                ..Outcome::failed(OutcomeKind::GpuLost, Blame::Unknown, why)
+            });
+        }
+    }
+
+    /// The worker failed.
+    fn conclude_fault(&mut self, fault: &Fault, job: &Job, ran: &mut Ran) {
+        let Ran { end, evidence } = ran;
+        evidence.alerts.extend(fault.alert());
+        // What cannot be is nothing that is known.
+        let left = self.left.take();
+        let left = left.filter(|usage| untrue(usage, None, job, self.wall).is_none());
+        if let Some(usage) = left {
+            report(usage, end);
+        }
+        if end.outcome.kind != OutcomeKind::Cancelled {
+            end.overrule(ended_by(fault, job, self.wall));
         }
     }
 }
@@ -411,10 +471,6 @@ fn untrue(usage: &GpuUsage, end: Option<&GpuEnd>, job: &Job, wall: Duration) -> 
     })
     .find(|breach| breach.amount.value() > breach.maximum)
     .map(|breach| format!("the GPU worker claims, and went on: {breach}"))
-}
-
-fn is_cancel(end: &RunEnd<Source>) -> bool {
-    end.outcome.kind == OutcomeKind::Cancelled
 }
 
 /// A runner that speaks of an end of the GPU work that the GPU worker does not know of.

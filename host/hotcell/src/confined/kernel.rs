@@ -1,15 +1,13 @@
 //! A component that runners of the pool run, one launch at a time each.
 
 use super::acceptance::{Known, accept};
-use super::gpu::GpuSession;
 use super::parcel::Parcel;
 use super::reading::Expected;
-use super::runner::Watching;
-use super::supervisor::{GpuLease, RunnerLease, Supervisor};
+use super::runner::{Measured, RunnerWorker, Watching};
+use super::sessions::{Seats, Sessions};
+use super::supervisor::{RunnerLease, Supervisor};
 use crate::artifacts::VerifiedArtifact;
-use crate::isolation::LoadedKey;
-use crate::isolation::{LoadFailure, Loaded, Order, Ran};
-use hotcell_model::grant::Capability;
+use crate::isolation::{LoadFailure, Loaded, LoadedKey, Order, Ran};
 use hotcell_model::job::{Job, JobData, Observer, RunEnd, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::stop::StopSignal;
@@ -44,7 +42,13 @@ impl Loaded for ConfinedKernel {
         signal: &Arc<StopSignal>,
         observer: &Arc<dyn Observer>,
     ) -> Ran {
-        self.run_with(None, job, data, signal, observer)
+        let launching = Launching {
+            job,
+            data,
+            stop: signal,
+            observer: observer.as_ref(),
+        };
+        self.run_with(None, launching)
     }
 }
 
@@ -60,8 +64,13 @@ impl Loaded for Ready {
         signal: &Arc<StopSignal>,
         observer: &Arc<dyn Observer>,
     ) -> Ran {
-        let kernel = &self.kernel;
-        kernel.run_with(self.take(), job, data, signal, observer)
+        let launching = Launching {
+            job,
+            data,
+            stop: signal,
+            observer: observer.as_ref(),
+        };
+        self.kernel.run_with(self.take(), launching)
     }
 }
 
@@ -80,13 +89,25 @@ impl Drop for Ready {
     }
 }
 
+/// A launch as a kernel gets it.
+#[derive(Clone, Copy)]
+struct Launching<'a> {
+    job: &'a Job,
+    data: &'a JobData,
+    stop: &'a StopSignal,
+    observer: &'a dyn Observer,
+}
+
+/// A runner with the artifact loaded, in its place.
+struct Seated {
+    lease: RunnerLease,
+    runner: RunnerWorker,
+}
+
 impl ConfinedKernel {
     /// Has a runner load the artifact now, so that one that does not load is known before anything depends on it.
     pub(crate) fn load(self: Arc<Self>, order: Order<'_>) -> Result<Arc<dyn Loaded>, LoadFailure> {
-        let mut lease = self.supervisor.lease(&self.key, order.stop)?;
-        let runner = self
-            .supervisor
-            .runner(&mut lease, &self.key, &self.artifact, order)?;
+        let Seated { mut lease, runner } = self.take_runner(None, order)?;
         lease.hold(runner);
         Ok(Arc::new(Ready {
             kernel: self,
@@ -94,15 +115,8 @@ impl ConfinedKernel {
         }))
     }
 
-    fn run_with(
-        &self,
-        lease: Option<RunnerLease>,
-        job: &Job,
-        data: &JobData,
-        signal: &StopSignal,
-        observer: &Arc<dyn Observer>,
-    ) -> Ran {
-        self.try_run(lease, job, data, signal, observer.as_ref())
+    fn run_with(&self, ready: Option<RunnerLease>, launching: Launching<'_>) -> Ran {
+        self.try_run(ready, launching)
             .unwrap_or_else(|failure| match failure {
                 LoadFailure::Ended(outcome, evidence) => Ran {
                     end: RunEnd::not_run(*outcome),
@@ -116,128 +130,117 @@ impl ConfinedKernel {
             })
     }
 
+    /// One launch: places are taken, the parcel is packed, sessions begin, the runner runs, sessions end, what came is
+    /// accepted, and the workers are given back.
     fn try_run(
         &self,
         mut ready: Option<RunnerLease>,
-        job: &Job,
-        data: &JobData,
-        signal: &StopSignal,
-        observer: &dyn Observer,
+        launching: Launching<'_>,
     ) -> Result<Ran, LoadFailure> {
-        let supervisor = &self.supervisor;
+        let (supervisor, job) = (&self.supervisor, launching.job);
         let order = Order {
             tenant: &self.key.tenant,
             limits: &job.limits,
-            stop: signal,
+            stop: launching.stop,
         };
-        let gpu_lease = match job.grants.has(Capability::Gpu) {
-            true => Some(self.lease_gpu(&mut ready, signal)?),
-            false => None,
+        // Before one for a runner: who waits for another worker keeps no runner from others.
+        let seats = Seats::prepare(supervisor, job, &mut ready, order)?;
+        let begin = Instant::now();
+        let mut seated = self.take_runner(ready, order)?;
+        let load_ns = nanoseconds(begin.elapsed());
+        let id = seated.runner.next_id();
+        let begun = Parcel::pack(
+            id,
+            job,
+            launching.data,
+            &seats.capabilities(),
+            seated.runner.outgoing(),
+        )
+        .map_err(LoadFailure::from)
+        .and_then(|parcel| Ok((seats.begin(supervisor, job, &parcel)?, parcel)));
+        let (sessions, parcel) = match begun {
+            Ok(begun) => begun,
+            Err(failure) => {
+                supervisor.give_back(seated.lease, seated.runner);
+                return Err(failure);
+            }
         };
+        let measured = self.run(&mut seated.runner, id, &parcel, &sessions, launching);
+        // Whose end was not read may still be at the launch.
+        let has_ended = measured.end.is_ok();
+        // Before the outputs are sealed: other workers have them mapped until then.
+        let known = self.known(launching);
+        let mut accounts = sessions.end(launching.stop);
+        let mut ran = accept(measured, parcel.outputs, known, seated.runner.pauses());
+        ran.end.timings.load_ns = load_ns;
+        ran.evidence.runner = Arc::clone(seated.runner.layers());
+        accounts.conclude(job, &mut ran);
+        // Which of the workers gave reason for an alert is not always to be told.
+        let is_clean = ran.evidence.alerts.is_empty();
+        match has_ended && is_clean {
+            true => supervisor.give_back(seated.lease, seated.runner),
+            // Killed at once, whatever it is doing.
+            false => drop(seated),
+        }
+        match is_clean {
+            true => accounts.give_back(supervisor),
+            false => drop(accounts),
+        }
+        Ok(ran)
+    }
+
+    /// A runner with the artifact loaded: in the place that is held, or in one that is waited for.
+    fn take_runner(
+        &self,
+        ready: Option<RunnerLease>,
+        order: Order<'_>,
+    ) -> Result<Seated, LoadFailure> {
+        let supervisor = &self.supervisor;
         let mut lease = match ready {
             Some(lease) => lease,
-            None => supervisor.lease(&self.key, signal)?,
+            None => supervisor.lease(&self.key, order.stop)?,
         };
-        let begin = Instant::now();
-        let mut runner = supervisor.runner(&mut lease, &self.key, &self.artifact, order)?;
-        let load_ns = nanoseconds(begin.elapsed());
-        let id = runner.next_id();
-        let parcel = match Parcel::pack(id, job, data, runner.outgoing()) {
-            Ok(parcel) => parcel,
-            Err(outcome) => {
-                supervisor.give_back(lease, runner);
-                return Err(outcome.into());
-            }
-        };
-        let mut gpu = None;
-        if let Some(gpu_lease) = gpu_lease {
-            match self.begin_gpu(gpu_lease, job, &parcel) {
-                Ok(begun) => gpu = Some(begun),
-                Err(failure) => {
-                    supervisor.give_back(lease, runner);
-                    return Err(failure);
-                }
-            }
-        }
+        let runner = supervisor.runner(&mut lease, &self.key, &self.artifact, order)?;
+        Ok(Seated { lease, runner })
+    }
+
+    /// Sends the launch to the runner and stays with it to its end.
+    fn run(
+        &self,
+        runner: &mut RunnerWorker,
+        id: u64,
+        parcel: &Parcel,
+        sessions: &Sessions,
+        launching: Launching<'_>,
+    ) -> Measured {
+        let job = launching.job;
         let expected = Expected {
             id,
             inline: parcel.inline(),
             limits: job.limits.clone(),
             chunks: job.split.as_ref().map_or(1, |split| split.chunks() as u64),
         };
-        let kill_grace = supervisor.settings.kill_grace;
-        let channel = gpu.as_ref().map(|(_, session)| session.channel());
-        let mut descriptors = Vec::from_iter(channel.map(|channel| channel.as_fd()));
-        descriptors.extend(parcel.descriptors());
+        let channels = sessions.channels();
+        let channel_ends = channels.iter().map(|channel| channel.as_fd());
+        let descriptors: Vec<_> = channel_ends.chain(parcel.descriptors()).collect();
         let watching = Watching {
-            kill_grace,
-            gpu: channel,
-            stop: signal,
-            observer,
+            kill_grace: self.supervisor.settings.kill_grace,
+            sessions: &channels,
+            stop: launching.stop,
+            observer: launching.observer,
         };
-        let launched = runner.launch(&descriptors, expected, job, &watching);
-        drop(descriptors);
-        // Whose end was not read may still be at the launch.
-        let has_ended = launched.end.is_ok();
-        let known = Known {
-            job,
+        runner.launch(&descriptors, expected, job, &watching)
+    }
+
+    /// What is known of the launch beside what was measured.
+    fn known<'a>(&self, launching: Launching<'a>) -> Known<'a> {
+        let sources = &launching.data.sources;
+        let is_file = |source: &Source| matches!(source, Source::File { .. });
+        Known {
+            job: launching.job,
             has_fuel: self.key.metering.has_fuel(),
-            has_files: data
-                .sources
-                .iter()
-                .any(|source| matches!(source, Source::File { .. })),
-            was_cancelled: signal.cancelled_at().is_some(),
-        };
-        // Before the outputs are sealed: the GPU worker has them mapped until then.
-        let gpu = gpu.map(|(lease, session)| (lease, session.end(signal)));
-        let mut ran = accept(launched, parcel.outputs, known, runner.pauses());
-        ran.end.timings.load_ns = load_ns;
-        ran.evidence.runner = Arc::clone(runner.layers());
-        let gpu = gpu.map(|(lease, mut gpu)| {
-            let worker = gpu.take_worker();
-            gpu.conclude(job, &mut ran);
-            (lease, worker)
-        });
-        // Which of the two workers gave reason for an alert is not always to be told.
-        let is_clean = ran.evidence.alerts.is_empty();
-        match has_ended && is_clean {
-            true => supervisor.give_back(lease, runner),
-            // Killed at once, whatever it is doing.
-            false => drop(runner),
+            has_files: sources.iter().any(is_file),
+            was_cancelled: launching.stop.cancelled_at().is_some(),
         }
-        match gpu {
-            Some((lease, Some(worker))) if is_clean => supervisor.give_back_gpu(lease, worker),
-            gpu => drop(gpu),
-        }
-        Ok(ran)
-    }
-
-    /// A place for a GPU worker. It comes before one for a runner, and in place of one that is ready: who waits for a
-    /// GPU keeps no runner from others.
-    fn lease_gpu(
-        &self,
-        ready: &mut Option<RunnerLease>,
-        signal: &StopSignal,
-    ) -> Result<GpuLease, LoadFailure> {
-        let (supervisor, tenant) = (&self.supervisor, &self.key.tenant);
-        if let Some(lease) = supervisor.try_lease_gpu(tenant) {
-            return Ok(lease);
-        }
-        if let Some(lease) = ready.take() {
-            supervisor.give_up(lease);
-        }
-        supervisor.lease_gpu(tenant, signal)
-    }
-
-    /// Has a GPU worker of the tenant serve the launch.
-    fn begin_gpu(
-        &self,
-        mut lease: GpuLease,
-        job: &Job,
-        parcel: &Parcel,
-    ) -> Result<(GpuLease, GpuSession), LoadFailure> {
-        let worker = self.supervisor.gpu_worker(&mut lease)?;
-        let session = worker.begin(job, parcel)?;
-        Ok((lease, session))
     }
 }

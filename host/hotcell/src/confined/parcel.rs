@@ -1,6 +1,6 @@
 //! A launch made ready to be handed over: small arrays inside the frame, large ones in memory beside it.
 
-use super::worker::Fault;
+use super::fault::Fault;
 use crate::sealed;
 use hotcell_model::frame::{
     FrameError, INLINE_BYTES, InputPlace, LaunchRequest, MAX_DESCRIPTORS, OutputPlace, ToRunner,
@@ -61,17 +61,18 @@ pub(crate) enum Output {
 }
 
 impl Parcel {
-    /// Writes the request of launch `id` into `frame`, and makes the memory that goes with it.
+    /// Writes the request of launch `id`, which has those sessions, into `frame`, and makes the memory that goes with it.
     pub(crate) fn pack(
         id: u64,
         job: &Job,
         data: &JobData,
+        sessions: &[Capability],
         frame: &mut Vec<u8>,
     ) -> Result<Self, Outcome> {
-        match Self::try_pack(id, job, data, INLINE_BYTES, frame)? {
+        match Self::try_pack(id, job, data, sessions, INLINE_BYTES, frame)? {
             Some(parcel) => Ok(parcel),
             // Much else is in the frame: then no array is.
-            None => Self::try_pack(id, job, data, 0, frame)?.ok_or_else(|| {
+            None => Self::try_pack(id, job, data, sessions, 0, frame)?.ok_or_else(|| {
                 let message =
                     "names, dimensions and scalars of the request take more than a frame holds";
                 Outcome::failed(OutcomeKind::Usage, Blame::Request, message)
@@ -84,6 +85,7 @@ impl Parcel {
         id: u64,
         job: &Job,
         data: &JobData,
+        sessions: &[Capability],
         inline_bytes: usize,
         frame: &mut Vec<u8>,
     ) -> Result<Option<Self>, Outcome> {
@@ -94,15 +96,15 @@ impl Parcel {
         };
         let inputs = parcel.place_inputs(job, data, inline_bytes)?;
         let outputs = parcel.place_outputs(job, inline_bytes)?;
-        // One more goes beside them where the launch has a GPU.
-        if parcel.descriptors().len() >= MAX_DESCRIPTORS {
+        // A channel goes beside them for each session.
+        if parcel.descriptors().len() + sessions.len() > MAX_DESCRIPTORS {
             let message = format!("{MAX_DESCRIPTORS} large arrays or more in one launch");
             return Err(Outcome::failed(OutcomeKind::Usage, Blame::Request, message));
         }
         let request = ToRunner::Launch(Box::new(LaunchRequest {
             id,
             job: job.clone(),
-            has_gpu: job.grants.has(Capability::Gpu),
+            sessions: sessions.to_vec(),
             inputs,
             outputs,
         }));
@@ -350,7 +352,7 @@ mod tests {
 
     fn pack(job: &Job, sources: Vec<Source>) -> (Parcel, LaunchRequest) {
         let mut frame = Vec::new();
-        let parcel = Parcel::pack(3, job, &data_of(sources), &mut frame).unwrap();
+        let parcel = Parcel::pack(3, job, &data_of(sources), &[], &mut frame).unwrap();
         assert!(frame.len() <= MAX_BYTES);
         match decode(&frame).unwrap() {
             ToRunner::Launch(request) => (parcel, *request),
@@ -400,7 +402,9 @@ mod tests {
         assert_eq!(parcel.descriptors().len(), 1);
         job.dims = vec![("d".repeat(MAX_BYTES), 1)];
         let data = data_of(vec![memory(INLINE_BYTES)]);
-        let refused = Parcel::pack(1, &job, &data, &mut Vec::new()).err().unwrap();
+        let refused = Parcel::pack(1, &job, &data, &[], &mut Vec::new())
+            .err()
+            .unwrap();
         assert_eq!(refused.kind, OutcomeKind::Usage);
     }
 
@@ -431,7 +435,7 @@ mod tests {
             bytes: Bytes::from(vec![0; size]),
         };
         let sources = vec![forged];
-        let refused = Parcel::pack(1, &job, &data_of(sources), &mut Vec::new());
+        let refused = Parcel::pack(1, &job, &data_of(sources), &[], &mut Vec::new());
         assert_eq!(refused.err().unwrap().kind, OutcomeKind::Io);
     }
 }

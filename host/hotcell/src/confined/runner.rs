@@ -1,8 +1,10 @@
 //! One runner: a confined process with one artifact loaded, and one launch at a time.
 
+use super::fault::Fault;
 use super::pauses::Pauses;
+use super::process::{Arrived, Process};
 use super::reading::{Expected, Heard, LaunchReading, LoadAnswer, read_loaded};
-use super::worker::{Arrived, Fault, Process, check_tier};
+use super::tier::check_tier;
 use crate::bell::OnCancel;
 use bytes::Bytes;
 use hotcell_model::frame::{Cancel, LoadRequest, ToRunner, encode};
@@ -21,8 +23,8 @@ use std::time::{Duration, Instant};
 
 /// How long a runner may take to load an artifact and lock.
 const LOADING_WITHIN: Duration = Duration::from_secs(10);
-/// From the deadline to the end of a runner's waits for a GPU: the GPU worker, which keeps the same deadline, tells
-/// it more if it comes first.
+/// From the deadline to the end of a runner's waits for other workers: these keep the same deadline, and tell it more if
+/// they come first.
 const HANG_UP_GRACE: Duration = Duration::from_millis(100);
 /// A supervisor that looks so late at a deadline could not look earlier.
 pub(crate) const OVERSLEPT: Duration = Duration::from_millis(20);
@@ -84,7 +86,7 @@ pub(crate) struct Measured {
     pub(crate) lines: Vec<LogLine>,
     pub(crate) wall: Duration,
     pub(crate) cpu: Option<Duration>,
-    /// Whether the runner's channel to a GPU worker was closed from here.
+    /// Whether the runner's channels to other workers were closed from here.
     pub(crate) has_hung_up: bool,
 }
 
@@ -210,7 +212,7 @@ impl RunnerWorker {
     ) -> Measured {
         let Watching {
             kill_grace,
-            gpu,
+            sessions,
             stop,
             observer,
         } = *watching;
@@ -221,13 +223,10 @@ impl RunnerWorker {
         let mut watch = Watch {
             id: expected.id,
             reading: LaunchReading::new(expected),
-            hang_up: gpu.map(|gpu| {
-                (
-                    started
-                        + job.limits.duration(Limit::Timeout)
-                        + HANG_UP_GRACE.min(kill_grace / 2),
-                    gpu,
-                )
+            sessions,
+            hang_up: (!sessions.is_empty()).then(|| {
+                let timeout = job.limits.duration(Limit::Timeout);
+                started + timeout + HANG_UP_GRACE.min(kill_grace / 2)
             }),
             deadline: started + job.limits.duration(Limit::Timeout) + kill_grace,
             kill_grace,
@@ -273,8 +272,8 @@ impl RunnerWorker {
 pub(crate) struct Watching<'a> {
     /// From the deadline to the kill.
     pub(crate) kill_grace: Duration,
-    /// The runner's channel to a GPU worker.
-    pub(crate) gpu: Option<&'a Channel>,
+    /// The runner's channels to other workers.
+    pub(crate) sessions: &'a [&'a Channel],
     pub(crate) stop: &'a StopSignal,
     pub(crate) observer: &'a dyn Observer,
 }
@@ -283,8 +282,9 @@ pub(crate) struct Watching<'a> {
 struct Watch<'a> {
     id: u64,
     reading: LaunchReading,
-    /// When the runner's waits for a GPU end: it could not be interrupted there.
-    hang_up: Option<(Instant, &'a Channel)>,
+    sessions: &'a [&'a Channel],
+    /// When the runner's waits for other workers end: it could not be interrupted there.
+    hang_up: Option<Instant>,
     /// When the runner is killed.
     deadline: Instant,
     kill_grace: Duration,
@@ -293,7 +293,7 @@ struct Watch<'a> {
     quiet_from: Instant,
     /// Whether the deadline was moved, since it passed while nobody here could look.
     is_extended: bool,
-    /// Whether the runner's channel to a GPU was closed.
+    /// Whether the runner's channels to other workers were closed.
     has_hung_up: bool,
     stop_grace: Duration,
     /// From a cancel to the kill.
@@ -317,10 +317,12 @@ impl Watch<'_> {
                 });
             }
             let mut until = self.deadline;
-            if let Some((at, gpu)) = self.hang_up {
+            if let Some(at) = self.hang_up {
                 if now >= at {
-                    // The GPU worker may have hung up itself.
-                    let _ = gpu.shutdown();
+                    for session in self.sessions {
+                        // The other worker may have hung up itself.
+                        let _ = session.shutdown();
+                    }
                     self.hang_up = None;
                     self.has_hung_up = true;
                 } else {
@@ -396,7 +398,7 @@ impl Watch<'_> {
         self.deadline = self.deadline.min(now + self.cancel_grace);
         let quiet_from = now + self.stop_grace + self.kill_grace / 2;
         self.quiet_from = self.quiet_from.min(quiet_from);
-        if let Some((at, _)) = &mut self.hang_up {
+        if let Some(at) = &mut self.hang_up {
             *at = (*at).min(now + self.stop_grace);
         }
     }

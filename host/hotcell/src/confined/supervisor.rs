@@ -1,21 +1,22 @@
 //! What compilations and launches of one cell share: turns, the pool, spares, and what ends them.
 
 use super::compile::{Compiling, Written};
+use super::fault::Fault;
 use super::gpu::{GpuWorker, NotOpened};
 use super::keeper::Keeper;
 use super::pool::{Lease, Pool};
+use super::process::Process;
 use super::programs::Programs;
 use super::reading::CompileTask;
 use super::runner::{Load, NotLoaded, RunnerWorker};
 use super::settings::Settings;
+use super::spare::Spare;
+use super::starter::{Role, Starter};
+use super::tier::check_tier;
 use super::turns::NoTurn;
-use super::worker::{Fault, Process, check_tier};
-use super::workers::{Role, Spare, Workers};
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
-use crate::isolation::LoadedKey;
-use crate::isolation::cancelled;
-use crate::isolation::{Evidence, LoadFailure, Order, Waiting, WorkResult};
+use crate::isolation::{Evidence, LoadFailure, LoadedKey, Order, Waiting, WorkResult, cancelled};
 use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -37,7 +38,7 @@ pub(crate) type RunnerLease = Lease<LoadedKey, RunnerWorker>;
 /// What compilations and launches of one cell share.
 pub(crate) struct Supervisor {
     pub(crate) settings: Settings,
-    pub(crate) workers: Workers,
+    pub(crate) starter: Starter,
     /// Of compile processes only their number is kept: each serves once.
     compilers: Pool<Tenant, Infallible>,
     pool: Pool<LoadedKey, RunnerWorker>,
@@ -58,7 +59,7 @@ impl Supervisor {
                 }
             };
             Self {
-                workers: Workers::new(programs, &settings),
+                starter: Starter::new(programs, &settings),
                 compilers: Pool::new(settings.compilers()),
                 pool: Pool::new(settings.runners()),
                 gpus: Pool::new(settings.gpu_workers()),
@@ -124,7 +125,7 @@ impl Supervisor {
         }
         let process = match spare {
             Some(process) => Ok(process),
-            None => self.workers.start(role),
+            None => self.starter.start(role),
         };
         if process.is_ok() {
             self.refill(role);
@@ -149,7 +150,7 @@ impl Supervisor {
         self.keeper.run(move || {
             if let Some(supervisor) = own.upgrade() {
                 // A fault shows when the next worker is started for somebody.
-                let started = supervisor.workers.start(role).ok();
+                let started = supervisor.starter.start(role).ok();
                 supervisor.spare(role).set(role, started);
             }
         });
@@ -188,7 +189,7 @@ impl Supervisor {
             artifact: artifact.sealed(),
             grants: &key.grants,
             guest_bytes,
-            data_bytes: self.workers.runner_data_bytes(guest_bytes) + artifact.sealed().len(),
+            data_bytes: self.starter.runner_data_bytes(guest_bytes) + artifact.sealed().len(),
             required: self.settings.required,
             stop: order.stop,
         };
@@ -260,7 +261,7 @@ impl Supervisor {
             }
             self.keeper.run(move || drop(worker));
         }
-        let process = self.workers.start(Role::Gpu)?;
+        let process = self.starter.start(Role::Gpu)?;
         Ok(GpuWorker::open(process, self.settings.required)?)
     }
 

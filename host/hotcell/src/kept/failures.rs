@@ -6,8 +6,7 @@
 //! is kept if it happens twice, and not for as long. Each tenant has its share of the memory: one whose components
 //! all fail pushes out its own.
 
-use crate::isolation::LoadFailure;
-use crate::isolation::LoadedKey;
+use crate::isolation::{LoadFailure, LoadedKey};
 use crate::kept::{Owned, next_to_go};
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::Grants;

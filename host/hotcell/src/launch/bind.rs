@@ -5,14 +5,13 @@ use crate::kept::memory::too_much;
 use crate::launch::about::shown;
 use crate::request::{Cutting, GivenScalar, Request};
 use hotcell_model::array::ArrayType;
-use hotcell_model::cause::{Cause, NAMES_LISTED, NameKind};
 use hotcell_model::grant::Grants;
 use hotcell_model::job::{Job, JobArray, JobData, Source, Split};
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::manifest::{
     ArrayParameter, Dim, Kernel, Manifest, ScalarParameter, ScalarValue,
 };
-use hotcell_model::outcome::{Blame, Outcome};
+use hotcell_model::outcome::{Blame, Cause, NAMES_LISTED, NameKind, Outcome};
 use std::collections::BTreeMap;
 
 /// A request's arguments, bound to a kernel's parameters.

@@ -3,8 +3,7 @@
 use crate::artifacts::{Origin, VerifiedArtifact};
 use crate::cell::{Cell, Prepared};
 use crate::component::Component;
-use crate::isolation::LoadedKey;
-use crate::isolation::{LoadFailure, Loaded, Order, cancelled};
+use crate::isolation::{LoadFailure, Loaded, LoadedKey, Order, cancelled};
 use crate::kept::awaited::Entry;
 use crate::kept::failures::FailureKey;
 use crate::launch::about::About;

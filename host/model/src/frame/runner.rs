@@ -2,7 +2,7 @@
 
 use crate::bounded;
 use crate::gpu::Payload;
-use crate::grant::Grants;
+use crate::grant::{Capability, Grants};
 use crate::job::{Job, RunEnd};
 use crate::layer::{Layer, LayerReport};
 use crate::probe::{Attempt, Attempted};
@@ -36,9 +36,10 @@ pub struct LaunchRequest {
     pub id: u64,
     /// What is to be run. Its grants are those that the runner was loaded with, whatever is said here.
     pub job: Job,
-    /// Whether the launch may use a GPU: its channel is the first descriptor, and arrays in memory are shared with
-    /// the GPU worker.
-    pub has_gpu: bool,
+    /// The capabilities whose work another worker does: their channels are the first descriptors, in this order, and
+    /// arrays in memory are shared with those workers.
+    #[serde(deserialize_with = "bounded::list::<_, _, { Capability::ALL.len() }>")]
+    pub sessions: Vec<Capability>,
     /// Where each array that is read lies, in the job's order.
     pub inputs: Vec<InputPlace>,
     /// Where each array that is written goes, in the job's order.

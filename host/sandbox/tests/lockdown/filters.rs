@@ -1,7 +1,7 @@
 //! Every rule of every filter, every system-call number, every probe.
 
 use crate::worker::{KINDS, Phase, SOFTWARE, ask, start, start_with};
-use hotcell_model::frame::{self};
+use hotcell_model::frame;
 use hotcell_model::layer::WorkerKind;
 use hotcell_model::probe::{Attempt, Attempted, Probe};
 use hotcell_sandbox::channel::Received;

@@ -2,7 +2,7 @@
 //!
 //! It stops at a phase and then does what it is asked: single system calls, raw or as probes.
 
-use hotcell_model::frame::{self};
+use hotcell_model::frame;
 use hotcell_model::layer::{LayerReport, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted};
 use hotcell_sandbox::channel::{Channel, Received};

@@ -12,26 +12,21 @@ use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::Limit;
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::Channel;
-use hotcell_sandbox::end::{end_now, end_with_words};
+use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::lockdown::{Birth, Confined, ResourceLimits};
-use serve::{Server, send};
+use hotcell_sandbox::worker::{EXIT_SETUP, run, send};
+use serve::Server;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 #[global_allocator]
 static MEMORY: memory::Counted = memory::Counted;
 
-/// Exit code of a process that could not lock itself, or was started by hand.
-const EXIT_SETUP: i32 = 70;
-
 /// The operating system's limit on CPU time stands behind the supervisor's, and so a little above it.
 const CPU_SLACK_SECONDS: u64 = 5;
 
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => end_with_words(EXIT_SETUP, "hotcell-compiler", &*error),
-    }
+    run(WorkerKind::Compiler, start)
 }
 
 fn start() -> Result<(), Box<dyn std::error::Error>> {

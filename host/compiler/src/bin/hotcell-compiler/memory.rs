@@ -6,9 +6,6 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Exit code of a process that has run out of memory.
-const EXIT_MEMORY: i32 = 77;
-
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
@@ -45,7 +42,7 @@ unsafe impl GlobalAlloc for Counted {
 
 fn taken(pointer: *mut u8, bytes: usize) -> *mut u8 {
     if pointer.is_null() {
-        hotcell_sandbox::end::end_now(EXIT_MEMORY);
+        hotcell_sandbox::end::end_now(hotcell_sandbox::worker::EXIT_MEMORY);
     }
     let held = HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
     PEAK.fetch_max(held, Ordering::Relaxed);

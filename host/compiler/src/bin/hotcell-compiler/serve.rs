@@ -7,16 +7,14 @@ use hotcell_model::frame::{
     self, CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription,
 };
 use hotcell_model::limit::Limits;
-use hotcell_model::text;
+use hotcell_model::time::nanoseconds;
 use hotcell_sandbox::channel::{Channel, Received};
 use hotcell_sandbox::lockdown::Confined;
 use hotcell_sandbox::memory::{OutputMemory, SealedMemory};
+use hotcell_sandbox::worker::{send, words};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
-
-/// The longest words about a failure.
-const WORDS_BYTES: usize = 2048;
 
 /// A confined process that waits for its request. Only a [`Confined`] one can be made.
 pub(crate) struct Server {
@@ -64,13 +62,6 @@ impl Server {
     }
 }
 
-/// Sends a frame without descriptors.
-pub(crate) fn send<T: serde::Serialize>(channel: &Channel, value: &T) -> io::Result<()> {
-    let mut buffer = Vec::new();
-    frame::encode(value, &mut buffer).map_err(io::Error::other)?;
-    channel.send(&buffer, &[])
-}
-
 fn answer(answer: Answer) -> FromCompiler {
     answer.unwrap_or_else(|failure| failure)
 }
@@ -110,7 +101,7 @@ fn answer_describe(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answe
     let begin = Instant::now();
     let description = read(&material.component, &material.limits).map_err(|why| refused(&why))?;
     let phases = Phases {
-        describe_ns: nanoseconds(begin),
+        describe_ns: nanoseconds(begin.elapsed()),
         describe_peak_bytes: take_peak(),
         ..Phases::default()
     };
@@ -131,19 +122,19 @@ fn answer_compile(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answer
     // Counts are checked again: nothing else says that this is the component that was described.
     describe(component, limits).map_err(|why| refused(&why))?;
     let mut phases = Phases {
-        describe_ns: nanoseconds(begin),
+        describe_ns: nanoseconds(begin.elapsed()),
         describe_peak_bytes: take_peak(),
         ..Phases::default()
     };
     let begin = Instant::now();
     let compiler =
         Compiler::new(request.metering, Parallelism::OneThread).map_err(compile_failed)?;
-    phases.setup_ns = nanoseconds(begin);
+    phases.setup_ns = nanoseconds(begin.elapsed());
     let begin = Instant::now();
     let artifact = compiler
         .compile(component, limits)
         .map_err(compile_failed)?;
-    phases.compile_ns = nanoseconds(begin);
+    phases.compile_ns = nanoseconds(begin.elapsed());
     phases.compile_peak_bytes = take_peak();
     let bytes = material.write(&artifact)?;
     Ok(FromCompiler::Compiled(Described { bytes, phases }))
@@ -162,9 +153,5 @@ fn compile_failed(error: CompileError) -> FromCompiler {
 }
 
 fn failed(error: impl ToString) -> FromCompiler {
-    FromCompiler::Failed(text::escape(&error.to_string(), WORDS_BYTES))
-}
-
-fn nanoseconds(begin: Instant) -> u64 {
-    u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    FromCompiler::Failed(words(&error))
 }

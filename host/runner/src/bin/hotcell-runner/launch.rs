@@ -2,19 +2,19 @@
 
 use crate::arrays::Arrays;
 use crate::stop::Stopper;
-use crate::{send, words};
 use bytes::Bytes;
 use hotcell_model::frame::{
-    self, FromRunner, InputPlace, LINE_BYTES, LaunchRequest, LogPiece, OutputPlace, ToRunner,
+    self, FromRunner, LINE_BYTES, LaunchRequest, LogPiece, OutputPlace, ToRunner,
 };
-use hotcell_model::gpu::{GpuLink, Payload};
+use hotcell_model::gpu::Payload;
 use hotcell_model::grant::Grants;
 use hotcell_model::job::{Job, Observer, RunEnd};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::LogLine;
-use hotcell_runner::{GpuChannel, LoadedKernel, OutputBuffer, Runner};
+use hotcell_runner::{LoadedKernel, OutputBuffer, Runner, SharedArrays, attach};
 use hotcell_sandbox::channel::{Channel, Received};
 use hotcell_sandbox::lockdown::Confined;
+use hotcell_sandbox::worker::{send, words};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,7 +60,7 @@ impl Server {
         let LaunchRequest {
             id,
             job,
-            has_gpu,
+            sessions,
             inputs,
             outputs,
         } = request;
@@ -68,7 +68,11 @@ impl Server {
             grants: self.grants.clone(),
             ..job
         };
-        let gpu = has_gpu.then(|| gpu(&mut descriptors, &inputs, &outputs));
+        if sessions.len() > descriptors.len() {
+            return failed(&"the channel of a session is missing");
+        }
+        let shared = SharedArrays::of(&inputs, &outputs);
+        let channels: Vec<OwnedFd> = descriptors.drain(..sessions.len()).collect();
         let arrays = match Arrays::new(&job, inputs, &outputs, descriptors) {
             Ok(arrays) => arrays,
             Err(error) => return failed(&error),
@@ -84,35 +88,17 @@ impl Server {
             mut data,
             outputs: buffers,
         } = arrays;
-        data.gpu = gpu.flatten();
+        for (capability, channel) in sessions.into_iter().zip(channels) {
+            if !attach(&mut data, capability, channel.into(), &shared) {
+                return failed(&format!("{capability} is no capability with a session"));
+            }
+        }
         let end = self
             .runner
             .run(&self.kernel, Arc::new(job), data, buffers, signal, observer);
         self.stopper.end();
         told(end, &outputs)
     }
-}
-
-/// The launch's channel to the GPU worker: the first descriptor. Arrays in memory are shared with it.
-fn gpu(
-    descriptors: &mut Vec<OwnedFd>,
-    inputs: &[InputPlace],
-    outputs: &[OutputPlace],
-) -> Option<Arc<dyn GpuLink>> {
-    if descriptors.is_empty() {
-        return None;
-    }
-    let channel = Channel::from(descriptors.remove(0));
-    let is_shared = |place: &InputPlace| matches!(place, InputPlace::Memory);
-    let link = GpuChannel::new(
-        channel,
-        inputs.iter().map(is_shared).collect(),
-        outputs
-            .iter()
-            .map(|place| *place == OutputPlace::Memory)
-            .collect(),
-    );
-    Some(Arc::new(link))
 }
 
 /// The end of a launch as it crosses. Its outputs are unmapped when this returns: the supervisor will seal them. Its log

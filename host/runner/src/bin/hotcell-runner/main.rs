@@ -17,13 +17,13 @@ use code::Code;
 use hotcell_model::frame::{self, FromRunner, Hello, LoadRequest, ToRunner};
 use hotcell_model::grant::Grants;
 use hotcell_model::layer::WorkerKind;
-use hotcell_model::text;
 use hotcell_runner::{LoadError, LoadedKernel, Runner, open_pagemap};
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::{Channel, Received};
-use hotcell_sandbox::end::{end_now, end_with_words};
+use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::lockdown::{Birth, ResourceLimits, Walled};
 use hotcell_sandbox::memory::SealedMemory;
+use hotcell_sandbox::worker::{EXIT_PANIC, EXIT_SETUP, run, send, words};
 use launch::Server;
 use std::error::Error;
 use std::io;
@@ -32,18 +32,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use stop::Stopper;
 
-/// Exit code of a process that could not lock itself, or was started by hand.
-const EXIT_SETUP: i32 = 70;
-/// Exit code after a panic.
-const EXIT_PANIC: i32 = 101;
-/// The longest words about a failure.
-const WORDS_BYTES: usize = 2048;
-
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => end_with_words(EXIT_SETUP, "hotcell-runner", &*error),
-    }
+    run(WorkerKind::Runner, start)
 }
 
 fn start() -> Result<(), Box<dyn Error>> {
@@ -171,15 +161,4 @@ fn end_on_panic(channel: &Arc<Channel>) {
         let _ = send(&channel, &FromRunner::Failed(words(&panic)));
         end_now(EXIT_PANIC);
     }));
-}
-
-/// Sends a frame without descriptors.
-fn send<T: serde::Serialize>(channel: &Channel, value: &T) -> io::Result<()> {
-    let mut buffer = Vec::new();
-    frame::encode(value, &mut buffer).map_err(io::Error::other)?;
-    channel.send(&buffer, &[])
-}
-
-fn words(error: &impl ToString) -> String {
-    text::escape(&error.to_string(), WORDS_BYTES)
 }

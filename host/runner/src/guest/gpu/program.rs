@@ -5,7 +5,7 @@ use super::handles::{BindSet, Kernel};
 use super::line::Line;
 use super::types::{Binding, Constant};
 use crate::guest::Guest;
-use crate::imports::Store;
+use crate::guest::imports::Store;
 use hotcell_model::gpu::{GpuCommand, GpuError};
 use hotcell_model::limit::Limit;
 use wasmtime::AsContextMut;
@@ -31,7 +31,7 @@ pub(super) fn create_kernel(
         .iter()
         .map(|constant| Ok((name(store, &constant.name)?, constant.value)))
         .collect::<Result<_, Failure>>()?;
-    let line = store.data().gpu.line()?;
+    let line = store.data().capabilities.gpu.line()?;
     send_text(&line, text)?;
     let (held, workgroup_size) = line.kernel(GpuCommand::CreateKernel { entry, constants })?;
     Ok(Kernel {
@@ -106,7 +106,7 @@ pub(super) fn bind(
         .map(|binding| Ok(binding.to(guest.handles.get(&binding.buffer)?)))
         .collect::<Result<_, Failure>>()?;
     let kernel = guest.handles.get(kernel)?.held.id();
-    let line = guest.gpu.line()?;
+    let line = guest.capabilities.gpu.line()?;
     let held = line.created(GpuCommand::Bind { kernel, bindings })?;
     Ok(BindSet(held))
 }

@@ -5,8 +5,9 @@
 //! The size is checked from the header alone, before any row is decoded, and chunks that do not bear on the samples
 //! are passed over before they reach the decoder ([`essential`]).
 
-use crate::npy::data::{swap, zeroed};
-use crate::read::{Form, ReadError, ReadLimits, check_limit};
+use super::data::zeroed;
+use super::{Form, ReadError, ReadLimits, check_limit};
+use crate::npy::swap;
 use hotcell_model::array::{ArrayType, ShapeError};
 use hotcell_model::manifest::DType;
 use png::{BitDepth, ColorType, DecodingError, Limits, Reader, Transformations};
@@ -15,7 +16,6 @@ use std::fs::File;
 use std::io::BufReader;
 
 mod essential;
-pub(crate) mod write;
 
 use essential::Essential;
 

@@ -16,7 +16,7 @@ const WORDS_BYTES: usize = 512;
 
 /// A [`GpuLink`] over a channel.
 #[derive(Debug)]
-pub struct GpuChannel {
+pub(crate) struct GpuChannel {
     line: Mutex<Line>,
     inputs: Vec<bool>,
     outputs: Vec<bool>,
@@ -41,7 +41,7 @@ enum Failure {
 impl GpuChannel {
     /// A link over that channel, to a session that has mapped those of the job's arrays: for each that is read and
     /// for each that is written, in the job's order, whether it has.
-    pub fn new(channel: Channel, inputs: Vec<bool>, outputs: Vec<bool>) -> Self {
+    pub(crate) fn new(channel: Channel, inputs: Vec<bool>, outputs: Vec<bool>) -> Self {
         let line = Line {
             channel: Some(channel),
             buffer: Vec::new(),

@@ -6,6 +6,8 @@
 //! of it again: nothing here is what keeps a device safe.
 
 mod batch;
+#[cfg(feature = "worker")]
+mod channel;
 mod fault;
 mod handles;
 mod host;
@@ -19,6 +21,8 @@ mod types;
 #[cfg(test)]
 mod fake;
 
+#[cfg(feature = "worker")]
+pub(crate) use channel::GpuChannel;
 pub(crate) use host::link;
 pub(crate) use line::Line;
 

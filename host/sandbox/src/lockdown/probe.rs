@@ -4,7 +4,7 @@
 //! nothing stood in the way. Nothing is allocated and nothing else is called, so that what kills the worker is
 //! the call and not its preparation.
 
-use crate::lockdown::supervisor;
+use super::supervisor;
 use hotcell_model::probe::{Attempt, Attempted, Probe};
 use std::cell::UnsafeCell;
 use std::ffi::CStr;
@@ -28,7 +28,7 @@ unsafe impl Sync for Page {}
 static DATA: Page = Page(UnsafeCell::new([0; 4096]));
 
 /// Makes an attempt.
-pub(crate) fn attempt(attempt: Attempt) -> Attempted {
+pub(super) fn attempt(attempt: Attempt) -> Attempted {
     match attempt {
         Attempt::Call { number, arguments } => make(number.into(), &arguments),
         Attempt::Probe(probe) => with_arguments(probe, make),

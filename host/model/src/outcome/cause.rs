@@ -3,11 +3,11 @@
 //! The words here say what is wrong, and name no option of any command: the command, a daemon and a Python program
 //! each add the remedy in their own words.
 
+use super::{Blame, OutcomeKind};
 use crate::bounded;
 use crate::grant::{Capability, Grants};
 use crate::layer::Tier;
 use crate::limit::{AboveCeiling, Breach};
-use crate::outcome::{Blame, OutcomeKind};
 use hotcell_manifest::DType;
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,9 @@
 //! The elements behind a `.npy` header, read into C order and little-endian bytes.
 
-use super::header::Header;
+use super::ReadError;
 use super::transpose::{SLAB_BYTES, Scatter};
-use crate::read::ReadError;
+use crate::npy::header::Header;
+use crate::npy::swap;
 use hotcell_model::manifest::DType;
 use std::io::{ErrorKind, Read};
 
@@ -124,13 +125,6 @@ fn to_little_endian(dtype: DType, data: &mut [u8]) {
         4 => swap::<4>(data),
         8 => swap::<8>(data),
         _ => {}
-    }
-}
-
-/// Reverses each group of `N` bytes.
-pub(crate) fn swap<const N: usize>(data: &mut [u8]) {
-    for number in data.as_chunks_mut::<N>().0 {
-        number.reverse();
     }
 }
 

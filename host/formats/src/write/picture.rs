@@ -1,7 +1,7 @@
 //! Encoding pictures and animations.
 
-use crate::npy::data::swap;
-use crate::write::FrameDelay;
+use super::FrameDelay;
+use crate::npy::swap;
 use hotcell_model::array::ArrayType;
 use hotcell_model::manifest::DType;
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError};

@@ -6,7 +6,7 @@ use super::handles::{BindSet, Buffer, Device, Kernel, Submission, check_room, pu
 use super::types::{Binding, Command, Constant, Error, Properties, Quota};
 use super::{program, transfer};
 use crate::guest::Guest;
-use crate::imports::Store;
+use crate::guest::imports::Store;
 use hotcell_model::gpu::GpuCommand;
 use hotcell_model::grant::Capability;
 use wasmtime::component::{LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
@@ -24,7 +24,7 @@ pub(crate) fn link(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Resul
     interface.func_wrap("get-device", |mut store: Store<'_>, (): ()| {
         store.data_mut().check_granted(Capability::Gpu)?;
         make(store, |store| {
-            store.data().gpu.line()?.properties()?;
+            store.data().capabilities.gpu.line()?.properties()?;
             Ok(Device)
         })
     })?;
@@ -51,7 +51,7 @@ fn device(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
         |mut store: Store<'_>, (_,): (Resource<Device>,)| {
             let guest = store.data_mut();
             guest.charge_host_call()?;
-            let properties = guest.gpu.line()?.properties();
+            let properties = guest.capabilities.gpu.line()?.properties();
             Ok((Properties::from(properties.map_err(end)?),))
         },
     )?;
@@ -61,7 +61,7 @@ fn device(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
             answer(store, |store| {
                 let limit = quota.into();
                 let command = GpuCommand::LowerLimit { limit, value };
-                store.data().gpu.line()?.done(command)
+                store.data().capabilities.gpu.line()?.done(command)
             })
         },
     )?;
@@ -69,7 +69,7 @@ fn device(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
         "[method]device.create-buffer",
         |store: Store<'_>, (_, size_bytes): (Resource<Device>, u64)| {
             make(store, |store| {
-                let line = store.data().gpu.line()?;
+                let line = store.data().capabilities.gpu.line()?;
                 let held = line.created(GpuCommand::CreateBuffer { size_bytes })?;
                 Ok(Buffer { held, size_bytes })
             })
@@ -172,7 +172,7 @@ fn answer<T>(
 ) -> Answer<T> {
     store.data_mut().charge_host_call()?;
     let result = call(&mut store);
-    store.data_mut().gpu.note(&result);
+    store.data_mut().capabilities.gpu.note(&result);
     match result {
         Ok(value) => Ok((Ok(value),)),
         Err(Failure::Refused(error)) => Ok((Err(error.into()),)),

@@ -24,7 +24,7 @@ const FILE_PIECE_BYTES: usize = 1 << 20;
 
 /// Queues a batch.
 pub(super) fn submit(guest: &mut Guest, commands: Vec<Command>) -> Result<Submission, Failure> {
-    let line = guest.gpu.line()?;
+    let line = guest.capabilities.gpu.line()?;
     let (steps, landings) = Batch::new(guest, &line, commands)?.record(guest, &line)?;
     let wait = false;
     Ok(Submission {
@@ -35,7 +35,7 @@ pub(super) fn submit(guest: &mut Guest, commands: Vec<Command>) -> Result<Submis
 
 /// Queues a batch and waits for its end.
 pub(super) fn run(guest: &mut Guest, commands: Vec<Command>) -> Result<(), Failure> {
-    let line = guest.gpu.line()?;
+    let line = guest.capabilities.gpu.line()?;
     let (steps, landings) = Batch::new(guest, &line, commands)?.record(guest, &line)?;
     let wait = true;
     let payloads = line.waited(GpuCommand::Submit { steps, wait })?;
@@ -44,7 +44,7 @@ pub(super) fn run(guest: &mut Guest, commands: Vec<Command>) -> Result<(), Failu
 
 /// Waits for a batch; a second time there is nothing to wait for.
 pub(super) fn wait(guest: &mut Guest, submission: &Resource<Submission>) -> Result<(), Failure> {
-    let line = guest.gpu.line()?;
+    let line = guest.capabilities.gpu.line()?;
     let id = match guest.handles.get(submission)? {
         Submission {
             held,
@@ -321,7 +321,7 @@ mod tests {
     }
 
     fn buffer(setup: &mut Setup) -> Resource<Buffer> {
-        let line = setup.guest.gpu.line().unwrap();
+        let line = setup.guest.capabilities.gpu.line().unwrap();
         let size_bytes = 32;
         let held = line.created(GpuCommand::CreateBuffer { size_bytes });
         let held = held.unwrap();

@@ -5,7 +5,7 @@ use super::handles::Buffer;
 use super::pieces::{len_of, pieces};
 use crate::arrays::{Charged, as_index};
 use crate::guest::Guest;
-use crate::imports::Store;
+use crate::guest::imports::Store;
 use bytes::Bytes;
 use hotcell_model::gpu::{GpuCommand, Payload};
 use wasmtime::component::{Resource, WasmList};
@@ -23,7 +23,7 @@ pub(super) fn write(
     target.check_words(offset, len)?;
     let buffer = target.held.id();
     guest.charge_bytes_out(len)?;
-    let line = guest.gpu.line()?;
+    let line = guest.capabilities.gpu.line()?;
     for piece in pieces(len, line.link().piece_bytes()) {
         let range = as_index(piece.start)..as_index(piece.end);
         let bytes = Bytes::copy_from_slice(&data.as_le_slice(&*store)[range]);
@@ -49,7 +49,7 @@ pub(super) fn read(
     let buffer = source.held.id();
     guest.check_can_hold(len)?;
     guest.charge_bytes_in(len.into())?;
-    let line = guest.gpu.line()?;
+    let line = guest.capabilities.gpu.line()?;
     let mut cut = pieces(len.into(), line.link().piece_bytes()).peekable();
     match cut.peek() {
         None => return Ok(Bytes::new()),
@@ -80,7 +80,7 @@ mod tests {
     fn setup(piece_bytes: usize, limits: Limits) -> (Setup, Resource<Buffer>) {
         let source = Source::Memory(Bytes::new());
         let mut setup = Setup::new(Fake::new(piece_bytes), limits, source, 0);
-        let line = setup.guest.gpu.line().unwrap();
+        let line = setup.guest.capabilities.gpu.line().unwrap();
         let size_bytes = BYTES.len() as u64;
         let held = line.created(GpuCommand::CreateBuffer { size_bytes });
         let held = held.unwrap();

@@ -1,9 +1,10 @@
 //! A session for tests: buffers in this process, steps done at once, nothing checked but that frames are not too
 //! long.
 
-use super::{GpuAccess, Line};
+use super::Line;
 use crate::arrays::{Input, Output, as_index};
-use crate::guest::{BodyClock, Guest, Random, RandomSource};
+use crate::guest::capabilities::InstanceCapabilities;
+use crate::guest::{BodyClock, Guest};
 use crate::limiter::Limiter;
 use crate::meter::{CpuClock, Meter, Spent};
 use crate::output::OutputBuffer;
@@ -282,8 +283,7 @@ impl Setup {
             meter,
             handles,
             outputs: vec![OutputBuffer::zeroed(len).unwrap()],
-            gpu: GpuAccess::new(Some(line)),
-            random: Random::new(RandomSource::Seeded(0), 0),
+            capabilities: InstanceCapabilities::of_gpu(line),
             explanation: None,
             body: BodyClock::default(),
             cpu: CpuClock::start(),

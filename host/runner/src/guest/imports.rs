@@ -7,25 +7,15 @@
 //! let a guest make the host allocate; here the guest's bytes are viewed where they lie, every call is
 //! counted before it does anything, and every size is charged before it is allocated.
 
+use super::Guest;
+use super::capabilities::LINKS;
 use crate::arrays::{self, Input, Output, check_range};
-use crate::entries::Level;
-use crate::gpu;
-use crate::guest::Guest;
 use crate::meter::EXPLANATION_BYTES;
-use crate::stop::Stop;
 use bytes::Bytes;
 use hotcell_model::component::PACKAGE_VERSION;
-use hotcell_model::grant::Capability;
-use hotcell_model::report::LogLevel;
 use hotcell_model::text;
-use std::time::Instant;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
 use wasmtime::{Engine, Result, StoreContextMut};
-
-/// The most random bytes in one call.
-const RANDOM_BYTES: u32 = 1 << 20;
-/// What `elapsed-ns` is rounded down to.
-const CLOCK_QUANTUM_NS: u64 = 1_000_000;
 
 pub(crate) type Store<'a> = StoreContextMut<'a, Guest>;
 
@@ -34,15 +24,8 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     link_arrays(&mut interface(&mut linker, "hotcell:kernel/arrays")?)?;
     failure(&mut interface(&mut linker, "hotcell:kernel/failure")?)?;
-    for capability in Capability::ALL {
-        let mut interface = interface(&mut linker, capability.interface())?;
-        match capability {
-            Capability::Log => log(&mut interface)?,
-            Capability::Control => control(&mut interface)?,
-            Capability::Clock => clock(&mut interface)?,
-            Capability::Random => random(&mut interface)?,
-            Capability::Gpu => gpu::link(&mut interface)?,
-        }
+    for (capability, link) in LINKS {
+        link(&mut interface(&mut linker, capability.interface())?)?;
     }
     Ok(linker)
 }
@@ -144,66 +127,5 @@ fn failure(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
             store.data_mut().explanation = Some(words);
         }
         Ok(())
-    })
-}
-
-fn log(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
-    interface.func_wrap(
-        "emit",
-        |mut store: Store<'_>, (level, message): (Level, WasmStr)| {
-            store.data_mut().charge_granted_call(Capability::Log)?;
-            if !store.data_mut().note_line() {
-                return Ok(());
-            }
-            let level = match level {
-                Level::Debug => LogLevel::Debug,
-                Level::Info => LogLevel::Info,
-                Level::Warn => LogLevel::Warn,
-                Level::Error => LogLevel::Error,
-            };
-            store.data().meter.log(level, &message.to_str(&store)?);
-            Ok(())
-        },
-    )
-}
-
-fn control(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
-    interface.func_wrap("should-stop", |mut store: Store<'_>, (): ()| {
-        store.data_mut().charge_granted_call(Capability::Control)?;
-        let meter = &store.data().meter;
-        Ok((meter.deadline.should_stop(&meter.signal, Instant::now()),))
-    })?;
-    interface.func_wrap(
-        "progress",
-        |mut store: Store<'_>, (done, total): (u64, u64)| {
-            let guest = store.data_mut();
-            guest.charge_granted_call(Capability::Control)?;
-            guest.meter.progress(guest.chunk, done, total);
-            Ok(())
-        },
-    )
-}
-
-fn clock(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
-    interface.func_wrap("elapsed-ns", |mut store: Store<'_>, (): ()| {
-        store.data_mut().charge_granted_call(Capability::Clock)?;
-        let meter = &store.data().meter;
-        let elapsed = crate::meter::nanoseconds(meter.deadline.started.elapsed());
-        Ok((elapsed - elapsed % CLOCK_QUANTUM_NS,))
-    })
-}
-
-fn random(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
-    interface.func_wrap("bytes", |mut store: Store<'_>, (len,): (u32,)| {
-        let guest = store.data_mut();
-        guest.charge_granted_call(Capability::Random)?;
-        if len > RANDOM_BYTES {
-            let misuse = format!("the kernel asked for {len} random bytes at once, at most {RANDOM_BYTES} are allowed");
-            return Err(Stop::Misuse(misuse).into());
-        }
-        guest.charge_bytes_in(len.into())?;
-        let mut buffer = vec![0; len as usize];
-        guest.random.fill(&mut buffer);
-        Ok((Bytes::from(buffer),))
     })
 }
