@@ -1,6 +1,6 @@
-//! The guest SDK and the kernels' WIT as they were when this command was built.
+//! The guest SDK and the kernels' WIT as they were when this crate was built.
 //!
-//! The SDK is in no registry, so the command carries it: a project made anywhere builds against exactly
+//! The SDK is in no registry, so this crate carries it: a project made anywhere builds against exactly
 //! the interface that this host implements.
 
 use std::borrow::Cow;
@@ -14,15 +14,15 @@ const KERNEL_WIT: &str = "wit/kernel/kernel.wit";
 const GPU_WIT: &str = "wit/gpu/gpu.wit";
 
 /// The files of a project's `vendor/`, by their path in it.
-pub(crate) fn files() -> &'static [(&'static str, &'static [u8])] {
+pub fn files() -> &'static [(&'static str, &'static [u8])] {
     FILES
 }
 
 /// The world that every kernel implements, with everything that it may import.
 ///
 /// # Panics
-/// If the embedded WIT is not valid: it is fixed when this command is built.
-pub(crate) fn world() -> (Resolve, WorldId) {
+/// If the embedded WIT is not valid: it is fixed when this crate is built.
+pub fn world() -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
     let packages = [KERNEL_WIT, GPU_WIT].map(|path| {
         resolve
