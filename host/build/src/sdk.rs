@@ -3,19 +3,14 @@
 //! The SDK is in no registry, so this crate carries it: a project made anywhere builds against exactly
 //! the interface that this host implements.
 
-use std::borrow::Cow;
 use wit_parser::{Resolve, WorldId};
 
-/// Paths relative to the repository, and their bytes.
-static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
-/// The file with what every kernel has.
-const KERNEL_WIT: &str = "wit/kernel/kernel.wit";
-/// The file with the world of everything that a kernel can be granted.
-const GPU_WIT: &str = "wit/gpu/gpu.wit";
-
 /// The files of a project's `vendor/`, by their path in it.
-pub fn files() -> &'static [(&'static str, &'static [u8])] {
-    FILES
+pub fn files() -> impl Iterator<Item = (String, &'static [u8])> {
+    let sdk = hotcell_guest_source::FILES.iter();
+    let sdk = sdk.map(|(path, bytes)| (format!("guest-sdk/{path}"), *bytes));
+    let wit = hotcell_wit::FILES.iter();
+    sdk.chain(wit.map(|(path, text)| (format!("wit/{path}"), text.as_bytes())))
 }
 
 /// The world that every kernel implements, with everything that it may import.
@@ -24,9 +19,9 @@ pub fn files() -> &'static [(&'static str, &'static [u8])] {
 /// If the embedded WIT is not valid: it is fixed when this crate is built.
 pub fn world() -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
-    let packages = [KERNEL_WIT, GPU_WIT].map(|path| {
+    let packages = hotcell_wit::FILES.map(|(path, text)| {
         resolve
-            .push_source(path, &embedded(path))
+            .push_source(path, text)
             .expect("the embedded WIT parses")
     });
     let world = resolve
@@ -35,32 +30,20 @@ pub fn world() -> (Resolve, WorldId) {
     (resolve, world)
 }
 
-fn embedded(wanted: &str) -> Cow<'static, str> {
-    let bytes = FILES
-        .iter()
-        .find_map(|(path, bytes)| (*path == wanted).then_some(*bytes))
-        .expect("the WIT is embedded");
-    String::from_utf8_lossy(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_sdk_comes_without_its_tests_and_with_its_wit() {
-        let paths: Vec<_> = files().iter().map(|(path, _)| *path).collect();
+    fn the_sdk_comes_with_its_wit_where_it_looks_for_it() {
+        let paths: Vec<_> = files().map(|(path, _)| path).collect();
         for wanted in [
-            "guest-sdk/guest/Cargo.toml",
             "guest-sdk/guest/src/lib.rs",
-            "guest-sdk/macros/src/lib.rs",
-            "guest-sdk/manifest/src/lib.rs",
-            KERNEL_WIT,
-            GPU_WIT,
+            "wit/kernel/kernel.wit",
+            "wit/gpu/gpu.wit",
         ] {
-            assert!(paths.contains(&wanted), "{wanted}");
+            assert!(paths.iter().any(|path| path == wanted), "{wanted}");
         }
-        assert!(!paths.iter().any(|path| path.contains("/tests/ui")));
     }
 
     #[test]
