@@ -14,9 +14,6 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// The interface that kernels are built against.
-const WIT: &str = include_str!("../../wit/kernel/kernel.wit");
-
 /// What a guest can call: its name in the text, interface, function, core type.
 const IMPORTS: [(&str, &str, &str, &str); 12] = [
     (
@@ -135,7 +132,7 @@ impl Guest {
     pub fn of(fields: impl Into<String>) -> Self {
         Self {
             fields: fields.into(),
-            wit: WIT.to_owned(),
+            wit: hotcell_wit::KERNEL.to_owned(),
             record: KernelRecord {
                 name: "attack".to_owned(),
                 doc: String::new(),

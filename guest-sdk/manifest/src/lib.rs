@@ -30,6 +30,19 @@ pub use manifest::{ComponentRecord, Manifest, ManifestError, Record, SCHEMA, SEC
 pub use scalar::ScalarError;
 pub use signature::{Dim, Signature, SignatureError};
 
+/// This crate's source: hosts of which it differs read and write other records.
+pub const SOURCE: [&str; 9] = [
+    include_str!("cost.rs"),
+    include_str!("dtype.rs"),
+    include_str!("float.rs"),
+    include_str!("kernel.rs"),
+    include_str!("lib.rs"),
+    include_str!("manifest.rs"),
+    include_str!("scalar.rs"),
+    include_str!("signature.rs"),
+    include_str!("units.rs"),
+];
+
 /// Whether `name` can name a dimension, a parameter or an entry: a letter or `_`, then up to 63
 /// letters, digits or `_`, ASCII only.
 pub fn is_identifier(name: &str) -> bool {
@@ -39,4 +52,23 @@ pub fn is_identifier(name: &str) -> bool {
         .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && name.len() <= 64
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn files(folder: &Path) -> usize {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let count = |path: std::path::PathBuf| if path.is_dir() { files(&path) } else { 1 };
+        paths.map(count).sum()
+    }
+
+    #[test]
+    fn every_file_is_of_the_source() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        assert_eq!(files(&folder), SOURCE.len());
+    }
 }

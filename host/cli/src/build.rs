@@ -3,21 +3,15 @@
 //! Source → core module (cargo) → component (wit-component) → checked → written whole. What would not
 //! load is refused here, where its author can do something about it, and then nothing is written.
 
-mod cargo;
-mod check;
-mod componentize;
-mod flags;
-mod manifest_file;
-pub(crate) mod sections;
-mod target;
-mod undefined;
+mod arguments;
 
 use crate::exit::Exit;
 use crate::guard::Guard;
 use anyhow::{Error, Result, anyhow};
-use cargo::{CargoOptions, Project};
-use check::Checked;
-use componentize::Source;
+use arguments::CargoArguments;
+use hotcell_build::{
+    CargoOptions, Checked, Project, Source, Toolchain, check, componentize, parse_manifest,
+};
 use hotcell_formats::open_regular;
 use hotcell_manifest::{Kernel, Manifest};
 use hotcell_model::outcome::OutcomeKind;
@@ -51,7 +45,7 @@ pub(crate) struct BuildCommand {
     #[arg(long, requires = "manifest", help_heading = "Without the SDK")]
     replace: bool,
     #[command(flatten)]
-    cargo: CargoOptions,
+    cargo: CargoArguments,
 }
 
 impl BuildCommand {
@@ -67,7 +61,7 @@ impl BuildCommand {
             true => self.build_project()?,
             false => (self.build_file()?, None),
         };
-        let checked = check::check(&component).map_err(|error| refused(&self.path, error))?;
+        let checked = check(&component).map_err(|error| refused(&self.path, error))?;
         let out = match self.out.or(usual_out) {
             Some(out) => out,
             None => named_after(&checked.manifest, &self.path)?,
@@ -103,14 +97,16 @@ impl BuildCommand {
             let why = "--manifest goes with a core module or component, not with a folder";
             return Err(Exit::of(OutcomeKind::Usage, anyhow!(why)));
         }
-        let toolchain =
-            target::prepare(&self.path).map_err(|error| Exit::of(OutcomeKind::HostFault, error))?;
-        let project = Project::find(&self.path, &self.cargo)
+        let toolchain = Toolchain::prepare(&self.path)
+            .map_err(|error| Exit::of(OutcomeKind::HostFault, error))?;
+        let options = CargoOptions::from(self.cargo.clone());
+        let project = Project::find(&self.path, &options)
             .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))?;
-        let component = project
-            .compile(&self.cargo, &toolchain)
-            .and_then(|module| componentize::componentize(&module, Source::Binary))
+        let module = project
+            .compile(&options, &toolchain)
             .map_err(|error| refused(&self.path, error))?;
+        let component =
+            componentize(&module, Source::Binary).map_err(|error| refused(&self.path, error))?;
         Ok((component, Some(project.usual_out())))
     }
 
@@ -124,9 +120,9 @@ impl BuildCommand {
         let source = match &manifest {
             None => Source::Binary,
             Some(manifest) if self.replace => Source::Replacement(manifest),
-            Some(manifest) => Source::File(manifest),
+            Some(manifest) => Source::Given(manifest),
         };
-        componentize::componentize(&wasm, source).map_err(|error| refused(&self.path, error))
+        componentize(&wasm, source).map_err(|error| refused(&self.path, error))
     }
 }
 
@@ -143,7 +139,7 @@ fn read_manifest(path: &Path) -> Result<Manifest> {
         let why = anyhow!("longer than the {MANIFEST_FILE_BYTES} bytes allowed");
         return Err(refused(path, why));
     }
-    manifest_file::parse(&path.display().to_string(), &text)
+    parse_manifest(&path.display().to_string(), &text)
         .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))
 }
 
@@ -214,10 +210,10 @@ fn unusable(path: &Path, error: impl Into<Error>) -> Error {
     )
 }
 
-fn refused(path: &Path, error: Error) -> Error {
+fn refused(path: &Path, error: impl Into<Error>) -> Error {
     Exit::of(
         OutcomeKind::InvalidComponent,
-        error.context(path.display().to_string()),
+        error.into().context(path.display().to_string()),
     )
 }
 

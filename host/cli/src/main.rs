@@ -21,7 +21,6 @@ mod report_place;
 mod rerun;
 mod run;
 mod say;
-mod sdk;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

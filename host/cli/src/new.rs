@@ -7,8 +7,8 @@ mod around;
 mod name;
 
 use crate::exit::Exit;
-use crate::sdk;
 use anyhow::{Context as _, Error, Result, anyhow};
+use hotcell_build::sdk;
 use hotcell_formats::{Durability, Locator, commit_all, prepare};
 use hotcell_manifest::DType;
 use hotcell_model::array::ArrayType;

@@ -1,11 +1,12 @@
 //! A component to lock a runner with: it does nothing, and nobody calls it.
 
-use crate::build::sections;
-use crate::sdk;
 use anyhow::{Context, Result};
 use hotcell::Component;
-use hotcell_manifest::{ComponentRecord, DType, KernelRecord, Parameter, Record, Role, Weight};
-use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use hotcell_build::{Source, componentize, sdk};
+use hotcell_manifest::{
+    ComponentRecord, DType, KernelRecord, Manifest, ManifestError, Parameter, Role, Weight,
+};
+use wit_component::{StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi};
 
 /// Makes it, from the embedded interface alone.
@@ -22,16 +23,13 @@ pub(super) fn make() -> Result<Component> {
     let mangling = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
     let mut module = dummy_module(&resolve, world, mangling);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
-    let mut component = ComponentEncoder::default()
-        .module(&module)
-        .and_then(|mut encoder| encoder.encode())
+    let component = componentize(&module, Source::Given(&manifest()?))
         .context("the doctor's own component cannot be made")?;
-    sections::append_manifest(&mut component, &manifest());
     Ok(Component::new(component))
 }
 
 /// One entry that writes one byte.
-fn manifest() -> Vec<u8> {
+fn manifest() -> Result<Manifest, ManifestError> {
     let component = ComponentRecord {
         name: "doctor".into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -53,9 +51,5 @@ fn manifest() -> Vec<u8> {
         limits: Default::default(),
         wants: None,
     };
-    [
-        Record::from(component).encode(),
-        Record::from(kernel).encode(),
-    ]
-    .concat()
+    Manifest::from_records(vec![component.into(), kernel.into()])
 }

@@ -1,28 +1,23 @@
-//! Gathers the guest SDK's sources and the kernel's WIT, which `hotcell new` unpacks and `hotcell build`
-//! checks against, into `$OUT_DIR/sdk.rs`: a list of paths and bytes, sorted by path.
+//! Gathers the SDK's sources, which `hotcell new` unpacks, into `$OUT_DIR/files.rs`: a list of paths and bytes,
+//! sorted by path.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// What a project's `vendor/` needs, relative to the repository; tests stay behind.
-const PARTS: [&str; 9] = [
-    "guest-sdk/guest/Cargo.toml",
-    "guest-sdk/guest/README.md",
-    "guest-sdk/guest/src",
-    "guest-sdk/macros/Cargo.toml",
-    "guest-sdk/macros/src",
-    "guest-sdk/manifest/Cargo.toml",
-    "guest-sdk/manifest/src",
-    "wit/gpu",
-    "wit/kernel",
+/// What a project's `vendor/` needs of this folder; tests stay behind.
+const PARTS: [&str; 7] = [
+    "guest/Cargo.toml",
+    "guest/README.md",
+    "guest/src",
+    "macros/Cargo.toml",
+    "macros/src",
+    "manifest/Cargo.toml",
+    "manifest/src",
 ];
 
 fn main() {
-    let root = Path::new(&variable("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .expect("the repository's root is two folders up");
+    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for part in PARTS {
         println!("cargo::rerun-if-changed={}", root.join(part).display());
@@ -38,7 +33,7 @@ fn main() {
         writeln!(list, "    ({name:?}, include_bytes!({file:?})),").expect("a string grows");
     }
     list.push_str("]\n");
-    let target = PathBuf::from(variable("OUT_DIR")).join("sdk.rs");
+    let target = PathBuf::from(variable("OUT_DIR")).join("files.rs");
     fs::write(target, list).expect("OUT_DIR is writable");
 }
 

@@ -1,7 +1,8 @@
 //! Components that would not load, each for one reason.
 
 use super::*;
-use crate::build::componentize::{Source, componentize};
+use crate::{Source, componentize};
+use anyhow::Error;
 use hotcell_manifest::{KernelRecord, Record};
 use std::fmt::Write as _;
 use wit_component::{ComponentEncoder, StringEncoding};
@@ -29,7 +30,7 @@ fn module(extra: &str) -> Vec<u8> {
 }
 
 fn refusal(component: &[u8]) -> String {
-    format!("{:#}", check(component).unwrap_err())
+    format!("{:#}", Error::from(check(component).unwrap_err()))
 }
 
 /// Some core module as a component of a world in another WIT.
@@ -47,7 +48,7 @@ fn foreign(wit: &str, module: &str) -> Vec<u8> {
 #[test]
 fn a_module_with_canonical_names_becomes_a_kernel() {
     let log = r#"(import "hotcell:kernel/log@0.1.0" "emit" (func (param i32 i32 i32)))"#;
-    let component = componentize(&module(log), Source::File(&manifest())).unwrap();
+    let component = componentize(&module(log), Source::Given(&manifest())).unwrap();
     let checked = check(&component).unwrap();
     assert_eq!(checked.manifest, manifest());
     assert_eq!(
@@ -61,8 +62,8 @@ fn a_manifest_is_added_once_and_replaced_only_when_asked() {
     let bytes = module("");
     let missing = componentize(&bytes, Source::Binary).unwrap_err();
     assert!(missing.to_string().contains("no manifest"), "{missing}");
-    let once = componentize(&bytes, Source::File(&manifest())).unwrap();
-    let twice = componentize(&once, Source::File(&manifest())).unwrap_err();
+    let once = componentize(&bytes, Source::Given(&manifest())).unwrap();
+    let twice = componentize(&once, Source::Given(&manifest())).unwrap_err();
     assert!(twice.to_string().contains("--replace"), "{twice}");
     let replaced = componentize(&once, Source::Replacement(&manifest())).unwrap();
     assert_eq!(replaced, once);
@@ -73,10 +74,10 @@ fn a_manifest_is_added_once_and_replaced_only_when_asked() {
 fn a_module_without_the_export_is_refused() {
     let error = componentize(
         &wat::parse_str("(module)").unwrap(),
-        Source::File(&manifest()),
+        Source::Given(&manifest()),
     )
     .unwrap_err();
-    let error = format!("{error:#}");
+    let error = format!("{:#}", Error::from(error));
     assert!(error.contains("hotcell:kernel/entries@0.1.0"), "{error}");
 }
 
@@ -110,7 +111,7 @@ fn an_unknown_import_is_named_with_what_there_is() {
 #[test]
 fn an_undefined_function_is_named_with_what_to_do() {
     let pow = r#"(import "env" "pow" (func (param f64 f64) (result f64)))"#;
-    let error = componentize(&module(pow), Source::File(&manifest())).unwrap_err();
+    let error = componentize(&module(pow), Source::Given(&manifest())).unwrap_err();
     assert!(
         error.to_string().starts_with("`env.pow` is undefined"),
         "{error}"
@@ -127,15 +128,16 @@ fn code_that_the_host_does_not_validate_is_refused() {
         (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))";
     let threads = "(memory $shared 1 1 shared)";
     for (extra, word) in [(relaxed, "relaxed"), (threads, "threads")] {
-        let component = componentize(&module(extra), Source::File(&manifest()));
-        let error = component.map_or_else(|error| format!("{error:#}"), |bytes| refusal(&bytes));
+        let component = componentize(&module(extra), Source::Given(&manifest()));
+        let words = |error| format!("{:#}", Error::from(error));
+        let error = component.map_or_else(words, |bytes| refusal(&bytes));
         assert!(error.contains(word), "{error}");
     }
 }
 
 #[test]
 fn a_component_needs_exactly_a_readable_manifest() {
-    let complete = componentize(&module(""), Source::File(&manifest())).unwrap();
+    let complete = componentize(&module(""), Source::Given(&manifest())).unwrap();
     let mut bytes = sections::split(&complete).unwrap().rest;
     assert!(refusal(&bytes).contains("no `hotcell:manifest` section"));
     sections::append_manifest(&mut bytes, b"\xff\xff\xff\xff");

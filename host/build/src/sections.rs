@@ -3,15 +3,37 @@
 //! Both are a preamble and sections of an id, a length and a body. The manifest is taken out of either,
 //! and put into a component, without touching any other byte.
 
-use anyhow::{Context as _, Result, ensure};
 use hotcell_manifest::SECTION;
 use wasm_encoder::{ComponentSection as _, CustomSection};
-use wasmparser::BinaryReader;
+use wasmparser::{BinaryReader, BinaryReaderError};
 
 /// Magic number, version and layer.
 const PREAMBLE_BYTES: usize = 8;
 /// The id of a custom section.
 const CUSTOM: u8 = 0;
+
+/// Why a binary is no list of sections.
+#[derive(Debug, thiserror::Error)]
+pub enum SectionsError {
+    /// It is shorter than a preamble.
+    #[error("cut short before its first section")]
+    Truncated,
+    /// A section has no id or length.
+    #[error("the section at byte {at} cannot be read")]
+    Unreadable {
+        /// Where the section begins.
+        at: usize,
+        /// The cause.
+        #[source]
+        source: BinaryReaderError,
+    },
+    /// A section is longer than what is left.
+    #[error("the section at byte {at} cannot be read: it ends past the file's end")]
+    PastEnd {
+        /// Where the section begins.
+        at: usize,
+    },
+}
 
 /// A binary without the manifest that it carried.
 pub(crate) struct Split {
@@ -25,18 +47,15 @@ pub(crate) struct Split {
 ///
 /// # Errors
 /// If the sections do not fit the binary.
-pub(crate) fn split(wasm: &[u8]) -> Result<Split> {
+pub(crate) fn split(wasm: &[u8]) -> Result<Split, SectionsError> {
+    let preamble = wasm.get(..PREAMBLE_BYTES).ok_or(SectionsError::Truncated)?;
     let mut split = Split {
-        rest: wasm
-            .get(..PREAMBLE_BYTES)
-            .context("cut short before its first section")?
-            .to_vec(),
+        rest: preamble.to_vec(),
         manifest: None,
     };
     let mut at = PREAMBLE_BYTES;
     while at < wasm.len() {
-        let section = Section::read(&wasm[at..])
-            .with_context(|| format!("the section at byte {at} cannot be read"))?;
+        let section = Section::read(wasm, at)?;
         match section.records() {
             Some(records) => split
                 .manifest
@@ -59,10 +78,10 @@ pub(crate) fn append_manifest(component: &mut Vec<u8>, records: &[u8]) {
 }
 
 /// Whether a core module says of itself which world it implements, as `wit-bindgen` leaves it.
-pub(crate) fn has_component_type(module: &[u8]) -> Result<bool> {
+pub(crate) fn has_component_type(module: &[u8]) -> Result<bool, SectionsError> {
     let mut at = PREAMBLE_BYTES;
     while at < module.len() {
-        let section = Section::read(&module[at..])?;
+        let section = Section::read(module, at)?;
         let name = section.custom().map(|(name, _)| name);
         if name.is_some_and(|name| name.starts_with("component-type")) {
             return Ok(true);
@@ -80,17 +99,20 @@ struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self> {
+    fn read(wasm: &'a [u8], at: usize) -> Result<Self, SectionsError> {
+        let bytes = &wasm[at..];
         let mut reader = BinaryReader::new(bytes, 0);
-        let id = reader.read_u8()?;
-        let len = usize::try_from(reader.read_var_u32()?)?;
+        let mut head = || Ok((reader.read_u8()?, reader.read_var_u32()?));
+        let (id, len) = head().map_err(|source| SectionsError::Unreadable { at, source })?;
         let start = reader.original_position();
-        ensure!(len <= bytes.len() - start, "it ends past the file's end");
-        Ok(Self {
-            id,
-            whole: &bytes[..start + len],
-            body: &bytes[start..start + len],
-        })
+        let end = usize::try_from(len)
+            .ok()
+            .and_then(|len| start.checked_add(len));
+        let whole = end
+            .and_then(|end| bytes.get(..end))
+            .ok_or(SectionsError::PastEnd { at })?;
+        let body = &whole[start..];
+        Ok(Self { id, whole, body })
     }
 
     /// A custom section's name and data.

@@ -4,16 +4,46 @@
 //! itself and which hides the price of metering. Sameness: no path of the building machine reaches the
 //! component, so that the same source gives the same bytes wherever it lies.
 
-use anyhow::{Context as _, Result};
+use serde::Deserialize;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The triple of a kernel's core module.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-/// How often loops are unrolled where nobody says.
-pub(crate) const DEFAULT_UNROLL: u32 = 8;
 /// Between the flags of `CARGO_ENCODED_RUSTFLAGS`.
 const SEPARATOR: &str = "\x1f";
+
+/// How often loops are unrolled: from 1, which leaves them alone, to 64. The default is 8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u32")]
+pub struct Unroll(u32);
+
+impl Default for Unroll {
+    fn default() -> Self {
+        Self(8)
+    }
+}
+
+/// A count of [`Unroll`] that is out of range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unroll is {0}, from 1 to 64 are allowed")]
+pub struct UnrollError(pub u32);
+
+impl TryFrom<u32> for Unroll {
+    type Error = UnrollError;
+
+    fn try_from(count: u32) -> Result<Self, UnrollError> {
+        match count {
+            1..=64 => Ok(Self(count)),
+            _ => Err(UnrollError(count)),
+        }
+    }
+}
+
+/// A folder's path that is not UTF-8, which cargo cannot pass on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: the path is not UTF-8", .0.display())]
+pub struct NotUtf8(pub PathBuf);
 
 /// The profile's settings, as values of cargo's `--config`.
 pub(crate) fn profile_settings(profile: &str, has_debug_info: bool) -> Vec<String> {
@@ -42,8 +72,8 @@ pub(crate) fn profile_settings(profile: &str, has_debug_info: bool) -> Vec<Strin
 
 /// What stands after `--` for the kernel's own crate, which under fat LTO is where loops are unrolled;
 /// nothing for a count of 1.
-pub(crate) fn unroll_arguments(count: u32) -> Vec<String> {
-    if count <= 1 {
+pub(crate) fn unroll_arguments(Unroll(count): Unroll) -> Vec<String> {
+    if count == 1 {
         return Vec::new();
     }
     [
@@ -69,10 +99,8 @@ impl Remap {
     ///
     /// # Errors
     /// If the folder's path is not UTF-8, which cargo cannot pass on.
-    pub(crate) fn new(from: &Path, to: impl Into<String>) -> Result<Self> {
-        let from = from
-            .to_str()
-            .with_context(|| format!("{}: the path is not UTF-8", from.display()))?;
+    pub(crate) fn new(from: &Path, to: impl Into<String>) -> Result<Self, NotUtf8> {
+        let from = from.to_str().ok_or_else(|| NotUtf8(from.to_owned()))?;
         Ok(Self {
             from: from.to_owned(),
             to: to.into(),
@@ -158,9 +186,9 @@ mod tests {
 
     #[test]
     fn a_count_of_one_leaves_loops_alone() {
-        assert!(unroll_arguments(1).is_empty());
+        assert!(unroll_arguments(Unroll(1)).is_empty());
         assert_eq!(
-            unroll_arguments(4),
+            unroll_arguments(Unroll(4)),
             [
                 "-C",
                 "llvm-args=-unroll-runtime=true",

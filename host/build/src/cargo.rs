@@ -1,59 +1,122 @@
-//! Cargo, as `hotcell build` uses it: what the project is, and its core module.
+//! Cargo, as kernels are built with it: what the project is, and its core module.
 
-use super::flags::{self, DEFAULT_UNROLL, Passing, Remap, TARGET};
-use super::target::Toolchain;
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use crate::flags::{self, NotUtf8, Passing, Remap, TARGET, Unroll};
+use crate::target::Toolchain;
 use serde::Deserialize;
 use std::env;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
-/// What the author asks of cargo.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Cargo")]
-pub(crate) struct CargoOptions {
-    /// Keep line tables, so that traps name file and line
-    ///
-    /// Function names are kept in any case.
-    #[arg(long)]
-    debug: bool,
-    /// How often loops are unrolled; 1 leaves them alone
-    ///
-    /// Unrolled loops hide what metering costs; too much of it makes code large. Without this it is
-    /// `unroll` under `[package.metadata.hotcell]` in Cargo.toml, else 8.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    unroll: Option<u32>,
-    /// The profile whose other settings apply
-    #[arg(long, value_name = "NAME", default_value = "release", value_parser = profile_name)]
-    profile: String,
-    /// Features to switch on, separated by commas
-    #[arg(long, value_name = "FEATURES")]
-    features: Option<String>,
-    /// Do without the package's default features
-    #[arg(long)]
-    no_default_features: bool,
-    /// Fail where Cargo.lock would have to change
-    #[arg(long)]
-    locked: bool,
-    /// Do without the network
-    #[arg(long)]
-    offline: bool,
+/// What the author asks of cargo; the default is a release build with the package's own settings.
+#[derive(Clone, Debug, Default)]
+pub struct CargoOptions {
+    /// Keep line tables, so that traps name file and line.
+    pub debug: bool,
+    /// How often loops are unrolled, whatever `[package.metadata.hotcell]` says.
+    pub unroll: Option<Unroll>,
+    /// The profile whose other settings apply.
+    pub profile: Profile,
+    /// Features to switch on, separated by commas.
+    pub features: Option<String>,
+    /// Do without the package's default features.
+    pub no_default_features: bool,
+    /// Fail where Cargo.lock would have to change.
+    pub locked: bool,
+    /// Do without the network.
+    pub offline: bool,
 }
 
-/// Profile names go into a configuration key unquoted.
-fn profile_name(text: &str) -> Result<String, String> {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    match text {
-        "dev" | "test" | "debug" | "" => Err("a kernel is built optimised".to_owned()),
-        _ if !text.chars().all(is_plain) => Err("letters, digits, `-` and `_` only".to_owned()),
-        _ => Ok(text.to_owned()),
+/// The name of an optimised profile, which goes into a configuration key unquoted. The default is `release`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile(String);
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self("release".to_owned())
     }
+}
+
+/// Why a name is no [`Profile`]'s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// The profile is not optimised.
+    #[error("a kernel is built optimised")]
+    NotOptimised,
+    /// A name that a key cannot hold.
+    #[error("letters, digits, `-` and `_` only")]
+    NotPlain,
+}
+
+impl FromStr for Profile {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileError> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        match text {
+            "dev" | "test" | "debug" | "" => Err(ProfileError::NotOptimised),
+            _ if !text.chars().all(is_plain) => Err(ProfileError::NotPlain),
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// Why a folder is no kernel's project.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The folder is not there.
+    #[error(transparent)]
+    Folder(io::Error),
+    /// There is no cargo.
+    #[error("cannot start cargo")]
+    Start(#[source] io::Error),
+    /// Cargo refuses it, and has said why.
+    #[error("cargo cannot read the project in {}", .0.display())]
+    Refused(PathBuf),
+    /// Cargo describes it in other words than are known.
+    #[error("cargo's description of the project cannot be read")]
+    Description(#[source] serde_json::Error),
+    /// It is a workspace without a package of its own.
+    #[error("{} holds a workspace and no package: name a kernel's own folder", .0.display())]
+    NoPackage(PathBuf),
+}
+
+/// Why a project has no core module.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The package's settings are not those that there are.
+    #[error("Cargo.toml: [package.metadata.hotcell]")]
+    Settings(#[source] serde_json::Error),
+    /// A folder that cargo would have to name.
+    #[error(transparent)]
+    Folder(#[from] NotUtf8),
+    /// There is no cargo.
+    #[error("cannot start cargo")]
+    Start(#[source] io::Error),
+    /// Cargo was lost while it ran.
+    #[error(transparent)]
+    Cargo(io::Error),
+    /// The compiler refuses it, and has said why.
+    #[error("`{0}` does not compile")]
+    Refused(String),
+    /// It compiles to something else.
+    #[error("cargo made no Wasm module of `{0}`")]
+    NoModule(String),
+    /// The module cannot be read.
+    #[error("{}", module.display())]
+    Module {
+        /// The file.
+        module: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// A kernel's package, found.
 #[derive(Debug)]
-pub(crate) struct Project {
+pub struct Project {
     folder: PathBuf,
     package: Package,
     metadata: Metadata,
@@ -80,7 +143,7 @@ struct Package {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BuildSettings {
-    unroll: Option<u32>,
+    unroll: Option<Unroll>,
 }
 
 impl Project {
@@ -88,8 +151,8 @@ impl Project {
     ///
     /// # Errors
     /// If cargo cannot read the project, or the folder holds a workspace without a package.
-    pub(crate) fn find(folder: &Path, options: &CargoOptions) -> Result<Self> {
-        let folder = folder.canonicalize()?;
+    pub fn find(folder: &Path, options: &CargoOptions) -> Result<Self, ProjectError> {
+        let folder = folder.canonicalize().map_err(ProjectError::Folder)?;
         let mut cargo = cargo(&folder);
         cargo.args([
             "metadata",
@@ -101,24 +164,19 @@ impl Project {
         let output = cargo
             .stderr(Stdio::inherit())
             .output()
-            .context("cannot start cargo")?;
-        ensure!(
-            output.status.success(),
-            "cargo cannot read the project in {}",
-            folder.display()
-        );
-        let metadata: Metadata = serde_json::from_slice(&output.stdout)
-            .context("cargo's description of the project cannot be read")?;
+            .map_err(ProjectError::Start)?;
+        if !output.status.success() {
+            return Err(ProjectError::Refused(folder));
+        }
+        let metadata: Metadata =
+            serde_json::from_slice(&output.stdout).map_err(ProjectError::Description)?;
         let manifest = folder.join("Cargo.toml");
         let package = metadata
             .packages
             .iter()
             .find(|package| package.manifest_path == manifest)
             .cloned()
-            .with_context(|| {
-                let folder = folder.display();
-                format!("{folder} holds a workspace and no package: name a kernel's own folder")
-            })?;
+            .ok_or_else(|| ProjectError::NoPackage(folder.clone()))?;
         Ok(Self {
             folder,
             package,
@@ -127,7 +185,7 @@ impl Project {
     }
 
     /// Where the component goes if nobody says: `kernels/NAME.wasm` in cargo's target folder.
-    pub(crate) fn usual_out(&self) -> PathBuf {
+    pub fn usual_out(&self) -> PathBuf {
         let kernels = self.metadata.target_directory.join("kernels");
         kernels.join(format!("{}.wasm", self.package.name))
     }
@@ -136,12 +194,20 @@ impl Project {
     ///
     /// # Errors
     /// If the package does not compile, or is no library.
-    pub(crate) fn compile(&self, options: &CargoOptions, toolchain: &Toolchain) -> Result<Vec<u8>> {
+    pub fn compile(
+        &self,
+        options: &CargoOptions,
+        toolchain: &Toolchain,
+    ) -> Result<Vec<u8>, CompileError> {
         let module = self.run_rustc(self.rustc_command(options, toolchain)?)?;
-        std::fs::read(&module).with_context(|| module.display().to_string())
+        std::fs::read(&module).map_err(|source| CompileError::Module { module, source })
     }
 
-    fn rustc_command(&self, options: &CargoOptions, toolchain: &Toolchain) -> Result<Command> {
+    fn rustc_command(
+        &self,
+        options: &CargoOptions,
+        toolchain: &Toolchain,
+    ) -> Result<Command, CompileError> {
         let mut cargo = cargo(&self.folder);
         cargo.args([
             "rustc",
@@ -151,10 +217,10 @@ impl Project {
             "--target",
             TARGET,
         ]);
-        cargo.args(["--profile", &options.profile]);
+        cargo.args(["--profile", &options.profile.0]);
         cargo.arg("--message-format=json-render-diagnostics");
         cargo.args(options.resolution());
-        for setting in flags::profile_settings(&options.profile, options.debug) {
+        for setting in flags::profile_settings(&options.profile.0, options.debug) {
             cargo.args(["--config", &setting]);
         }
         let rustflags = flags::rustflags(&self.remaps(toolchain)?);
@@ -174,22 +240,22 @@ impl Project {
     }
 
     /// Runs cargo, whose diagnostics go to the terminal, and picks the module out of its messages.
-    fn run_rustc(&self, mut cargo: Command) -> Result<PathBuf> {
+    fn run_rustc(&self, mut cargo: Command) -> Result<PathBuf, CompileError> {
         let mut child = cargo
             .stdout(Stdio::piped())
             .spawn()
-            .context("cannot start cargo")?;
+            .map_err(CompileError::Start)?;
         let messages = child.stdout.take().expect("the pipe was asked for");
         let mut module = None;
         for line in BufReader::new(messages).lines() {
-            module = self.module_of(&line?).or(module);
+            let line = line.map_err(CompileError::Cargo)?;
+            module = self.module_of(&line).or(module);
         }
-        ensure!(
-            child.wait()?.success(),
-            "`{}` does not compile",
-            self.package.name
-        );
-        module.ok_or_else(|| anyhow!("cargo made no Wasm module of `{}`", self.package.name))
+        let name = || self.package.name.clone();
+        if !child.wait().map_err(CompileError::Cargo)?.success() {
+            return Err(CompileError::Refused(name()));
+        }
+        module.ok_or_else(|| CompileError::NoModule(name()))
     }
 
     fn module_of(&self, line: &str) -> Option<PathBuf> {
@@ -201,24 +267,17 @@ impl Project {
             .find(|file| is_ours && file.extension().is_some_and(|end| end == "wasm"))
     }
 
-    fn unroll(&self, options: &CargoOptions) -> Result<u32> {
+    fn unroll(&self, options: &CargoOptions) -> Result<Unroll, CompileError> {
         let settings = match self.package.metadata.get("hotcell") {
-            Some(table) => BuildSettings::deserialize(table)
-                .context("Cargo.toml: [package.metadata.hotcell]")?,
+            Some(table) => BuildSettings::deserialize(table).map_err(CompileError::Settings)?,
             None => BuildSettings::default(),
         };
-        let wanted = options.unroll.or(settings.unroll);
-        match wanted.unwrap_or(DEFAULT_UNROLL) {
-            count if (1..=64).contains(&count) => Ok(count),
-            count => bail!(
-                "Cargo.toml: [package.metadata.hotcell]: unroll is {count}, from 1 to 64 are allowed"
-            ),
-        }
+        Ok(options.unroll.or(settings.unroll).unwrap_or_default())
     }
 
     /// Every folder whose name could end up in the component: the project's own paths become relative to
     /// it, a dependency's begin with its name and version.
-    fn remaps(&self, toolchain: &Toolchain) -> Result<Vec<Remap>> {
+    fn remaps(&self, toolchain: &Toolchain) -> Result<Vec<Remap>, NotUtf8> {
         let root = &self.metadata.workspace_root;
         let mut remaps = vec![Remap::new(&toolchain.sysroot, "rust")?];
         if let Some(hash) = &toolchain.source_of {

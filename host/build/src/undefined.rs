@@ -4,15 +4,36 @@
 //! that host's. The component encoder would only say that it does not know the module's name; here each kind is
 //! told apart, since there is something else to do about each.
 
-use anyhow::{Result, bail};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use wasmparser::{Parser, Payload, TypeRef};
+use std::fmt::{self, Write as _};
+use wasmparser::{BinaryReaderError, Parser, Payload, TypeRef};
 
 /// The most names that a message lists.
 const NAMES_SHOWN: usize = 8;
 /// The longest name shown, in characters.
 const NAME_CHARS: usize = 120;
+
+/// Why a core module's imports are refused.
+#[derive(Debug, thiserror::Error)]
+pub enum UndefinedError {
+    /// The module cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] BinaryReaderError),
+    /// No host offers what it imports.
+    #[error(transparent)]
+    Undefined(#[from] Undefined),
+}
+
+/// Imports that no host offers, by kind; it reads as one line with what to do about each kind.
+#[derive(Debug, thiserror::Error)]
+pub struct Undefined(BTreeMap<Kind, Vec<String>>);
+
+impl fmt::Display for Undefined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.0.iter().map(|(kind, names)| explain(*kind, names));
+        f.write_str(&words.collect::<Vec<_>>().join("; and "))
+    }
+}
 
 /// What an import is, by what is to be done about it; in the order in which they are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,20 +54,16 @@ enum Kind {
 ///
 /// # Errors
 /// All of them by kind, each with what to do.
-pub(crate) fn check(module: &[u8]) -> Result<()> {
+pub(crate) fn check(module: &[u8]) -> Result<(), UndefinedError> {
     let found = imports(module)?;
-    if found.is_empty() {
-        return Ok(());
+    match found.is_empty() {
+        true => Ok(()),
+        false => Err(Undefined(found).into()),
     }
-    let words: Vec<String> = found
-        .iter()
-        .map(|(kind, names)| explain(*kind, names))
-        .collect();
-    bail!("{}", words.join("; and "))
 }
 
 /// What no host offers, by kind.
-fn imports(module: &[u8]) -> Result<BTreeMap<Kind, Vec<String>>> {
+fn imports(module: &[u8]) -> Result<BTreeMap<Kind, Vec<String>>, BinaryReaderError> {
     let mut found: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     for payload in Parser::new(0).parse_all(module) {
         let Payload::ImportSection(section) = payload? else {

@@ -3,14 +3,54 @@
 //! The file has the manifest's records in TOML, with one difference: a scalar's default is a plain value,
 //! whose type is the parameter's. Every error names the line and the key.
 
-use anyhow::{Context as _, Error, Result, anyhow};
 use hotcell_manifest::{
-    ComponentRecord, DType, Kernel, KernelRecord, Manifest, Parameter, Record, RecordError, Role,
-    ScalarValue, WantedLimits, Weight,
+    ComponentRecord, DType, Kernel, KernelRecord, Manifest, ManifestError, Parameter, Record,
+    RecordError, Role, ScalarValue, WantedLimits, Weight,
 };
 use serde::Deserialize;
 use std::ops::Range;
 use toml::{Spanned, Value};
+
+/// What is wrong with a manifest file, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}:{line}")]
+pub struct ManifestFileError {
+    /// The file's name, as the caller gave it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    #[source]
+    pub mistake: Mistake,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub enum Mistake {
+    /// It is not the TOML of a manifest.
+    #[error("{}", .0.message().replace('\n', ", "))]
+    Toml(toml::de::Error),
+    /// A default is not of its parameter's type.
+    #[error("default: {value} is no finite value of type {dtype}")]
+    Default {
+        /// The default.
+        value: Value,
+        /// The parameter's type.
+        dtype: DType,
+    },
+    /// A kernel's record is refused.
+    #[error("{key}")]
+    Kernel {
+        /// The key that is to blame.
+        key: &'static str,
+        /// The cause.
+        #[source]
+        source: RecordError,
+    },
+    /// The records do not go together.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,21 +90,18 @@ struct ParameterTable {
 ///
 /// # Errors
 /// The first thing that is wrong, as `NAME:LINE: KEY: …`.
-pub(crate) fn parse(name: &str, text: &str) -> Result<Manifest> {
-    let at = |span: Range<usize>, error: Error| {
-        let line = 1 + text[..span.start].matches('\n').count();
-        error.context(format!("{name}:{line}"))
+pub fn parse(name: &str, text: &str) -> Result<Manifest, ManifestFileError> {
+    let at = |span: Range<usize>, mistake| ManifestFileError {
+        file: name.to_owned(),
+        line: 1 + text[..span.start].matches('\n').count(),
+        mistake,
     };
-    let file: File = toml::from_str(text).map_err(|error| {
-        at(
-            error.span().unwrap_or_default(),
-            anyhow!(error.message().replace('\n', ", ")),
-        )
-    })?;
+    let file: File = toml::from_str(text)
+        .map_err(|error| at(error.span().unwrap_or_default(), Mistake::Toml(error)))?;
     let mut records = Vec::new();
     for kernel in file.kernel {
         records.push(Record::from(
-            check_kernel(kernel).map_err(|(span, error)| at(span, error))?,
+            check_kernel(kernel).map_err(|(span, mistake)| at(span, mistake))?,
         ));
     }
     let component = file.component.span();
@@ -72,8 +109,8 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<Manifest> {
     Manifest::from_records(records).map_err(|error| at(component, error.into()))
 }
 
-/// An error and the part of the file that it is about.
-type Located = (Range<usize>, Error);
+/// A mistake and the part of the file that it is about.
+type Located = (Range<usize>, Mistake);
 
 /// Checks one kernel by itself, so that its errors point at their keys.
 fn check_kernel(table: KernelTable) -> Result<KernelRecord, Located> {
@@ -95,31 +132,26 @@ fn check_kernel(table: KernelTable) -> Result<KernelRecord, Located> {
     };
     match Kernel::check(record) {
         Ok(kernel) => Ok(kernel.record().clone()),
-        Err(error) => {
-            let (key, span) = spans.blamed(&error);
-            Err((span, Error::new(error).context(key)))
+        Err(source) => {
+            let (key, span) = spans.blamed(&source);
+            Err((span, Mistake::Kernel { key, source }))
         }
     }
 }
 
 fn check_parameter(table: ParameterTable) -> Result<Parameter, Located> {
+    let dtype = table.dtype;
     let default = match table.default {
         None => None,
-        Some(default) => {
-            let span = default.span();
-            let value = scalar(table.dtype, default.get_ref())
-                .with_context(|| {
-                    let (value, dtype) = (default.get_ref(), table.dtype);
-                    format!("default: {value} is no finite value of type {dtype}")
-                })
-                .map_err(|error| (span, error))?;
-            Some(value)
-        }
+        Some(default) => Some(scalar(dtype, default.get_ref()).ok_or_else(|| {
+            let (span, value) = (default.span(), default.get_ref().clone());
+            (span, Mistake::Default { value, dtype })
+        })?),
     };
     Ok(Parameter {
         name: table.name,
         role: table.role,
-        dtype: table.dtype,
+        dtype,
         default,
         halo: table.halo,
     })
@@ -283,7 +315,8 @@ parameters = [
         ] {
             let text = SCALE.replacen(from, to, 1);
             assert_ne!(text, SCALE, "{from}");
-            let error = format!("{:#}", parse("k.toml", &text).unwrap_err());
+            let error = anyhow::Error::from(parse("k.toml", &text).unwrap_err());
+            let error = format!("{error:#}");
             assert!(error.starts_with(wanted), "{wanted}\n{error}");
             assert!(!error.contains('\n'), "{error:?}");
         }

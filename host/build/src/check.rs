@@ -1,0 +1,147 @@
+//! Whether a component would load: what the host asks of every kernel, asked where its author reads the
+//! answer.
+//!
+//! The host's own reading (validity under the engine's features, counts within the default limits), then
+//! imports that some host offers, the export with its type, and a manifest. Types are compared as the
+//! component model does, by instantiating the component where the embedded world is wanted.
+
+use crate::sections::{self, SectionsError};
+use crate::{Foreign, sdk};
+use hotcell_manifest::{Manifest, ManifestError, SECTION, Weight};
+use hotcell_model::component::Refusal;
+use hotcell_model::limit::Limits;
+use wasmparser::Parser;
+use wit_component::DecodedWasm;
+use wit_parser::{Resolve, WorldId};
+
+/// A component that would load.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// The interfaces that it imports, by their full names.
+    pub imports: Vec<String>,
+}
+
+/// Why a component would not load.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// Its first bytes are another file's.
+    #[error("not a component: a component's first bytes are missing")]
+    NotAComponent,
+    /// The host's own reading refuses it.
+    #[error("it would not pass the host's validation")]
+    Refused(#[source] Refusal),
+    /// What it imports and exports cannot be read.
+    #[error("its interfaces cannot be read")]
+    Interfaces(#[source] Foreign),
+    /// It has interfaces and no code.
+    #[error("it is a WIT package, not a component")]
+    WitPackage,
+    /// It imports what no host offers.
+    #[error("it imports `{name}`, which no host offers{}; a kernel may import {}", wasi(.name), .offered.join(", "))]
+    Import {
+        /// The interface.
+        name: String,
+        /// What is offered.
+        offered: Vec<String>,
+    },
+    /// It does not have every kernel's export.
+    #[error("it does not export `{wanted}`, as every kernel does; it exports {}", list(.found))]
+    NoExport {
+        /// The interface.
+        wanted: String,
+        /// What it exports.
+        found: Vec<String>,
+    },
+    /// Its interfaces have the right names and other types.
+    #[error(
+        "its imports or exports have other types than wit/kernel/kernel.wit and wit/gpu/gpu.wit say"
+    )]
+    Types(#[source] Foreign),
+    /// It is no list of sections.
+    #[error(transparent)]
+    Sections(#[from] SectionsError),
+    /// It says nothing of itself.
+    #[error("it has no `{SECTION}` section; --manifest adds one")]
+    NoManifest,
+    /// What it says of itself is no manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// Checks a finished component.
+///
+/// # Errors
+/// The first thing that would keep it from being loaded.
+pub fn check(component: &[u8]) -> Result<Checked, CheckError> {
+    if !Parser::is_component(component) {
+        return Err(CheckError::NotAComponent);
+    }
+    // The host's own reading, under its default limits, before anything else parses these bytes. Whether
+    // they are a kernel is said below, with what an author can do about it.
+    let limits = Limits::defaults(Weight::Normal);
+    match hotcell_compiler::describe(component, &limits) {
+        Ok(_) | Err(Refusal::NoKernel(_) | Refusal::ManifestMissing) => {}
+        Err(refusal) => return Err(CheckError::Refused(refusal)),
+    }
+    let imports = check_world(component)?;
+    let records = sections::split(component)?
+        .manifest
+        .ok_or(CheckError::NoManifest)?;
+    let manifest = Manifest::decode(&records)?;
+    Ok(Checked { manifest, imports })
+}
+
+/// Compares imports and exports with the world, first by name and then by type; gives the imports.
+fn check_world(component: &[u8]) -> Result<Vec<String>, CheckError> {
+    let decoded =
+        wit_component::decode(component).map_err(|error| CheckError::Interfaces(error.into()))?;
+    let DecodedWasm::Component(found, found_world) = decoded else {
+        return Err(CheckError::WitPackage);
+    };
+    let (resolve, world) = sdk::world();
+    let (imports, exports) = names(&found, found_world);
+    let (offered, wanted) = names(&resolve, world);
+    if let Some(unknown) = imports.iter().find(|name| !offered.contains(name)) {
+        let name = unknown.clone();
+        return Err(CheckError::Import { name, offered });
+    }
+    if let Some(missing) = wanted.into_iter().find(|name| !exports.contains(name)) {
+        return Err(CheckError::NoExport {
+            wanted: missing,
+            found: exports,
+        });
+    }
+    wit_component::targets(&resolve, world, component)
+        .map_err(|error| CheckError::Types(error.into()))?;
+    Ok(imports)
+}
+
+/// The names of what a world imports and exports, types apart.
+fn names(resolve: &Resolve, world: WorldId) -> (Vec<String>, Vec<String>) {
+    let world = &resolve.worlds[world];
+    let name = |key| resolve.name_world_key(key);
+    (
+        world.imports.keys().map(name).collect(),
+        world.exports.keys().map(name).collect(),
+    )
+}
+
+/// What to say of an interface of WASI.
+fn wasi(name: &str) -> &'static str {
+    match name.starts_with("wasi:") {
+        true => " (WASI is not offered to kernels: build for `wasm32-unknown-unknown`)",
+        false => "",
+    }
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "nothing".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests;

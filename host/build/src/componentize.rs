@@ -1,0 +1,97 @@
+//! From a core module to a component.
+//!
+//! A module made with the SDK says which world it implements and carries its manifest's records. One made
+//! without, by clang say, has only the names of the canonical ABI: it gets the embedded world.
+
+use crate::sections::{self, SectionsError, Split};
+use crate::undefined::{self, UndefinedError};
+use crate::{Foreign, sdk};
+use hotcell_manifest::{Manifest, ManifestError, SECTION};
+use wasmparser::Parser;
+use wit_component::{ComponentEncoder, StringEncoding};
+
+/// Where the manifest of a component comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// From the binary, which must have one.
+    Binary,
+    /// This one; the binary must have none.
+    Given(&'a Manifest),
+    /// This one, whatever the binary has.
+    Replacement(&'a Manifest),
+}
+
+/// Why no component is made.
+#[derive(Debug, thiserror::Error)]
+pub enum ComponentizeError {
+    /// The first bytes are neither a core module's nor a component's.
+    #[error("not WebAssembly")]
+    NotWasm,
+    /// It is no list of sections.
+    #[error(transparent)]
+    Sections(#[from] SectionsError),
+    /// The binary's manifest is not one.
+    #[error("its `{SECTION}` section is wrong")]
+    Manifest(#[source] ManifestError),
+    /// The binary has no manifest, and none was given.
+    #[error(
+        "it has no manifest: call `hotcell_guest::export!` at the crate's root, or give one with --manifest"
+    )]
+    NoManifest,
+    /// The binary has a manifest, and another was given.
+    #[error("it has a manifest already; --replace puts the file's in its place")]
+    HasManifest,
+    /// The core module imports what no host offers.
+    #[error(transparent)]
+    Undefined(#[from] UndefinedError),
+    /// The core module does not have the imports and exports of its world.
+    #[error("the core module does not fit the world that it says it implements")]
+    World(#[source] Foreign),
+}
+
+/// Makes a component with exactly one manifest, of a core module or of a component.
+///
+/// # Errors
+/// If `wasm` is neither, its manifest is missing, wrong or one too many, or it does not fit the world.
+pub fn componentize(wasm: &[u8], source: Source<'_>) -> Result<Vec<u8>, ComponentizeError> {
+    if !Parser::is_core_wasm(wasm) && !Parser::is_component(wasm) {
+        return Err(ComponentizeError::NotWasm);
+    }
+    let Split { rest, manifest } = sections::split(wasm)?;
+    let records = choose(manifest.as_deref(), source)?.encode();
+    let mut component = if Parser::is_component(&rest) {
+        rest
+    } else {
+        encode(rest)?
+    };
+    sections::append_manifest(&mut component, &records);
+    Ok(component)
+}
+
+fn choose(found: Option<&[u8]>, source: Source<'_>) -> Result<Manifest, ComponentizeError> {
+    match (source, found) {
+        (Source::Binary, Some(records)) => {
+            Manifest::decode(records).map_err(ComponentizeError::Manifest)
+        }
+        (Source::Binary, None) => Err(ComponentizeError::NoManifest),
+        (Source::Given(_), Some(_)) => Err(ComponentizeError::HasManifest),
+        (Source::Given(manifest), None) | (Source::Replacement(manifest), _) => {
+            Ok(manifest.clone())
+        }
+    }
+}
+
+fn encode(mut module: Vec<u8>) -> Result<Vec<u8>, ComponentizeError> {
+    undefined::check(&module)?;
+    if !sections::has_component_type(&module)? {
+        let (resolve, world) = sdk::world();
+        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+            .expect("the embedded world can be written down");
+    }
+    // Validation follows with the host's own set of features, which is smaller than the encoder's.
+    ComponentEncoder::default()
+        .validate(false)
+        .module(&module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| ComponentizeError::World(error.into()))
+}

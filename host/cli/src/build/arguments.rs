@@ -1,0 +1,51 @@
+//! What the author asks of cargo, on the command line.
+
+use clap::builder::TypedValueParser as _;
+use hotcell_build::{CargoOptions, Profile, Unroll};
+
+/// The arguments under the heading `Cargo`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Cargo")]
+pub(crate) struct CargoArguments {
+    /// Keep line tables, so that traps name file and line
+    ///
+    /// Function names are kept in any case.
+    #[arg(long)]
+    debug: bool,
+    /// How often loops are unrolled; 1 leaves them alone
+    ///
+    /// Unrolled loops hide what metering costs; too much of it makes code large. Without this it is
+    /// `unroll` under `[package.metadata.hotcell]` in Cargo.toml, else 8.
+    #[arg(long, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=64).try_map(Unroll::try_from))]
+    unroll: Option<Unroll>,
+    /// The profile whose other settings apply
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    profile: Profile,
+    /// Features to switch on, separated by commas
+    #[arg(long, value_name = "FEATURES")]
+    features: Option<String>,
+    /// Do without the package's default features
+    #[arg(long)]
+    no_default_features: bool,
+    /// Fail where Cargo.lock would have to change
+    #[arg(long)]
+    locked: bool,
+    /// Do without the network
+    #[arg(long)]
+    offline: bool,
+}
+
+impl From<CargoArguments> for CargoOptions {
+    fn from(arguments: CargoArguments) -> Self {
+        Self {
+            debug: arguments.debug,
+            unroll: arguments.unroll,
+            profile: arguments.profile,
+            features: arguments.features,
+            no_default_features: arguments.no_default_features,
+            locked: arguments.locked,
+            offline: arguments.offline,
+        }
+    }
+}
