@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What decides how the two sides speak and what they do, from the workspace's root.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "Cargo.lock",
     "guest-sdk/manifest/src",
     "host/compiler/src",
@@ -13,6 +13,7 @@ const PARTS: [&str; 8] = [
     "host/model/src",
     "host/runner/src",
     "host/sandbox/src",
+    "host/shader/src",
 ];
 
 fn main() -> io::Result<()> {

@@ -16,9 +16,9 @@ pub(crate) use fault::{Fault, printable};
 pub(crate) use pipeline::{Pipeline, PipelineKey, Prepared};
 pub use turns::TURNS_TRIED;
 
-use crate::seam;
 use fault::Faults;
 use hotcell_model::gpu::GpuProperties;
+use hotcell_shader::panics;
 use pipeline::Pipelines;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -223,7 +223,7 @@ impl Device {
 
     /// Does `work` with the device. Where that panics the device's state is not known: it is lost.
     pub(crate) fn caught<T>(&self, work: impl FnOnce() -> T) -> Result<T, Fault> {
-        seam::caught(work).map_err(|panic| self.lose(&panic))
+        panics::caught(work).map_err(|panic| self.lose(&panic))
     }
 
     fn lose(&self, panic: &str) -> Fault {
@@ -264,7 +264,7 @@ impl Device {
             },
             None => wgpu::PollType::Poll,
         };
-        let polled = match seam::caught(|| self.wgpu.poll(poll_type)) {
+        let polled = match panics::caught(|| self.wgpu.poll(poll_type)) {
             // Another session's look found the work done meanwhile: the next of this one will, too.
             Err(panic) if panic.starts_with(OVERTAKEN) => return Polled::Pending,
             // wgpu panics where a driver reports the loss of its device to a wait.
@@ -287,7 +287,7 @@ impl Device {
     /// # Errors
     /// It did not work.
     pub fn warm_up(self: &Arc<Self>) -> Result<(), DeviceError> {
-        seam::warm_up();
+        panics::warm_up();
         crate::session::warm_up(self).map_err(DeviceError::Broken)
     }
 }

@@ -5,8 +5,8 @@
 //! on one device works on all.
 
 use super::{DeviceChoice, DeviceError, fault};
-use crate::admission::TABLES_SLOT;
 use hotcell_model::gpu::GpuProperties;
+use hotcell_shader::admission::TABLES_SLOT;
 use wgpu::{Adapter, Backends, DeviceType, Features, Instance, Limits};
 
 /// `@group`s that guests are offered: from 0.

@@ -1,8 +1,7 @@
 //! Hostile shaders on Mesa's lavapipe, each in a process of its own that is killed in the end.
 
 use crate::child::{CHECKS, DEADLINE, OUTCOME, SHADER};
-use crate::header::{Shader, load};
-use crate::hostile::Expected;
+use crate::header::{Expected, Shader, load};
 use hotcell_gpu::device::{Device, DeviceChoice};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
