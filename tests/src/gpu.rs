@@ -141,7 +141,8 @@ pub fn out(ended: &Ended) -> Vec<u32> {
 pub fn has_lavapipe() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        use hotcell_gpu::device::{Device, DeviceChoice};
-        Device::open(DeviceChoice::Software).is_ok()
+        use hotcell_gpu::device::Device;
+        use hotcell_model::gpu::GpuDevice;
+        Device::open(GpuDevice::Software).is_ok()
     })
 }

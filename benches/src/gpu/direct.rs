@@ -2,13 +2,13 @@
 
 use super::form::Form;
 use anyhow::{Context, Result, anyhow};
-use hotcell_gpu::admission::{AdmissionLimits, Admitted, BindingAccess, BindingUse};
-use hotcell_gpu::fuel::{
+use hotcell_model::limit::{Limit, Limits};
+use hotcell_model::manifest::Weight;
+use hotcell_shader::admission::{AdmissionLimits, Admitted, BindingAccess, BindingUse};
+use hotcell_shader::fuel::{
     self, FuelOptions, METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT, TERMS_BYTES,
     TERMS_SLOT,
 };
-use hotcell_model::limit::{Limit, Limits};
-use hotcell_model::manifest::Weight;
 use rustix::time::{ClockId, clock_gettime};
 use std::borrow::Cow;
 use std::num::NonZeroU64;

@@ -7,7 +7,8 @@ use super::replay::Replay;
 use crate::measure::{Contender, geomean, interleaved};
 use crate::table::{self, percent, time};
 use anyhow::{Context, Result};
-use hotcell_gpu::device::{Device, DeviceChoice};
+use hotcell_gpu::device::Device;
+use hotcell_model::gpu::GpuDevice;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ impl Cost {
 
 /// Measures the GPU forms of all kernels, or of those `asked` for.
 pub(super) fn measure(direct: &Direct, asked: &[String], quick: bool) -> Result<Value> {
-    let device = Arc::new(Device::open(DeviceChoice::Any)?);
+    let device = Arc::new(Device::open(GpuDevice::Any)?);
     let mut costs = Vec::new();
     for name in kernels::names(asked)? {
         costs.push(kernel(direct, &device, &name, quick).with_context(|| name.clone())?);

@@ -7,8 +7,8 @@ use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind;
 use hotcell::{Array, Cell, Component, Digests, Ended, Request};
-use hotcell_gpu::admission::admit;
 use hotcell_model::gpu::GpuError;
+use hotcell_shader::admission::admit;
 use std::time::Duration;
 use wgpu::BufferUsages;
 

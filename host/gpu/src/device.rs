@@ -16,31 +16,20 @@ pub(crate) use fault::{Fault, printable};
 pub(crate) use pipeline::{Pipeline, PipelineKey, Prepared};
 pub use turns::TURNS_TRIED;
 
-use crate::seam;
 use fault::Faults;
-use hotcell_model::gpu::GpuProperties;
+use hotcell_model::gpu::{GpuDevice, GpuProperties};
+use hotcell_shader::panics;
 use pipeline::Pipelines;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Which adapters are eligible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeviceChoice {
-    /// The fastest kind there is.
-    Any,
-    /// Those that run on the CPU: Mesa's lavapipe.
-    Software,
-    /// None: everything but execution is done. Dispatches have no effect; copies have.
-    Nothing,
-}
-
 /// Why there is no device.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     /// The machine has no adapter of that kind, or none with room for the buffers of the host's.
-    #[error("no {} adapter", match .0 { DeviceChoice::Any => "Vulkan", DeviceChoice::Software => "software Vulkan", DeviceChoice::Nothing => "no-device" })]
-    NoAdapter(DeviceChoice),
+    #[error("no {} adapter", match .0 { GpuDevice::Any => "Vulkan", GpuDevice::Software => "software Vulkan", GpuDevice::Nothing => "no-device" })]
+    NoAdapter(GpuDevice),
     /// The adapter did not open, in the driver's words.
     #[error("the adapter did not open: {0}")]
     Refused(String),
@@ -110,7 +99,7 @@ impl Device {
     ///
     /// # Errors
     /// There is none, it does not open, or it computes what is wrong.
-    pub fn open(choice: DeviceChoice) -> Result<Self, DeviceError> {
+    pub fn open(choice: GpuDevice) -> Result<Self, DeviceError> {
         let adapter = adapter::pick(choice)?;
         let descriptor = wgpu::DeviceDescriptor {
             label: None,
@@ -135,7 +124,7 @@ impl Device {
                 info.name, info.driver, info.driver_info
             )),
             is_software: info.device_type == wgpu::DeviceType::Cpu,
-            is_nothing: choice == DeviceChoice::Nothing,
+            is_nothing: choice == GpuDevice::Nothing,
             wgpu,
             queue,
             meter_layout,
@@ -223,7 +212,7 @@ impl Device {
 
     /// Does `work` with the device. Where that panics the device's state is not known: it is lost.
     pub(crate) fn caught<T>(&self, work: impl FnOnce() -> T) -> Result<T, Fault> {
-        seam::caught(work).map_err(|panic| self.lose(&panic))
+        panics::caught(work).map_err(|panic| self.lose(&panic))
     }
 
     fn lose(&self, panic: &str) -> Fault {
@@ -264,7 +253,7 @@ impl Device {
             },
             None => wgpu::PollType::Poll,
         };
-        let polled = match seam::caught(|| self.wgpu.poll(poll_type)) {
+        let polled = match panics::caught(|| self.wgpu.poll(poll_type)) {
             // Another session's look found the work done meanwhile: the next of this one will, too.
             Err(panic) if panic.starts_with(OVERTAKEN) => return Polled::Pending,
             // wgpu panics where a driver reports the loss of its device to a wait.
@@ -279,16 +268,6 @@ impl Device {
             Ok(Err(error)) => Polled::Lost(printable(&error.to_string())),
             Err(fault) => Polled::Lost(fault.to_string()),
         }
-    }
-
-    /// Does a piece of work of every kind, so that the driver loads and starts whatever it does lazily: a
-    /// compilation, a copy to the device, zeroed memory, a dispatch and a copy back. A panic is caught once, too.
-    ///
-    /// # Errors
-    /// It did not work.
-    pub fn warm_up(self: &Arc<Self>) -> Result<(), DeviceError> {
-        seam::warm_up();
-        crate::session::warm_up(self).map_err(DeviceError::Broken)
     }
 }
 

@@ -1,14 +1,7 @@
-//! GPU work of kernels: bounded before it runs, contained after.
+//! GPU work of kernels on a device: charged while it runs, contained after.
 //!
-//! A shader's way: [`admission`] parses, validates and bounds one entry point of hostile WGSL; [`fuel`] gives
-//! every loop that is not proven finite a budget; [`session`] charges and runs what one launch asks for on a
-//! [`device`]. Admission and fuel are pure functions over naga's IR and need no device.
+//! A [`session`] charges and runs what one launch asks for on a [`device`]. What it is given as a shader goes through
+//! `hotcell-shader` first, which admits it and makes it end.
 
-pub mod admission;
-mod blocks;
-#[cfg(feature = "device")]
 pub mod device;
-pub mod fuel;
-mod seam;
-#[cfg(feature = "device")]
 pub mod session;

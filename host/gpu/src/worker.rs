@@ -7,8 +7,9 @@ mod serve;
 mod watch;
 
 use arguments::Arguments;
-use hotcell_gpu::device::{Device, DeviceChoice, DeviceError};
+use hotcell_gpu::device::{Device, DeviceError};
 use hotcell_model::frame::{FromGpu, Hello};
+use hotcell_model::gpu::GpuDevice;
 use hotcell_model::layer::WorkerKind;
 use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::Channel;
@@ -68,15 +69,15 @@ pub(crate) fn start() -> Result<(), Box<dyn Error>> {
 }
 
 /// Opens the device and has it work once: what its driver reads and starts, it has read and started then.
-fn open(choice: DeviceChoice) -> Result<Arc<Device>, DeviceError> {
+fn open(choice: GpuDevice) -> Result<Arc<Device>, DeviceError> {
     let device = Arc::new(Device::open(choice)?);
     device.warm_up()?;
     Ok(device)
 }
 
 /// Where there is no driver at all, the filter that lets less through serves.
-fn driver_kind(choice: DeviceChoice, device: &Device) -> DriverKind {
-    match device.is_software() && choice != DeviceChoice::Nothing {
+fn driver_kind(choice: GpuDevice, device: &Device) -> DriverKind {
+    match device.is_software() && choice != GpuDevice::Nothing {
         true => DriverKind::Software,
         false => DriverKind::Hardware,
     }

@@ -4,9 +4,9 @@
 //! buffers and a little workgroup memory, for the meter of the fuel pass and for tables of constants. Offsets of bindings are multiples of 256 everywhere, so that what works
 //! on one device works on all.
 
-use super::{DeviceChoice, DeviceError, fault};
-use crate::admission::TABLES_SLOT;
-use hotcell_model::gpu::GpuProperties;
+use super::{DeviceError, fault};
+use hotcell_model::gpu::{GpuDevice, GpuProperties};
+use hotcell_shader::admission::TABLES_SLOT;
 use wgpu::{Adapter, Backends, DeviceType, Features, Instance, Limits};
 
 /// `@group`s that guests are offered: from 0.
@@ -28,7 +28,7 @@ const HOST_WORKGROUP_BYTES: u32 = 16;
 pub(crate) const BINDING_ALIGNMENT: u64 = 256;
 
 /// An adapter with the instance that it is of.
-pub(super) fn pick(choice: DeviceChoice) -> Result<Adapter, DeviceError> {
+pub(super) fn pick(choice: GpuDevice) -> Result<Adapter, DeviceError> {
     let instance = Instance::new(instance_descriptor(choice));
     let adapters = fault::now(instance.enumerate_adapters(Backends::all())).unwrap_or_default();
     adapters
@@ -38,11 +38,11 @@ pub(super) fn pick(choice: DeviceChoice) -> Result<Adapter, DeviceError> {
         .ok_or(DeviceError::NoAdapter(choice))
 }
 
-fn instance_descriptor(choice: DeviceChoice) -> wgpu::InstanceDescriptor {
+fn instance_descriptor(choice: GpuDevice) -> wgpu::InstanceDescriptor {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.flags = wgpu::InstanceFlags::empty();
     descriptor.backends = Backends::VULKAN;
-    if choice == DeviceChoice::Nothing {
+    if choice == GpuDevice::Nothing {
         descriptor.backends = Backends::NOOP;
         descriptor.backend_options.noop = wgpu::NoopBackendOptions {
             enable: true,
@@ -69,10 +69,10 @@ fn nothing_limits() -> Limits {
     }
 }
 
-fn is_eligible(choice: DeviceChoice, adapter: &Adapter) -> bool {
+fn is_eligible(choice: GpuDevice, adapter: &Adapter) -> bool {
     let is_software = adapter.get_info().device_type == DeviceType::Cpu;
     let offered = adapter.limits();
-    (choice != DeviceChoice::Software || is_software)
+    (choice != GpuDevice::Software || is_software)
         && offered.max_bind_groups > GUEST_GROUPS
         && offered.max_storage_buffers_per_shader_stage > HOST_STORAGE_BUFFERS
         && offered.max_uniform_buffers_per_shader_stage > HOST_UNIFORM_BUFFERS

@@ -1,8 +1,8 @@
 //! From an instrumented module to a pipeline, and the pipelines of a device by what they were made from.
 
 use super::{Device, Fault, LoopBounding};
-use crate::admission::{BindingAccess, BindingUse, TABLES_GROUP, TABLES_SLOT};
-use crate::fuel::{
+use hotcell_shader::admission::{BindingAccess, BindingUse, TABLES_GROUP, TABLES_SLOT};
+use hotcell_shader::fuel::{
     METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT, TERMS_BYTES, TERMS_SLOT,
 };
 use std::borrow::Cow;

@@ -7,11 +7,11 @@ use super::plan::{MOST_STEPS, Plan};
 use super::range::{check_words, len_of};
 use super::things::{Submission, Thing};
 use super::{Session, price};
-use crate::fuel::{Pool, PoolState};
 use bytes::Bytes;
 use hotcell_model::gpu::{
     GpuAnswer, GpuDispatchFuel, GpuEnd, GpuError, GpuId, GpuStep, PROFILED_DISPATCHES, Payload,
 };
+use hotcell_shader::fuel::{Pool, PoolState};
 use std::sync::Arc;
 
 /// Work that is queued at once: what waits in a queue is not charged. More waits for it.

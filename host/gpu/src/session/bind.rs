@@ -9,9 +9,11 @@ use super::Session;
 use super::failure::Failure;
 use super::range::{COPY_ALIGNMENT, check_aligned, check_range, padded};
 use super::things::{BindSet, Buffer, Thing};
-use crate::admission::{BindingAccess, BindingUse, RuntimeArray, TABLES_GROUP, TABLES_SLOT};
 use crate::device::{BINDING_ALIGNMENT, Pipeline};
 use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuError, GpuId};
+use hotcell_shader::admission::{
+    BindingAccess, BindingUse, RuntimeArray, TABLES_GROUP, TABLES_SLOT,
+};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 

@@ -6,8 +6,8 @@
 
 use super::quota::Quota;
 use crate::device::Room;
-use crate::fuel::{MOST_ALLOWANCE, MOST_FUEL, Pool};
 use hotcell_model::gpu::GpuError;
+use hotcell_shader::fuel::{MOST_ALLOWANCE, MOST_FUEL, Pool};
 
 /// One dispatch, as admission sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

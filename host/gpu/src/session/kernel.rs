@@ -3,16 +3,17 @@
 use super::failure::Failure;
 use super::things::Thing;
 use super::{Checks, Session};
-use crate::admission::{AdmissionLimits, BindingAccess, BindingUse, Refusal, RefusalReason, admit};
 use crate::device::{
     Device, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, HOST_UNIFORM_BUFFERS, PipelineKey,
     Prepared,
 };
-use crate::fuel::{FuelOptions, InstrumentError, Instrumented, instrument};
-use crate::seam::caught;
 use hotcell_model::gpu::{GpuAnswer, GpuError};
-use naga::back::spv;
-use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use hotcell_shader::admission::{
+    AdmissionLimits, BindingAccess, BindingUse, Refusal, RefusalReason, admit,
+};
+use hotcell_shader::fuel::{FuelOptions, InstrumentError, instrument};
+use hotcell_shader::panics::caught;
+use hotcell_shader::translation;
 
 /// Values for `override` constants, by name.
 type Constants = [(String, f64)];
@@ -113,7 +114,7 @@ fn prepare(
             message: error.to_string(),
         }
     })?;
-    check_translates(&instrumented)?;
+    translation::check(&instrumented)?;
     Ok(Prepared {
         workgroup_size: admitted.workgroup_size(),
         bindings: admitted.bindings().to_vec(),
@@ -126,36 +127,6 @@ fn prepare(
         has_finite_loops: true,
         module: instrumented.module,
     })
-}
-
-/// Whether naga's back end gets through a module. What it panics on would panic inside the device, whose state nobody
-/// could vouch for afterwards; here nothing is lost by it.
-fn check_translates(instrumented: &Instrumented) -> Result<(), GpuError> {
-    let options = spv::Options {
-        lang_version: (1, 3),
-        // The places of bindings are the device's to give; the code is the same.
-        fake_missing_bindings: true,
-        bounds_check_policies: BoundsCheckPolicies {
-            index: BoundsCheckPolicy::Restrict,
-            buffer: BoundsCheckPolicy::Restrict,
-            ..BoundsCheckPolicies::default()
-        },
-        ..spv::Options::default()
-    };
-    let point = spv::PipelineOptions {
-        shader_stage: naga::ShaderStage::Compute,
-        entry_point: instrumented.entry.clone(),
-    };
-    let (module, info) = (&instrumented.module, &instrumented.info);
-    match caught(|| spv::write_vec(module, info, &options, Some(&point))) {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(GpuError::Shader {
-            line: 0,
-            column: 0,
-            message: error.to_string(),
-        }),
-        Err(_) => Err(Refusal::of_shader(RefusalReason::BackEnd).into()),
-    }
 }
 
 /// Whether the device has a place for each binding, and those of the host's left.
@@ -220,38 +191,4 @@ fn key(
         text(&value.to_bits().to_string());
     }
     *hasher.finalize().as_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use naga::valid::{Capabilities, ValidationFlags, Validator};
-
-    /// A module as the fuel pass leaves it, and as admission might not.
-    fn instrumented(wgsl: &str) -> Instrumented {
-        let module = naga::front::wgsl::parse_str(wgsl).unwrap();
-        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-        let info = validator.validate(&module).unwrap();
-        Instrumented {
-            module,
-            info,
-            entry: "main".to_owned(),
-            static_fuel: 0,
-            allowance: None,
-            is_counted: false,
-            is_dynamic: false,
-            meter: None,
-        }
-    }
-
-    #[test]
-    fn what_the_back_end_panics_on_is_a_refusal() {
-        let fine = "fn raise(p: ptr<function, u32>) { *p += 1u; }
-            @compute @workgroup_size(1) fn main() { var a: array<u32, 4>; var b = a[1]; raise(&b); }";
-        assert_eq!(check_translates(&instrumented(fine)), Ok(()));
-        // Admission refuses this one by name, since the back end is known to panic on it.
-        let panics = fine.replace("raise(&b)", "raise(&a[1])");
-        let refused = check_translates(&instrumented(&panics)).unwrap_err();
-        assert_eq!(refused, Refusal::of_shader(RefusalReason::BackEnd).into());
-    }
 }

@@ -5,11 +5,11 @@ use super::landing::Destination;
 use super::lane::{Lane, ended};
 use super::quota::Quotas;
 use crate::device::Device;
-use crate::fuel::{
+use hotcell_model::gpu::GpuEnd;
+use hotcell_shader::fuel::{
     METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MeterReading, POOL_BYTES, POOL_SLOT,
     Pool, PoolWords, TERMS_BYTES, TERMS_SLOT, TermWords, read_slot,
 };
-use hotcell_model::gpu::GpuEnd;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 

@@ -1,9 +1,9 @@
 //! A shader as it is: valid, and neither admitted nor metered. Test builds run hostile shaders this way, to show that
 //! the device's bounds, the deadline and the process around it hold by themselves.
 
-use crate::admission::{BindingAccess, BindingUse};
 use crate::device::Prepared;
 use hotcell_model::gpu::GpuError;
+use hotcell_shader::admission::{BindingAccess, BindingUse};
 use naga::valid::{Capabilities, FunctionInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, GlobalVariable, Module, ShaderStage, StorageAccess};
 

@@ -4,12 +4,13 @@
 //! copies both ways and dispatches, with and without a meter, makes them do so.
 
 use super::{Checks, Session, SessionOrder};
-use crate::device::Device;
+use crate::device::{Device, DeviceError};
 use bytes::Bytes;
 use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuStep, Payload};
 use hotcell_model::limit::Limits;
 use hotcell_model::manifest::Weight;
 use hotcell_model::stop::StopSignal;
+use hotcell_shader::panics;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -37,8 +38,20 @@ fn sum(@builtin(global_invocation_id) global: vec3<u32>, @builtin(local_invocati
 /// Ones, of which the device makes the sum.
 const NUMBERS: u32 = 128;
 
+impl Device {
+    /// Does a piece of work of every kind, so that the driver loads and starts whatever it does lazily: a
+    /// compilation, a copy to the device, zeroed memory, a dispatch and a copy back. A panic is caught once, too.
+    ///
+    /// # Errors
+    /// It did not work.
+    pub fn warm_up(self: &Arc<Self>) -> Result<(), DeviceError> {
+        panics::warm_up();
+        try_warm_up(self).map_err(DeviceError::Broken)
+    }
+}
+
 /// Does a piece of work of every kind and checks what comes of it.
-pub(crate) fn warm_up(device: &Arc<Device>) -> Result<(), String> {
+fn try_warm_up(device: &Arc<Device>) -> Result<(), String> {
     let order = SessionOrder {
         limits: Limits::defaults(Weight::Normal),
         deadline: Instant::now() + PATIENCE,

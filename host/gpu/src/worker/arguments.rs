@@ -1,11 +1,12 @@
 //! The settings of a GPU worker that its supervisor chooses before anything hostile is near.
 
-use hotcell_gpu::device::DeviceChoice;
+use hotcell_model::gpu::GpuDevice;
+use hotcell_model::names::UnknownName;
 
 /// What the command line says.
 #[derive(Debug)]
 pub(crate) struct Arguments {
-    pub(crate) device: DeviceChoice,
+    pub(crate) device: GpuDevice,
     /// `RLIMIT_DATA`.
     pub(crate) data_bytes: u64,
 }
@@ -24,22 +25,13 @@ impl Arguments {
         };
         let data_bytes = find("--data-bytes")?;
         Ok(Self {
-            device: device(find("--device")?)?,
+            device: find("--device")?
+                .parse()
+                .map_err(|error: UnknownName| error.to_string())?,
             data_bytes: data_bytes
                 .parse()
                 .map_err(|_| format!("--data-bytes takes a number, not `{data_bytes}`"))?,
         })
-    }
-}
-
-fn device(name: &str) -> Result<DeviceChoice, String> {
-    match name {
-        "any" => Ok(DeviceChoice::Any),
-        "software" => Ok(DeviceChoice::Software),
-        "nothing" => Ok(DeviceChoice::Nothing),
-        _ => Err(format!(
-            "--device takes `any`, `software` or `nothing`, not `{name}`"
-        )),
     }
 }
 
@@ -54,7 +46,7 @@ mod tests {
     #[test]
     fn every_setting_is_needed_and_checked() {
         let arguments = parse("--device software --data-bytes 5").unwrap();
-        assert!(matches!(arguments.device, DeviceChoice::Software));
+        assert!(matches!(arguments.device, GpuDevice::Software));
         assert_eq!(arguments.data_bytes, 5);
         for (line, words) in [
             ("", "--data-bytes is missing"),

@@ -2,10 +2,10 @@
 //! process can stop. The parent in `execution` starts this process and kills it when it has spoken.
 
 use crate::header::{Shader, load};
-use hotcell_gpu::device::{Device, DeviceChoice};
+use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionOrder};
 use hotcell_model::gpu::{
-    GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuError, GpuId, GpuStep, Payload,
+    GpuAnswer, GpuBinding, GpuCommand, GpuDevice, GpuEnd, GpuError, GpuId, GpuStep, Payload,
 };
 use hotcell_model::limit::{Limit, LimitSource, Limits};
 use hotcell_model::manifest::Weight;
@@ -235,7 +235,7 @@ fn one_shader() {
         .iter()
         .find(|shader| shader.name == name)
         .expect("it is in the corpus");
-    let device = Arc::new(Device::open(DeviceChoice::Software).expect("the parent opened one"));
+    let device = Arc::new(Device::open(GpuDevice::Software).expect("the parent opened one"));
     device.warm_up().expect("the parent's did");
     let deadline = environment(DEADLINE)
         .and_then(|text| text.parse().ok())

@@ -1,9 +1,9 @@
 //! Hostile shaders on Mesa's lavapipe, each in a process of its own that is killed in the end.
 
 use crate::child::{CHECKS, DEADLINE, OUTCOME, SHADER};
-use crate::header::{Shader, load};
-use crate::hostile::Expected;
-use hotcell_gpu::device::{Device, DeviceChoice};
+use crate::header::{Expected, Shader, load};
+use hotcell_gpu::device::Device;
+use hotcell_model::gpu::GpuDevice;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -90,7 +90,7 @@ fn run(shader: &Shader, checks: &str, deadline: Duration) -> Outcome {
 /// Whether there is a device to run on. Without one, tests that need it say so and pass, unless
 /// `HOTCELL_REQUIRE_ALL_TESTS` is set.
 fn has_device() -> bool {
-    match Device::open(DeviceChoice::Software) {
+    match Device::open(GpuDevice::Software) {
         Ok(_) => true,
         Err(error) => {
             assert!(

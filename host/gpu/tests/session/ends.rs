@@ -1,8 +1,8 @@
 //! How sessions end before their launch does, and what that leaves behind.
 
 use crate::lab::{Lab, Order, SPIN, dispatch, fill, fresh_software, nothing, run, software};
-use hotcell_gpu::device::{Device, DeviceChoice};
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuId};
+use hotcell_gpu::device::Device;
+use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuDevice, GpuEnd, GpuId};
 use hotcell_model::limit::Limit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -140,7 +140,7 @@ impl AsRef<[u8]> for Trap {
 
 #[test]
 fn a_panic_ends_the_session_and_its_device_and_goes_no_further() {
-    let device = Arc::new(Device::open(DeviceChoice::Nothing).unwrap());
+    let device = Arc::new(Device::open(GpuDevice::Nothing).unwrap());
     let trap = Arc::new(AtomicBool::new(false));
     let order = Order::new().input_of(Box::new(Trap(Arc::clone(&trap))));
     let mut lab = order.begin(&device);

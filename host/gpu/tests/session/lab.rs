@@ -1,10 +1,10 @@
 //! A session with the few words that tests say to it.
 
 use bytes::Bytes;
-use hotcell_gpu::device::{Device, DeviceChoice};
+use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
 use hotcell_model::gpu::{
-    GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuError, GpuId, GpuStep, Payload,
+    GpuAnswer, GpuBinding, GpuCommand, GpuDevice, GpuEnd, GpuError, GpuId, GpuStep, Payload,
 };
 use hotcell_model::limit::{Limit, LimitSource, Limits};
 use hotcell_model::manifest::Weight;
@@ -38,12 +38,12 @@ const _: () = check_send::<Session>();
 /// A device that executes nothing.
 pub(crate) fn nothing() -> Arc<Device> {
     static DEVICE: OnceLock<Arc<Device>> = OnceLock::new();
-    Arc::clone(DEVICE.get_or_init(|| Arc::new(Device::open(DeviceChoice::Nothing).unwrap())))
+    Arc::clone(DEVICE.get_or_init(|| Arc::new(Device::open(GpuDevice::Nothing).unwrap())))
 }
 
 /// Lavapipe, or why there is none: a visible skip, and a failure where none is allowed.
 pub(crate) fn fresh_software() -> Option<Arc<Device>> {
-    match Device::open(DeviceChoice::Software) {
+    match Device::open(GpuDevice::Software) {
         Ok(device) => Some(Arc::new(device)),
         Err(error) => {
             let is_required =

@@ -6,7 +6,7 @@
 
 use crate::isolation::Ran;
 use crate::kept::Kept;
-use hotcell_gpu::device::{Device, DeviceChoice};
+use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuDevice, GpuEnd, GpuLink};
 use hotcell_model::job::Job;
@@ -68,11 +68,7 @@ impl Gpus {
     }
 
     fn open(&self) -> Result<Device, Outcome> {
-        let device = Device::open(match self.choice {
-            GpuDevice::Any => DeviceChoice::Any,
-            GpuDevice::Software => DeviceChoice::Software,
-            GpuDevice::Nothing => DeviceChoice::Nothing,
-        });
+        let device = Device::open(self.choice);
         device.map_err(|error| Outcome {
             reproducible: false,
             ..Outcome::failed(

@@ -1,10 +1,10 @@
 //! Hostile shaders as admission and the fuel pass see them: no device is needed to refuse them.
 
 use crate::generated;
-use crate::header::{Shader, admission_limits, load};
-use hotcell_gpu::admission::{Admitted, Refusal, admit};
-use hotcell_gpu::fuel::{FuelOptions, Instrumented, instrument};
+use crate::header::{Expected, Shader, admission_limits, load};
 use hotcell_model::limit::Limit;
+use hotcell_shader::admission::{Admitted, Refusal, admit};
+use hotcell_shader::fuel::{FuelOptions, Instrumented, instrument};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,53 +12,6 @@ use std::time::{Duration, Instant};
 const BOMB: &str = "HOTCELL_CORPUS_BOMB";
 /// How long one shader may keep admission and the pass busy in an unoptimised build.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How a hostile shader must end with everything on: the value of `expect`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Expected {
-    /// `refused [part of the message]`
-    Refused(String),
-    /// `limit name`: a limit would be passed.
-    Limit(Limit),
-    /// `fuel`: it runs out.
-    Fuel,
-    /// `clamped`: it ends by itself, and leaves nothing but the words of `allowed`.
-    Clamped,
-    /// `ends`: it ends by itself.
-    Ends,
-    /// `contained`: it ends by itself or is refused.
-    Contained,
-}
-
-impl Expected {
-    /// Reads the first line's `expect`.
-    pub(crate) fn of(shader: &Shader) -> Self {
-        let text = shader.field("expect").unwrap_or_default();
-        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-        match word {
-            "refused" => Self::Refused(rest.to_owned()),
-            "limit" => {
-                let limit = Limit::ALL.iter().find(|limit| limit.name() == rest);
-                Self::Limit(*limit.unwrap_or_else(|| panic!("{}: no limit {rest}", shader.name)))
-            }
-            "fuel" => Self::Fuel,
-            "clamped" => Self::Clamped,
-            "ends" => Self::Ends,
-            "contained" => Self::Contained,
-            _ => panic!("{}: unknown expectation {text:?}", shader.name),
-        }
-    }
-
-    /// Whether the shader must be refused before a session hears of it.
-    pub(crate) fn is_refused_at_admission(&self, shader: &Shader) -> bool {
-        match self {
-            _ if shader.field("by") == Some("session") => false,
-            Self::Refused(_) => true,
-            Self::Limit(limit) => !matches!(limit, Limit::GpuFuel | Limit::GpuInvocations),
-            _ => false,
-        }
-    }
-}
 
 fn admit_shader(shader: &Shader) -> Result<Admitted, Refusal> {
     admit(

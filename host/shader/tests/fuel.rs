@@ -1,7 +1,7 @@
 //! The fuel pass without a device: what it makes is valid, reads back as WGSL, and charges what it should.
 
-use hotcell_gpu::admission::{AdmissionLimits, Admitted, admit};
-use hotcell_gpu::fuel::{FuelOptions, InstrumentError, Instrumented, MeterBinding, instrument};
+use hotcell_shader::admission::{AdmissionLimits, Admitted, admit};
+use hotcell_shader::fuel::{FuelOptions, InstrumentError, Instrumented, MeterBinding, instrument};
 use naga::back::wgsl::{WriterFlags, write_string};
 
 fn admitted(wgsl: &str) -> Admitted {

@@ -5,17 +5,18 @@
 
 use std::any::Any;
 use std::cell::Cell;
-#[cfg(feature = "device")]
-use std::panic::resume_unwind;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Does `work`; the words of its panic where it panicked.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// Does `work`.
+///
+/// # Errors
+/// The words of its panic where it panicked.
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     hush();
     DEPTH.set(DEPTH.get() + 1);
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -24,8 +25,7 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// Catches a panic that is none, so that what unwinding does for the first time is done.
-#[cfg(feature = "device")]
-pub(crate) fn warm_up() {
+pub fn warm_up() {
     // Nothing went wrong.
     let _ = caught(|| resume_unwind(Box::new(())));
 }

@@ -1,10 +1,10 @@
 //! What a shader may be made of, and what is kept of it.
 
 use crate::{LIMITS, assert_refused, shader, try_admit};
-use hotcell_gpu::admission::{
+use hotcell_model::gpu::GpuError;
+use hotcell_shader::admission::{
     AdmissionLimits, BindingAccess, BindingUse, RefusalReason, RuntimeArray, admit,
 };
-use hotcell_model::gpu::GpuError;
 
 #[test]
 fn what_is_not_offered_is_refused() {

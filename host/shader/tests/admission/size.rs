@@ -1,9 +1,9 @@
 //! Shaders that are too much: each would take minutes, gigabytes or the stack if it were not bounded first.
 
 use crate::{LIMITS, assert_refused, shader, try_admit};
-use hotcell_gpu::admission::{AdmissionLimits, RefusalReason, admit};
 use hotcell_model::gpu::GpuError;
 use hotcell_model::limit::Limit;
+use hotcell_shader::admission::{AdmissionLimits, RefusalReason, admit};
 
 /// What is counted on the module as a whole.
 const UNPLACED: [&str; 3] = [

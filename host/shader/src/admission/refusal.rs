@@ -115,7 +115,7 @@ pub enum RefusalReason {
 
 impl Refusal {
     /// A refusal of the shader as a whole.
-    pub(crate) fn of_shader(reason: RefusalReason) -> Self {
+    pub fn of_shader(reason: RefusalReason) -> Self {
         Self {
             line: 0,
             column: 0,

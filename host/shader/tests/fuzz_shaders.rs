@@ -9,8 +9,8 @@
 mod header;
 
 use header::{Shader, admission_limits, load};
-use hotcell_gpu::admission::admit;
-use hotcell_gpu::fuel::{FuelOptions, InstrumentError, instrument};
+use hotcell_shader::admission::admit;
+use hotcell_shader::fuel::{FuelOptions, InstrumentError, instrument};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};

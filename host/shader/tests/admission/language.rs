@@ -2,7 +2,7 @@
 //! guide (`docs/gpu.md`, *WGSL that is not accepted*) has a row for each.
 
 use crate::{LIMITS, assert_refused, shader, try_admit};
-use hotcell_gpu::admission::{AdmissionLimits, admit};
+use hotcell_shader::admission::{AdmissionLimits, admit};
 
 #[track_caller]
 fn assert_admitted(wgsl: &str) {

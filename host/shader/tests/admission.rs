@@ -1,6 +1,6 @@
 //! What is admitted and what is not: tables of small shaders.
 
-use hotcell_gpu::admission::{AdmissionLimits, Admitted, Refusal, admit};
+use hotcell_shader::admission::{AdmissionLimits, Admitted, Refusal, admit};
 
 mod admission {
     mod language;

@@ -1,8 +1,8 @@
 //! Honest shaders must be admitted, but for those of [`EXPECTED_REFUSALS`].
 
 use crate::header::{Shader, admission_limits, load};
-use hotcell_gpu::admission::{Admitted, admit};
-use hotcell_gpu::fuel::{FuelOptions, instrument};
+use hotcell_shader::admission::{Admitted, admit};
+use hotcell_shader::fuel::{FuelOptions, instrument};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 /// Honest shaders that admission refuses all the same, with the reason. At most one in fifty.

@@ -4,7 +4,7 @@ use super::place::Source;
 use super::refusal::{Refusal, RefusalReason};
 use super::text::assertions;
 use super::{pointers, returns};
-use crate::seam::caught;
+use crate::panics::caught;
 use naga::back::pipeline_constants::{PipelineConstantError, process_overrides};
 use naga::compact::{KeepUnused, compact};
 use naga::front::wgsl::{Frontend, Options};

@@ -1,7 +1,7 @@
 //! Barriers and their kin: where they may stand.
 
 use crate::{assert_refused, shader, try_admit};
-use hotcell_gpu::admission::FunctionId;
+use hotcell_shader::admission::FunctionId;
 
 const BARRIER: &str = "workgroupBarrier()";
 

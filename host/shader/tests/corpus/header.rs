@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `entry` | entry points, separated by blanks |
 //! | `constants` | values of `override` constants, as `NAME=value`, separated by blanks |
-//! | `expect` | how a hostile shader must end with everything on, see `hostile::Expected` |
+//! | `expect` | how a hostile shader must end with everything on, see [`Expected`] |
 //! | `by` | `session` where the refusal is the session's and not that of admission |
 //! | `unchecked` | how it must end under containment alone: `timeout`, `ends`, `ends or timeout` or `any`; `none`: it is not run |
 //! | `workgroups` | along x, y and z |
@@ -12,9 +12,9 @@
 //! | `allowed` | the words that a clamped shader may leave in its output |
 //! | `alias` | `yes` where one buffer stands at all bindings |
 
-use hotcell_gpu::admission::AdmissionLimits;
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::manifest::Weight;
+use hotcell_shader::admission::AdmissionLimits;
 use std::path::PathBuf;
 
 /// A shader of the corpus.
@@ -83,10 +83,57 @@ impl Shader {
     }
 }
 
-/// The shaders of a folder under `tests/shaders`, in order of their names.
+/// How a hostile shader must end with everything on: the value of `expect`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// `refused [part of the message]`
+    Refused(String),
+    /// `limit name`: a limit would be passed.
+    Limit(Limit),
+    /// `fuel`: it runs out.
+    Fuel,
+    /// `clamped`: it ends by itself, and leaves nothing but the words of `allowed`.
+    Clamped,
+    /// `ends`: it ends by itself.
+    Ends,
+    /// `contained`: it ends by itself or is refused.
+    Contained,
+}
+
+impl Expected {
+    /// Reads the first line's `expect`.
+    pub(crate) fn of(shader: &Shader) -> Self {
+        let text = shader.field("expect").unwrap_or_default();
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+        match word {
+            "refused" => Self::Refused(rest.to_owned()),
+            "limit" => {
+                let limit = Limit::ALL.iter().find(|limit| limit.name() == rest);
+                Self::Limit(*limit.unwrap_or_else(|| panic!("{}: no limit {rest}", shader.name)))
+            }
+            "fuel" => Self::Fuel,
+            "clamped" => Self::Clamped,
+            "ends" => Self::Ends,
+            "contained" => Self::Contained,
+            _ => panic!("{}: unknown expectation {text:?}", shader.name),
+        }
+    }
+
+    /// Whether the shader must be refused before a session hears of it.
+    pub(crate) fn is_refused_at_admission(&self, shader: &Shader) -> bool {
+        match self {
+            _ if shader.field("by") == Some("session") => false,
+            Self::Refused(_) => true,
+            Self::Limit(limit) => !matches!(limit, Limit::GpuFuel | Limit::GpuInvocations),
+            _ => false,
+        }
+    }
+}
+
+/// The shaders of a folder under `host/shader/tests/shaders`, in order of their names.
 pub(crate) fn load(folder: &str) -> Vec<Shader> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/shaders")
+        .join("../shader/tests/shaders")
         .join(folder);
     let entries = std::fs::read_dir(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     let mut shaders: Vec<_> = entries
