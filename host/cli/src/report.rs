@@ -114,11 +114,11 @@ mod tests {
             ("{}", "no report of hotcell"),
             (r#"{"schema": "1", "run_id": ""}"#, "no report of hotcell"),
             (
-                r#"{"schema": 2, "run_id": ""}"#,
-                "schema 2, and this hotcell reads schema 1",
+                r#"{"schema": 1, "run_id": ""}"#,
+                "schema 1, and this hotcell reads schema 2",
             ),
             (
-                r#"{"schema": 1, "run_id": "x"}"#,
+                r#"{"schema": 2, "run_id": "x"}"#,
                 "another version or changed",
             ),
         ] {
