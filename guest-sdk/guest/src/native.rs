@@ -1,8 +1,8 @@
 //! The native shim: kernels run on the caller's own memory, without Wasm and without copies.
 //!
-//! `export!` gives a native build of a kernel crate two C symbols, so that a shared library of it
-//! can be loaded and called: [`LAUNCH_SYMBOL`] and [`MANIFEST_SYMBOL`]. [`Launch`] is the same in
-//! safe Rust, for tests.
+//! [`Launch`] runs an entry in safe Rust, for tests. With the feature `symbols` a native build of a kernel
+//! crate has two C symbols, so that a shared library of it can be loaded and called: [`LAUNCH_SYMBOL`] and
+//! [`MANIFEST_SYMBOL`].
 //!
 //! ```text
 //! int32_t hotcell_native_launch(const struct Request *request);   /* Request, Bytes: repr(C) below */
