@@ -1,12 +1,14 @@
 //! `cargo xtask check`: what can be said without running the code.
 
-use crate::process::{cargo, run};
+use crate::circles;
+use crate::process::{cargo, root, run};
 use anyhow::Result;
 
-/// Formatting, lints, documentation, and the licences and sources of dependencies.
+/// Imports between rooms, formatting, lints, documentation, and the licences and sources of dependencies.
 ///
 /// In the release profile throughout: what is checked is what is built.
 pub(crate) fn check() -> Result<()> {
+    circles::check(root())?;
     run(cargo().args(["fmt", "--all", "--check"]))?;
     run(cargo().args([
         "clippy",

@@ -3,6 +3,7 @@
 mod attack;
 mod bench;
 mod check;
+mod circles;
 mod demo;
 mod install;
 mod kernels;

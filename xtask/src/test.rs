@@ -30,6 +30,13 @@ impl TestChore {
             examples.args(["--exclude", &kernel]);
         }
         run(examples.arg("--").args(&self.arguments))?;
+        // The C symbols of native twins, which no other build of the workspace has.
+        let mut symbols = cargo();
+        symbols.args(["test", "--release", "--locked", "--package"]);
+        symbols.args(["hotcell-guest", "--features", "hotcell-guest/symbols"]);
+        run(symbols
+            .args(["--test", "symbols", "--"])
+            .args(&self.arguments))?;
         // GPU sessions without their checks: containment alone must hold. All else is as it was built.
         let mut unchecked = cargo();
         unchecked.args(test(&["--features", "hotcell-gpu/unchecked"]));

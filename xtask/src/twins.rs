@@ -64,6 +64,8 @@ fn build(name: &str, host: &str, flags: &str) -> Result<PathBuf> {
         "--lib",
         "--crate-type",
         "cdylib",
+        "--features",
+        "hotcell-guest/symbols",
     ]);
     cargo
         .args(["--release", "--locked", "--target", host])

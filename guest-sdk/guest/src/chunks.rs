@@ -1,11 +1,10 @@
 //! Arrays that a kernel does not hold whole: [`Chunks`] to read, [`ChunksMut`] to write by ranges and
-//! [`ChunksInOut`] for both, and [`Chunk`], the part of a split launch that an instance computes.
+//! [`ChunksInOut`] for both.
 //!
 //! In a component the ranges come from the host, one call each; natively they come from a slice.
 
-use crate::entry::LaunchError;
-use crate::launch::{ReadArray, WriteArray};
-use crate::raw::{self, Block, Element};
+use crate::element::{Block, Element, bytes_of};
+use crate::host::{ReadArray, WriteArray};
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -13,59 +12,6 @@ use std::ops::Range;
 mod inout;
 
 pub use inout::{ChunksInOut, Exchange};
-
-/// Which part of the split dimension this instance computes.
-///
-/// Where a launch is not split, `start` is 0 and `len` equals `total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chunk {
-    /// The first index of this part.
-    pub start: usize,
-    /// The number of indices in this part: the split dimension's extent in this instance.
-    pub len: usize,
-    /// The extent of the split dimension over the whole launch.
-    pub total: usize,
-}
-
-impl Chunk {
-    /// The whole of a dimension of `total` elements.
-    pub const fn whole(total: usize) -> Self {
-        Self {
-            start: 0,
-            len: total,
-            total,
-        }
-    }
-
-    /// How many indices come before this part in an input with a halo of `rows`: the index `i` of this
-    /// part is `chunk.before(rows) + i` there. Fewer than `rows` at the beginning of the whole.
-    pub const fn before(&self, rows: usize) -> usize {
-        smaller(self.start, rows)
-    }
-
-    /// How many indices come after this part in an input with a halo of `rows`: fewer at the end of
-    /// the whole.
-    pub const fn after(&self, rows: usize) -> usize {
-        let end = self.start.saturating_add(self.len);
-        smaller(self.total.saturating_sub(end), rows)
-    }
-
-    /// From the WIT's start, length and total.
-    pub(crate) fn from_u64(parts: [u64; 3]) -> Result<Self, LaunchError> {
-        match parts.map(usize::try_from) {
-            [Ok(start), Ok(len), Ok(total)] => Ok(Self { start, len, total }),
-            _ => Err(LaunchError::bad_argument(
-                "chunk",
-                "it does not fit this machine's integers",
-            )),
-        }
-    }
-}
-
-/// `min`, which is not const.
-const fn smaller(a: usize, b: usize) -> usize {
-    if a < b { a } else { b }
-}
 
 /// A streamed input of any element type: what [`Chunks`] gives a type.
 #[derive(Clone, Copy)]
@@ -132,7 +78,7 @@ pub struct Chunks<'a, T> {
 impl<'a, T: Element> Chunks<'a, T> {
     /// Reads from a slice: for native tests and callers.
     pub fn from_slice(elements: &'a [T]) -> Self {
-        let bytes = raw::bytes_of(elements);
+        let bytes = bytes_of(elements);
         Self::from_reader(Reader::from_bytes("chunks", elements.len(), bytes))
     }
 
@@ -283,7 +229,7 @@ impl<'a> Writer<'a> {
     #[track_caller]
     fn write<T: Element>(&mut self, range: Range<usize>, elements: &[T]) {
         check_range(self.name, &range, self.len_elements);
-        let bytes = raw::bytes_of(elements);
+        let bytes = bytes_of(elements);
         match &mut self.target {
             Target::Bytes(all) => all[byte_range::<T>(&range)].copy_from_slice(bytes),
             Target::Host(host) => host.write(offset_bytes(range.start, size_of::<T>()), bytes),

@@ -6,8 +6,10 @@ use crate::bindings::exports::hotcell::kernel::entries::{
 };
 use crate::bindings::hotcell::kernel::arrays::{Input, Output};
 use crate::bindings::hotcell::kernel::failure;
-use crate::entry::{Entry, LaunchError, Scalar};
-use crate::launch::{self, Arguments, ReadArray, WriteArray};
+use crate::entry::{Entry, Scalar};
+use crate::error::LaunchError;
+use crate::host::{ReadArray, WriteArray};
+use crate::launch::{self, Arguments};
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 

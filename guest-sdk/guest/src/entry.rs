@@ -1,7 +1,8 @@
 //! What the macro tells the SDK of a kernel: its parameters, and the function that runs it.
 
-use crate::chunks::Chunk;
-use crate::raw::{Element, Slot};
+use crate::chunk::Chunk;
+use crate::element::Element;
+use crate::error::LaunchError;
 use std::fmt;
 
 /// One kernel of a component, as `#[kernel]` describes it.
@@ -26,6 +27,41 @@ pub struct Halo {
 /// A kernel's function behind one type: extents in the order of `dims`, then of the rows of each of
 /// `halos`, a slot for each of `params`, and where its error message goes.
 pub type Call = unsafe fn(&[usize], &[Slot], &mut Option<String>);
+
+/// One parameter's value on its way into a kernel: a scalar's bits or an address.
+#[derive(Clone, Copy, Debug)]
+pub enum Slot {
+    /// A scalar, widened to 64 bits as [`Scalar`] says.
+    Bits(u64),
+    /// An array's first element, or a [`Chunk`], or the `Reader`, `Writer` or `Exchange` of a stream.
+    Address(*mut u8),
+}
+
+impl Slot {
+    /// The scalar's bits.
+    ///
+    /// # Panics
+    /// If this is an address: the macro describes each parameter once, so it is not.
+    #[inline]
+    pub fn bits(self) -> u64 {
+        match self {
+            Self::Bits(bits) => bits,
+            Self::Address(_) => panic!("an array where the kernel takes a scalar"),
+        }
+    }
+
+    /// The address.
+    ///
+    /// # Panics
+    /// If this is a scalar, as for [`bits`](Self::bits).
+    #[inline]
+    pub fn address<T>(self) -> *mut T {
+        match self {
+            Self::Address(address) => address.cast(),
+            Self::Bits(_) => panic!("a scalar where the kernel takes an array"),
+        }
+    }
+}
 
 /// One parameter of a kernel that needs a slot, in the function's order. Parameters that receive a
 /// dimension's extent need none.
@@ -380,43 +416,6 @@ impl ArrayParam {
         Err(LaunchError::bad_argument(self.name, reason))
     }
 }
-
-/// How a kernel declines a launch; the WIT's `kernel-error`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LaunchError {
-    /// There is no entry of that name.
-    UnknownEntry(String),
-    /// An argument is not what the entry needs.
-    BadArgument {
-        /// The parameter's or dimension's name.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The kernel ran and failed, in its own words.
-    Failed(String),
-}
-
-impl LaunchError {
-    pub(crate) fn bad_argument(name: &str, reason: impl Into<String>) -> Self {
-        Self::BadArgument {
-            name: name.to_owned(),
-            reason: reason.into(),
-        }
-    }
-}
-
-impl fmt::Display for LaunchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownEntry(name) => write!(f, "no entry `{name}`"),
-            Self::BadArgument { name, reason } => write!(f, "argument `{name}`: {reason}"),
-            Self::Failed(message) => write!(f, "the kernel failed: {message}"),
-        }
-    }
-}
-
-impl std::error::Error for LaunchError {}
 
 /// The entry of that name.
 pub(crate) fn find<'e>(entries: &[&'e Entry], name: &str) -> Result<&'e Entry, LaunchError> {

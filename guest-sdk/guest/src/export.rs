@@ -51,12 +51,19 @@ pub fn failure(result: impl KernelResult) -> Option<String> {
     result.failure()
 }
 
-/// The component's export: implements the WIT's `entries` for the kernels.
+/// The component's manifest and its export, which implements the WIT's `entries` for the kernels.
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_component {
-    ($entries:ident, $manifest:ident) => {
+macro_rules! __export {
+    ($entries:ident, $records:expr) => {
+        const RECORDS: &[&[u8]] = $records;
+
+        #[used]
+        #[unsafe(link_section = "hotcell:manifest")]
+        static MANIFEST: [u8; $crate::__private::total_len(RECORDS)] =
+            $crate::__private::concat(RECORDS);
+
         struct Component;
 
         impl $crate::__private::bindings::exports::hotcell::kernel::entries::Guest for Component {
@@ -77,11 +84,16 @@ macro_rules! __export_component {
 }
 
 /// The shared library's symbols: see [`native`](crate::native).
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "symbols", not(target_arch = "wasm32")))]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_component {
-    ($entries:ident, $manifest:ident) => {
+macro_rules! __export {
+    ($entries:ident, $records:expr) => {
+        const RECORDS: &[&[u8]] = $records;
+
+        static MANIFEST: [u8; $crate::__private::total_len(RECORDS)] =
+            $crate::__private::concat(RECORDS);
+
         /// Runs an entry; a `hotcell_guest::native::LaunchFn`.
         #[unsafe(no_mangle)]
         unsafe extern "C" fn hotcell_native_launch(
@@ -94,7 +106,15 @@ macro_rules! __export_component {
         /// The manifest; a `hotcell_guest::native::ManifestFn`.
         #[unsafe(no_mangle)]
         extern "C" fn hotcell_native_manifest() -> $crate::__private::Bytes {
-            $crate::__private::Bytes::of(&$manifest)
+            $crate::__private::Bytes::of(&MANIFEST)
         }
     };
+}
+
+/// Nothing: natively the entries are all that there is.
+#[cfg(not(any(feature = "symbols", target_arch = "wasm32")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    ($entries:ident, $records:expr) => {};
 }

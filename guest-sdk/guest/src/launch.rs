@@ -4,43 +4,19 @@
 //! with one call and given back; then the kernel runs; then, only if it succeeded, every output is
 //! written with one call. So what the host sees between the last input that it gets back and the first
 //! write is the kernel's own work.
-//! Nothing here knows Wasm: the host stands behind two traits, and the tests put their own there.
+//! Nothing here knows Wasm: the host stands behind the traits of `host`.
 
 #![cfg_attr(
     not(any(target_arch = "wasm32", test)),
     expect(dead_code, reason = "natively only the tests launch through a host")
 )]
 
-use crate::chunks::{Chunk, Exchange, Reader, Writer};
-use crate::entry::{
-    Access, ArrayParam, Entry, LaunchError, Param, Scalar, ScalarKind, check_names, find,
-};
+use crate::chunk::Chunk;
+use crate::chunks::{Exchange, Reader, Writer};
+use crate::entry::{Access, ArrayParam, Entry, Param, Scalar, ScalarKind, check_names, find};
+use crate::error::LaunchError;
+use crate::host::{ReadArray, WriteArray};
 use crate::raw::{self, Held};
-
-/// A host-owned array to read.
-pub(crate) trait ReadArray {
-    /// Its size in bytes.
-    fn size_bytes(&self) -> u64;
-    /// The bytes of a range that lies inside it.
-    fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8>;
-    /// Gives the array back to the host: it will not be read again.
-    fn release(&self);
-    /// The component's handle of the array, until it is given back.
-    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    fn handle(&self)
-    -> std::cell::Ref<'_, Option<crate::bindings::hotcell::kernel::arrays::Input>>;
-}
-
-/// A host-owned array to write.
-pub(crate) trait WriteArray {
-    /// Its size in bytes.
-    fn size_bytes(&self) -> u64;
-    /// Replaces the bytes of a range that lies inside it.
-    fn write(&self, offset_bytes: u64, bytes: &[u8]);
-    /// The component's handle of the array.
-    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    fn handle(&self) -> &crate::bindings::hotcell::kernel::arrays::Output;
-}
 
 /// What the host passes to a launch; lists by name, in any order.
 pub(crate) struct Arguments<'a> {

@@ -103,15 +103,19 @@ extern crate self as hotcell_guest;
 #[doc(hidden)]
 pub mod bindings;
 mod capabilities;
+mod chunk;
 mod chunks;
 mod complex;
 #[cfg(target_arch = "wasm32")]
 mod component;
+mod element;
 mod entry;
+mod error;
 mod export;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod half;
+mod host;
 mod launch;
 pub mod math;
 pub mod native;
@@ -119,11 +123,12 @@ mod raw;
 mod view;
 
 pub use capabilities::{clock, control, log, random};
-pub use chunks::{Blocks, Chunk, Chunks, ChunksInOut, ChunksMut};
+pub use chunk::Chunk;
+pub use chunks::{Blocks, Chunks, ChunksInOut, ChunksMut};
 pub use complex::Complex;
+pub use element::{Block, Element};
 pub use half::{Bf16, F16};
 pub use hotcell_guest_macros::{export, kernel};
-pub use raw::{Block, Element};
 pub use view::{View, View1, View2, View3, View4, ViewMut, ViewMut1, ViewMut2, ViewMut3, ViewMut4};
 
 /// Everything that kernels commonly use.
@@ -142,13 +147,11 @@ pub mod __private {
     pub use crate::chunks::{Exchange, Reader, Writer};
     #[cfg(target_arch = "wasm32")]
     pub use crate::component::launch;
+    pub use crate::element::Element;
     pub use crate::entry::{
-        Access, ArrayParam, Call, Entry, Extent, Halo, Param, ScalarKind, ScalarType,
+        Access, ArrayParam, Call, Entry, Extent, Halo, Param, ScalarKind, ScalarType, Slot,
     };
     pub use crate::export::{concat, failure, total_len};
-    pub use crate::native::{Bytes, Request};
-    pub use crate::raw::{
-        Element, Slot, chunks, chunks_inout, chunks_mut, launch_native, slice, slice_mut, view,
-        view_mut,
-    };
+    pub use crate::native::{Bytes, Request, launch_native};
+    pub use crate::raw::{chunks, chunks_inout, chunks_mut, slice, slice_mut, view, view_mut};
 }

@@ -1,92 +1,28 @@
 //! The native shim: kernels run on the caller's own memory, without Wasm and without copies.
 //!
-//! `export!` gives a native build of a kernel crate two C symbols, so that a shared library of it
-//! can be loaded and called: [`LAUNCH_SYMBOL`] and [`MANIFEST_SYMBOL`]. [`Launch`] is the same in
-//! safe Rust, for tests.
+//! [`Launch`] runs an entry in safe Rust, for tests. With the feature `symbols` a native build of a kernel
+//! crate has two C symbols, so that a shared library of it can be loaded and called: [`LAUNCH_SYMBOL`] and
+//! [`MANIFEST_SYMBOL`].
 //!
 //! ```text
 //! int32_t hotcell_native_launch(const struct Request *request);   /* Request, Bytes: repr(C) below */
 //! struct Bytes hotcell_native_manifest(void);                     /* the records, never freed */
 //! ```
 
-use crate::chunks::{Chunk, Exchange, Reader, Writer};
+use crate::chunk::Chunk;
+use crate::chunks::{Exchange, Reader, Writer};
+use crate::element::Element;
 use crate::entry::{Access, ArrayParam, Param, find};
-use crate::raw::{self, Element, Held, Lent};
+use crate::raw::{self, Held, Lent};
 
-pub use crate::entry::{Entry, LaunchError, Scalar, ScalarKind, ScalarType};
+mod symbols;
 
-/// The name of the C symbol that runs an entry, of type [`LaunchFn`].
-pub const LAUNCH_SYMBOL: &str = "hotcell_native_launch";
-/// The name of the C symbol that returns the manifest's records, of type [`ManifestFn`].
-pub const MANIFEST_SYMBOL: &str = "hotcell_native_manifest";
-
-/// The type of [`LAUNCH_SYMBOL`]; returns [`OK`] or one of the codes beside it.
-///
-/// # Safety
-/// The request is as [`Request`] says.
-pub type LaunchFn = unsafe extern "C" fn(request: *const Request) -> i32;
-/// The type of [`MANIFEST_SYMBOL`].
-pub type ManifestFn = extern "C" fn() -> Bytes;
-
-/// The kernel ran to its end.
-pub const OK: i32 = 0;
-/// No entry of that name.
-pub const UNKNOWN_ENTRY: i32 = 1;
-/// An argument does not fit; the message is on standard error.
-pub const BAD_ARGUMENT: i32 = 2;
-/// The kernel returned an error; the message is on standard error.
-pub const FAILED: i32 = 3;
-/// The kernel panicked; the message is on standard error.
-pub const PANICKED: i32 = 4;
-
-/// Bytes owned by someone else. `len` 0 with any `ptr` is empty.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Bytes {
-    /// The first byte.
-    pub ptr: *const u8,
-    /// How many there are.
-    pub len: usize,
-}
-
-/// One array of a [`Request`]. An in-out array is one of these.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct NativeArray {
-    /// The first element; aligned to 16 bytes unless `len_bytes` is 0.
-    pub ptr: *mut u8,
-    /// The array's size in bytes.
-    pub len_bytes: usize,
-}
-
-/// One launch, as a C caller lays it out. Everything it points to stays the caller's.
-///
-/// Arrays that the kernel writes overlap no other array; all arrays are initialised, and an output
-/// that must start as zeros, as it does in a component, is zeroed by the caller.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct Request {
-    /// The entry's name, UTF-8.
-    pub entry: Bytes,
-    /// The extents of the dimensions, in their order of first appearance in the signature.
-    pub dims: *const u64,
-    /// How many there are.
-    pub dims_len: usize,
-    /// The scalars in the manifest's order, as [`Scalar::to_bits`] writes them.
-    pub scalars: *const u64,
-    /// How many there are.
-    pub scalars_len: usize,
-    /// The arrays in the manifest's order.
-    pub arrays: *const NativeArray,
-    /// How many there are.
-    pub arrays_len: usize,
-    /// The first index of the part to compute; 0 for the whole.
-    pub chunk_start: u64,
-    /// The number of indices in the part.
-    pub chunk_len: u64,
-    /// The number of indices over the whole launch.
-    pub chunk_total: u64,
-}
+pub use crate::entry::{Entry, Scalar, ScalarKind, ScalarType};
+pub use crate::error::LaunchError;
+pub use symbols::{
+    BAD_ARGUMENT, Bytes, FAILED, LAUNCH_SYMBOL, LaunchFn, MANIFEST_SYMBOL, ManifestFn, NativeArray,
+    OK, PANICKED, Request, UNKNOWN_ENTRY, launch_native,
+};
 
 /// A launch on Rust slices; dimensions, scalars and arrays each in the manifest's order.
 ///
@@ -260,33 +196,6 @@ fn stream<'a>(array: &ArrayParam, held: Held<'a>, dims: &[usize]) -> Result<Held
         }
         other => other,
     })
-}
-
-/// Runs a launch for a C caller: messages go to standard error, panics stop here.
-pub(crate) fn report(launch: impl FnOnce() -> Result<(), LaunchError>) -> i32 {
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(launch));
-    let Ok(result) = result else {
-        return PANICKED;
-    };
-    let Err(error) = result else {
-        return OK;
-    };
-    eprintln!("hotcell: {error}");
-    match error {
-        LaunchError::UnknownEntry(_) => UNKNOWN_ENTRY,
-        LaunchError::BadArgument { .. } => BAD_ARGUMENT,
-        LaunchError::Failed(_) => FAILED,
-    }
-}
-
-impl Bytes {
-    /// Bytes that are never freed.
-    pub const fn of(bytes: &'static [u8]) -> Self {
-        Self {
-            ptr: bytes.as_ptr(),
-            len: bytes.len(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,22 +1,16 @@
-//! All of this crate's `unsafe`: the allocator, casts between bytes and elements, and the pointers
-//! that stand between a launch and a kernel's function.
+//! The allocator, and the pointers that stand between a launch and a kernel's function.
 //!
-//! The invariants are few. [`Element`] types have no padding and accept every bit pattern that
-//! [`first_invalid`] lets through. A [`Slot`]'s address is non-null, aligned for the parameter's
-//! element and covers what the parameter's shape and the launch's dimensions say: [`call`] checks that
-//! before it runs an [`Entry`].
+//! The invariant: a [`Slot`]'s address is non-null, aligned for the parameter's element and covers what the
+//! parameter's shape and the launch's dimensions say: [`call`] checks that before it runs an [`Entry`].
 
-use crate::chunks::{Chunk, Chunks, ChunksInOut, ChunksMut, Exchange, Reader, Writer};
-use crate::complex::Complex;
-use crate::entry::{Access, ArrayParam, Entry, LaunchError, Param, find};
-use crate::half::{Bf16, F16};
-use crate::native::{self, NativeArray, Request};
+use crate::chunk::Chunk;
+use crate::chunks::{Chunks, ChunksInOut, ChunksMut, Exchange, Reader, Writer};
+use crate::element::{Element, bytes_of, first_invalid};
+use crate::entry::{Access, ArrayParam, Entry, Param, Slot};
+use crate::error::LaunchError;
 use crate::view::{View, ViewMut};
 #[cfg(any(target_arch = "wasm32", test))]
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::borrow::Cow;
-use std::marker::PhantomData;
-use std::ops::Deref;
 
 /// The alignment of every block in a component's memory, in bytes: one `v128`.
 pub(crate) const BLOCK_ALIGN: usize = 16;
@@ -66,98 +60,6 @@ unsafe impl GlobalAlloc for AlignedSystem {
     }
 }
 
-/// An element type of arrays: one of the manifest's dtypes.
-///
-/// # Safety
-/// The type has no padding, no destructor and no interior mutability, its little-endian bytes are
-/// the dtype's, and every bit pattern is a value, except that where [`IS_BOOL`](Self::IS_BOOL)
-/// only the bytes 0 and 1 are.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no element type of arrays",
-    label = "not one of the SDK's element types"
-)]
-pub unsafe trait Element: Copy + Default + Send + Sync + 'static {
-    /// The dtype's name in the manifest.
-    const DTYPE: &'static str;
-    /// Whether bytes must be checked before they are viewed as this type.
-    const IS_BOOL: bool = false;
-}
-
-macro_rules! element {
-    ($($type:ty => $dtype:literal),* $(,)?) => {$(
-        // SAFETY: a number, or a pair of equal numbers, without padding; all bit patterns are values.
-        unsafe impl Element for $type {
-            const DTYPE: &'static str = $dtype;
-        }
-    )*};
-}
-
-element! {
-    i8 => "i8", i16 => "i16", i32 => "i32", i64 => "i64",
-    u8 => "u8", u16 => "u16", u32 => "u32", u64 => "u64",
-    F16 => "f16", Bf16 => "bf16", f32 => "f32", f64 => "f64",
-    Complex<f32> => "complex64", Complex<f64> => "complex128",
-}
-
-// SAFETY: one byte, of which 0 and 1 are values, and `IS_BOOL` says so.
-unsafe impl Element for bool {
-    const DTYPE: &'static str = "bool";
-    const IS_BOOL: bool = true;
-}
-
-/// The position of the first byte that is no `bool`.
-pub(crate) fn first_invalid(bytes: &[u8]) -> Option<usize> {
-    // The fold vectorises; the search runs only where there is something to find.
-    let all = bytes.iter().fold(0, |all, byte| all | byte);
-    if all <= 1 {
-        return None;
-    }
-    bytes.iter().position(|&byte| byte > 1)
-}
-
-/// A range of a streamed input: a slice of elements that owns its bytes where they came from the host.
-#[derive(Clone, Debug)]
-pub struct Block<'a, T> {
-    /// Checked by `new` to be whole, aligned and valid elements, and never changed.
-    bytes: Cow<'a, [u8]>,
-    element: PhantomData<T>,
-}
-
-impl<'a, T: Element> Block<'a, T> {
-    /// Views bytes as elements, or `None` where they do not start on an element's alignment, do not
-    /// end on a whole element, or hold what is no value of `T`.
-    pub(crate) fn new(bytes: Cow<'a, [u8]>) -> Option<Self> {
-        let aligned = bytes.is_empty() || bytes.as_ptr().cast::<T>().is_aligned();
-        let whole = bytes.len().is_multiple_of(size_of::<T>());
-        let valid = !T::IS_BOOL || first_invalid(&bytes).is_none();
-        (aligned && whole && valid).then_some(Self {
-            bytes,
-            element: PhantomData,
-        })
-    }
-}
-
-impl<T: Element> Deref for Block<'_, T> {
-    type Target = [T];
-
-    #[inline]
-    fn deref(&self) -> &[T] {
-        if self.bytes.is_empty() {
-            return &[];
-        }
-        let len = self.bytes.len() / size_of::<T>();
-        // SAFETY: `new` checked alignment, wholeness and, where `Element` asks for it, values. The
-        // bytes cannot have moved or changed since: a `Vec`'s block moves only when it is resized.
-        unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().cast(), len) }
-    }
-}
-
-/// The bytes of elements.
-pub(crate) fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
-    // SAFETY: `Element` types have no padding, so every byte is initialised.
-    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
-}
-
 /// A Rust caller's slice, ready for a parameter of the same dtype.
 pub(crate) struct Lent<'a> {
     dtype: &'static str,
@@ -193,41 +95,6 @@ impl<'a> Lent<'a> {
             self.dtype, param.dtype
         );
         Err(LaunchError::bad_argument(param.name, reason))
-    }
-}
-
-/// One parameter's value on its way into a kernel: a scalar's bits or an address.
-#[derive(Clone, Copy, Debug)]
-pub enum Slot {
-    /// A scalar, widened to 64 bits as [`Scalar`](crate::entry::Scalar) says.
-    Bits(u64),
-    /// An array's first element, or a [`Chunk`], [`Reader`], [`Writer`] or [`Exchange`].
-    Address(*mut u8),
-}
-
-impl Slot {
-    /// The scalar's bits.
-    ///
-    /// # Panics
-    /// If this is an address: the macro describes each parameter once, so it is not.
-    #[inline]
-    pub fn bits(self) -> u64 {
-        match self {
-            Self::Bits(bits) => bits,
-            Self::Address(_) => panic!("an array where the kernel takes a scalar"),
-        }
-    }
-
-    /// The address.
-    ///
-    /// # Panics
-    /// If this is a scalar, as for [`bits`](Self::bits).
-    #[inline]
-    pub fn address<T>(self) -> *mut T {
-        match self {
-            Self::Address(address) => address.cast(),
-            Self::Bits(_) => panic!("a scalar where the kernel takes an array"),
-        }
     }
 }
 
@@ -426,64 +293,4 @@ pub unsafe fn chunks_mut<'a, T: Element>(writer: *mut Writer<'a>) -> ChunksMut<'
 pub unsafe fn chunks_inout<'a, T: Element>(exchange: *mut Exchange<'a>) -> ChunksInOut<'a, T> {
     // SAFETY: the caller's.
     ChunksInOut::from_exchange(unsafe { (*exchange).reborrow() })
-}
-
-/// Runs one launch on a C caller's memory; what the symbol `hotcell_native_launch` does.
-///
-/// # Safety
-/// `request` points to a [`Request`] that is as its documentation says.
-pub unsafe fn launch_native(entries: &[&Entry], request: *const Request) -> i32 {
-    // SAFETY: the caller's.
-    let request = unsafe { &*request };
-    native::report(|| {
-        // SAFETY: the caller's, for each pair of pointer and length.
-        let (name, dims, scalars, arrays) = unsafe {
-            (
-                list(request.entry.ptr, request.entry.len),
-                list(request.dims, request.dims_len),
-                list(request.scalars, request.scalars_len),
-                list(request.arrays, request.arrays_len),
-            )
-        };
-        let entry = find(entries, &String::from_utf8_lossy(name))?;
-        native::check_count("arrays", entry.arrays().count(), arrays.len())?;
-        let arrays = entry.arrays().zip(arrays);
-        // SAFETY: the caller's; an array that is written overlaps no other.
-        let arrays = arrays.map(|(param, array)| unsafe { borrow(param, array) });
-        let chunk = [request.chunk_start, request.chunk_len, request.chunk_total];
-        native::run(entry, dims, scalars, arrays.collect(), chunk)
-    })
-}
-
-/// # Safety
-/// Unless `len` is 0, `first` points to `len` values that live during `'a`.
-unsafe fn list<'a, T>(first: *const T, len: usize) -> &'a [T] {
-    if len == 0 {
-        return &[];
-    }
-    // SAFETY: the caller's.
-    unsafe { std::slice::from_raw_parts(first, len) }
-}
-
-/// # Safety
-/// As for [`list`], and where `param` is written nothing else reaches the array during `'a`.
-unsafe fn borrow<'a>(param: &ArrayParam, array: &NativeArray) -> Held<'a> {
-    match (param.access, array.len_bytes) {
-        // SAFETY: the caller's.
-        (Access::In, len) => Held::Shared(unsafe { list(array.ptr, len) }),
-        (_, 0) => Held::Unique(&mut []),
-        // SAFETY: the caller's.
-        (_, len) => Held::Unique(unsafe { std::slice::from_raw_parts_mut(array.ptr, len) }),
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// [`launch_native`] for tests, whose requests are made of slices.
-    pub(crate) fn launch(entries: &[&Entry], request: &Request) -> i32 {
-        // SAFETY: the tests' requests point to slices of theirs.
-        unsafe { launch_native(entries, request) }
-    }
 }

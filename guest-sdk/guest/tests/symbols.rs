@@ -1,4 +1,4 @@
-//! The C symbols that `export!` gives a native build, called as a loader calls them.
+//! The C symbols that `export!` gives a native build with the feature `symbols`, called as a loader calls them.
 
 use hotcell_guest::native::{self, Bytes, ManifestFn, NativeArray, Request};
 use hotcell_guest::prelude::*;

@@ -5,8 +5,8 @@
 //! the author's parameters and calls the author's function, which is inlined into it.
 //! `__hotcell_call` unpacks slots into its parameters.
 
-use crate::model::{Halo, Matched, Model};
-use crate::parameters::{Array, Form, Kind, Parameter, ungrouped};
+use crate::model::{Matched, Model};
+use crate::parameters::{Array, Form, Halo, Kind, Parameter, ungrouped};
 use hotcell_manifest::{DType, Dim, Role};
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};

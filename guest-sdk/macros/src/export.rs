@@ -1,4 +1,4 @@
-//! The code of `export!`: the manifest, the component's export and the native symbols.
+//! The code of `export!`: the entries, and the manifest's records for what the SDK makes of them.
 
 use crate::expand::entry_name;
 use hotcell_manifest::{ComponentRecord, Record};
@@ -68,17 +68,7 @@ pub(crate) fn expand(kernels: &Kernels) -> Result<TokenStream> {
         pub static HOTCELL_ENTRIES: &[&::hotcell_guest::__private::Entry] = &[#(&#entries),*];
 
         const _: () = {
-            const RECORDS: &[&[u8]] = &[#component, #(#entries.record()),*];
-            const LEN: usize = ::hotcell_guest::__private::total_len(RECORDS);
-
-            #[cfg(target_arch = "wasm32")]
-            #[used]
-            #[unsafe(link_section = "hotcell:manifest")]
-            static MANIFEST: [u8; LEN] = ::hotcell_guest::__private::concat(RECORDS);
-            #[cfg(not(target_arch = "wasm32"))]
-            static MANIFEST: [u8; LEN] = ::hotcell_guest::__private::concat(RECORDS);
-
-            ::hotcell_guest::__export_component!(HOTCELL_ENTRIES, MANIFEST);
+            ::hotcell_guest::__export!(HOTCELL_ENTRIES, &[#component, #(#entries.record()),*]);
         };
     })
 }

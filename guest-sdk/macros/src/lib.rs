@@ -35,8 +35,7 @@ pub fn kernel(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// A kernel in a module is named by its path; that a `use` has brought its function elsewhere does
 /// not bring what belongs to it. The function may be private, its modules must be visible.
 ///
-/// It also defines `HOTCELL_ENTRIES`, the list that `native::Launch` takes, and in native builds the
-/// C symbols that the `native` module describes.
+/// It also defines `HOTCELL_ENTRIES`, the list that `native::Launch` takes.
 #[proc_macro]
 pub fn export(input: TokenStream) -> TokenStream {
     let kernels = parse_macro_input!(input as export::Kernels);

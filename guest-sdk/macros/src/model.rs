@@ -4,12 +4,10 @@
 //! looked at here first because only here it is known which token breaks them.
 
 use crate::attributes::{Attributes, NamedValue};
-use crate::parameters::{self, Array, Form, Kind, Parameter};
+use crate::parameters::{self, Array, Form, Halo, Kind, Parameter, at};
 use crate::record;
 use hotcell_manifest::{Cost, DType, Dim, Kernel, Record, Role, Signature};
-use quote::ToTokens;
-use std::fmt::Display;
-use syn::{Error, Ident, ItemFn, Lit, LitStr, Result};
+use syn::{Ident, ItemFn, Lit, LitStr, Result};
 
 /// A kernel whose parts fit together.
 pub(crate) struct Model {
@@ -23,17 +21,6 @@ pub(crate) struct Model {
     pub(crate) halos: Vec<Halo>,
     /// The manifest's record, length prefix included.
     pub(crate) record: Vec<u8>,
-}
-
-/// An input of which a chunk gets `rows` indices of the split dimension on either side of its own.
-pub(crate) struct Halo {
-    pub(crate) parameter: Ident,
-    pub(crate) rows: u32,
-}
-
-/// The halo of a parameter, if it has one.
-pub(crate) fn halo_of<'a>(halos: &'a [Halo], parameter: &Parameter) -> Option<&'a Halo> {
-    halos.iter().find(|halo| halo.parameter == parameter.name)
 }
 
 /// What the signature says of an array parameter.
@@ -75,10 +62,6 @@ impl Model {
         let position = self.dims.iter().position(|dim| dim == name);
         position.expect("the signature's names are all in `dims`")
     }
-}
-
-pub(crate) fn at(token: &impl ToTokens, message: impl Display) -> Error {
-    Error::new_spanned(token, message)
 }
 
 /// `1 input`, `2 inputs`

@@ -6,6 +6,7 @@
 
 use hotcell_manifest::DType;
 use quote::ToTokens;
+use std::fmt::Display;
 use syn::{Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, Result, Type};
 
 /// One parameter.
@@ -47,6 +48,17 @@ pub(crate) enum Form {
     Stream,
     /// `ChunksInOut<T>`
     Exchange,
+}
+
+/// An input of which a chunk gets `rows` indices of the split dimension on either side of its own.
+pub(crate) struct Halo {
+    pub(crate) parameter: Ident,
+    pub(crate) rows: u32,
+}
+
+/// The halo of a parameter, if it has one.
+pub(crate) fn halo_of<'a>(halos: &'a [Halo], parameter: &Parameter) -> Option<&'a Halo> {
+    halos.iter().find(|halo| halo.parameter == parameter.name)
 }
 
 const TYPES: &str = "a kernel takes scalars (bool, i32, i64, u32, u64, f32, f64), extents (`usize`, \
@@ -102,6 +114,11 @@ fn parameter(argument: &FnArg) -> Result<Parameter> {
         ty: (*typed.ty).clone(),
         kind: kind(&typed.ty)?,
     })
+}
+
+/// An error at a token.
+pub(crate) fn at(token: &impl ToTokens, message: impl Display) -> Error {
+    Error::new_spanned(token, message)
 }
 
 /// A type without the groups and parentheses around it.

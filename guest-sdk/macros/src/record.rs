@@ -1,8 +1,7 @@
 //! The kernel's record in the manifest, from the attribute and the function's documentation.
 
 use crate::attributes::{Attributes, NamedValue};
-use crate::model::{Halo, at, halo_of};
-use crate::parameters::{Kind, Parameter};
+use crate::parameters::{Halo, Kind, Parameter, at, halo_of};
 use hotcell_manifest::{DType, KernelRecord, Role, ScalarValue, WantedLimits, Weight, units};
 use std::fmt::Display;
 use syn::{Attribute, Expr, ItemFn, Lit, LitStr, Meta, Result};

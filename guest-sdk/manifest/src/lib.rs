@@ -24,21 +24,24 @@ pub use cost::{Cost, CostError};
 pub use dtype::{DType, UnknownDType};
 pub use kernel::{
     ArrayParameter, Kernel, KernelRecord, Parameter, RecordError, Role, ScalarParameter,
-    ScalarValue, WantedLimits, Weight,
+    WantedLimits, Weight,
 };
 pub use manifest::{ComponentRecord, Manifest, ManifestError, Record, SCHEMA, SECTION};
-pub use scalar::ScalarError;
+pub use scalar::{ScalarError, ScalarValue};
 pub use signature::{Dim, Signature, SignatureError};
 
 /// This crate's source: hosts of which it differs read and write other records.
-pub const SOURCE: [&str; 9] = [
+pub const SOURCE: [&str; 12] = [
     include_str!("cost.rs"),
     include_str!("dtype.rs"),
     include_str!("float.rs"),
     include_str!("kernel.rs"),
+    include_str!("kernel/record.rs"),
+    include_str!("kernel/rules.rs"),
     include_str!("lib.rs"),
     include_str!("manifest.rs"),
     include_str!("scalar.rs"),
+    include_str!("scalar/text.rs"),
     include_str!("signature.rs"),
     include_str!("units.rs"),
 ];

@@ -38,7 +38,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use things::{Buffer, Thing, Things};
 
-
 /// An array that a session reads from.
 type Input = Box<dyn AsRef<[u8]> + Send + Sync>;
 

@@ -4,8 +4,8 @@
 //! `ROWS` at a time; their scores never leave the cache. Keys and values are packed once, into
 //! panels that one register tile of the product reads from front to back.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 mod panels;
 

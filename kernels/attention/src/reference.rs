@@ -1,7 +1,7 @@
 //! Attention in f64, straight from the formula.
 
 /// softmax(Q·Kᵀ/√d)·V, row by row; `extents` are m, n, d and e of the signature.
-pub fn attention(q: &[f32], k: &[f32], v: &[f32], extents: [usize; 4]) -> Vec<f64> {
+pub(crate) fn attention(q: &[f32], k: &[f32], v: &[f32], extents: [usize; 4]) -> Vec<f64> {
     let [m, n, d, e] = extents;
     let mut out = Vec::with_capacity(m * e);
     for i in 0..m {

@@ -2,7 +2,7 @@
 
 /// The inner product of `x` and `y`. Each product is exact in `f64`.
 #[must_use]
-pub fn dot(x: &[f32], y: &[f32]) -> f64 {
+pub(crate) fn dot(x: &[f32], y: &[f32]) -> f64 {
     x.iter()
         .zip(y)
         .map(|(&x, &y)| f64::from(x) * f64::from(y))

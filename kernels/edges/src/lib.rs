@@ -10,8 +10,8 @@ use hotcell_guest::prelude::*;
 
 mod blur;
 mod gradient;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 mod row;
 
 use blur::Blur;

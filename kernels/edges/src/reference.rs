@@ -8,7 +8,7 @@ const SOBEL: [[i64; 3]; 3] = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]];
 
 /// The edges of `image`, `[h, w, 4]` in C order.
 #[must_use]
-pub fn edges(image: &[u8], [height, width]: [usize; 2]) -> Vec<u8> {
+pub(crate) fn edges(image: &[u8], [height, width]: [usize; 2]) -> Vec<u8> {
     let blurred = map(image, [height, width], |pixel| {
         let mut sum = 128;
         for (dy, wy) in (-2..).zip(BINOMIAL) {

@@ -2,6 +2,7 @@
 
 use hotcell_guest::native::Launch;
 use hotcell_guest::prelude::*;
+use hotcell_values::words;
 use serde_json::Value;
 
 use super::{edges, reference};
@@ -12,15 +13,8 @@ fn bytes(value: &Value) -> Vec<u8> {
 
 /// Bytes from a linear congruential generator.
 fn noise(n: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed;
-    std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        state.to_be_bytes()[0]
-    })
-    .take(n)
-    .collect()
+    let drawn = words(n, seed);
+    drawn.iter().map(|word| word.to_be_bytes()[0]).collect()
 }
 
 fn run(image: &[u8], [height, width]: [usize; 2]) -> Vec<u8> {

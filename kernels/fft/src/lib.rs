@@ -9,8 +9,8 @@
 use hotcell_guest::prelude::*;
 
 mod planes;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 mod stage;
 mod twiddles;
 

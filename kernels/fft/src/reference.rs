@@ -9,7 +9,7 @@ use hotcell_guest::prelude::*;
 
 /// The spectrum of `x`, or its inverse, whose length is a power of two.
 #[must_use]
-pub fn fft(inverse: bool, x: &[Complex<f32>]) -> Vec<Complex<f64>> {
+pub(crate) fn fft(inverse: bool, x: &[Complex<f32>]) -> Vec<Complex<f64>> {
     let x: Vec<_> = x.iter().map(widen).collect();
     let scale = scale(inverse, x.len());
     let spectrum = transform(&x, sign(inverse));
@@ -18,7 +18,7 @@ pub fn fft(inverse: bool, x: &[Complex<f32>]) -> Vec<Complex<f64>> {
 
 /// Element `k` of the spectrum of `x`, or of its inverse, summed term by term.
 #[must_use]
-pub fn term(inverse: bool, x: &[Complex<f32>], k: usize) -> Complex<f64> {
+pub(crate) fn term(inverse: bool, x: &[Complex<f32>], k: usize) -> Complex<f64> {
     let n = x.len();
     let mut sum = Complex::new(0.0, 0.0);
     for (j, x) in x.iter().enumerate() {

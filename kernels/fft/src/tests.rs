@@ -1,26 +1,23 @@
 //! Checks of the native form.
 
 use hotcell_guest::prelude::*;
+use hotcell_values::{floats, numbers};
 use serde_json::Value;
 
 use super::{fft, reference};
 
 fn pairs(value: &Value) -> Vec<Complex<f32>> {
-    let flat: Vec<f32> = serde_json::from_value(value.clone()).expect("an array of numbers");
+    paired(&floats(value))
+}
+
+fn paired(flat: &[f32]) -> Vec<Complex<f32>> {
     let pairs = flat.as_chunks().0;
     pairs.iter().map(|&[re, im]| Complex::new(re, im)).collect()
 }
 
 /// Numbers in the square from -1 - i to 1 + i, from a linear congruential generator.
-fn numbers(n: usize) -> Vec<Complex<f32>> {
-    let mut state = 1_u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from((state >> 48) as u16) / 32768.0 - 1.0
-    };
-    (0..n).map(|_| Complex::new(next(), next())).collect()
+fn drawn(n: usize) -> Vec<Complex<f32>> {
+    paired(&numbers(2 * n, 1))
 }
 
 fn run(inverse: bool, x: &[Complex<f32>]) -> Vec<Complex<f32>> {
@@ -58,7 +55,7 @@ fn results_agree_with_numpy() {
 #[test]
 fn every_small_length_agrees_with_the_definition() {
     for n in [1, 2, 4, 8, 16, 32, 64, 512] {
-        let x = numbers(n);
+        let x = drawn(n);
         for inverse in [false, true] {
             let want: Vec<_> = (0..n).map(|k| reference::term(inverse, &x, k)).collect();
             assert!(distance(&run(inverse, &x), &want) < 2e-5, "n = {n}");
@@ -69,7 +66,7 @@ fn every_small_length_agrees_with_the_definition() {
 
 #[test]
 fn samples_of_a_listed_length_agree_with_the_definition() {
-    let x = numbers(1 << 15);
+    let x = drawn(1 << 15);
     let spectrum = run(false, &x);
     for k in [0, 1, 2, 777, 1 << 14, (1 << 14) + 1, (1 << 15) - 1] {
         let error = distance(&spectrum[k..=k], &[reference::term(false, &x, k)]);
@@ -81,7 +78,7 @@ fn samples_of_a_listed_length_agree_with_the_definition() {
 #[test]
 fn the_inverse_leads_back() {
     for n in [1, 2, 1 << 15, 1 << 18] {
-        let x = numbers(n);
+        let x = drawn(n);
         let want = x
             .iter()
             .map(|x| Complex::new(f64::from(x.re), f64::from(x.im)));
@@ -93,7 +90,7 @@ fn the_inverse_leads_back() {
 #[test]
 fn other_lengths_are_refused_with_their_number() {
     for n in [0, 3, 12, 1000] {
-        let refusal = fft(false, &numbers(n), &mut numbers(n)).unwrap_err();
+        let refusal = fft(false, &drawn(n), &mut drawn(n)).unwrap_err();
         let want = format!("n is {n}, but a radix-2 transform needs a power of two");
         assert_eq!(refusal, want);
     }
@@ -107,7 +104,7 @@ fn the_listed_lengths_agree_with_double_precision() {
         (1 << 15, true, 1e-8),
         (1 << 18, true, 4e-9),
     ] {
-        let x = numbers(n);
+        let x = drawn(n);
         let error = distance(&run(inverse, &x), &reference::fft(inverse, &x));
         assert!(error <= bound, "{error} at n = {n}, inverse: {inverse}");
     }

@@ -5,8 +5,8 @@
 //! distance is negative, which is what the kernel demands; it is copied out so that the compiler
 //! sees two rows that do not overlap.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 use hotcell_guest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 /// NPBench's input: edge (i, j) has length i·j mod 7 + 1, or 999 where i + j is a multiple of 7, 11
 /// or 13.
-pub fn npbench_graph(n: usize) -> Vec<i32> {
+pub(crate) fn npbench_graph(n: usize) -> Vec<i32> {
     let length = |i: usize, j: usize| match i + j {
         s if s % 13 == 0 || s % 7 == 0 || s % 11 == 0 => 999,
         _ => i32::try_from(i * j % 7 + 1).expect("at most 7"),
@@ -15,7 +15,7 @@ pub fn npbench_graph(n: usize) -> Vec<i32> {
 /// The length of a shortest path for each pair.
 ///
 /// As in the recurrence, a vertex's way to itself is its loop or a shorter cycle, not zero.
-pub fn floyd_warshall(n: usize, edges: &[i32]) -> Vec<i32> {
+pub(crate) fn floyd_warshall(n: usize, edges: &[i32]) -> Vec<i32> {
     (0..n)
         .flat_map(|source| from_vertex(n, edges, source))
         .collect()

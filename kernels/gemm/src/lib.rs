@@ -9,8 +9,8 @@
 use hotcell_guest::prelude::*;
 
 mod pack;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 mod tile;
 
 use pack::{pack_columns, pack_rows};

@@ -4,7 +4,7 @@ use hotcell_guest::prelude::*;
 
 /// The product of `a` and `b` in C order, each row as a sum of scaled rows of `b`.
 #[must_use]
-pub fn gemm(a: View2<f32>, b: View2<f32>) -> Vec<f64> {
+pub(crate) fn gemm(a: View2<f32>, b: View2<f32>) -> Vec<f64> {
     let ([m, _], [_, n]) = (a.shape(), b.shape());
     let mut out = vec![0.0; m * n];
     for row in 0..m {

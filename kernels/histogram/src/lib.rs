@@ -10,8 +10,8 @@
 use hotcell_guest::prelude::*;
 
 mod bins;
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 use bins::Bins;
 

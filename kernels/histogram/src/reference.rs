@@ -5,7 +5,7 @@
 /// # Panics
 /// If a radius is NaN or `bins` is 0.
 #[must_use]
-pub fn histogram(data: &[f32], radius: &[f32], bins: usize) -> (Vec<f32>, Vec<u32>) {
+pub(crate) fn histogram(data: &[f32], radius: &[f32], bins: usize) -> (Vec<f32>, Vec<u32>) {
     let edges = edges(radius, bins);
     let mut members = vec![Vec::new(); bins];
     for (&data, &radius) in data.iter().zip(radius) {

@@ -6,8 +6,8 @@
 
 use hotcell_guest::prelude::*;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 /// Averages every inner point with its four neighbours, there and back between two grids.
 #[kernel(

@@ -2,7 +2,12 @@
 
 /// Both grids, `[h, w]` in C order, after `steps − 1` time steps.
 #[must_use]
-pub fn jacobi_2d(steps: u32, a: &[f32], b: &[f32], shape: [usize; 2]) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn jacobi_2d(
+    steps: u32,
+    a: &[f32],
+    b: &[f32],
+    shape: [usize; 2],
+) -> (Vec<f64>, Vec<f64>) {
     let mut a: Vec<f64> = a.iter().copied().map(f64::from).collect();
     let mut b: Vec<f64> = b.iter().copied().map(f64::from).collect();
     for _ in 1..steps {

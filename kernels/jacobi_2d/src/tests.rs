@@ -1,26 +1,10 @@
 //! Checks of the native form.
 
 use hotcell_guest::prelude::*;
+use hotcell_values::{floats, numbers};
 use serde_json::Value;
 
 use super::{jacobi_2d, reference};
-
-fn floats(value: &Value) -> Vec<f32> {
-    serde_json::from_value(value.clone()).expect("an array of numbers")
-}
-
-/// Numbers in [-1, 1) from a linear congruential generator.
-fn numbers(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from((state >> 48) as u16) / 32768.0 - 1.0
-    })
-    .take(n)
-    .collect()
-}
 
 fn run(steps: u32, a: &[f32], b: &[f32], shape: [usize; 2]) -> (Vec<f32>, Vec<f32>) {
     let (mut a, mut b) = (a.to_vec(), b.to_vec());

@@ -6,8 +6,8 @@
 //! Pixels of a row are iterated `LANES` at a time. A pixel that has escaped needs no freezing: it
 //! can only grow until it overflows, and neither an infinity nor a NaN compares as below the horizon.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 mod scene;
 
 use hotcell_guest::prelude::*;

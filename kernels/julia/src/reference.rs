@@ -3,7 +3,7 @@
 use std::ops::{Add, Mul, Range, Sub};
 
 /// The frames that the kernel draws: RGBA, pixel by pixel, in single precision.
-pub fn julia(
+pub(crate) fn julia(
     limit: u32,
     start: f64,
     step: f64,
@@ -17,7 +17,7 @@ pub fn julia(
 }
 
 /// A real type that the iteration can run in.
-pub trait Real:
+pub(crate) trait Real:
     Copy + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
 {
     /// The nearest value to `x`.
@@ -41,7 +41,7 @@ impl Real for f32 {
 }
 
 /// The iteration counts of the frame at `time`, row by row from the top.
-pub fn counts<R: Real>(limit: u32, time: f64, h: usize, w: usize) -> Vec<u32> {
+pub(crate) fn counts<R: Real>(limit: u32, time: f64, h: usize, w: usize) -> Vec<u32> {
     let c = (R::nearest(-0.8), R::nearest(0.2 * time.cos()));
     let scale = R::nearest(2.0) * R::nearest(1.0 / h as f64);
     let centred = |i: usize, n: usize| R::nearest(i as f64 - n as f64 / 2.0) * scale;

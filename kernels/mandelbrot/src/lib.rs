@@ -6,8 +6,8 @@
 //! Pixels of a row are iterated `LANES` at a time. Escaped ones are frozen by selects, as their
 //! iterate is part of the result.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 use hotcell_guest::prelude::*;
 

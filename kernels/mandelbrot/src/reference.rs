@@ -3,7 +3,7 @@
 use std::ops::{Add, Mul, Sub};
 
 /// A real type that the iteration can run in.
-pub trait Real:
+pub(crate) trait Real:
     Copy + PartialOrd + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self>
 {
     /// The nearest value to `x`.
@@ -27,7 +27,7 @@ impl Real for f32 {
 }
 
 /// N and Z of an `h` × `w` grid over `[xmin, xmax, ymin, ymax]`, row by row.
-pub fn mandelbrot<R: Real>(
+pub(crate) fn mandelbrot<R: Real>(
     limit: u32,
     horizon: f64,
     [xmin, xmax, ymin, ymax]: [f64; 4],

@@ -8,8 +8,8 @@
 //! default), seeded from SplitMix64. It needs only shifts, exclusive ors and additions, so that
 //! [`LANES`] of them run side by side in SIMD; a rotation would be scalar code in Wasm.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 use hotcell_guest::prelude::*;
 

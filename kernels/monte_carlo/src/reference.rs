@@ -5,7 +5,7 @@ use crate::{BLOCK_SAMPLES, LANES};
 /// The hits of `len` blocks from block `start` on.
 ///
 /// Sample `s` of a block is drawn from the block's generator `s mod LANES`: its x, then its y.
-pub fn hits(seed: u64, start: u64, len: u64) -> Vec<u32> {
+pub(crate) fn hits(seed: u64, start: u64, len: u64) -> Vec<u32> {
     (start..start + len)
         .map(|block| block_hits(seed, block))
         .collect()

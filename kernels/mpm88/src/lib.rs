@@ -7,8 +7,8 @@
 //!
 //! [`mpm88`] advances a given state; [`frames`] starts from Taichi's block and draws an animation.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 mod picture;
 mod simulation;

@@ -3,22 +3,22 @@
 use crate::{BOUND, GRAVITY, GRID, STIFFNESS};
 
 /// The state after `steps` steps of `dt`.
-pub fn mpm88(dt: f64, steps: u32, mut state: State) -> State {
+pub(crate) fn mpm88(dt: f64, steps: u32, mut state: State) -> State {
     (0..steps).for_each(|_| state.step(dt));
     state
 }
 
 /// The particles' state: positions, velocities, velocity gradients and volume ratios, flat.
 #[derive(Clone, Debug, PartialEq)]
-pub struct State {
+pub(crate) struct State {
     /// Positions, two to a particle.
-    pub x: Vec<f64>,
+    pub(crate) x: Vec<f64>,
     /// Velocities, two to a particle.
-    pub v: Vec<f64>,
+    pub(crate) v: Vec<f64>,
     /// Velocity gradients, four to a particle, row by row.
-    pub c: Vec<f64>,
+    pub(crate) c: Vec<f64>,
     /// Volume ratios.
-    pub j: Vec<f64>,
+    pub(crate) j: Vec<f64>,
 }
 
 const DX: f64 = 1.0 / GRID as f64;
@@ -27,7 +27,7 @@ const MASS: f64 = VOLUME;
 
 impl State {
     /// The state that single-precision arrays hold.
-    pub fn new(x: &[f32], v: &[f32], c: &[f32], j: &[f32]) -> Self {
+    pub(crate) fn new(x: &[f32], v: &[f32], c: &[f32], j: &[f32]) -> Self {
         let widen = |values: &[f32]| values.iter().copied().map(f64::from).collect();
         Self {
             x: widen(x),

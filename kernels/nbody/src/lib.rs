@@ -7,8 +7,8 @@
 //! The bodies to move are taken `LANES` at a time, one to a lane, and each lane meets the sources
 //! one after the other. So a body's sum has the same order wherever the launch is cut.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 use hotcell_guest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! The same step in f64, pair by pair, and the energy that it should conserve.
 
 /// One step: new positions and velocities.
-pub fn nbody(
+pub(crate) fn nbody(
     dt: f64,
     softening: f64,
     positions: &[f32],
@@ -27,7 +27,7 @@ pub fn nbody(
 }
 
 /// Kinetic and softened potential energy together.
-pub fn energy(positions: &[f32], velocities: &[f32], softening: f64) -> f64 {
+pub(crate) fn energy(positions: &[f32], velocities: &[f32], softening: f64) -> f64 {
     let kinetic: f64 = velocities.iter().map(|v| f64::from(*v).powi(2) / 2.0).sum();
     let bodies = widen(positions);
     let mut potential = 0.0;

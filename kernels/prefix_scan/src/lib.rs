@@ -7,8 +7,8 @@
 
 use hotcell_guest::prelude::*;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 /// Adds up all elements as far as each, modulo 2³².
 #[kernel(sig = "(n)->(n)", cost = "n", weight = "light")]

@@ -2,7 +2,7 @@
 
 /// The sum of `x[..=i]` for each `i`, in 64 bits, of which the lower 32 are kept.
 #[must_use]
-pub fn prefix_scan(x: &[u32]) -> Vec<u32> {
+pub(crate) fn prefix_scan(x: &[u32]) -> Vec<u32> {
     let mut total = 0_u64;
     x.iter()
         .map(|&x| {

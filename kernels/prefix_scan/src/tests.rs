@@ -1,25 +1,9 @@
 //! Checks of the native form.
 
+use hotcell_values::{integers, words};
 use serde_json::Value;
 
 use super::{prefix_scan, reference};
-
-fn integers(value: &Value) -> Vec<u32> {
-    serde_json::from_value(value.clone()).expect("an array of integers")
-}
-
-/// Numbers of 32 bits from a linear congruential generator.
-fn numbers(n: usize, seed: u64) -> Vec<u32> {
-    let mut state = seed;
-    std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 32) as u32
-    })
-    .take(n)
-    .collect()
-}
 
 fn run(x: &[u32]) -> Vec<u32> {
     let mut out = vec![7; x.len()];
@@ -37,7 +21,7 @@ fn result_agrees_with_numpy() {
 #[test]
 fn every_length_agrees_with_sums_of_64_bits() {
     for n in (0..=17).chain([1000, 10_007, 1 << 22]) {
-        let x = numbers(n, 1);
+        let x = words(n, 1);
         assert_eq!(run(&x), reference::prefix_scan(&x), "n = {n}");
     }
 }

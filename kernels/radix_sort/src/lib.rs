@@ -5,8 +5,8 @@
 
 use hotcell_guest::prelude::*;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 /// Values of a digit of eight bits.
 const RADIX: usize = 256;

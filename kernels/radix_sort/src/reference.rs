@@ -2,7 +2,7 @@
 
 /// The keys in ascending order.
 #[must_use]
-pub fn radix_sort(x: &[u32]) -> Vec<u32> {
+pub(crate) fn radix_sort(x: &[u32]) -> Vec<u32> {
     let mut keys = x.to_vec();
     keys.sort_unstable();
     keys

@@ -5,8 +5,8 @@
 
 use hotcell_guest::prelude::*;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 /// Adds `a` times `x` to `y`, element by element.
 #[kernel(sig = "(n),(n)->(n)", split = "n", cost = "2*n", weight = "light")]

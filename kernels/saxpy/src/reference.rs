@@ -2,7 +2,7 @@
 
 /// `a·x + y` for each element, rounded once in `f64`.
 #[must_use]
-pub fn saxpy(a: f32, x: &[f32], y: &[f32]) -> Vec<f64> {
+pub(crate) fn saxpy(a: f32, x: &[f32], y: &[f32]) -> Vec<f64> {
     let a = f64::from(a);
     x.iter()
         .zip(y)

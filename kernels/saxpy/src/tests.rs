@@ -1,25 +1,9 @@
 //! Checks of the native form.
 
+use hotcell_values::{floats, numbers};
 use serde_json::Value;
 
 use super::{reference, saxpy};
-
-fn floats(value: &Value) -> Vec<f32> {
-    serde_json::from_value(value.clone()).expect("an array of numbers")
-}
-
-/// Numbers in [-1, 1) from a linear congruential generator.
-fn numbers(n: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed;
-    std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        f32::from((state >> 48) as u16) / 32768.0 - 1.0
-    })
-    .take(n)
-    .collect()
-}
 
 #[test]
 fn result_agrees_with_numpy() {

@@ -2,8 +2,8 @@
 //!
 //! The input is read in blocks of `STREAM_BYTES`, so it may be larger than the guest's memory.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 mod compression;
 

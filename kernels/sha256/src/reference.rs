@@ -2,7 +2,7 @@
 //! constants derived from primes (sections 4.2.2 and 5.3.3) instead of listed.
 
 /// The digest of a message.
-pub fn sha256(message: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(message: &[u8]) -> [u8; 32] {
     let mut hash: [u32; 8] = std::array::from_fn(|i| root_fraction(prime(i), 2));
     let k: [u32; 64] = std::array::from_fn(|i| root_fraction(prime(i), 3));
     for block in padded(message).chunks_exact(64) {
@@ -17,7 +17,7 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
 
 /// Messages and digests from NIST's *Examples with Intermediate Values* and the long test of
 /// FIPS 180-2, appendix B.3.
-pub fn nist_vectors() -> [(Vec<u8>, &'static str); 4] {
+pub(crate) fn nist_vectors() -> [(Vec<u8>, &'static str); 4] {
     let two_blocks = b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
     [
         (

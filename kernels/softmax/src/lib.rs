@@ -2,8 +2,8 @@
 //!
 //! Shape and formula are those of NPBench's `softmax` (deep learning): 16×16×128×128, f32.
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 use hotcell_guest::prelude::*;
 

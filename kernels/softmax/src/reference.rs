@@ -1,7 +1,7 @@
 //! Softmax in f64.
 
 /// The weights of each row of `c` numbers.
-pub fn softmax(c: usize, x: &[f32]) -> Vec<f64> {
+pub(crate) fn softmax(c: usize, x: &[f32]) -> Vec<f64> {
     x.chunks_exact(c.max(1)).flat_map(row).collect()
 }
 

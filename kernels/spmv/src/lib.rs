@@ -7,8 +7,8 @@
 
 use hotcell_guest::prelude::*;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 /// Multiplies a sparse matrix in compressed rows by a vector. `offsets` has one element more than
 /// the matrix has rows.

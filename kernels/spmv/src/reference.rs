@@ -5,7 +5,7 @@
 /// # Panics
 /// Where offsets or columns lie outside of the arrays.
 #[must_use]
-pub fn spmv(offsets: &[u32], columns: &[u32], values: &[f32], x: &[f32]) -> Vec<f64> {
+pub(crate) fn spmv(offsets: &[u32], columns: &[u32], values: &[f32], x: &[f32]) -> Vec<f64> {
     let rows = offsets.len().saturating_sub(1);
     (0..rows)
         .map(|row| {

@@ -7,8 +7,8 @@
 
 use hotcell_guest::prelude::*;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub mod reference;
+#[cfg(test)]
+mod reference;
 
 /// Elements summed in single precision.
 const BLOCK: usize = 1024;

@@ -2,6 +2,6 @@
 
 /// The sum of `x`, one element after the other.
 #[must_use]
-pub fn sum(x: &[f32]) -> f64 {
+pub(crate) fn sum(x: &[f32]) -> f64 {
     x.iter().fold(0.0, |sum, &x| sum + f64::from(x))
 }

@@ -1,8 +1,8 @@
 //! [`ChunksInOut`]: a streamed array that is an input and an output.
 
 use super::{Chunks, ChunksMut, Reader, Writer};
-use crate::launch::{ReadArray, WriteArray};
-use crate::raw::Element;
+use crate::element::Element;
+use crate::host::{ReadArray, WriteArray};
 
 /// A streamed in-out array of any element type: what [`ChunksInOut`] gives a type.
 pub struct Exchange<'a> {

@@ -1,7 +1,7 @@
 //! Memory on the device.
 
 use super::{Error, host};
-use crate::raw::{self, Block, Element};
+use crate::element::{Block, Element, bytes_of};
 use std::borrow::Cow;
 
 /// Memory on the device. Dropping it gives its bytes back once the device is done with it.
@@ -26,7 +26,7 @@ impl Buffer {
     /// # Errors
     /// As [`write`](Self::write).
     pub fn write_at<T: Element>(&self, offset_bytes: u64, elements: &[T]) -> Result<(), Error> {
-        host::write(&self.0, offset_bytes, raw::bytes_of(elements))
+        host::write(&self.0, offset_bytes, bytes_of(elements))
     }
 
     /// Reads all of the buffer into the guest, after everything submitted so far.

@@ -1,8 +1,8 @@
 //! The launch's arrays as sources and destinations of batches, by handle.
 
 use crate::chunks::{Chunks, ChunksInOut, ChunksMut};
-use crate::launch::{ReadArray, WriteArray};
-use crate::raw::Element;
+use crate::element::Element;
+use crate::host::{ReadArray, WriteArray};
 
 /// An array that a batch fills buffers from: [`Chunks`] and [`ChunksInOut`].
 pub trait Source<'a>: sealed::Array {

@@ -1,6 +1,7 @@
 //! Launches against a host made of vectors that writes down what it is asked.
 
 use super::*;
+use crate::element::bytes_of;
 use crate::prelude::*;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -128,7 +129,7 @@ impl Host {
     }
 
     fn source<T: Element>(mut self, name: &'static str, elements: &[T]) -> Self {
-        self.sources.push(self.array(name, raw::bytes_of(elements)));
+        self.sources.push(self.array(name, bytes_of(elements)));
         self
     }
 

@@ -1,7 +1,7 @@
 //! Inputs with halos, and kernels that a macro stamps out, launched as a host does.
 
 use super::*;
-use crate::chunks::Chunk;
+use crate::chunk::Chunk;
 use crate::prelude::*;
 
 /// Sums each row with the row above and below, where there are any.

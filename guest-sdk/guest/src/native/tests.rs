@@ -150,7 +150,7 @@ fn launch_c(entry: &str, dims: &[u64], scalars: &[u64], arrays: &[NativeArray]) 
         chunk_len: 1,
         chunk_total: 1,
     };
-    raw::tests::launch(ENTRIES, &request)
+    symbols::tests::launch(ENTRIES, &request)
 }
 
 fn native_array<T>(elements: &mut [T]) -> NativeArray {
