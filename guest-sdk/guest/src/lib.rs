@@ -145,7 +145,7 @@ pub mod __private {
     pub use crate::entry::{
         Access, ArrayParam, Call, Entry, Extent, Halo, Param, ScalarKind, ScalarType,
     };
-    pub use crate::export::{concat, failure, total_len};
+    pub use crate::export::{concat, failure, shader_len, shader_record, total_len};
     pub use crate::native::{Bytes, Request};
     pub use crate::raw::{
         Element, Slot, chunks, chunks_inout, chunks_mut, launch_native, slice, slice_mut, view,

@@ -587,7 +587,7 @@ fn check_halos(record: &KernelRecord, arrays: &[ArrayParameter]) -> Result<(), R
 }
 
 /// The names of all capabilities.
-const CAPABILITIES: [&str; 5] = ["log", "control", "clock", "random", "gpu"];
+const CAPABILITIES: [&str; 6] = ["log", "control", "clock", "random", "gpu", "gpu-text"];
 
 fn check_wants(wants: &[String]) -> Result<(), RecordError> {
     for (index, name) in wants.iter().enumerate() {

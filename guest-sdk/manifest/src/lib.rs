@@ -8,6 +8,7 @@
 //! * [`Cost`]: how many arithmetic operations a launch takes, as an expression over its dimensions
 //! * [`units`]: counts, bytes and durations as people write them
 //! * [`Record`] and [`Manifest`]: the custom section `hotcell:manifest`
+//! * [`Shaders`]: the custom section `hotcell:shaders`
 //!
 //! Every parser here is bounded in length and depth, since its input may be hostile.
 
@@ -17,6 +18,7 @@ mod float;
 mod kernel;
 mod manifest;
 mod scalar;
+mod shaders;
 mod signature;
 pub mod units;
 
@@ -28,6 +30,7 @@ pub use kernel::{
 };
 pub use manifest::{ComponentRecord, Manifest, ManifestError, Record, SCHEMA, SECTION};
 pub use scalar::ScalarError;
+pub use shaders::{SHADERS_SECTION, ShaderRecord, Shaders, ShadersError};
 pub use signature::{Dim, Signature, SignatureError};
 
 /// Whether `name` can name a dimension, a parameter or an entry: a letter or `_`, then up to 63

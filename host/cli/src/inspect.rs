@@ -1,5 +1,7 @@
 //! `hotcell inspect`
 
+mod shaders;
+
 use crate::arguments::GrantArguments;
 use crate::exit::Exit;
 use crate::host::IsolationArguments;
@@ -11,6 +13,7 @@ use hotcell::grant::Grants;
 use hotcell::limit::{Limit, Limits, Unit};
 use hotcell::manifest::{Kernel, Role, Weight};
 use hotcell::outcome::OutcomeKind;
+use hotcell::shader::Shader;
 use hotcell::{Component, Request};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -38,6 +41,7 @@ struct Inspection<'a> {
     version: &'a str,
     kernels: Vec<&'a hotcell::manifest::KernelRecord>,
     imports: Vec<ImportLine<'a>>,
+    shaders: &'a [Shader],
     counts: &'a hotcell::description::Counts,
 }
 
@@ -112,6 +116,7 @@ fn inspection<'a>(
             .map(Kernel::record)
             .collect(),
         imports: imports(description, grants),
+        shaders: &description.shaders,
         counts: &description.counts,
     }
 }
@@ -142,7 +147,7 @@ fn table(component: &Component, description: &Description, grants: &Grants) -> S
         let name = hotcell_model::text::escape(line.name, 256);
         text += &format!("  {name:32} {state}\n");
     }
-    text + &counts_text(description)
+    text + &shaders::table(&description.shaders) + &counts_text(description)
 }
 
 fn kernel_text(kernel: &Kernel) -> String {

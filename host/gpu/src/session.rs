@@ -27,7 +27,9 @@ mod warm;
 use crate::device::Device;
 use batch::{Recorded, Unsettled};
 use failure::Failure;
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuError, GpuId, GpuProperties, GpuUsage};
+use hotcell_model::gpu::{
+    GpuAnswer, GpuCommand, GpuEnd, GpuError, GpuId, GpuProperties, GpuUsage, NamedShader,
+};
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::stop::StopSignal;
 use landing::{Landing, Output};
@@ -66,6 +68,10 @@ pub struct SessionOrder {
     pub signal: Arc<StopSignal>,
     /// Whether the fuel of each dispatch is reported exactly.
     pub has_profile: bool,
+    /// The shaders of the component.
+    pub shaders: Vec<NamedShader>,
+    /// Whether shaders may be made of text that is said.
+    pub has_text: bool,
     /// Arrays that the session shares, by their position in the job's list of those that are read.
     pub inputs: Vec<Option<Input>>,
     /// Arrays that the session shares, by their position in the job's list of those that are written.
@@ -94,7 +100,10 @@ pub struct Session {
     things: Things,
     lane: Lane,
     meters: Meters,
-    shader: String,
+    shaders: Vec<NamedShader>,
+    has_text: bool,
+    /// What was said of the next one.
+    said: String,
     recorded: Recorded,
     unsettled: Option<Unsettled>,
     usage: GpuUsage,
@@ -123,7 +132,9 @@ impl Session {
                 landing,
             ),
             meters: Meters::default(),
-            shader: String::new(),
+            shaders: order.shaders,
+            has_text: order.has_text,
+            said: String::new(),
             recorded: Recorded::default(),
             unsettled: None,
             usage: GpuUsage::default(),
@@ -194,8 +205,12 @@ impl Session {
                 offset_bytes,
                 len_bytes,
             } => self.read_buffer(buffer, offset_bytes, len_bytes),
-            GpuCommand::Shader(piece) => self.shader(&piece),
-            GpuCommand::CreateKernel { entry, constants } => self.create_kernel(&entry, &constants),
+            GpuCommand::Shader(piece) => self.say(&piece),
+            GpuCommand::CreateKernel {
+                shader,
+                entry,
+                constants,
+            } => self.create_kernel(&shader, &entry, &constants),
             GpuCommand::Bind { kernel, bindings } => self.bind(kernel, &bindings),
             GpuCommand::Record(steps) => self.record(steps),
             GpuCommand::Submit { steps, wait } => self.submit(steps, wait),

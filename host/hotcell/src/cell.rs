@@ -17,6 +17,7 @@ use hotcell_model::grant::Grants;
 use hotcell_model::limit::Limits;
 use hotcell_model::outcome::Outcome;
 use hotcell_model::profile::{Isolation, Metering};
+use hotcell_model::shader::Shader;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
@@ -214,8 +215,9 @@ fn weight(description: &Description) -> u64 {
         .iter()
         .map(|import| 64 + import.name.len() as u64);
     let counts = &description.counts;
+    let shaders = description.shaders.iter().map(Shader::weight_bytes);
     let extents = 24 * (counts.memories.len() + counts.tables.len()) as u64;
-    names.sum::<u64>() + extents + 4 * counts.custom_bytes
+    names.sum::<u64>() + shaders.sum::<u64>() + extents + 4 * counts.custom_bytes
 }
 
 /// Whether what was counted is within `limits`.

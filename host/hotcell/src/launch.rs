@@ -14,7 +14,7 @@ use crate::delivery::Consignment;
 use crate::digests::{Clock, late};
 use crate::host_memory::needed_bytes;
 use crate::isolation::not_run;
-use crate::permit::{About, Permit, check, check_entries, request_limits};
+use crate::permit::{About, Permit, check, check_entries, request_limits, shaders};
 use crate::request::Request;
 use crate::settle::{
     InputDigests, Settled, add_arguments, clock, nanoseconds, result_reports, settle, unsettled,
@@ -22,6 +22,7 @@ use crate::settle::{
 use crate::spent::Spent;
 use bytes::Bytes;
 use hotcell_model::array::ArrayType;
+use hotcell_model::grant::Capability;
 use hotcell_model::job::Finished;
 use hotcell_model::limit::Limits;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -291,7 +292,10 @@ impl Cell {
             about.limits = request_limits(&request)?;
             let description = self.described(component, about, stop)?;
             about.component.name = description.manifest.component().name.clone();
-            let bound = check(&description, &mut request, about)?;
+            let mut bound = check(&description, &mut request, about)?;
+            if bound.job.grants.has(Capability::Gpu) {
+                bound.data.shaders = shaders(component, &description)?;
+            }
             let consignment = prepare_delivery(&request, &bound)?;
             Ok((bound, consignment))
         });

@@ -13,12 +13,14 @@ use crate::spent::Spent;
 use hotcell_model::array::ArrayType;
 use hotcell_model::component::{Description, Import, Need, Refusal};
 use hotcell_model::digest::RunId;
+use hotcell_model::gpu::NamedShader;
 use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::job::Observer;
 use hotcell_model::limit::{LimitSource, Limits};
 use hotcell_model::manifest::Kernel;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::{Isolation, Metering};
+use hotcell_model::shader::Shader;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
@@ -112,9 +114,24 @@ pub(crate) fn check(
     let imports_gpu = |import: &Import| import.needs == Need::Grant(Capability::Gpu);
     if !description.imports.iter().any(imports_gpu) {
         let grants = bound.job.grants.iter();
-        bound.job.grants = grants.filter(|grant| *grant != Capability::Gpu).collect();
+        let is_of_gpu = |grant: &Capability| matches!(grant, Capability::Gpu | Capability::GpuText);
+        bound.job.grants = grants.filter(|grant| !is_of_gpu(grant)).collect();
     }
     Ok(bound)
+}
+
+/// The texts of a component's shaders, where they were said to stand.
+pub(crate) fn shaders(
+    component: &Component,
+    description: &Description,
+) -> Result<Vec<NamedShader>, Outcome> {
+    let named = |shader: &Shader| {
+        shader.of(component.bytes()).ok_or_else(|| {
+            let message = "a shader was described that is not within the component";
+            Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
+        })
+    };
+    description.shaders.iter().map(named).collect()
 }
 
 /// The limits of a request alone, for what happens before its kernel is known.
@@ -227,7 +244,7 @@ fn check_deterministic(capability: Capability, request: &Request) -> Result<(), 
         Capability::Random if request.seed.is_none() => denied(
             "the component imports `random`, which deterministic metering has only with a seed; add `--seed N`",
         ),
-        Capability::Gpu => denied(
+        Capability::Gpu | Capability::GpuText => denied(
             "the component imports `gpu`, whose results differ between devices; run it in `strict`",
         ),
         Capability::Log | Capability::Control | Capability::Random => Ok(()),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// Something outside its own memory that a kernel can be allowed to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Capability {
     /// Bounded log lines.
     Log,
@@ -18,16 +18,19 @@ pub enum Capability {
     Random,
     /// Compute on a GPU.
     Gpu,
+    /// Shaders whose text is made at run time; of use with `gpu` alone.
+    GpuText,
 }
 
 impl Capability {
     /// Every capability.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Log,
         Self::Control,
         Self::Clock,
         Self::Random,
         Self::Gpu,
+        Self::GpuText,
     ];
 
     /// The name on the command line and in reports.
@@ -38,6 +41,7 @@ impl Capability {
             Self::Clock => "clock",
             Self::Random => "random",
             Self::Gpu => "gpu",
+            Self::GpuText => "gpu-text",
         }
     }
 
@@ -49,6 +53,7 @@ impl Capability {
             Self::Clock => "hotcell:kernel/clock",
             Self::Random => "hotcell:kernel/random",
             Self::Gpu => "hotcell:gpu/compute",
+            Self::GpuText => "hotcell:gpu/text",
         }
     }
 }
@@ -72,7 +77,7 @@ impl FromStr for Capability {
 
 /// A name that is no capability.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown capability `{0}` (known: log, control, clock, random, gpu)")]
+#[error("unknown capability `{0}` (known: log, control, clock, random, gpu, gpu-text)")]
 pub struct UnknownCapability(pub String);
 
 /// The capabilities granted to a launch, without duplicates, in a fixed order.

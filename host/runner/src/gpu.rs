@@ -1,4 +1,4 @@
-//! The GPU as a guest sees it: `hotcell:gpu/compute`, translated to commands of the launch's session.
+//! The GPU as a guest sees it: `hotcell:gpu/compute` and `text`, translated to commands of the launch's session.
 //!
 //! `host` registers the functions with the types of `types`; each one charges the call, checks and charges every
 //! size, and asks over the launch's `line`. `batch` turns a guest's commands into steps, cut into frames where the
@@ -19,7 +19,7 @@ mod types;
 #[cfg(test)]
 mod fake;
 
-pub(crate) use host::link;
+pub(crate) use host::{link, link_text};
 pub(crate) use line::Line;
 
 use crate::stop::Stop;

@@ -42,6 +42,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
             Capability::Clock => clock(&mut interface)?,
             Capability::Random => random(&mut interface)?,
             Capability::Gpu => gpu::link(&mut interface)?,
+            Capability::GpuText => gpu::link_text(&mut interface)?,
         }
     }
     Ok(linker)

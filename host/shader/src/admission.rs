@@ -26,10 +26,12 @@ pub use refusal::{Refusal, RefusalReason};
 pub use tables::{TABLES_GROUP, TABLES_SLOT};
 pub use uniformity::Uniformity;
 
-use hotcell_model::limit::Limit;
+use hotcell_model::limit::{Limit, Limits};
+use hotcell_model::manifest::Weight;
 use naga::valid::ModuleInfo;
 use naga::{EntryPoint, Function, Handle, Module, Span};
 use place::Source;
+use std::borrow::Cow;
 
 /// What bounds a shader at admission.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,21 @@ pub struct AdmissionLimits {
     pub workgroup_size: [u32; 3],
     /// Whether subgroup operations may be used.
     pub has_subgroups: bool,
+}
+
+impl AdmissionLimits {
+    /// A launch's default limits, on a device with the least that WebGPU promises and with subgroups.
+    pub fn by_default() -> Self {
+        let limits = Limits::defaults(Weight::Normal);
+        Self {
+            shader_bytes: limits.get(Limit::GpuShaderBytes),
+            operations: limits.get(Limit::GpuShaderOperations),
+            workgroup_bytes: limits.get(Limit::GpuWorkgroupBytes),
+            workgroup_invocations: 256,
+            workgroup_size: [256, 256, 64],
+            has_subgroups: true,
+        }
+    }
 }
 
 /// A function of an admitted module.
@@ -173,13 +190,7 @@ pub fn admit(
     constants: &[(String, f64)],
     limits: &AdmissionLimits,
 ) -> Result<Admitted, Refusal> {
-    let source = Source(wgsl);
-    check_limit(
-        Limit::GpuShaderBytes,
-        wgsl.len() as u64,
-        limits.shader_bytes,
-    )?;
-    let text = text::check(source, limits.has_subgroups)?;
+    let text = check_text(wgsl, limits)?;
     let source = Source(&text);
     let (mut module, mut info) = front::read(source, entry, constants, limits.has_subgroups)?;
     skipped::check(source, &module)?;
@@ -215,6 +226,25 @@ pub fn admit(
         bindings,
         tables,
     })
+}
+
+/// The names of a text's compute entry points, in its order.
+///
+/// # Errors
+/// Why none of them is admitted, as far as that is to be told without looking at one.
+pub(crate) fn compute_entries(
+    wgsl: &str,
+    limits: &AdmissionLimits,
+) -> Result<Vec<String>, Refusal> {
+    let text = check_text(wgsl, limits)?;
+    front::compute_entries(Source(&text), limits.has_subgroups)
+}
+
+/// The text as the front end is given it.
+fn check_text<'a>(wgsl: &'a str, limits: &AdmissionLimits) -> Result<Cow<'a, str>, Refusal> {
+    let requested = wgsl.len() as u64;
+    check_limit(Limit::GpuShaderBytes, requested, limits.shader_bytes)?;
+    text::check(Source(wgsl), limits.has_subgroups)
 }
 
 fn check_limit(limit: Limit, requested: u64, maximum: u64) -> Result<(), Refusal> {

@@ -151,7 +151,9 @@ fn gpu() {
     let cell = cell.build().expect("a cell without a cache");
     let probe = checkout().join("target/kernels/gpu-probe.wasm");
     let probe = Component::read(probe).expect("`cargo xtask kernels` builds it");
-    let request = shader_request(DOUBLE, &[1; 4]).grant(Capability::Gpu);
+    let request = shader_request(DOUBLE, &[1; 4])
+        .grant(Capability::Gpu)
+        .grant(Capability::GpuText);
     assert_kind(&cell.run(&probe, request), Done);
 }
 

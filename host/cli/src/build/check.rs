@@ -1,7 +1,8 @@
 //! Whether a component would load: what the host asks of every kernel, asked where its author reads the
 //! answer.
 //!
-//! The host's own reading (validity under the engine's features, counts within the default limits), then
+//! The host's own reading (validity under the engine's features, counts within the default limits, shaders that are
+//! admitted), then
 //! imports that some host offers, the export with its type, and a manifest. Types are compared as the
 //! component model does, by instantiating the component where the embedded world is wanted.
 
@@ -10,6 +11,7 @@ use crate::sdk;
 use anyhow::{Context as _, Result, bail, ensure};
 use hotcell::description::Refusal;
 use hotcell::limit::Limits;
+use hotcell::shader::Shader;
 use hotcell_manifest::{Manifest, SECTION, Weight};
 use wasmparser::Parser;
 use wit_component::DecodedWasm;
@@ -40,7 +42,8 @@ pub(crate) fn check(component: &[u8]) -> Result<Checked> {
         Err(refusal @ (Refusal::Malformed(_) | Refusal::TooMuch(_))) => {
             return Err(refusal).context("it would not pass the host's validation");
         }
-        Ok(_) | Err(Refusal::NoKernel(_)) => {}
+        Ok(description) => check_shaders(&description.shaders)?,
+        Err(Refusal::NoKernel(_)) => {}
     }
     let imports = check_world(component)?;
     let records = sections::split(component)?
@@ -48,6 +51,19 @@ pub(crate) fn check(component: &[u8]) -> Result<Checked> {
         .with_context(|| format!("it has no `{SECTION}` section; --manifest adds one"))?;
     let manifest = Manifest::decode(&records)?;
     Ok(Checked { manifest, imports })
+}
+
+/// A shader that is refused now is refused whenever a kernel is made of it.
+fn check_shaders(shaders: &[Shader]) -> Result<()> {
+    for shader in shaders {
+        let name = &shader.name;
+        match shader.judged.refusal() {
+            None => {}
+            Some((None, why)) => bail!("shader `{name}` is not admitted: {why}"),
+            Some((Some(entry), why)) => bail!("shader `{name}`, entry point `{entry}`: {why}"),
+        }
+    }
+    Ok(())
 }
 
 /// Compares imports and exports with the world, first by name and then by type; gives the imports.

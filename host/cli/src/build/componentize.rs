@@ -7,7 +7,7 @@ use super::sections::{self, Split};
 use super::undefined;
 use crate::sdk;
 use anyhow::{Context as _, Result, ensure};
-use hotcell_manifest::{Manifest, SECTION};
+use hotcell_manifest::{Manifest, SECTION, SHADERS_SECTION, Shaders};
 use wasmparser::Parser;
 use wit_component::{ComponentEncoder, StringEncoding};
 
@@ -22,16 +22,21 @@ pub(crate) enum Source<'a> {
     Replacement(&'a Manifest),
 }
 
-/// Makes a component with exactly one manifest, of a core module or of a component.
+/// Makes a component with exactly one manifest, and each of its shaders once, of a core module or of a component.
 ///
 /// # Errors
-/// If `wasm` is neither, its manifest is missing, wrong or one too many, or it does not fit the world.
+/// If `wasm` is neither, its manifest is missing, wrong or one too many, two of its shaders have one name, or it does not
+/// fit the world.
 pub(crate) fn componentize(wasm: &[u8], source: Source<'_>) -> Result<Vec<u8>> {
     ensure!(
         Parser::is_core_wasm(wasm) || Parser::is_component(wasm),
         "not WebAssembly"
     );
-    let Split { rest, manifest } = sections::split(wasm)?;
+    let Split {
+        rest,
+        manifest,
+        shaders,
+    } = sections::split(wasm)?;
     let records = choose(manifest.as_deref(), source)?.encode();
     let mut component = if Parser::is_component(&rest) {
         rest
@@ -39,13 +44,21 @@ pub(crate) fn componentize(wasm: &[u8], source: Source<'_>) -> Result<Vec<u8>> {
         encode(rest)?
     };
     sections::append_manifest(&mut component, &records);
+    if let Some(shaders) = shaders {
+        let shaders = Shaders::merge(&shaders).with_context(|| wrong(SHADERS_SECTION))?;
+        sections::append_shaders(&mut component, &shaders.encode());
+    }
     Ok(component)
+}
+
+fn wrong(section: &str) -> String {
+    format!("its `{section}` section is wrong")
 }
 
 fn choose(found: Option<&[u8]>, source: Source<'_>) -> Result<Manifest> {
     match (source, found) {
         (Source::Binary, Some(records)) => {
-            Manifest::decode(records).with_context(|| format!("its `{SECTION}` section is wrong"))
+            Manifest::decode(records).with_context(|| wrong(SECTION))
         }
         (Source::Binary, None) => anyhow::bail!(
             "it has no manifest: call `hotcell_guest::export!` at the crate's root, or give one with --manifest"

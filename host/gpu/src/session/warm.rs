@@ -6,7 +6,7 @@
 use super::{Checks, Session, SessionOrder};
 use crate::device::Device;
 use bytes::Bytes;
-use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuStep, Payload};
+use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuShader, GpuStep, Payload};
 use hotcell_model::limit::Limits;
 use hotcell_model::manifest::Weight;
 use hotcell_model::stop::StopSignal;
@@ -44,6 +44,8 @@ pub(crate) fn warm_up(device: &Arc<Device>) -> Result<(), String> {
         deadline: Instant::now() + PATIENCE,
         signal: Arc::new(StopSignal::default()),
         has_profile: false,
+        shaders: Vec::new(),
+        has_text: true,
         inputs: Vec::new(),
         outputs: Vec::new(),
         checks: Checks::Full,
@@ -68,6 +70,7 @@ fn work(session: &mut Session) -> Result<u32, String> {
     let kernel = created(
         session,
         GpuCommand::CreateKernel {
+            shader: GpuShader::Said,
             entry: "sum".into(),
             constants: Vec::new(),
         },

@@ -60,6 +60,7 @@ impl Server {
         }
         let channel = Channel::from(descriptors.remove(0));
         let ledger = arrays::ledger(descriptors.remove(0))?;
+        let shaders = arrays::shaders(&request.shaders, &mut descriptors)?;
         let (inputs, outputs) = arrays::map(&request.inputs, &request.outputs, descriptors)?;
         let signal = Arc::new(StopSignal::default());
         let watched = self.watch.begin(&channel, &signal)?;
@@ -68,6 +69,8 @@ impl Server {
             deadline,
             signal,
             has_profile: request.has_profile,
+            shaders,
+            has_text: request.has_text,
             inputs,
             outputs,
             checks: Checks::Full,

@@ -14,7 +14,8 @@ use crate::bell::OnCancel;
 use crate::isolation::Evidence;
 use crate::settle::nanoseconds;
 use hotcell_model::frame::{GpuRequest, ToGpu, WireLimits, WorkerKind};
-use hotcell_model::gpu::{GpuEnd, GpuUsage, LEDGER_BYTES};
+use hotcell_model::gpu::{GpuEnd, GpuUsage, LEDGER_BYTES, NamedShader};
+use hotcell_model::grant::Capability;
 use hotcell_model::job::{Finished, Job};
 use hotcell_model::layer::{LayerReport, Tier};
 use hotcell_model::limit::{Amount, Breach, Limit};
@@ -22,7 +23,8 @@ use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, GpuReport};
 use hotcell_model::stop::StopSignal;
 use hotcell_sandbox::channel::{Channel, Wake};
-use hotcell_sandbox::memory::OutputMemory;
+use hotcell_sandbox::memory::{OutputMemory, SealedMemory};
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -164,22 +166,32 @@ impl GpuWorker {
     }
 
     /// Hands a launch to the worker.
-    pub(crate) fn begin(mut self, job: &Job, parcel: &Parcel) -> Result<GpuSession, Fault> {
+    pub(crate) fn begin(
+        mut self,
+        job: &Job,
+        shaders: &[NamedShader],
+        parcel: &Parcel,
+    ) -> Result<GpuSession, Fault> {
         let (channel, other) = Channel::pair().map_err(Fault::Here)?;
         self.launches += 1;
         let id = self.launches;
         let timeout = job.limits.duration(Limit::Timeout);
         let shared = parcel.shared();
+        let named = |shader: &NamedShader| (shader.name.clone(), shader.text.len() as u64);
         let request = ToGpu::Begin(Box::new(GpuRequest {
             id,
             limits: WireLimits::from(&job.limits),
             time_ns: nanoseconds(timeout).0,
             has_profile: job.has_gpu_profile,
+            has_text: job.grants.has(Capability::GpuText),
+            shaders: shaders.iter().map(named).collect(),
             inputs: shared.inputs,
             outputs: shared.outputs,
         }));
         let ledger = OutputMemory::create(LEDGER_BYTES as u64).map_err(Fault::Here)?;
+        let texts = texts(shaders).map_err(Fault::Here)?;
         let mut descriptors = vec![other.as_fd(), ledger.as_fd()];
+        descriptors.extend(texts.as_ref().map(AsFd::as_fd));
         descriptors.extend(shared.descriptors);
         let begun = Instant::now();
         self.process.send(&request, &descriptors)?;
@@ -238,6 +250,13 @@ impl GpuSession {
             wall: begun.elapsed(),
         }
     }
+}
+
+/// The texts of shaders, one after the other, where nobody can change them; `None` without shaders.
+fn texts(shaders: &[NamedShader]) -> io::Result<Option<SealedMemory>> {
+    let texts: Vec<&[u8]> = shaders.iter().map(|shader| &*shader.text).collect();
+    let texts = (!texts.is_empty()).then(|| SealedMemory::copy_of(&texts.concat()));
+    texts.transpose()
 }
 
 /// What a worker had used when it wrote that the last time.

@@ -10,6 +10,7 @@ use crate::artifacts::VerifiedArtifact;
 use crate::cell::LoadedKey;
 use crate::isolation::{LoadFailure, Loaded, Order, Ran, not_run};
 use crate::settle::nanoseconds;
+use hotcell_model::gpu::NamedShader;
 use hotcell_model::grant::Capability;
 use hotcell_model::job::{Job, JobData, Observer, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -151,7 +152,7 @@ impl ConfinedKernel {
         };
         let mut gpu = None;
         if let Some(gpu_lease) = gpu_lease {
-            match self.begin_gpu(gpu_lease, job, &parcel) {
+            match self.begin_gpu(gpu_lease, job, &data.shaders, &parcel) {
                 Ok(begun) => gpu = Some(begun),
                 Err(failure) => {
                     supervisor.give_back(lease, runner);
@@ -234,10 +235,11 @@ impl ConfinedKernel {
         &self,
         mut lease: GpuLease,
         job: &Job,
+        shaders: &[NamedShader],
         parcel: &Parcel,
     ) -> Result<(GpuLease, GpuSession), LoadFailure> {
         let worker = self.supervisor.gpu_worker(&mut lease)?;
-        let session = worker.begin(job, parcel)?;
+        let session = worker.begin(job, shaders, parcel)?;
         Ok((lease, session))
     }
 }

@@ -17,6 +17,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+/// The most arrays beside a frame: a GPU worker gets a channel, its ledger and the texts of shaders, too.
+const MAX_ARRAYS: usize = MAX_DESCRIPTORS - 3;
+
 /// A launch's request as it was written, and what travels beside it.
 pub(crate) struct Parcel {
     inputs: Vec<Handed>,
@@ -94,9 +97,8 @@ impl Parcel {
         };
         let inputs = parcel.place_inputs(job, data, inline_bytes)?;
         let outputs = parcel.place_outputs(job, inline_bytes)?;
-        // One more goes beside them where the launch has a GPU.
-        if parcel.descriptors().len() >= MAX_DESCRIPTORS {
-            let message = format!("{MAX_DESCRIPTORS} large arrays or more in one launch");
+        if parcel.descriptors().len() > MAX_ARRAYS {
+            let message = format!("more than {MAX_ARRAYS} large arrays in one launch");
             return Err(Outcome::failed(OutcomeKind::Usage, Blame::Request, message));
         }
         let request = ToRunner::Launch(Box::new(LaunchRequest {
@@ -341,7 +343,10 @@ mod tests {
     }
 
     fn data_of(sources: Vec<Source>) -> JobData {
-        JobData { sources, gpu: None }
+        JobData {
+            sources,
+            ..JobData::default()
+        }
     }
 
     fn memory(len: usize) -> Source {

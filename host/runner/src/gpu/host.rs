@@ -1,4 +1,4 @@
-//! The functions of `hotcell:gpu/compute`.
+//! The functions of `hotcell:gpu/compute` and `hotcell:gpu/text`.
 
 use super::batch::{self, MAX_COMMANDS};
 use super::fault::{Failure, broken};
@@ -104,13 +104,28 @@ fn buffer(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     )
 }
 
+/// What a kernel is made of: the device, the shader by name or as text, the entry point, its constants.
+type Parameters = (Resource<Device>, WasmStr, WasmStr, WasmList<Constant>);
+
+/// Registers the interface for shaders whose text is made at run time. Its types are those of the other.
+pub(crate) fn link_text(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    interface.func_wrap(
+        "create-kernel",
+        |store: Store<'_>, (_, wgsl, entry, constants): Parameters| {
+            store.data().check_granted(Capability::GpuText)?;
+            make(store, |store| {
+                program::create_kernel_of_text(store, &wgsl, &entry, &constants)
+            })
+        },
+    )
+}
+
 fn kernel(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    type Parameters = (Resource<Device>, WasmStr, WasmStr, WasmList<Constant>);
     interface.func_wrap(
         "[method]device.create-kernel",
-        |store: Store<'_>, (_, wgsl, entry, constants): Parameters| {
+        |store: Store<'_>, (_, shader, entry, constants): Parameters| {
             make(store, |store| {
-                program::create_kernel(store, &wgsl, &entry, &constants)
+                program::create_kernel(store, &shader, &entry, &constants)
             })
         },
     )?;

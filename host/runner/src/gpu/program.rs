@@ -6,34 +6,60 @@ use super::line::Line;
 use super::types::{Binding, Constant};
 use crate::guest::Guest;
 use crate::imports::Store;
-use hotcell_model::gpu::{GpuCommand, GpuError};
+use hotcell_model::gpu::{GpuCommand, GpuError, GpuShader};
 use hotcell_model::limit::Limit;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Lift, Resource, WasmList, WasmStr};
 
-/// The longest name of an entry point or a constant.
+/// The longest name of a shader, an entry point or a constant.
 const NAME_BYTES: usize = 128;
 /// The most constants of one kernel. With their names they fit one frame.
 const MAX_CONSTANTS: usize = 256;
 /// The most bindings of one kernel: more than any device has.
 const MAX_BINDINGS: usize = 64;
 
-/// Admits an entry point of a WGSL module.
+/// Admits an entry point of a shader of the component.
 pub(super) fn create_kernel(
+    store: &mut Store<'_>,
+    shader: &WasmStr,
+    entry: &WasmStr,
+    constants: &WasmList<Constant>,
+) -> Result<Kernel, Failure> {
+    let shader = name(store, shader)?;
+    make_kernel(store, entry, constants, |_| Ok(GpuShader::Named(shader)))
+}
+
+/// Admits an entry point of a WGSL module that the guest has made.
+pub(super) fn create_kernel_of_text(
     store: &mut Store<'_>,
     wgsl: &WasmStr,
     entry: &WasmStr,
     constants: &WasmList<Constant>,
 ) -> Result<Kernel, Failure> {
     let text = text(store, wgsl)?;
+    make_kernel(store, entry, constants, |line| {
+        send_text(line, text)?;
+        Ok(GpuShader::Said)
+    })
+}
+
+fn make_kernel(
+    store: &mut Store<'_>,
+    entry: &WasmStr,
+    constants: &WasmList<Constant>,
+    shader: impl FnOnce(&Line) -> Result<GpuShader, Failure>,
+) -> Result<Kernel, Failure> {
     let entry = name(store, entry)?;
     let constants = lift(store, constants, MAX_CONSTANTS, "constants")?
         .iter()
         .map(|constant| Ok((name(store, &constant.name)?, constant.value)))
         .collect::<Result<_, Failure>>()?;
     let line = store.data().gpu.line()?;
-    send_text(&line, text)?;
-    let (held, workgroup_size) = line.kernel(GpuCommand::CreateKernel { entry, constants })?;
+    let (held, workgroup_size) = line.kernel(GpuCommand::CreateKernel {
+        shader: shader(&line)?,
+        entry,
+        constants,
+    })?;
     Ok(Kernel {
         held,
         workgroup_size,

@@ -29,8 +29,28 @@ pub(super) fn read(
     constants: &[(String, f64)],
     has_subgroups: bool,
 ) -> Result<(Module, ModuleInfo), Refusal> {
-    // The front end is known to panic on some texts. It only reads: nothing is broken when it does.
-    let read = |text: &str| caught(|| read_or_panic(Source(text), entry, constants, has_subgroups));
+    guarded(source, |source| {
+        read_or_panic(source, entry, constants, has_subgroups)
+    })
+}
+
+/// The names of the compute entry points of a text that is only parsed.
+pub(super) fn compute_entries(
+    source: Source<'_>,
+    has_subgroups: bool,
+) -> Result<Vec<String>, Refusal> {
+    let module = guarded(source, |source| parse(source, has_subgroups))?;
+    let points = module.entry_points.into_iter();
+    let points = points.filter(|point| point.stage == ShaderStage::Compute);
+    Ok(points.map(|point| point.name).collect())
+}
+
+/// Reads a text. The front end is known to panic on some. It only reads: nothing is broken when it does.
+fn guarded<T>(
+    source: Source<'_>,
+    read: impl Fn(Source<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let read = |text: &str| caught(|| read(Source(text)));
     read(source.0).unwrap_or_else(|_| Err(front_end(source, |text| read(text).is_err())))
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::build::componentize::{Source, componentize};
 use hotcell_manifest::{KernelRecord, Record};
 use std::fmt::Write as _;
+use wasm_encoder::Section as _;
 use wit_component::{ComponentEncoder, StringEncoding};
 
 /// Any manifest.
@@ -131,6 +132,54 @@ fn code_that_the_host_does_not_validate_is_refused() {
         let error = component.map_or_else(|error| format!("{error:#}"), |bytes| refusal(&bytes));
         assert!(error.contains(word), "{error}");
     }
+}
+
+/// A shader as it stands in a section.
+fn shader(name: &str, text: &str) -> Vec<u8> {
+    let head = [1, name.len(), text.len()].map(|word| u32::try_from(word).unwrap().to_le_bytes());
+    [head.as_flattened(), name.as_bytes(), text.as_bytes()].concat()
+}
+
+#[test]
+fn a_shader_that_is_not_admitted_is_refused_at_its_place() {
+    let complete = componentize(&module(""), Source::File(&manifest())).unwrap();
+    let refusal = |text: &str| {
+        let mut bytes = complete.clone();
+        sections::append_shaders(&mut bytes, &shader("a.wgsl", text));
+        check(&bytes).map_err(|error| format!("{error:#}"))
+    };
+    let entry = "@compute @workgroup_size(1) fn main() {}";
+    assert!(refusal(entry).is_ok());
+    assert!(
+        refusal(&format!(
+            "override N: u32; var<private> n: u32 = N; {entry}"
+        ))
+        .is_ok()
+    );
+    let says = |text: &str| refusal(text).unwrap_err();
+    assert!(says("fn f(").starts_with("shader `a.wgsl` is not admitted: 1:"));
+    let large = "@compute @workgroup_size(1024) fn main() {}";
+    assert!(says(large).starts_with("shader `a.wgsl`, entry point `main`: "));
+}
+
+#[test]
+fn a_shader_that_is_used_twice_is_in_the_component_once() {
+    let mut bytes = module("");
+    let custom = |data: &[u8]| wasm_encoder::CustomSection {
+        name: "hotcell:shaders".into(),
+        data: data.to_vec().into(),
+    };
+    let entry = shader("a.wgsl", "@compute @workgroup_size(1) fn main() {}");
+    for _ in 0..2 {
+        custom(&entry).append_to(&mut bytes);
+    }
+    let component = componentize(&bytes, Source::File(&manifest())).unwrap();
+    assert_eq!(sections::split(&component).unwrap().shaders, Some(entry));
+    check(&component).unwrap();
+    custom(&shader("a.wgsl", "")).append_to(&mut bytes);
+    let two = componentize(&bytes, Source::File(&manifest())).unwrap_err();
+    let two = format!("{two:#}");
+    assert!(two.contains("two shaders named `a.wgsl`"), "{two}");
 }
 
 #[test]

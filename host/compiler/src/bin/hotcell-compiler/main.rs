@@ -13,6 +13,7 @@ use hotcell_sandbox::BUILD_ID;
 use hotcell_sandbox::channel::Channel;
 use hotcell_sandbox::end::{end_now, end_with_words};
 use hotcell_sandbox::lockdown::{Birth, Confined, ResourceLimits};
+use hotcell_shader::panics;
 use serve::{Server, send};
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
     let birth = Birth::begin(WorkerKind::Compiler)?;
     // It stays open for last words, whatever fails.
     let channel = ManuallyDrop::new(Channel::from_standard_input()?);
+    // Where naga panics over a shader, unwinding makes no call that the filter refuses: what it does once was done.
+    panics::warm_up();
     let confined = ready(birth, &channel)?;
     // From here on the supervisor knows what failed by what the channel says.
     if Server::new(confined, ManuallyDrop::into_inner(channel))

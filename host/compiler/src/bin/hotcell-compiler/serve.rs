@@ -1,7 +1,7 @@
 //! The one request of a compile process.
 
 use crate::memory::take_peak;
-use hotcell_compiler::{CompileError, Compiler, Parallelism, describe, read};
+use hotcell_compiler::{CompileError, Compiler, Parallelism, check, read};
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{
     self, CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription, WireRefusal,
@@ -130,7 +130,7 @@ fn answer_compile(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answer
     let (component, limits) = (&material.component, &material.limits);
     let begin = Instant::now();
     // Counts are checked again: nothing else says that this is the component that was described.
-    describe(component, limits).map_err(|why| refused(&why))?;
+    check(component, limits).map_err(|why| refused(&why))?;
     let mut phases = Phases {
         describe_ns: nanoseconds(begin),
         describe_peak_bytes: take_peak(),
