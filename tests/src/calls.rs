@@ -3,7 +3,7 @@
 //! A worker lets nobody look into it, but who started the process that started it has been attached since before
 //! its first instruction. Arguments are read as numbers, the way a filter compares them.
 
-use hotcell_sandbox::filter::Rule;
+use hotcell_sandbox::filter::FilterRule;
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,7 +30,7 @@ pub struct Call {
 
 impl Call {
     /// Whether it is under that rule.
-    pub fn is_under(&self, rule: &Rule) -> bool {
+    pub fn is_under(&self, rule: &FilterRule) -> bool {
         self.name == rule.name() && rule.matches(rule.number, &self.arguments)
     }
 }

@@ -56,9 +56,9 @@ impl GpuArena {
         Some(Self { cell, probe, alarm })
     }
 
-    /// Runs an entry of the guest, granted a GPU.
+    /// Runs an entry of the guest, granted a GPU and the shaders that it makes.
     pub fn run(&self, request: Request) -> Ended {
-        self.cell.run(&self.probe, request.want(Capability::Gpu))
+        self.cell.run(&self.probe, granted(request))
     }
 
     /// Runs `wgsl` on one invocation over `words`.
@@ -93,6 +93,12 @@ impl GpuArena {
         let ended = self.cell.run(&honest, crate::honest_request());
         assert_eq!(ended.outcome, Outcome::done());
     }
+}
+
+/// What the guest needs to be granted.
+pub fn granted(request: Request) -> Request {
+    let request = request.want(Capability::Gpu);
+    request.want(Capability::GpuText)
 }
 
 /// Doubles the first four words.

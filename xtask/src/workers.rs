@@ -15,20 +15,20 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Code at fixed addresses and without a loader: the program is in memory sooner. A panic ends the process. The
-/// symbols stay, so that a check can say what is not in it.
-const LAST_FLAGS: [&str; 10] = [
+/// Code at fixed addresses and without a loader: the program is in memory sooner. The symbols stay, so that a check can
+/// say what is not in it.
+const LAST_FLAGS: [&str; 8] = [
     "-C",
     "target-feature=+crt-static",
     "-C",
     "relocation-model=static",
     "-C",
-    "panic=abort",
-    "-C",
     "debuginfo=0",
     "-C",
     "strip=debuginfo",
 ];
+/// A panic ends the process; that of the compiler goes on after one of naga's.
+const RUNNER_FLAGS: [&str; 2] = ["-C", "panic=abort"];
 /// Tells this program that it is cargo's wrapper around rustc, and names the crate that is a worker's last.
 const LAST_CRATE: &str = "HOTCELL_XTASK_LAST_CRATE";
 
@@ -124,6 +124,9 @@ pub(crate) fn wrap_rustc() -> Result<()> {
     command.args(&words);
     if is_last {
         command.args(LAST_FLAGS);
+    }
+    if is_last && last == "hotcell_runner" {
+        command.args(RUNNER_FLAGS);
     }
     Err(command.exec()).with_context(|| format!("cannot run {}", rustc.display()))
 }

@@ -9,14 +9,13 @@ use hotcell_cases::{Argument, Arguments, Case};
 use hotcell_compiler::{Compiler, Parallelism};
 use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionOrder};
-use hotcell_model::gpu::GpuLink;
+use hotcell_model::gpu::{GpuLink, NamedShader};
 use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::job::{Job, JobArray, JobData};
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::manifest::Weight;
 use hotcell_model::stop::StopSignal;
 use hotcell_runner::{LoadedKernel, OutputBuffer, Runner, RunnerConfig};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,14 +35,23 @@ pub(super) fn record(device: &Arc<Device>, name: &str) -> Result<(String, Record
     let limits = Limits::defaults(Weight::Heavy);
     let runner = Runner::new(Metering::Fast, RunnerConfig::default())?;
     let component = hotcell_cases::component(&format!("{name}-gpu"));
+    let component = std::fs::read(&component).with_context(|| component.display().to_string())?;
     let kernel = load(&runner, &component, &limits)?;
+    let described = hotcell_compiler::describe(&component, &limits)?.shaders;
+    let component = component.into();
+    let shaders: Option<Vec<_>> = described
+        .iter()
+        .map(|shader| shader.of(&component))
+        .collect();
+    let shaders = shaders.context("shaders within the component")?;
     let signal = Arc::new(StopSignal::default());
-    let session = Session::begin(device, order(&arguments, &limits, &signal));
-    let recorder = Arc::new(Recorder::new(session));
+    let order = order(&arguments, &limits, &shaders, &signal);
+    let recorder = Arc::new(Recorder::new(Session::begin(device, order), shaders));
     let sources = arguments.inputs();
     let sources = sources.map(|input| Source::Memory(input.data.bytes().to_vec().into()));
     let data = JobData {
         sources: sources.collect(),
+        shaders: Vec::new(),
         gpu: Some(Arc::clone(&recorder) as Arc<dyn GpuLink>),
     };
     let outputs = arguments.outputs().map(|output| {
@@ -59,22 +67,28 @@ pub(super) fn record(device: &Arc<Device>, name: &str) -> Result<(String, Record
 }
 
 /// A session to which every array comes by way of the runner, so that its bytes are recorded.
-fn order(arguments: &Arguments, limits: &Limits, signal: &Arc<StopSignal>) -> SessionOrder {
+fn order(
+    arguments: &Arguments,
+    limits: &Limits,
+    shaders: &[NamedShader],
+    signal: &Arc<StopSignal>,
+) -> SessionOrder {
     SessionOrder {
         limits: limits.clone(),
         deadline: Instant::now() + limits.duration(Limit::Timeout),
         signal: Arc::clone(signal),
         has_profile: false,
+        shaders: shaders.to_vec(),
+        has_text: false,
         inputs: arguments.inputs().map(|_| None).collect(),
         outputs: arguments.outputs().map(|_| None).collect(),
         checks: Checks::Full,
     }
 }
 
-fn load(runner: &Runner, path: &Path, limits: &Limits) -> Result<Arc<LoadedKernel>> {
-    let component = std::fs::read(path).with_context(|| path.display().to_string())?;
+fn load(runner: &Runner, component: &[u8], limits: &Limits) -> Result<Arc<LoadedKernel>> {
     let compiler = Compiler::new(Metering::Fast, Parallelism::AllCores)?;
-    let artifact = compiler.compile(&component, limits)?;
+    let artifact = compiler.compile(component, limits)?;
     // SAFETY: the artifact is what this host's compiler has just returned.
     let kernel = unsafe { runner.load(&artifact) };
     Ok(Arc::new(kernel?))

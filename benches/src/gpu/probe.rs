@@ -24,6 +24,7 @@ pub(super) fn request(entry: &str, wgsl: &str, words: u32) -> Result<Request> {
         .entry(entry)
         .digests(Digests::None)
         .want(Capability::Gpu)
+        .want(Capability::GpuText)
         .input(
             "source",
             Array::from_slice(wgsl.as_bytes(), [wgsl.len() as u64])?,

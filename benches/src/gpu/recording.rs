@@ -5,7 +5,9 @@
 //! aside.
 
 use hotcell_gpu::session::Session;
-use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuLink, GpuStep};
+use hotcell_model::gpu::{
+    GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuLink, GpuShader, GpuStep, NamedShader,
+};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -35,16 +37,19 @@ pub(super) struct Recorder(Mutex<State>);
 struct State {
     session: Session,
     recording: Recording,
-    /// WGSL of the next kernel.
+    /// The shaders of the component.
+    shaders: Vec<NamedShader>,
+    /// WGSL of the next kernel, where it is in none of them.
     wgsl: String,
 }
 
 impl Recorder {
     /// Records what the session is asked for from now on.
-    pub(super) fn new(session: Session) -> Self {
+    pub(super) fn new(session: Session, shaders: Vec<NamedShader>) -> Self {
         Self(Mutex::new(State {
             session,
             recording: Recording::default(),
+            shaders,
             wgsl: String::new(),
         }))
     }
@@ -66,6 +71,18 @@ impl GpuLink for Recorder {
 }
 
 impl State {
+    /// The text of a shader that the session knows.
+    fn text(&mut self, shader: &GpuShader) -> String {
+        let said = std::mem::take(&mut self.wgsl);
+        let GpuShader::Named(name) = shader else {
+            return said;
+        };
+        let named = self.shaders.iter().find(|shader| shader.name == *name);
+        named.map_or(said, |shader| {
+            String::from_utf8_lossy(&shader.text).into_owned()
+        })
+    }
+
     fn note(&mut self, command: GpuCommand, answer: &GpuAnswer) {
         match (command, answer) {
             (_, GpuAnswer::Refused(_) | GpuAnswer::Ended(_)) => {}
@@ -76,9 +93,16 @@ impl State {
                 self.recording.buffers.insert(*id, vec![0; size]);
             }
             (GpuCommand::Shader(piece), _) => self.wgsl.push_str(&piece),
-            (GpuCommand::CreateKernel { entry, constants }, GpuAnswer::Kernel { id, .. }) => {
+            (
+                GpuCommand::CreateKernel {
+                    shader,
+                    entry,
+                    constants,
+                },
+                GpuAnswer::Kernel { id, .. },
+            ) => {
                 let source = KernelSource {
-                    wgsl: std::mem::take(&mut self.wgsl),
+                    wgsl: self.text(&shader),
                     entry,
                     constants,
                 };

@@ -23,12 +23,14 @@ pub mod gpu {
 
             world gpu {
                 import hotcell:gpu/compute@0.1.0;
+                import hotcell:gpu/text@0.1.0;
             }
         ",
         path: ["../../wit/kernel", "../../wit/gpu"],
         with: {
             "hotcell:kernel/arrays@0.1.0": crate::bindings::hotcell::kernel::arrays,
             "hotcell:gpu/compute@0.1.0": generate,
+            "hotcell:gpu/text@0.1.0": generate,
         },
     });
 }

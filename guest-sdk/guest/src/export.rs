@@ -18,16 +18,35 @@ pub const fn concat<const LEN: usize>(records: &[&[u8]]) -> [u8; LEN] {
     let mut bytes = [0; LEN];
     let (mut end, mut at) = (0, 0);
     while at < records.len() {
-        let record = records[at];
-        let mut i = 0;
-        while i < record.len() {
-            bytes[end + i] = record[i];
-            i += 1;
-        }
-        end += record.len();
+        let (place, _) = bytes.split_at_mut(end).1.split_at_mut(records[at].len());
+        place.copy_from_slice(records[at]);
+        end += records[at].len();
         at += 1;
     }
     bytes
+}
+
+/// The length of a shader's record.
+pub const fn shader_len(name: &str, text: &str) -> usize {
+    total_len(&[&[0; 12], name.as_bytes(), text.as_bytes()])
+}
+
+/// A record of the section `hotcell:shaders`; `LEN` is its [`shader_len`].
+pub const fn shader_record<const LEN: usize>(name: &str, text: &str) -> [u8; LEN] {
+    const SCHEMA: u32 = 1;
+    let head = [SCHEMA, len(name), len(text)];
+    let head = [
+        head[0].to_le_bytes(),
+        head[1].to_le_bytes(),
+        head[2].to_le_bytes(),
+    ];
+    concat(&[head.as_flattened(), name.as_bytes(), text.as_bytes()])
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it was looked at")]
+const fn len(text: &str) -> u32 {
+    assert!(text.len() <= 1 << 20, "a shader is at most 1 MiB long");
+    text.len() as u32
 }
 
 /// What a kernel may return beside nothing.

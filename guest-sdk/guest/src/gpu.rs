@@ -124,7 +124,7 @@ impl Device {
     /// # Errors
     /// A [`Shader`](Error::Shader) error names the place in the author's file.
     pub fn kernel(&self, shader: Shader, entry: &str) -> Result<Kernel, Error> {
-        let made = host::create_kernel(&self.0, &shader, entry);
+        let made = shader.make(&self.0, entry);
         made.map(Kernel)
             .map_err(|error| error.in_file(shader.file()))
     }

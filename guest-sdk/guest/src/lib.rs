@@ -151,7 +151,7 @@ pub mod __private {
     pub use crate::entry::{
         Access, ArrayParam, Call, Entry, Extent, Halo, Param, ScalarKind, ScalarType, Slot,
     };
-    pub use crate::export::{concat, failure, total_len};
+    pub use crate::export::{concat, failure, shader_len, shader_record, total_len};
     pub use crate::native::{Bytes, Request, launch_native};
     pub use crate::raw::{chunks, chunks_inout, chunks_mut, slice, slice_mut, view, view_mut};
 }

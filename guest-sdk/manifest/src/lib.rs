@@ -8,6 +8,7 @@
 //! * [`Cost`]: how many arithmetic operations a launch takes, as an expression over its dimensions
 //! * [`units`]: counts, bytes and durations as people write them
 //! * [`Record`] and [`Manifest`]: the custom section `hotcell:manifest`
+//! * [`Shaders`]: the custom section `hotcell:shaders`
 //!
 //! Every parser here is bounded in length and depth, since its input may be hostile.
 
@@ -17,6 +18,7 @@ mod float;
 mod kernel;
 mod manifest;
 mod scalar;
+mod shaders;
 mod signature;
 pub mod units;
 
@@ -28,10 +30,11 @@ pub use kernel::{
 };
 pub use manifest::{ComponentRecord, Manifest, ManifestError, Record, SCHEMA, SECTION};
 pub use scalar::{ScalarError, ScalarValue};
+pub use shaders::{SHADERS_SECTION, ShaderRecord, Shaders, ShadersError};
 pub use signature::{Dim, Signature, SignatureError};
 
 /// This crate's source: hosts of which it differs read and write other records.
-pub const SOURCE: [&str; 12] = [
+pub const SOURCE: [&str; 13] = [
     include_str!("cost.rs"),
     include_str!("dtype.rs"),
     include_str!("float.rs"),
@@ -42,6 +45,7 @@ pub const SOURCE: [&str; 12] = [
     include_str!("manifest.rs"),
     include_str!("scalar.rs"),
     include_str!("scalar/text.rs"),
+    include_str!("shaders.rs"),
     include_str!("signature.rs"),
     include_str!("units.rs"),
 ];

@@ -84,7 +84,7 @@ pub enum ProjectError {
 
 /// Why a project has no core module.
 #[derive(Debug, thiserror::Error)]
-pub enum CompileError {
+pub enum CargoError {
     /// The package's settings are not those that there are.
     #[error("Cargo.toml: [package.metadata.hotcell]")]
     Settings(#[source] serde_json::Error),
@@ -198,16 +198,16 @@ impl Project {
         &self,
         options: &CargoOptions,
         toolchain: &Toolchain,
-    ) -> Result<Vec<u8>, CompileError> {
+    ) -> Result<Vec<u8>, CargoError> {
         let module = self.run_rustc(self.rustc_command(options, toolchain)?)?;
-        std::fs::read(&module).map_err(|source| CompileError::Module { module, source })
+        std::fs::read(&module).map_err(|source| CargoError::Module { module, source })
     }
 
     fn rustc_command(
         &self,
         options: &CargoOptions,
         toolchain: &Toolchain,
-    ) -> Result<Command, CompileError> {
+    ) -> Result<Command, CargoError> {
         let mut cargo = cargo(&self.folder);
         cargo.args([
             "rustc",
@@ -240,22 +240,22 @@ impl Project {
     }
 
     /// Runs cargo, whose diagnostics go to the terminal, and picks the module out of its messages.
-    fn run_rustc(&self, mut cargo: Command) -> Result<PathBuf, CompileError> {
+    fn run_rustc(&self, mut cargo: Command) -> Result<PathBuf, CargoError> {
         let mut child = cargo
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(CompileError::Start)?;
+            .map_err(CargoError::Start)?;
         let messages = child.stdout.take().expect("the pipe was asked for");
         let mut module = None;
         for line in BufReader::new(messages).lines() {
-            let line = line.map_err(CompileError::Cargo)?;
+            let line = line.map_err(CargoError::Cargo)?;
             module = self.module_of(&line).or(module);
         }
         let name = || self.package.name.clone();
-        if !child.wait().map_err(CompileError::Cargo)?.success() {
-            return Err(CompileError::Refused(name()));
+        if !child.wait().map_err(CargoError::Cargo)?.success() {
+            return Err(CargoError::Refused(name()));
         }
-        module.ok_or_else(|| CompileError::NoModule(name()))
+        module.ok_or_else(|| CargoError::NoModule(name()))
     }
 
     fn module_of(&self, line: &str) -> Option<PathBuf> {
@@ -267,9 +267,9 @@ impl Project {
             .find(|file| is_ours && file.extension().is_some_and(|end| end == "wasm"))
     }
 
-    fn unroll(&self, options: &CargoOptions) -> Result<Unroll, CompileError> {
+    fn unroll(&self, options: &CargoOptions) -> Result<Unroll, CargoError> {
         let settings = match self.package.metadata.get("hotcell") {
-            Some(table) => BuildSettings::deserialize(table).map_err(CompileError::Settings)?,
+            Some(table) => BuildSettings::deserialize(table).map_err(CargoError::Settings)?,
             None => BuildSettings::default(),
         };
         Ok(options.unroll.or(settings.unroll).unwrap_or_default())

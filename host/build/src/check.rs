@@ -1,7 +1,8 @@
 //! Whether a component would load: what the host asks of every kernel, asked where its author reads the
 //! answer.
 //!
-//! The host's own reading (validity under the engine's features, counts within the default limits), then
+//! The host's own reading (validity under the engine's features, counts within the default limits, shaders that are
+//! admitted), then
 //! imports that some host offers, the export with its type, and a manifest. Types are compared as the
 //! component model does, by instantiating the component where the embedded world is wanted.
 
@@ -10,6 +11,7 @@ use crate::{Foreign, sdk};
 use hotcell_manifest::{Manifest, ManifestError, SECTION, Weight};
 use hotcell_model::component::Refusal;
 use hotcell_model::limit::Limits;
+use hotcell_model::shader::Shader;
 use wasmparser::Parser;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldId};
@@ -32,6 +34,16 @@ pub enum CheckError {
     /// The host's own reading refuses it.
     #[error("it would not pass the host's validation")]
     Refused(#[source] Refusal),
+    /// One of its shaders would never be built.
+    #[error("shader `{name}`{}: {why}", judged(.entry.as_deref()))]
+    Shader {
+        /// The shader.
+        name: String,
+        /// The entry point, where the shader is refused for one alone.
+        entry: Option<String>,
+        /// The reason, with its place.
+        why: String,
+    },
     /// What it imports and exports cannot be read.
     #[error("its interfaces cannot be read")]
     Interfaces(#[source] Foreign),
@@ -63,7 +75,7 @@ pub enum CheckError {
     #[error(transparent)]
     Sections(#[from] SectionsError),
     /// It says nothing of itself.
-    #[error("it has no `{SECTION}` section; --manifest adds one")]
+    #[error("it has no `{SECTION}` section, which holds a manifest")]
     NoManifest,
     /// What it says of itself is no manifest.
     #[error(transparent)]
@@ -82,7 +94,8 @@ pub fn check(component: &[u8]) -> Result<Checked, CheckError> {
     // they are a kernel is said below, with what an author can do about it.
     let limits = Limits::defaults(Weight::Normal);
     match hotcell_compiler::describe(component, &limits) {
-        Ok(_) | Err(Refusal::NoKernel(_) | Refusal::ManifestMissing) => {}
+        Ok(description) => check_shaders(&description.shaders)?,
+        Err(Refusal::NoKernel(_) | Refusal::ManifestMissing) => {}
         Err(refusal) => return Err(CheckError::Refused(refusal)),
     }
     let imports = check_world(component)?;
@@ -91,6 +104,27 @@ pub fn check(component: &[u8]) -> Result<Checked, CheckError> {
         .ok_or(CheckError::NoManifest)?;
     let manifest = Manifest::decode(&records)?;
     Ok(Checked { manifest, imports })
+}
+
+/// A shader that is refused now is refused whenever a kernel is made of it.
+fn check_shaders(shaders: &[Shader]) -> Result<(), CheckError> {
+    let refused = shaders.iter().find_map(|shader| {
+        let (entry, why) = shader.judged.refusal()?;
+        Some(CheckError::Shader {
+            name: shader.name.clone(),
+            entry: entry.map(str::to_owned),
+            why: why.to_owned(),
+        })
+    });
+    refused.map_or(Ok(()), Err)
+}
+
+/// What of a shader was judged.
+fn judged(entry: Option<&str>) -> String {
+    match entry {
+        None => " is not admitted".to_owned(),
+        Some(entry) => format!(", entry point `{entry}`"),
+    }
 }
 
 /// Compares imports and exports with the world, first by name and then by type; gives the imports.

@@ -3,16 +3,16 @@
 //! A module made with the SDK says which world it implements and carries its manifest's records. One made
 //! without, by clang say, has only the names of the canonical ABI: it gets the embedded world.
 
-use crate::sections::{self, SectionsError, Split};
+use crate::sections::{self, SectionsError, SplitBinary};
 use crate::undefined::{self, UndefinedError};
 use crate::{Foreign, sdk};
-use hotcell_manifest::{Manifest, ManifestError, SECTION};
+use hotcell_manifest::{Manifest, ManifestError, SECTION, SHADERS_SECTION, Shaders, ShadersError};
 use wasmparser::Parser;
 use wit_component::{ComponentEncoder, StringEncoding};
 
 /// Where the manifest of a component comes from.
 #[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
+pub enum ManifestSource<'a> {
     /// From the binary, which must have one.
     Binary,
     /// This one; the binary must have none.
@@ -33,13 +33,14 @@ pub enum ComponentizeError {
     /// The binary's manifest is not one.
     #[error("its `{SECTION}` section is wrong")]
     Manifest(#[source] ManifestError),
+    /// The binary's shaders are not ones, or two differ and have one name.
+    #[error("its `{SHADERS_SECTION}` section is wrong")]
+    Shaders(#[source] ShadersError),
     /// The binary has no manifest, and none was given.
-    #[error(
-        "it has no manifest: call `hotcell_guest::export!` at the crate's root, or give one with --manifest"
-    )]
+    #[error("it has no manifest: call `hotcell_guest::export!` at the crate's root, or give one")]
     NoManifest,
     /// The binary has a manifest, and another was given.
-    #[error("it has a manifest already; --replace puts the file's in its place")]
+    #[error("it has a manifest already")]
     HasManifest,
     /// The core module imports what no host offers.
     #[error(transparent)]
@@ -49,15 +50,20 @@ pub enum ComponentizeError {
     World(#[source] Foreign),
 }
 
-/// Makes a component with exactly one manifest, of a core module or of a component.
+/// Makes a component with exactly one manifest, and each of its shaders once, of a core module or of a component.
 ///
 /// # Errors
-/// If `wasm` is neither, its manifest is missing, wrong or one too many, or it does not fit the world.
-pub fn componentize(wasm: &[u8], source: Source<'_>) -> Result<Vec<u8>, ComponentizeError> {
+/// If `wasm` is neither, its manifest is missing, wrong or one too many, two of its shaders have one name, or it does
+/// not fit the world.
+pub fn componentize(wasm: &[u8], source: ManifestSource<'_>) -> Result<Vec<u8>, ComponentizeError> {
     if !Parser::is_core_wasm(wasm) && !Parser::is_component(wasm) {
         return Err(ComponentizeError::NotWasm);
     }
-    let Split { rest, manifest } = sections::split(wasm)?;
+    let SplitBinary {
+        rest,
+        manifest,
+        shaders,
+    } = sections::split(wasm)?;
     let records = choose(manifest.as_deref(), source)?.encode();
     let mut component = if Parser::is_component(&rest) {
         rest
@@ -65,17 +71,21 @@ pub fn componentize(wasm: &[u8], source: Source<'_>) -> Result<Vec<u8>, Componen
         encode(rest)?
     };
     sections::append_manifest(&mut component, &records);
+    if let Some(shaders) = shaders {
+        let shaders = Shaders::merge(&shaders).map_err(ComponentizeError::Shaders)?;
+        sections::append_shaders(&mut component, &shaders.encode());
+    }
     Ok(component)
 }
 
-fn choose(found: Option<&[u8]>, source: Source<'_>) -> Result<Manifest, ComponentizeError> {
+fn choose(found: Option<&[u8]>, source: ManifestSource<'_>) -> Result<Manifest, ComponentizeError> {
     match (source, found) {
-        (Source::Binary, Some(records)) => {
+        (ManifestSource::Binary, Some(records)) => {
             Manifest::decode(records).map_err(ComponentizeError::Manifest)
         }
-        (Source::Binary, None) => Err(ComponentizeError::NoManifest),
-        (Source::Given(_), Some(_)) => Err(ComponentizeError::HasManifest),
-        (Source::Given(manifest), None) | (Source::Replacement(manifest), _) => {
+        (ManifestSource::Binary, None) => Err(ComponentizeError::NoManifest),
+        (ManifestSource::Given(_), Some(_)) => Err(ComponentizeError::HasManifest),
+        (ManifestSource::Given(manifest), None) | (ManifestSource::Replacement(manifest), _) => {
             Ok(manifest.clone())
         }
     }

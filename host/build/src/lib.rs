@@ -17,9 +17,9 @@ mod sections;
 mod target;
 mod undefined;
 
-pub use cargo::{CargoOptions, CompileError, Profile, ProfileError, Project, ProjectError};
+pub use cargo::{CargoError, CargoOptions, Profile, ProfileError, Project, ProjectError};
 pub use check::{CheckError, Checked, check};
-pub use componentize::{ComponentizeError, Source, componentize};
+pub use componentize::{ComponentizeError, ManifestSource, componentize};
 pub use flags::{NotUtf8, Unroll, UnrollError};
 pub use manifest_file::{ManifestFileError, Mistake, parse as parse_manifest};
 pub use sections::SectionsError;

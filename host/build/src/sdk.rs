@@ -53,6 +53,6 @@ mod tests {
             &resolve.worlds[world].imports,
             &resolve.worlds[world].exports,
         );
-        assert_eq!((imports.len(), exports.len()), (7, 1));
+        assert_eq!((imports.len(), exports.len()), (8, 1));
     }
 }

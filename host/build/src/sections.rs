@@ -1,9 +1,9 @@
 //! A Wasm binary as a list of its outermost sections, core module and component alike.
 //!
-//! Both are a preamble and sections of an id, a length and a body. The manifest is taken out of either,
+//! Both are a preamble and sections of an id, a length and a body. Manifest and shaders are taken out of either,
 //! and put into a component, without touching any other byte.
 
-use hotcell_manifest::SECTION;
+use hotcell_manifest::{SECTION, SHADERS_SECTION};
 use wasm_encoder::{ComponentSection as _, CustomSection};
 use wasmparser::{BinaryReader, BinaryReaderError};
 
@@ -35,43 +35,57 @@ pub enum SectionsError {
     },
 }
 
-/// A binary without the manifest that it carried.
-pub(crate) struct Split {
+/// A binary without the manifest and the shaders that it carried.
+pub(crate) struct SplitBinary {
     /// Every other section, byte for byte.
     pub(crate) rest: Vec<u8>,
     /// The manifest's records, where there were any; several sections follow each other.
     pub(crate) manifest: Option<Vec<u8>>,
+    /// The same of the shaders.
+    pub(crate) shaders: Option<Vec<u8>>,
 }
 
-/// Takes the manifest out of a core module or a component; sections further inside stay.
+/// Takes manifest and shaders out of a core module or a component; sections further inside stay.
 ///
 /// # Errors
 /// If the sections do not fit the binary.
-pub(crate) fn split(wasm: &[u8]) -> Result<Split, SectionsError> {
+pub(crate) fn split(wasm: &[u8]) -> Result<SplitBinary, SectionsError> {
     let preamble = wasm.get(..PREAMBLE_BYTES).ok_or(SectionsError::Truncated)?;
-    let mut split = Split {
+    let mut split = SplitBinary {
         rest: preamble.to_vec(),
         manifest: None,
+        shaders: None,
     };
     let mut at = PREAMBLE_BYTES;
     while at < wasm.len() {
         let section = Section::read(wasm, at)?;
-        match section.records() {
-            Some(records) => split
-                .manifest
-                .get_or_insert_default()
-                .extend_from_slice(records),
-            None => split.rest.extend_from_slice(section.whole),
+        match section.custom() {
+            Some((SECTION, records)) => add(&mut split.manifest, records),
+            Some((SHADERS_SECTION, records)) => add(&mut split.shaders, records),
+            _ => split.rest.extend_from_slice(section.whole),
         }
         at += section.whole.len();
     }
     Ok(split)
 }
 
+fn add(records: &mut Option<Vec<u8>>, more: &[u8]) {
+    records.get_or_insert_default().extend_from_slice(more);
+}
+
 /// Appends the manifest's section to a component.
 pub(crate) fn append_manifest(component: &mut Vec<u8>, records: &[u8]) {
+    append(component, SECTION, records);
+}
+
+/// Appends the section of shaders to a component.
+pub(crate) fn append_shaders(component: &mut Vec<u8>, records: &[u8]) {
+    append(component, SHADERS_SECTION, records);
+}
+
+fn append(component: &mut Vec<u8>, name: &str, records: &[u8]) {
     CustomSection {
-        name: SECTION.into(),
+        name: name.into(),
         data: records.into(),
     }
     .append_to_component(component);
@@ -121,11 +135,6 @@ impl<'a> Section<'a> {
         let name = (self.id == CUSTOM).then(|| reader.read_string().ok())??;
         Some((name, &self.body[reader.original_position()..]))
     }
-
-    fn records(&self) -> Option<&'a [u8]> {
-        self.custom()
-            .and_then(|(name, data)| (name == SECTION).then_some(data))
-    }
 }
 
 #[cfg(test)]
@@ -141,12 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_manifest_is_taken_out() {
+    fn only_manifest_and_shaders_are_taken_out() {
         let mut module = Module::new();
         module
             .section(&custom("name", b"kept"))
             .section(&custom(SECTION, b"one"))
             .section(&custom("producers", b"kept too"))
+            .section(&custom(SHADERS_SECTION, b"three"))
             .section(&custom(SECTION, b"two"));
         let mut rest = Module::new();
         rest.section(&custom("name", b"kept"))
@@ -155,6 +165,7 @@ mod tests {
         let split = split(&module.finish()).unwrap();
         assert_eq!(split.rest, rest.finish());
         assert_eq!(split.manifest.unwrap(), b"onetwo");
+        assert_eq!(split.shaders.unwrap(), b"three");
     }
 
     #[test]

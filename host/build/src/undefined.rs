@@ -26,7 +26,7 @@ pub enum UndefinedError {
 
 /// Imports that no host offers, by kind; it reads as one line with what to do about each kind.
 #[derive(Debug, thiserror::Error)]
-pub struct Undefined(BTreeMap<Kind, Vec<String>>);
+pub struct Undefined(BTreeMap<UndefinedKind, Vec<String>>);
 
 impl fmt::Display for Undefined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +37,7 @@ impl fmt::Display for Undefined {
 
 /// What an import is, by what is to be done about it; in the order in which they are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum UndefinedKind {
     /// A function that nothing defines.
     Symbol,
     /// A memory, table or global that the module should have itself.
@@ -63,8 +63,8 @@ pub(crate) fn check(module: &[u8]) -> Result<(), UndefinedError> {
 }
 
 /// What no host offers, by kind.
-fn imports(module: &[u8]) -> Result<BTreeMap<Kind, Vec<String>>, BinaryReaderError> {
-    let mut found: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
+fn imports(module: &[u8]) -> Result<BTreeMap<UndefinedKind, Vec<String>>, BinaryReaderError> {
+    let mut found: BTreeMap<UndefinedKind, Vec<String>> = BTreeMap::new();
     for payload in Parser::new(0).parse_all(module) {
         let Payload::ImportSection(section) = payload? else {
             continue;
@@ -84,20 +84,22 @@ fn imports(module: &[u8]) -> Result<BTreeMap<Kind, Vec<String>>, BinaryReaderErr
 }
 
 /// The kind of an import; none for one that may be an interface's, which the encoder knows better.
-fn kind(module: &str, name: &str, ty: &TypeRef) -> Option<Kind> {
+fn kind(module: &str, name: &str, ty: &TypeRef) -> Option<UndefinedKind> {
     let is_function = matches!(ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
     match module {
-        _ if module.starts_with("wasi_") || module.starts_with("wasi:") => Some(Kind::Wasi),
-        _ if module.starts_with("__wbindgen") || module == "wbg" => Some(Kind::Script),
-        "GOT.func" | "GOT.mem" => Some(Kind::Shared),
-        "env" if ["__memory_base", "__table_base", "__stack_pointer"].contains(&name) => {
-            Some(Kind::Shared)
+        _ if module.starts_with("wasi_") || module.starts_with("wasi:") => {
+            Some(UndefinedKind::Wasi)
         }
-        "env" if is_function && is_emscripten(name) => Some(Kind::Script),
-        "env" if is_function => Some(Kind::Symbol),
-        "env" => Some(Kind::Storage),
+        _ if module.starts_with("__wbindgen") || module == "wbg" => Some(UndefinedKind::Script),
+        "GOT.func" | "GOT.mem" => Some(UndefinedKind::Shared),
+        "env" if ["__memory_base", "__table_base", "__stack_pointer"].contains(&name) => {
+            Some(UndefinedKind::Shared)
+        }
+        "env" if is_function && is_emscripten(name) => Some(UndefinedKind::Script),
+        "env" if is_function => Some(UndefinedKind::Symbol),
+        "env" => Some(UndefinedKind::Storage),
         // Emscripten's names when it has made them short.
-        "a" | "asm2wasm" => Some(Kind::Script),
+        "a" | "asm2wasm" => Some(UndefinedKind::Script),
         _ => None,
     }
 }
@@ -116,29 +118,29 @@ fn is_emscripten(name: &str) -> bool {
 }
 
 /// What is wrong and what to do, in one line.
-fn explain(kind: Kind, names: &[String]) -> String {
+fn explain(kind: UndefinedKind, names: &[String]) -> String {
     let (list, is) = (list(names), if names.len() == 1 { "is" } else { "are" });
     match kind {
-        Kind::Symbol => format!(
+        UndefinedKind::Symbol => format!(
             "{list} {is} undefined: nothing that was linked defines {it}, and no host offers what is asked of `env`; link \
              the source or library that has {it} (a kernel brings its own libm and libc), or, where an `extern` block \
              declares {it}, define {it} in the kernel; without `--allow-undefined` the linker says where {it} {is} used",
             it = if names.len() == 1 { "it" } else { "them" },
         ),
-        Kind::Storage => format!(
+        UndefinedKind::Storage => format!(
             "{list} {is} imported, but a kernel has its own: build without `--import-memory` and `--import-table` \
              (with Emscripten, `-sSTANDALONE_WASM` and no imported memory)"
         ),
-        Kind::Shared => format!(
+        UndefinedKind::Shared => format!(
             "{list} {is} what position-independent code asks of a dynamic linker, which a kernel does not have: \
              build without `-fPIC` and `-shared`"
         ),
-        Kind::Wasi => format!(
+        UndefinedKind::Wasi => format!(
             "{list} {is} WASI, which is not offered to kernels: there are no files, no environment and no standard \
              output; build for `wasm32-unknown-unknown` (with clang `--target=wasm32 -nostdlib`), without what opens \
              or prints, and log through `hotcell:kernel/log`"
         ),
-        Kind::Script => format!(
+        UndefinedKind::Script => format!(
             "{list} {is} JavaScript's part of wasm-bindgen or Emscripten, and there is no JavaScript here: build \
              without it, for plain `wasm32-unknown-unknown`"
         ),

@@ -108,7 +108,7 @@ pub(crate) fn find_limit(name: &str) -> Result<Limit> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Capabilities")]
 pub(crate) struct GrantArguments {
-    /// Grant a capability besides log and control: clock, random, gpu
+    /// Grant a capability besides log and control: clock, random, gpu, gpu-text
     #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<Capability>,
     /// Seed of the capability random

@@ -5,12 +5,13 @@
 
 mod arguments;
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::guard::Guard;
 use anyhow::{Error, Result, anyhow};
 use arguments::CargoArguments;
 use hotcell_build::{
-    CargoOptions, Checked, Project, Source, Toolchain, check, componentize, parse_manifest,
+    CargoOptions, Checked, ComponentizeError, ManifestSource, Project, Toolchain, check,
+    componentize, parse_manifest,
 };
 use hotcell_formats::open_regular;
 use hotcell_manifest::{Kernel, Manifest};
@@ -95,18 +96,18 @@ impl BuildCommand {
     fn build_project(&self) -> Result<(Vec<u8>, Option<PathBuf>)> {
         if self.manifest.is_some() {
             let why = "--manifest goes with a core module or component, not with a folder";
-            return Err(Exit::of(OutcomeKind::Usage, anyhow!(why)));
+            return Err(CommandError::of(OutcomeKind::Usage, anyhow!(why)));
         }
         let toolchain = Toolchain::prepare(&self.path)
-            .map_err(|error| Exit::of(OutcomeKind::HostFault, error))?;
+            .map_err(|error| CommandError::of(OutcomeKind::HostFault, error))?;
         let options = CargoOptions::from(self.cargo.clone());
         let project = Project::find(&self.path, &options)
-            .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))?;
+            .map_err(|error| CommandError::of(OutcomeKind::InvalidComponent, error))?;
         let module = project
             .compile(&options, &toolchain)
             .map_err(|error| refused(&self.path, error))?;
-        let component =
-            componentize(&module, Source::Binary).map_err(|error| refused(&self.path, error))?;
+        let component = componentize(&module, ManifestSource::Binary)
+            .map_err(|error| not_made(&self.path, error))?;
         Ok((component, Some(project.usual_out())))
     }
 
@@ -118,11 +119,11 @@ impl BuildCommand {
             .map_err(|error| unusable(&self.path, error))?;
         let manifest = self.manifest.as_deref().map(read_manifest).transpose()?;
         let source = match &manifest {
-            None => Source::Binary,
-            Some(manifest) if self.replace => Source::Replacement(manifest),
-            Some(manifest) => Source::Given(manifest),
+            None => ManifestSource::Binary,
+            Some(manifest) if self.replace => ManifestSource::Replacement(manifest),
+            Some(manifest) => ManifestSource::Given(manifest),
         };
-        componentize(&wasm, source).map_err(|error| refused(&self.path, error))
+        componentize(&wasm, source).map_err(|error| not_made(&self.path, error))
     }
 }
 
@@ -140,7 +141,7 @@ fn read_manifest(path: &Path) -> Result<Manifest> {
         return Err(refused(path, why));
     }
     parse_manifest(&path.display().to_string(), &text)
-        .map_err(|error| Exit::of(OutcomeKind::InvalidComponent, error))
+        .map_err(|error| CommandError::of(OutcomeKind::InvalidComponent, error))
 }
 
 /// `NAME.wasm` in the working directory, which must not be the very file that was read.
@@ -149,7 +150,7 @@ fn named_after(manifest: &Manifest, input: &Path) -> Result<PathBuf> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
         let why = anyhow!("the component's name `{name}` is no file name: say --out FILE.wasm");
-        return Err(Exit::of(OutcomeKind::Usage, why));
+        return Err(CommandError::of(OutcomeKind::Usage, why));
     }
     let out = PathBuf::from(format!("{name}.wasm"));
     if out
@@ -160,7 +161,7 @@ fn named_after(manifest: &Manifest, input: &Path) -> Result<PathBuf> {
             "{} would replace what was read: say --out FILE.wasm",
             out.display()
         );
-        return Err(Exit::of(OutcomeKind::Usage, why));
+        return Err(CommandError::of(OutcomeKind::Usage, why));
     }
     Ok(out)
 }
@@ -204,17 +205,27 @@ fn kibibytes(bytes: usize) -> String {
 }
 
 fn unusable(path: &Path, error: impl Into<Error>) -> Error {
-    Exit::of(
+    CommandError::of(
         OutcomeKind::Io,
         error.into().context(path.display().to_string()),
     )
 }
 
 fn refused(path: &Path, error: impl Into<Error>) -> Error {
-    Exit::of(
+    CommandError::of(
         OutcomeKind::InvalidComponent,
         error.into().context(path.display().to_string()),
     )
+}
+
+/// Why no component was made, with the options that help.
+fn not_made(path: &Path, error: ComponentizeError) -> Error {
+    let option = match error {
+        ComponentizeError::NoManifest => " with --manifest KERNEL.toml",
+        ComponentizeError::HasManifest => "; --replace puts the file's in its place",
+        _ => return refused(path, error),
+    };
+    refused(path, anyhow!("{error}{option}"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `hotcell cache`
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::host::places;
 use crate::say::{note, print};
 use anyhow::Result;
@@ -13,11 +13,11 @@ use hotcell::{ArtifactCache, CacheError, Timestamp};
 #[derive(Args)]
 pub(crate) struct CacheCommand {
     #[command(subcommand)]
-    action: Action,
+    action: CacheAction,
 }
 
 #[derive(Subcommand)]
-enum Action {
+enum CacheAction {
     /// List what is in it, least recently used first
     List {
         /// Print JSON
@@ -39,23 +39,23 @@ enum Action {
 impl CacheCommand {
     /// Does what is asked.
     pub(crate) fn execute(self) -> Result<()> {
-        let io = |error: CacheError| Exit::of(OutcomeKind::Io, error);
+        let io = |error: CacheError| CommandError::of(OutcomeKind::Io, error);
         let cache =
             ArtifactCache::open(&places()?, ArtifactCache::DEFAULT_MAX_BYTES).map_err(io)?;
         match self.action {
-            Action::List { json: true } => {
+            CacheAction::List { json: true } => {
                 let json = serde_json::to_string_pretty(&cache.entries().map_err(io)?)?;
                 print(format_args!("{json}\n"))?;
             }
-            Action::List { json: false } => print(list(&cache).map_err(io)?)?,
-            Action::Prune { to } => {
+            CacheAction::List { json: false } => print(list(&cache).map_err(io)?)?,
+            CacheAction::Prune { to } => {
                 let to = Unit::Bytes
                     .parse(&to)
-                    .map_err(|error| Exit::of(OutcomeKind::Usage, error))?;
+                    .map_err(|error| CommandError::of(OutcomeKind::Usage, error))?;
                 note(format_args!("{} removed", cache.prune_to(to).map_err(io)?))?;
             }
-            Action::Clear => note(format_args!("{} removed", cache.prune_to(0).map_err(io)?))?,
-            Action::Path => print(format_args!("{}\n", cache.directory().display()))?,
+            CacheAction::Clear => note(format_args!("{} removed", cache.prune_to(0).map_err(io)?))?,
+            CacheAction::Path => print(format_args!("{}\n", cache.directory().display()))?,
         }
         Ok(())
     }

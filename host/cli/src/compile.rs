@@ -1,7 +1,7 @@
 //! `hotcell compile`
 
 use crate::arguments::{GrantArguments, LimitArguments};
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::hint::explain;
 use crate::host::HostArguments;
 use crate::run::human;
@@ -30,16 +30,16 @@ pub(crate) struct CompileCommand {
 impl CompileCommand {
     /// Compiles, and says how long it took.
     pub(crate) fn execute(self) -> Result<()> {
-        let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
+        let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
         let request = self
             .limits
             .apply(self.grants.apply(Request::new()))
             .map_err(usage)?;
-        let component =
-            Component::read(&self.kernel).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        let component = Component::read(&self.kernel)
+            .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
         let cell = self.host.cell(self.grants.granted())?;
         let timings = cell.prepare_only(&component, &request).map_err(|outcome| {
-            Exit::of(
+            CommandError::of(
                 outcome.kind,
                 anyhow::anyhow!("{}: {}", outcome.kind, explain(&outcome)),
             )

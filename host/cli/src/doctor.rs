@@ -2,7 +2,7 @@
 
 mod component;
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::hint::explain;
 use crate::host::{build, confined};
 use crate::say::print;
@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use hotcell::layer::{LayerReport, LayerState, Tier};
 use hotcell::outcome::Outcome;
-use hotcell::{Diagnosis, GpuDiagnosis, Verdict, WorkerDiagnosis};
+use hotcell::{Diagnosis, GpuDiagnosis, TrialVerdict, WorkerDiagnosis};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -37,14 +37,14 @@ impl DoctorCommand {
         let cell = build(confined(self.workers).require_tier(Tier::Insecure))?;
         let failed = |outcome: Outcome| {
             let words = anyhow::anyhow!("{}: {}", outcome.kind, explain(&outcome));
-            Exit::of(outcome.kind, words)
+            CommandError::of(outcome.kind, words)
         };
         let workers = cell.doctor(&component::make()?).map_err(failed)?;
         let gpu = match self.gpu {
             true => Some(cell.doctor_gpu().map_err(failed)?),
             false => None,
         };
-        let found = Found { workers, gpu };
+        let found = DoctorFindings { workers, gpu };
         if self.json {
             let json = serde_json::to_string_pretty(&found)?;
             print(format_args!("{json}\n"))?;
@@ -61,14 +61,14 @@ impl DoctorCommand {
 
 /// What was found out.
 #[derive(Serialize)]
-struct Found {
+struct DoctorFindings {
     #[serde(flatten)]
     workers: Diagnosis,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu: Option<GpuDiagnosis>,
 }
 
-impl Found {
+impl DoctorFindings {
     /// The tier of the weakest worker that was looked at.
     fn tier(&self) -> Tier {
         let gpu = self.gpu.iter().map(|gpu| gpu.tier);
@@ -76,7 +76,7 @@ impl Found {
     }
 }
 
-fn table(found: &Found) -> String {
+fn table(found: &DoctorFindings) -> String {
     let mut text = String::new();
     for worker in &found.workers.workers {
         text += &worker_text(worker);
@@ -120,7 +120,7 @@ fn worker_text(worker: &WorkerDiagnosis) -> String {
         .probes
         .iter()
         .partition(|result| result.verdict.held());
-    let is_death = |verdict: &Verdict| matches!(verdict, Verdict::Died(_));
+    let is_death = |verdict: &TrialVerdict| matches!(verdict, TrialVerdict::Died(_));
     let deaths = held
         .iter()
         .filter(|result| is_death(&result.verdict))

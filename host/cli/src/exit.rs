@@ -5,14 +5,14 @@ use std::fmt;
 
 /// An error that decides the command's exit code.
 #[derive(Debug)]
-pub(crate) struct Exit {
+pub(crate) struct CommandError {
     /// The exit code.
     pub(crate) code: u8,
     /// What went wrong, and what to do.
     pub(crate) source: anyhow::Error,
 }
 
-impl Exit {
+impl CommandError {
     /// An error whose exit code is that of an outcome.
     pub(crate) fn of(kind: OutcomeKind, source: impl Into<anyhow::Error>) -> anyhow::Error {
         Self {
@@ -23,13 +23,13 @@ impl Exit {
     }
 }
 
-impl fmt::Display for Exit {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.source.fmt(f)
     }
 }
 
-impl std::error::Error for Exit {
+impl std::error::Error for CommandError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.source()
     }
@@ -37,7 +37,7 @@ impl std::error::Error for Exit {
 
 /// The exit code of an error: its own, or that of a host fault.
 pub(crate) fn code_of(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<Exit>() {
+    match error.downcast_ref::<CommandError>() {
         Some(exit) => exit.code,
         None => OutcomeKind::HostFault.exit_code(),
     }

@@ -3,7 +3,7 @@
 //! Files are compared by what they are and not by how they are spelt, before anything runs. The one that may be
 //! replaced is an input whose very path an output names: its user asks for that.
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::report_place;
 use anyhow::{Result, anyhow};
 use hotcell::outcome::OutcomeKind;
@@ -159,7 +159,7 @@ fn is_one_file(one: &Locator, other: &Locator) -> bool {
 
 fn clash(one: &str, other: &str) -> anyhow::Error {
     let why = anyhow!("{one} would be written over {other}: give each a name of its own");
-    Exit::of(OutcomeKind::Usage, why)
+    CommandError::of(OutcomeKind::Usage, why)
 }
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
             "d/../p-{:01}.png",
         ] {
             let error = check(base.path(), &[output], None).unwrap_err();
-            let exit = error.downcast_ref::<Exit>().unwrap();
+            let exit = error.downcast_ref::<CommandError>().unwrap();
             assert_eq!(exit.code, OutcomeKind::Usage.exit_code(), "{output}");
         }
         for report in ["x.npy", "k.wasm", "hard.npy", "d/../k.wasm", "p-3.png"] {

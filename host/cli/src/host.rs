@@ -1,6 +1,6 @@
 //! The cell that commands run in.
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use hotcell::grant::Grants;
@@ -91,17 +91,17 @@ pub(crate) fn confined(workers: Option<PathBuf>) -> CellBuilder {
 /// Sets a cell up; what stands in the way is the host's fault, but for workers that are not there.
 pub(crate) fn build(builder: CellBuilder) -> Result<Cell> {
     builder.build().map_err(|error| match error {
-        error @ hotcell::SetupError::Cache(_) => Exit::of(
+        error @ hotcell::SetupError::Cache(_) => CommandError::of(
             OutcomeKind::HostFault,
             anyhow::Error::new(error).context(
                 "the cache of compiled kernels cannot be used; mend it, or run with --no-cache",
             ),
         ),
-        error => Exit::of(OutcomeKind::Isolation, error),
+        error => CommandError::of(OutcomeKind::Isolation, error),
     })
 }
 
 /// Where this user's cache and keys are.
 pub(crate) fn places() -> Result<Places> {
-    Places::from_environment().map_err(|error| Exit::of(OutcomeKind::HostFault, error))
+    Places::from_environment().map_err(|error| CommandError::of(OutcomeKind::HostFault, error))
 }

@@ -1,7 +1,9 @@
 //! `hotcell inspect`
 
+mod shaders;
+
 use crate::arguments::GrantArguments;
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::hint::explain;
 use crate::host::IsolationArguments;
 use crate::say::print;
@@ -13,6 +15,7 @@ use hotcell::grant::Grants;
 use hotcell::limit::{Ceilings, Limit, Limits, Unit};
 use hotcell::manifest::{Kernel, Role, Weight};
 use hotcell::outcome::OutcomeKind;
+use hotcell::shader::Shader;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -39,6 +42,7 @@ struct Inspection<'a> {
     version: &'a str,
     kernels: Vec<&'a hotcell::manifest::KernelRecord>,
     imports: Vec<ImportLine<'a>>,
+    shaders: &'a [Shader],
     counts: &'a hotcell::description::Counts,
 }
 
@@ -52,13 +56,13 @@ struct ImportLine<'a> {
 impl InspectCommand {
     /// Prints the inspection.
     pub(crate) fn execute(self) -> Result<()> {
-        let component =
-            Component::read(&self.kernel).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        let component = Component::read(&self.kernel)
+            .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
         let cell = self.isolation.cell()?;
         let limits = ceilings();
-        let description = cell
-            .describe(&component, &limits)
-            .map_err(|outcome| Exit::of(outcome.kind, anyhow::anyhow!(explain(&outcome))))?;
+        let description = cell.describe(&component, &limits).map_err(|outcome| {
+            CommandError::of(outcome.kind, anyhow::anyhow!(explain(&outcome)))
+        })?;
         let grants = self.grants.granted();
         if self.json {
             let inspection = inspection(&component, &description, &grants);
@@ -113,6 +117,7 @@ fn inspection<'a>(
             .map(Kernel::record)
             .collect(),
         imports: imports(description, grants),
+        shaders: &description.shaders,
         counts: &description.counts,
     }
 }
@@ -143,7 +148,7 @@ fn table(component: &Component, description: &Description, grants: &Grants) -> S
         let name = hotcell_model::text::escape(line.name, 256);
         text += &format!("  {name:32} {state}\n");
     }
-    text + &counts_text(description)
+    text + &shaders::table(&description.shaders) + &counts_text(description)
 }
 
 fn kernel_text(kernel: &Kernel) -> String {

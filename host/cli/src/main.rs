@@ -30,11 +30,11 @@ use std::process::ExitCode;
 #[command(name = "hotcell", version, max_term_width = 100)]
 struct Hotcell {
     #[command(subcommand)]
-    command: Command,
+    command: HotcellCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum HotcellCommand {
     /// Run a kernel on arrays and pictures, under limits
     Run(Box<run::RunCommand>),
     /// Show what a component says of itself and asks for; runs nothing
@@ -59,15 +59,15 @@ fn main() -> ExitCode {
     // A file that grows beyond a limit is an error with words, and no end without.
     hotcell_sandbox::process::survive_file_size_limit();
     let result = match Hotcell::parse().command {
-        Command::Run(command) => command.execute(),
-        Command::Inspect(command) => command.execute().map(|()| 0),
-        Command::Compile(command) => command.execute().map(|()| 0),
-        Command::Rerun(command) => command.execute(),
-        Command::Report(command) => command.execute().map(|()| 0),
-        Command::Build(command) => command.execute().map(|()| 0),
-        Command::New(command) => command.execute().map(|()| 0),
-        Command::Cache(command) => command.execute().map(|()| 0),
-        Command::Doctor(command) => command.execute(),
+        HotcellCommand::Run(command) => command.execute(),
+        HotcellCommand::Inspect(command) => command.execute().map(|()| 0),
+        HotcellCommand::Compile(command) => command.execute().map(|()| 0),
+        HotcellCommand::Rerun(command) => command.execute(),
+        HotcellCommand::Report(command) => command.execute().map(|()| 0),
+        HotcellCommand::Build(command) => command.execute().map(|()| 0),
+        HotcellCommand::New(command) => command.execute().map(|()| 0),
+        HotcellCommand::Cache(command) => command.execute().map(|()| 0),
+        HotcellCommand::Doctor(command) => command.execute(),
     };
     // Whoever reaps after this process may reap nobody: it sees to its workers itself.
     hotcell_sandbox::process::end_all();

@@ -6,7 +6,7 @@
 mod around;
 mod name;
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use anyhow::{Context as _, Error, Result, anyhow};
 use hotcell_build::sdk;
 use hotcell_formats::{Durability, Locator, commit_all, prepare};
@@ -50,13 +50,13 @@ impl NewCommand {
     /// With the exit code: a name that cargo would not take, a folder that holds something, one that is to be a
     /// member of a workspace around it, or one that cannot be written.
     pub(crate) fn execute(self) -> Result<()> {
-        name::check(&self.name).map_err(|error| Exit::of(OutcomeKind::Usage, error))?;
+        name::check(&self.name).map_err(|error| CommandError::of(OutcomeKind::Usage, error))?;
         let folder = self.path.unwrap_or_else(|| PathBuf::from(&self.name));
-        around::check(&folder).map_err(|error| Exit::of(OutcomeKind::Usage, error))?;
+        around::check(&folder).map_err(|error| CommandError::of(OutcomeKind::Usage, error))?;
         claim(&folder)?;
         fill(&folder, &self.name)
             .with_context(|| format!("{}: the project is incomplete", folder.display()))
-            .map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+            .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
         crate::say::note(format_args!(
             "{}: a kernel project; next: cd {0} && cargo test && hotcell build",
             folder.display()
@@ -67,13 +67,13 @@ impl NewCommand {
 /// Makes the folder, or takes an empty one.
 fn claim(folder: &Path) -> Result<()> {
     let shown = || folder.display().to_string();
-    let io = |error| Exit::of(OutcomeKind::Io, Error::new(error).context(shown()));
+    let io = |error| CommandError::of(OutcomeKind::Io, Error::new(error).context(shown()));
     match fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
             Some(_) => {
                 let why = anyhow!("{} is not empty: name another folder with --path", shown());
-                Err(Exit::of(OutcomeKind::Usage, why))
+                Err(CommandError::of(OutcomeKind::Usage, why))
             }
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -130,7 +130,7 @@ mod tests {
 
     fn code(result: Result<()>) -> Option<u8> {
         let error = result.unwrap_err();
-        error.downcast_ref::<Exit>().map(|exit| exit.code)
+        error.downcast_ref::<CommandError>().map(|exit| exit.code)
     }
 
     #[test]

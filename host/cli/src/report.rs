@@ -5,7 +5,7 @@
 
 mod text;
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::say::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -48,7 +48,7 @@ pub(crate) fn read(path: &Path) -> Result<Report> {
     read_bytes(path)
         .and_then(|json| parse(&json))
         .with_context(|| format!("cannot read the report {name}"))
-        .map_err(|error| Exit::of(OutcomeKind::Io, error))
+        .map_err(|error| CommandError::of(OutcomeKind::Io, error))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>> {

@@ -29,11 +29,11 @@ const MOST_LINKS: usize = 40;
 pub(crate) struct ReportPlace {
     /// As it was named.
     named: String,
-    target: Target,
+    target: ReportTarget,
 }
 
 #[derive(Debug)]
-enum Target {
+enum ReportTarget {
     Output,
     Error,
     /// A pipe, a device, or something that the command was started with.
@@ -55,10 +55,10 @@ impl ReportPlace {
         let mut json = serde_json::to_vec_pretty(report)?;
         json.push(b'\n');
         let written = match &self.target {
-            Target::Output => unread(write_into(io::stdout().as_fd(), &json, None)),
-            Target::Error => unread(write_into(io::stderr().as_fd(), &json, None)),
-            Target::Open(file) => write_into(file.as_fd(), &json, Some(READING_WITHIN)),
-            Target::File(path) => write_file(path, &json),
+            ReportTarget::Output => unread(write_into(io::stdout().as_fd(), &json, None)),
+            ReportTarget::Error => unread(write_into(io::stderr().as_fd(), &json, None)),
+            ReportTarget::Open(file) => write_into(file.as_fd(), &json, Some(READING_WITHIN)),
+            ReportTarget::File(path) => write_file(path, &json),
         };
         written.with_context(|| unwritable(&self.named))
     }
@@ -83,25 +83,25 @@ fn unread(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn target(named: &str) -> Result<Target> {
+fn target(named: &str) -> Result<ReportTarget> {
     if named == "-" {
-        return Ok(Target::Output);
+        return Ok(ReportTarget::Output);
     }
     let path = Path::new(named);
     match own_descriptor(path) {
-        Some(1) => return Ok(Target::Output),
-        Some(2) => return Ok(Target::Error),
+        Some(1) => return Ok(ReportTarget::Output),
+        Some(2) => return Ok(ReportTarget::Error),
         // What was opened for the command is written behind what is in it.
-        Some(_) => return open(path, OFlags::APPEND).map(Target::Open),
+        Some(_) => return open(path, OFlags::APPEND).map(ReportTarget::Open),
         None => {}
     }
     let Ok(found) = path.symlink_metadata() else {
-        return free_name(path).map(Target::File);
+        return free_name(path).map(ReportTarget::File);
     };
     let behind = path.metadata().map(|behind| behind.file_type());
     match behind {
         Ok(kind) if !kind.is_file() && !kind.is_dir() => {
-            open(path, OFlags::empty()).map(Target::Open)
+            open(path, OFlags::empty()).map(ReportTarget::Open)
         }
         _ if found.is_symlink() => {
             bail!(
@@ -109,7 +109,7 @@ fn target(named: &str) -> Result<Target> {
             )
         }
         _ if found.is_dir() => bail!("it is a directory: name a file in it"),
-        _ => free_name(path).map(Target::File),
+        _ => free_name(path).map(ReportTarget::File),
     }
 }
 

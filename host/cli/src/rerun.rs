@@ -1,7 +1,7 @@
 //! `hotcell rerun`: a report as a receipt.
 
 use crate::arguments::{Pair, check_unique, find_limit, locator, pair};
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::guard::Guard;
 use crate::hint::explain;
 use crate::host::HostArguments;
@@ -45,7 +45,7 @@ impl RerunCommand {
     /// Runs again and compares.
     pub(crate) fn execute(self) -> Result<u8> {
         let first = crate::report::read(&self.report_file)?;
-        let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
+        let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
         let request = self.request(&first).map_err(usage)?;
         let component = self.component(&first).map_err(usage)?;
         let mut guard = Guard::default();
@@ -133,9 +133,10 @@ impl RerunCommand {
 
 /// Nothing runs but the component of the report.
 fn check_component(first: &Report, path: &Path) -> Result<()> {
-    let component = Component::read(path).map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+    let component =
+        Component::read(path).map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
     if first.component.digest != Some(component.digest()) {
-        return Err(Exit::of(
+        return Err(CommandError::of(
             OutcomeKind::Usage,
             anyhow::anyhow!(
                 "{} is not the component of the report; name the right one with --component FILE",

@@ -1,7 +1,7 @@
 //! `hotcell run`
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use crate::guard::Guard;
 use crate::hint::explain;
 use crate::host::HostArguments;
@@ -66,7 +66,7 @@ pub(crate) struct RunCommand {
 impl RunCommand {
     /// Runs, and returns the outcome's exit code.
     pub(crate) fn execute(self) -> Result<u8> {
-        let usage = |error: anyhow::Error| Exit::of(OutcomeKind::Usage, error);
+        let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
         let mut command = self.request().map_err(usage)?;
         let mut guard = Guard::default();
         guard.reads("the component", &self.kernel);
@@ -138,7 +138,7 @@ impl<'a> Reporting<'a> {
         guard.check(named)?;
         let prepare = |named| ReportPlace::prepare(named).map(|place| (named, place));
         let place = named.map(prepare).transpose();
-        let place = place.map_err(|error| Exit::of(OutcomeKind::Io, error))?;
+        let place = place.map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
         Ok(Self { place, guard })
     }
 
@@ -154,7 +154,7 @@ impl<'a> Reporting<'a> {
         };
         let checked = self.guard.check_report(named);
         let written = checked.and_then(|()| place.write(report));
-        written.map_err(|error| Exit::of(OutcomeKind::Io, error))
+        written.map_err(|error| CommandError::of(OutcomeKind::Io, error))
     }
 }
 

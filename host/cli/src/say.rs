@@ -3,7 +3,7 @@
 //! The reader of a pipe may leave, as `head` does. That is no error of anybody's: what only prints ends with
 //! [`CLOSED`], what has done something ends as it would have, and nothing is said.
 
-use crate::exit::Exit;
+use crate::exit::CommandError;
 use anyhow::{Error, Result};
 use hotcell::outcome::OutcomeKind;
 use std::fmt::Display;
@@ -18,7 +18,7 @@ pub(crate) const CLOSED: u8 = 141;
 /// With the exit code: [`CLOSED`] where nobody reads, 3 where it cannot be written.
 pub(crate) fn print(text: impl Display) -> Result<()> {
     write(io::stdout().lock(), text).map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Exit {
+        io::ErrorKind::BrokenPipe => CommandError {
             code: CLOSED,
             source: error.into(),
         }
@@ -45,7 +45,7 @@ pub(crate) fn tell(text: impl Display) {
 
 fn unwritable(error: io::Error) -> Error {
     let error = Error::new(error).context("the standard output cannot be written");
-    Exit::of(OutcomeKind::Io, error)
+    CommandError::of(OutcomeKind::Io, error)
 }
 
 /// One write for a line, so that lines of several processes do not mix.

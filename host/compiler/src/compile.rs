@@ -1,5 +1,7 @@
 //! From a described component to an artifact.
 
+mod passes;
+
 use hotcell_engine::config;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::profile::Metering;
@@ -62,9 +64,10 @@ impl Compiler {
     /// # Errors
     /// The compiler refuses it, or the artifact is over its limit.
     pub fn compile(&self, component: &[u8], limits: &Limits) -> Result<Vec<u8>, CompileError> {
+        let component = passes::rewrite(component)?;
         let artifact = self
             .engine
-            .precompile_component(component)
+            .precompile_component(&component)
             .map_err(|error| CompileError::Refused(format!("{error:#}")))?;
         let (requested, maximum) = (artifact.len() as u64, limits.get(Limit::ArtifactBytes));
         if requested > maximum {

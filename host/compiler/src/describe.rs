@@ -1,30 +1,43 @@
-//! Reading a component without running it: manifest, imports, counts.
+//! Reading a component without running it: manifest, shaders, imports, counts.
 
 use crate::census::{Census, invalid, payloads};
-use hotcell_model::component::{Description, ENTRIES, Import, PACKAGE_VERSION, Refusal};
+use hotcell_model::component::{Counts, Description, ENTRIES, Import, PACKAGE_VERSION, Refusal};
 use hotcell_model::frame::WireDescription;
 use hotcell_model::limit::Limits;
-use hotcell_model::manifest::{Manifest, SECTION};
+use hotcell_model::manifest::{Manifest, SECTION, SHADERS_SECTION, ShaderRecord, Shaders};
+use hotcell_model::shader::Shader;
 use hotcell_model::text::chain;
+use hotcell_shader::judge;
 use wasmparser::{Encoding, Payload};
 
-/// Reads, counts and validates `bytes`, and nothing of them runs.
+/// Reads, counts and validates `bytes`, judges the shaders in them, and nothing of them runs.
 ///
 /// # Errors
 /// [`Refusal::TooMuch`] for the first count that is over its limit, [`Refusal::Malformed`] and [`Refusal::NoKernel`] for anything
 /// that is no kernel component, with what to do about it.
 pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
-    let surface = read(bytes, limits)?;
-    let manifest = Manifest::decode(&surface.manifest);
+    let description = read(bytes, limits)?;
     Ok(Description {
-        manifest: manifest.map_err(|error| Refusal::NoKernel(chain(&error)))?,
-        imports: surface
+        manifest: decode(&description.manifest)?,
+        imports: description
             .imports
             .iter()
             .map(|name| Import::classify(name))
             .collect(),
-        counts: surface.counts,
+        shaders: description.shaders,
+        counts: description.counts,
     })
+}
+
+/// As [`describe`], without a judgement on shaders.
+///
+/// # Errors
+/// As [`describe`].
+pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), Refusal> {
+    let (surface, _) = walk(bytes, limits)?;
+    decode(surface.manifest()?)?;
+    surface.shaders()?;
+    Ok(())
 }
 
 /// As [`describe`], with the manifest as it stands in its section.
@@ -32,6 +45,28 @@ pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
 /// # Errors
 /// As [`describe`], but for a manifest that is none.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<WireDescription, Refusal> {
+    let (surface, counts) = walk(bytes, limits)?;
+    let manifest = surface.manifest()?.to_vec();
+    let shader = |place: SectionShader<'_>| Shader {
+        name: place.name.to_owned(),
+        offset_bytes: place.offset as u64,
+        len_bytes: place.text.len() as u64,
+        judged: judge(place.text),
+    };
+    Ok(WireDescription {
+        manifest,
+        shaders: surface.shaders()?.into_iter().map(shader).collect(),
+        imports: surface.imports,
+        counts,
+    })
+}
+
+fn decode(manifest: &[u8]) -> Result<Manifest, Refusal> {
+    Manifest::decode(manifest).map_err(|error| Refusal::NoKernel(chain(&error)))
+}
+
+/// Counts and validates everything; what stands at the top level.
+fn walk<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Surface<'a>, Counts), Refusal> {
     check_preamble(bytes)?;
     let mut census = Census::new(bytes, limits)?;
     let mut surface = Surface::default();
@@ -47,12 +82,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<WireDescription, Refusal> {
             _ => {}
         }
     }
-    let counts = census.finish()?;
-    Ok(WireDescription {
-        manifest: surface.manifest()?,
-        imports: surface.imports,
-        counts,
-    })
+    Ok((surface, census.finish()?))
 }
 
 /// Tells apart what is no component at all.
@@ -72,20 +102,32 @@ fn check_preamble(bytes: &[u8]) -> Result<(), Refusal> {
 
 /// What stands at the component's top level.
 #[derive(Default)]
-struct Surface {
-    sections: Vec<Vec<u8>>,
+struct Surface<'a> {
+    manifests: Vec<&'a [u8]>,
+    /// With where each begins in the component.
+    shaders: Vec<(usize, &'a [u8])>,
     imports: Vec<String>,
     exports: Vec<String>,
 }
 
-impl Surface {
-    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
+/// A shader's text and where it begins in the component.
+struct SectionShader<'a> {
+    name: &'a str,
+    offset: usize,
+    text: &'a [u8],
+}
+
+impl<'a> Surface<'a> {
+    fn payload(&mut self, payload: &Payload<'a>) -> Result<(), Refusal> {
         match payload {
             Payload::Version { encoding, .. } if *encoding != Encoding::Component => {
                 return Err(Refusal::Malformed("not a component".to_owned()));
             }
             Payload::CustomSection(section) if section.name() == SECTION => {
-                self.sections.push(section.data().to_vec());
+                self.manifests.push(section.data());
+            }
+            Payload::CustomSection(section) if section.name() == SHADERS_SECTION => {
+                self.shaders.push((section.data_offset(), section.data()));
             }
             Payload::ComponentImportSection(section) => {
                 for import in section.clone() {
@@ -104,20 +146,41 @@ impl Surface {
         Ok(())
     }
 
-    fn manifest(&mut self) -> Result<Vec<u8>, Refusal> {
+    fn manifest(&self) -> Result<&'a [u8], Refusal> {
         let entries = format!("{ENTRIES}@{PACKAGE_VERSION}");
         if !self.exports.contains(&entries) {
             return Err(Refusal::NoKernel(format!(
                 "the component does not export `{entries}`, so it is no kernel for this host"
             )));
         }
-        match &mut self.sections[..] {
-            [section] => Ok(std::mem::take(section)),
+        match self.manifests[..] {
+            [section] => Ok(section),
             [] => Err(Refusal::ManifestMissing),
-            more => Err(Refusal::NoKernel(format!(
+            _ => Err(Refusal::NoKernel(format!(
                 "the component has {} `{SECTION}` sections; exactly one is allowed",
-                more.len()
+                self.manifests.len()
             ))),
         }
+    }
+
+    fn shaders(&self) -> Result<Vec<SectionShader<'a>>, Refusal> {
+        let (begin, section) = match self.shaders[..] {
+            [] => return Ok(Vec::new()),
+            [section] => section,
+            _ => {
+                return Err(Refusal::Malformed(format!(
+                    "the component has {} `{SHADERS_SECTION}` sections; at most one is allowed",
+                    self.shaders.len()
+                )));
+            }
+        };
+        let shaders = Shaders::decode(section);
+        let shaders = shaders.map_err(|error| Refusal::Malformed(chain(&error)))?;
+        let place = |record: &ShaderRecord<'a>| SectionShader {
+            name: record.name,
+            offset: begin + record.place.start,
+            text: record.text,
+        };
+        Ok(shaders.records().iter().map(place).collect())
     }
 }

@@ -1,9 +1,8 @@
 //! Reads, checks and compiles kernel components.
 //!
 //! Everything that parses hostile WebAssembly on the host's side is in this crate: [`describe()`] reads a
-//! component without running it, and [`Compiler::compile`] turns it into an artifact. Counts are checked
-//! before Cranelift sees a byte, because slow compilation is not a bug of Cranelift's but a fact to
-//! bound.
+//! component and judges its shaders without running it, and [`Compiler::compile`] turns it into an artifact. Counts are
+//! checked before Cranelift sees a byte, because slow compilation is not a bug of Cranelift's but a fact to bound.
 
 mod census;
 mod compile;
@@ -11,7 +10,7 @@ mod describe;
 mod need;
 
 pub use compile::{CompileError, Compiler, Parallelism};
-pub use describe::{describe, read};
+pub use describe::{check, describe, read};
 
 #[cfg(test)]
 mod tests;

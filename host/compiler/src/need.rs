@@ -7,7 +7,7 @@
 //! components that come as arguments or out of instances, which no tool for kernels makes: of those only the
 //! instance itself is counted, and what it holds shows when the artifact is loaded.
 
-use hotcell_engine::{METADATA_BYTES_PER_ENTRY, METADATA_BYTES_PER_INSTANCE, Need};
+use hotcell_engine::{METADATA_BYTES_PER_ENTRY, METADATA_BYTES_PER_INSTANCE, PoolNeed};
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
     ComponentOuterAliasKind, ComponentTypeRef, Encoding, Instance, Payload,
@@ -18,8 +18,8 @@ const PAGE_BYTES: u64 = 64 << 10;
 
 /// What an instance of a component takes, with all that is instantiated in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Whole {
-    pub(crate) need: Need,
+pub(crate) struct WholeNeed {
+    pub(crate) need: PoolNeed,
     /// Entries of sections, each as often as it is instantiated.
     pub(crate) entries: u64,
 }
@@ -28,24 +28,24 @@ pub(crate) struct Whole {
 #[derive(Default)]
 pub(crate) struct Needs {
     /// Modules and components that are open, from the outside in.
-    open: Vec<Part>,
-    whole: Whole,
+    open: Vec<NeedPart>,
+    whole: WholeNeed,
     /// The most that any module takes by itself.
-    module: Need,
+    module: PoolNeed,
 }
 
 /// A module or component that is being read.
-enum Part {
-    Module(Need),
-    Component(Component),
+enum NeedPart {
+    Module(PoolNeed),
+    Component(ComponentNeeds),
 }
 
 /// What a component has by number, as far as it is known.
 #[derive(Default)]
-struct Component {
-    modules: Vec<Option<Need>>,
-    components: Vec<Option<Whole>>,
-    whole: Whole,
+struct ComponentNeeds {
+    modules: Vec<Option<PoolNeed>>,
+    components: Vec<Option<WholeNeed>>,
+    whole: WholeNeed,
 }
 
 impl Needs {
@@ -53,17 +53,17 @@ impl Needs {
     pub(crate) fn payload(&mut self, payload: &Payload<'_>) -> Result<(), BinaryReaderError> {
         match payload {
             Payload::Version { encoding, .. } => self.open.push(match encoding {
-                Encoding::Module => Part::Module(Need {
+                Encoding::Module => NeedPart::Module(PoolNeed {
                     core_instances: 1,
                     metadata_bytes: METADATA_BYTES_PER_INSTANCE,
-                    ..Need::default()
+                    ..PoolNeed::default()
                 }),
-                Encoding::Component => Part::Component(Component::default()),
+                Encoding::Component => NeedPart::Component(ComponentNeeds::default()),
             }),
             Payload::End(_) => self.end(),
             payload => match self.open.last_mut() {
-                Some(Part::Module(need)) => in_module(need, payload)?,
-                Some(Part::Component(_)) => self.in_component(payload)?,
+                Some(NeedPart::Module(need)) => in_module(need, payload)?,
+                Some(NeedPart::Component(_)) => self.in_component(payload)?,
                 None => {}
             },
         }
@@ -71,7 +71,7 @@ impl Needs {
     }
 
     /// What a runner must have room for, once all of the component was read: each module, and an instance of all.
-    pub(crate) fn whole(&self) -> Whole {
+    pub(crate) fn whole(&self) -> WholeNeed {
         let mut whole = self.whole;
         whole.need.widen(&self.module);
         whole
@@ -79,15 +79,15 @@ impl Needs {
 
     fn end(&mut self) {
         let ended = self.open.pop();
-        if let Some(Part::Module(need)) = &ended {
+        if let Some(NeedPart::Module(need)) = &ended {
             self.module.widen(need);
         }
         match (ended, self.component()) {
-            (Some(Part::Module(need)), Some(outer)) => outer.modules.push(Some(need)),
-            (Some(Part::Component(part)), Some(outer)) => {
+            (Some(NeedPart::Module(need)), Some(outer)) => outer.modules.push(Some(need)),
+            (Some(NeedPart::Component(part)), Some(outer)) => {
                 outer.components.push(Some(part.whole));
             }
-            (Some(Part::Component(part)), None) => {
+            (Some(NeedPart::Component(part)), None) => {
                 self.whole = part.whole;
                 // Of components there is one context, in which those inside have entries.
                 let metadata = &mut self.whole.need.metadata_bytes;
@@ -97,10 +97,10 @@ impl Needs {
         }
     }
 
-    fn component(&mut self) -> Option<&mut Component> {
+    fn component(&mut self) -> Option<&mut ComponentNeeds> {
         match self.open.last_mut()? {
-            Part::Component(component) => Some(component),
-            Part::Module(_) => None,
+            NeedPart::Component(component) => Some(component),
+            NeedPart::Module(_) => None,
         }
     }
 
@@ -140,15 +140,15 @@ impl Needs {
     }
 
     /// The component so many levels out.
-    fn outer(&self, count: u32) -> Option<&Component> {
+    fn outer(&self, count: u32) -> Option<&ComponentNeeds> {
         match self.open.iter().rev().nth(count as usize)? {
-            Part::Component(component) => Some(component),
-            Part::Module(_) => None,
+            NeedPart::Component(component) => Some(component),
+            NeedPart::Module(_) => None,
         }
     }
 }
 
-impl Component {
+impl ComponentNeeds {
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), BinaryReaderError> {
         let entries = match payload {
             Payload::ComponentImportSection(section) => {
@@ -210,9 +210,9 @@ impl Component {
 
     fn add_module(&mut self, index: u32) {
         let known = self.modules.get(index as usize).copied().flatten();
-        let need = known.unwrap_or(Need {
+        let need = known.unwrap_or(PoolNeed {
             core_instances: 1,
-            ..Need::default()
+            ..PoolNeed::default()
         });
         self.whole.need.add(&need);
     }
@@ -235,7 +235,7 @@ impl Component {
 }
 
 /// What a payload of a module adds to what each of its instances takes.
-fn in_module(need: &mut Need, payload: &Payload<'_>) -> Result<(), BinaryReaderError> {
+fn in_module(need: &mut PoolNeed, payload: &Payload<'_>) -> Result<(), BinaryReaderError> {
     match payload {
         Payload::ImportSection(section) => add_entries(need, section.count()),
         Payload::FunctionSection(section) => add_entries(need, section.count()),
@@ -261,7 +261,7 @@ fn in_module(need: &mut Need, payload: &Payload<'_>) -> Result<(), BinaryReaderE
     Ok(())
 }
 
-fn add_entries(need: &mut Need, count: u32) {
+fn add_entries(need: &mut PoolNeed, count: u32) {
     let bytes = u64::from(count) * METADATA_BYTES_PER_ENTRY;
     need.metadata_bytes = need.metadata_bytes.saturating_add(bytes);
 }

@@ -18,7 +18,7 @@ pub const METADATA_BYTES_PER_INSTANCE: u64 = 1024;
 
 /// What instances of one component take of a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Need {
+pub struct PoolNeed {
     /// Core instances.
     pub core_instances: u64,
     /// Linear memories, over all core instances.
@@ -33,7 +33,7 @@ pub struct Need {
     pub metadata_bytes: u64,
 }
 
-impl Need {
+impl PoolNeed {
     /// Adds what another instance takes beside this.
     pub fn add(&mut self, other: &Self) {
         self.core_instances = self.core_instances.saturating_add(other.core_instances);
@@ -69,7 +69,7 @@ impl Need {
 /// What the pool has for one component of what `limit` counts, if it has such: as much as any launch may be allowed.
 /// What a launch may hold is the runner's limiter to say.
 pub fn room(limit: Limit) -> Option<u64> {
-    let counts = Need::default().counts();
+    let counts = PoolNeed::default().counts();
     let is_counted = counts.iter().any(|(counted, _)| *counted == limit);
     is_counted.then(|| limit.ceiling())
 }
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn needs_add_up_and_sizes_are_the_largest() {
-        let one = Need {
+        let one = PoolNeed {
             core_instances: 1,
             memories: 2,
             tables: 3,

@@ -280,11 +280,11 @@ pub struct ArrayReader {
     file: String,
     ty: ArrayType,
     limits: ReadLimits,
-    source: Source,
+    source: OpenSource,
 }
 
 #[derive(Debug)]
-enum Source {
+enum OpenSource {
     Npy { file: Arc<File>, header: Header },
     Npz(Box<Archive>),
     Picture(Picture),
@@ -309,7 +309,7 @@ pub fn open(locator: &Locator, limits: &ReadLimits) -> Result<ArrayReader, ReadE
                 ty: checked_type(&file, archive.header())?,
                 file,
                 limits: *limits,
-                source: Source::Npz(Box::new(archive)),
+                source: OpenSource::Npz(Box::new(archive)),
             })
         }
         Locator::Png(path) => {
@@ -318,7 +318,7 @@ pub fn open(locator: &Locator, limits: &ReadLimits) -> Result<ArrayReader, ReadE
                 file,
                 ty: picture.ty().clone(),
                 limits: *limits,
-                source: Source::Picture(picture),
+                source: OpenSource::Picture(picture),
             })
         }
         Locator::Apng(_) | Locator::Frames(_) => Err(ReadError::OutputOnly { file }),
@@ -346,7 +346,7 @@ fn open_npy(file: String, path: &Path, limits: &ReadLimits) -> Result<ArrayReade
         file,
         ty,
         limits: *limits,
-        source: Source::Npy {
+        source: OpenSource::Npy {
             file: Arc::new(handle),
             header,
         },
@@ -401,18 +401,18 @@ impl ArrayReader {
     /// [`ReadError`]; [`ReadError::TooLarge`] before anything is allocated.
     pub fn read_all(self) -> Result<Vec<u8>, ReadError> {
         let form = match &self.source {
-            Source::Npy { header, .. } => Form::of(header),
-            Source::Npz(_) => Form::Member,
-            Source::Picture(_) => Form::Picture,
+            OpenSource::Npy { header, .. } => Form::of(header),
+            OpenSource::Npz(_) => Form::Member,
+            OpenSource::Picture(_) => Form::Picture,
         };
         let len = check_limit(&self.file, self.ty.size_bytes(), &self.limits, form)?;
         match self.source {
-            Source::Npy { file, header } => {
+            OpenSource::Npy { file, header } => {
                 let mut range = Range::new(&file, header.data_offset);
                 data::read(&header, len, &mut range, &self.file)
             }
-            Source::Npz(archive) => archive.read_data(len, &self.file),
-            Source::Picture(picture) => picture.read(len, &self.file),
+            OpenSource::Npz(archive) => archive.read_data(len, &self.file),
+            OpenSource::Picture(picture) => picture.read(len, &self.file),
         }
     }
 
@@ -427,7 +427,7 @@ impl ArrayReader {
     ///
     /// [`ReadError::NotBool`], or a file of bools that cannot be read.
     pub fn as_file_range(&self) -> Result<Option<(Arc<File>, u64)>, ReadError> {
-        let Source::Npy { file, header } = &self.source else {
+        let OpenSource::Npy { file, header } = &self.source else {
             return Ok(None);
         };
         if Form::of(header) != Form::AsItLies {

@@ -12,8 +12,8 @@ mod turns;
 pub(crate) use adapter::{
     BINDING_ALIGNMENT, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, HOST_UNIFORM_BUFFERS,
 };
-pub(crate) use fault::{Fault, printable};
-pub(crate) use pipeline::{Pipeline, PipelineKey, Prepared};
+pub(crate) use fault::{DeviceFault, printable};
+pub(crate) use pipeline::{Pipeline, PipelineKey, PreparedShader};
 pub use turns::TURNS_TRIED;
 
 use fault::Faults;
@@ -211,30 +211,30 @@ impl Device {
     }
 
     /// Does `work` with the device. Where that panics the device's state is not known: it is lost.
-    pub(crate) fn caught<T>(&self, work: impl FnOnce() -> T) -> Result<T, Fault> {
+    pub(crate) fn caught<T>(&self, work: impl FnOnce() -> T) -> Result<T, DeviceFault> {
         panics::caught(work).map_err(|panic| self.lose(&panic))
     }
 
-    fn lose(&self, panic: &str) -> Fault {
+    fn lose(&self, panic: &str) -> DeviceFault {
         self.faults.lose(&format!("a panic: {panic}"));
         self.give_up();
-        Fault::Lost(self.lost().unwrap_or_default())
+        DeviceFault::Lost(self.lost().unwrap_or_default())
     }
 
     /// Does `work` and says what the device thought of it.
-    pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> T) -> Result<T, Fault> {
+    pub(crate) fn guarded<T>(&self, work: impl FnOnce() -> T) -> Result<T, DeviceFault> {
         let value = self.caught(|| fault::guarded(&self.wgpu, work))??;
         match self.lost() {
-            Some(reason) => Err(Fault::Lost(reason)),
+            Some(reason) => Err(DeviceFault::Lost(reason)),
             None => Ok(value),
         }
     }
 
     /// The pipeline of that key, made by `prepare` where there is none.
-    pub(crate) fn pipeline<E: From<Fault>>(
+    pub(crate) fn pipeline<E: From<DeviceFault>>(
         &self,
         key: PipelineKey,
-        prepare: impl FnOnce() -> Result<Prepared, E>,
+        prepare: impl FnOnce() -> Result<PreparedShader, E>,
     ) -> Result<Arc<Pipeline>, E> {
         if let Some(pipeline) = self.pipelines.get(&key) {
             return Ok(pipeline);

@@ -26,17 +26,19 @@ mod warm;
 
 use crate::device::Device;
 use batch::{Recorded, Unsettled};
-use failure::Failure;
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuError, GpuId, GpuProperties, GpuUsage};
+use failure::SessionFailure;
+use hotcell_model::gpu::{
+    GpuAnswer, GpuCommand, GpuEnd, GpuError, GpuId, GpuProperties, GpuUsage, NamedShader,
+};
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::stop::StopSignal;
-use landing::{Landing, Output};
+use landing::{Output, SessionLanding};
 use lane::Lane;
 use meters::Meters;
 use quota::Quotas;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use things::{Buffer, Thing, Things};
+use things::{DeviceBuffer, Thing, Things};
 
 /// An array that a session reads from.
 type Input = Box<dyn AsRef<[u8]> + Send + Sync>;
@@ -64,6 +66,10 @@ pub struct SessionOrder {
     pub signal: Arc<StopSignal>,
     /// Whether the fuel of each dispatch is reported exactly.
     pub has_profile: bool,
+    /// The shaders of the component.
+    pub shaders: Vec<NamedShader>,
+    /// Whether shaders may be made of text that is said.
+    pub has_text: bool,
     /// Arrays that the session shares, by their position in the job's list of those that are read.
     pub inputs: Vec<Option<Input>>,
     /// Arrays that the session shares, by their position in the job's list of those that are written.
@@ -92,7 +98,10 @@ pub struct Session {
     things: Things,
     lane: Lane,
     meters: Meters,
-    shader: String,
+    shaders: Vec<NamedShader>,
+    has_text: bool,
+    /// What was said of the next one.
+    said: String,
     recorded: Recorded,
     unsettled: Option<Unsettled>,
     usage: GpuUsage,
@@ -104,7 +113,7 @@ pub struct Session {
 impl Session {
     /// Begins a launch's work. Nothing is charged yet.
     pub fn begin(device: &Arc<Device>, order: SessionOrder) -> Self {
-        let landing = Landing::new(order.outputs);
+        let landing = SessionLanding::new(order.outputs);
         Self {
             device: Arc::clone(device),
             checks: order.checks,
@@ -121,7 +130,9 @@ impl Session {
                 landing,
             ),
             meters: Meters::default(),
-            shader: String::new(),
+            shaders: order.shaders,
+            has_text: order.has_text,
+            said: String::new(),
             recorded: Recorded::default(),
             unsettled: None,
             usage: GpuUsage::default(),
@@ -164,7 +175,7 @@ impl Session {
         match done.unwrap_or_else(|fault| Err(fault.into())) {
             Ok(answer) => answer,
             Err(failure) => {
-                if let Failure::Over(end) = &failure {
+                if let SessionFailure::Over(end) = &failure {
                     self.end = Some(end.clone());
                 }
                 failure.into()
@@ -172,7 +183,7 @@ impl Session {
         }
     }
 
-    fn execute(&mut self, command: GpuCommand) -> Result<GpuAnswer, Failure> {
+    fn execute(&mut self, command: GpuCommand) -> Result<GpuAnswer, SessionFailure> {
         self.lane.observe(&mut self.quotas);
         self.publish();
         match command {
@@ -192,8 +203,12 @@ impl Session {
                 offset_bytes,
                 len_bytes,
             } => self.read_buffer(buffer, offset_bytes, len_bytes),
-            GpuCommand::Shader(piece) => self.shader(&piece),
-            GpuCommand::CreateKernel { entry, constants } => self.create_kernel(&entry, &constants),
+            GpuCommand::Shader(piece) => self.say(&piece),
+            GpuCommand::CreateKernel {
+                shader,
+                entry,
+                constants,
+            } => self.create_kernel(&shader, &entry, &constants),
             GpuCommand::Bind { kernel, bindings } => self.bind(kernel, &bindings),
             GpuCommand::Record(steps) => self.record(steps),
             GpuCommand::Submit { steps, wait } => self.submit(steps, wait),
@@ -212,7 +227,7 @@ impl Session {
         }
     }
 
-    fn create_buffer(&mut self, size_bytes: u64) -> Result<GpuAnswer, Failure> {
+    fn create_buffer(&mut self, size_bytes: u64) -> Result<GpuAnswer, SessionFailure> {
         let most = self.device.limits().max_buffer_size;
         let Some(held_bytes) = range::held(size_bytes).filter(|held| *held <= most) else {
             let wrong = format!("a buffer of {size_bytes} bytes: at most {most} are allowed");
@@ -238,7 +253,7 @@ impl Session {
         }
     }
 
-    fn make_buffer(&mut self, size_bytes: u64, held_bytes: u64) -> Result<GpuId, Failure> {
+    fn make_buffer(&mut self, size_bytes: u64, held_bytes: u64) -> Result<GpuId, SessionFailure> {
         let descriptor = wgpu::BufferDescriptor {
             label: None,
             size: held_bytes,
@@ -252,12 +267,12 @@ impl Session {
             .device
             .guarded(|| self.device.wgpu().create_buffer(&descriptor))?;
         let id = self.things.fresh()?;
-        let buffer = Buffer::new(id, raw, size_bytes);
+        let buffer = DeviceBuffer::new(id, raw, size_bytes);
         self.things.insert(id, Thing::Buffer(Arc::new(buffer)));
         Ok(id)
     }
 
-    fn drop_thing(&mut self, id: GpuId) -> Result<GpuAnswer, Failure> {
+    fn drop_thing(&mut self, id: GpuId) -> Result<GpuAnswer, SessionFailure> {
         match self.things.remove(id)? {
             Thing::Buffer(buffer) => self.let_go(buffer),
             Thing::BindSet(bind_set) => {
@@ -274,7 +289,7 @@ impl Session {
     }
 
     /// Gives a buffer back when this was its last holder.
-    fn let_go(&mut self, buffer: Arc<Buffer>) {
+    fn let_go(&mut self, buffer: Arc<DeviceBuffer>) {
         if let Some(buffer) = Arc::into_inner(buffer) {
             let (after, bytes) = (buffer.last_use(), buffer.held_bytes);
             drop(buffer);

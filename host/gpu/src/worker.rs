@@ -6,7 +6,7 @@ mod bounds;
 mod serve;
 mod watch;
 
-use arguments::Arguments;
+use arguments::GpuArguments;
 use hotcell_gpu::device::{Device, DeviceError};
 use hotcell_model::frame::{FromGpu, Hello};
 use hotcell_model::gpu::GpuDevice;
@@ -17,10 +17,10 @@ use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::filter::DriverKind;
 use hotcell_sandbox::lockdown::{Birth, ResourceLimits};
 use hotcell_sandbox::worker::{EXIT_PANIC, EXIT_SETUP, send, words};
-use serve::Server;
+use serve::GpuServer;
 use std::error::Error;
 use std::sync::Arc;
-use watch::Watch;
+use watch::HangUpWatch;
 
 /// What the process does, from its birth to its end.
 pub(crate) fn start() -> Result<(), Box<dyn Error>> {
@@ -28,7 +28,7 @@ pub(crate) fn start() -> Result<(), Box<dyn Error>> {
     let channel = Arc::new(Channel::from_standard_input()?);
     // Nothing is said there; the supervisor has the other end.
     let _control = Channel::from_standard_output()?;
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let arguments = GpuArguments::parse(std::env::args().skip(1))?;
     let walled = birth.wall(&ResourceLimits {
         data_bytes: arguments.data_bytes,
         address_space_bytes: None,
@@ -46,7 +46,7 @@ pub(crate) fn start() -> Result<(), Box<dyn Error>> {
         Ok(device) => device,
         Err(error) => return Ok(send(&channel, &FromGpu::Unavailable(words(&error)))?),
     };
-    let watch = Watch::start(&channel)?;
+    let watch = HangUpWatch::start(&channel)?;
     let confined = walled.lock_driver(driver_kind(arguments.device, &device))?;
     let ready = FromGpu::Ready {
         driver: words(&device.driver()),
@@ -55,7 +55,7 @@ pub(crate) fn start() -> Result<(), Box<dyn Error>> {
         layers: confined.layers().to_vec(),
     };
     send(&channel, &ready)?;
-    let server = Server {
+    let server = GpuServer {
         confined,
         channel,
         device,

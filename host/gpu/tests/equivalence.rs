@@ -22,7 +22,7 @@ use given::{
     fuelled, instrumented, pool, settled, text_of,
 };
 use hotcell_shader::fuel::{
-    METER_BYTES, MeterWords, POOL_BYTES, Pool, PoolWords, TERMS_BYTES, read_slot,
+    FuelPool, METER_BYTES, MeterWords, POOL_BYTES, PoolWords, TERMS_BYTES, read_slot,
 };
 use machine::{Buffers, Machine};
 use naga::valid::ModuleInfo;
@@ -48,7 +48,7 @@ struct Job {
     module: naga::Module,
     before: Buffers,
     /// What it spends from, if it is metered, and how many invocations say that they came to their end.
-    settles: Option<(Pool, u32)>,
+    settles: Option<(FuelPool, u32)>,
     /// What it leaves if it does not run out; `None` if it has to.
     after: Option<Buffers>,
     /// Whether it may run out. With little fuel, who does depends on who comes first.

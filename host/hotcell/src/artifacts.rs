@@ -392,10 +392,10 @@ struct SizedFile {
 }
 
 /// Files by the mark of their tenant; what has none is nobody's.
-struct Shares(BTreeMap<Option<String>, Share>);
+struct Shares(BTreeMap<Option<String>, TenantShare>);
 
 #[derive(Default)]
-struct Share {
+struct TenantShare {
     bytes: u64,
     /// Those used longest ago last.
     files: Vec<SizedFile>,
@@ -403,7 +403,7 @@ struct Share {
 
 impl Shares {
     fn of(files: Vec<SizedFile>) -> Self {
-        let mut shares = BTreeMap::<Option<String>, Share>::new();
+        let mut shares = BTreeMap::<Option<String>, TenantShare>::new();
         for file in files {
             let share = shares.entry(owner_of(&file.path)).or_default();
             share.bytes += file.bytes;

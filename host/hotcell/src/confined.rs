@@ -51,9 +51,9 @@ use std::sync::Arc;
 use supervisor::Supervisor;
 
 /// Compile processes and runners of one cell.
-pub(crate) struct Confined(Arc<Supervisor>);
+pub(crate) struct ConfinedIsolation(Arc<Supervisor>);
 
-impl Confined {
+impl ConfinedIsolation {
     /// Looks for the worker programs, and has spares started in the background.
     pub(crate) fn start(settings: Settings) -> Result<Self, ProgramError> {
         let programs = Programs::find(settings.workers.as_deref())?;
@@ -61,7 +61,7 @@ impl Confined {
     }
 }
 
-impl Isolate for Confined {
+impl Isolate for ConfinedIsolation {
     fn kind(&self) -> Isolation {
         Isolation::Confined
     }

@@ -145,7 +145,7 @@ impl Loaded for LoadedInProcess {
             Err(outcome) => return RunEnd::not_run(outcome).into(),
         };
         let gpu = match job.grants.has(Capability::Gpu) {
-            true => match self.gpus.begin(&self.tenant, job, signal) {
+            true => match self.gpus.begin(&self.tenant, job, &data.shaders, signal) {
                 Ok(link) => Some(link),
                 Err(outcome) => return RunEnd::not_run(outcome).into(),
             },
@@ -154,6 +154,7 @@ impl Loaded for LoadedInProcess {
         let link = gpu.clone();
         let data = JobData {
             sources: data.sources.clone(),
+            shaders: Vec::new(),
             gpu: link.map(|link| link as Arc<dyn GpuLink>),
         };
         let (signal, observer) = (Arc::clone(signal), Arc::clone(observer));

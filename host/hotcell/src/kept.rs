@@ -64,10 +64,10 @@ struct Used<K, V> {
     each_bytes: u64,
     /// Counts uses.
     now: u64,
-    values: HashMap<K, Value<V>>,
+    values: HashMap<K, KeptValue<V>>,
 }
 
-struct Value<V> {
+struct KeptValue<V> {
     value: Arc<V>,
     bytes: u64,
     /// Its last use.
@@ -160,7 +160,7 @@ impl<K: Hash + Eq + Clone + Owned, V> Used<K, V> {
     fn insert(&mut self, key: K, value: Arc<V>, bytes: u64) {
         self.now += 1;
         let used = self.now;
-        let value = Value { value, bytes, used };
+        let value = KeptValue { value, bytes, used };
         self.values.insert(key, value);
         while self.weight() > self.max_bytes && self.forget_one() {}
     }
@@ -170,7 +170,7 @@ impl<K: Hash + Eq + Clone + Owned, V> Used<K, V> {
         bytes.fold(0, u64::saturating_add)
     }
 
-    fn weight_of(&self, value: &Value<V>) -> u64 {
+    fn weight_of(&self, value: &KeptValue<V>) -> u64 {
         self.each_bytes.saturating_add(value.bytes)
     }
 

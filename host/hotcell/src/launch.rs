@@ -17,10 +17,10 @@ mod settle;
 mod spent;
 
 use self::about::About;
-use self::attempt::{Attempt, caught};
+use self::attempt::{OpenRecord, caught};
 use self::bind::Bound;
 use self::digests::{Clock, late};
-use self::permit::Permit;
+use self::permit::{Permit, shaders};
 use self::settle::{
     InputDigests, Settled, add_arguments, clock, result_reports, settle, unsettled,
 };
@@ -146,7 +146,7 @@ impl Cell {
         self.on_thread((component.clone(), request), run).map_err(
             |((component, request), error)| {
                 let about = self.about(&component, &request);
-                let attempt = Attempt::begin(self, Verb::Launch, about);
+                let attempt = OpenRecord::begin(self, Verb::Launch, about);
                 attempt.map_or_else(|ended| ended, |attempt| Box::new(attempt.refuse(error)))
             },
         )
@@ -189,7 +189,7 @@ impl Cell {
             about.component.digest = None;
         }
         let outcome = Outcome::failed(kind, Blame::Request, message);
-        match Attempt::begin(self, Verb::Launch, about) {
+        match OpenRecord::begin(self, Verb::Launch, about) {
             Ok(attempt) => attempt.refuse(outcome),
             Err(ended) => *ended,
         }
@@ -223,7 +223,7 @@ impl Cell {
         about: About,
         work: impl FnOnce(&mut About) -> Result<T, Outcome>,
     ) -> Result<T, Outcome> {
-        let mut attempt = Attempt::begin(self, verb, about).map_err(|ended| ended.outcome)?;
+        let mut attempt = OpenRecord::begin(self, verb, about).map_err(|ended| ended.outcome)?;
         let result = caught(|| work(&mut attempt.about));
         let outcome = result.as_ref().err().cloned();
         attempt.refuse(outcome.unwrap_or_else(Outcome::done));
@@ -275,13 +275,14 @@ impl Cell {
         mut request: Request,
         stop: &StopSignal,
     ) -> Result<Permit, Box<Ended>> {
-        let mut attempt = Attempt::begin(self, Verb::Launch, self.about(component, &request))?;
+        let mut attempt = OpenRecord::begin(self, Verb::Launch, self.about(component, &request))?;
         let checked = caught(|| {
             let about = &mut attempt.about;
             about.limits = self.request_limits(about, &request)?;
             let description = self.described(component, about, stop)?;
             about.component.name = description.manifest.component().name.clone();
-            let bound = self.check(&description, &mut request, about)?;
+            let mut bound = self.check(&description, &mut request, about)?;
+            bound.data.shaders = shaders(component, &description)?;
             let consignment = prepare_delivery(&request, &bound)?;
             Ok((bound, consignment))
         });

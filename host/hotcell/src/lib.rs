@@ -73,7 +73,9 @@ pub use component::{Component, ComponentError};
 #[cfg(feature = "confined")]
 pub use confined::ProgramError;
 pub use isolation::Waiting;
-pub use isolation::diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
+pub use isolation::diagnosis::{
+    Diagnosis, GpuDiagnosis, ProbeResult, TrialVerdict, WorkerDiagnosis,
+};
 pub use launch::permit::Permit;
 pub use launch::{Ended, Launch};
 pub use places::{PlaceError, Places};
@@ -90,7 +92,7 @@ pub use hotcell_model::profile::{Isolation, Metering};
 pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::{
-    component as description, grant, layer, limit, manifest, outcome, probe, report,
+    component as description, grant, layer, limit, manifest, outcome, probe, report, shader,
 };
 
 /// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.

@@ -3,6 +3,7 @@
 use crate::grant::Capability;
 use crate::limit::Breach;
 use crate::outcome::{Blame, Cause, Outcome, OutcomeKind};
+use crate::shader::Shader;
 use crate::{bounded, text};
 use hotcell_manifest::Manifest;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub struct Description {
     pub manifest: Manifest,
     /// What it imports at its top level, in order.
     pub imports: Vec<Import>,
+    /// The shaders of its section, in order.
+    pub shaders: Vec<Shader>,
     /// What was counted.
     pub counts: Counts,
 }

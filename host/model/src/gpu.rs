@@ -67,10 +67,12 @@ pub enum GpuCommand {
         /// A multiple of 4; at most [`PIECE_BYTES`] between processes.
         len_bytes: u64,
     },
-    /// The next piece of the WGSL that the next [`Self::CreateKernel`] is about. Answered with [`GpuAnswer::Done`].
+    /// The next piece of the WGSL of [`GpuShader::Said`]. Answered with [`GpuAnswer::Done`].
     Shader(String),
-    /// Admit an entry point of the WGSL said so far, and forget that text. Answered with [`GpuAnswer::Kernel`].
+    /// Admit an entry point of a shader, and forget the WGSL said so far. Answered with [`GpuAnswer::Kernel`].
     CreateKernel {
+        /// The shader.
+        shader: GpuShader,
         /// The entry point.
         entry: String,
         /// Values for `override` constants.
@@ -97,6 +99,24 @@ pub enum GpuCommand {
     Wait(GpuId),
     /// Forget a buffer, kernel, bind set or submission. Answered with [`GpuAnswer::Done`].
     Drop(GpuId),
+}
+
+/// The shader that a kernel is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GpuShader {
+    /// The one of that name in the component's section.
+    Named(String),
+    /// The WGSL said so far, for launches that were granted text made at run time.
+    Said,
+}
+
+/// A shader of the launch's component: what stands in its section, not yet looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedShader {
+    /// What a kernel asks for it by.
+    pub name: String,
+    /// The text.
+    pub text: Bytes,
 }
 
 /// The most bytes of data in one command or answer between processes.

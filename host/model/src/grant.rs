@@ -50,6 +50,8 @@ capabilities! {
     Random = "random", "hotcell:kernel/random", Seeded;
     /// Compute on a GPU.
     Gpu = "gpu", "hotcell:gpu/compute", Never;
+    /// Shaders whose text is made at run time; of use with `gpu` alone.
+    GpuText = "gpu-text", "hotcell:gpu/text", Never;
 }
 
 /// The capabilities granted to a launch, without duplicates, in a fixed order.

@@ -1,7 +1,7 @@
 //! One launch as a runner sees it: everything checked, nothing left to look up.
 
 use crate::bounded;
-use crate::gpu::GpuLink;
+use crate::gpu::{GpuLink, NamedShader};
 use crate::grant::Grants;
 use crate::limit::Limits;
 use crate::outcome::Outcome;
@@ -144,6 +144,8 @@ impl Source {
 pub struct JobData {
     /// The sources of the arrays that are read, in the job's order.
     pub sources: Vec<Source>,
+    /// The shaders of the component, if the kernel may have a GPU.
+    pub shaders: Vec<NamedShader>,
     /// Where GPU commands go, if the kernel may have any.
     pub gpu: Option<Arc<dyn GpuLink>>,
 }

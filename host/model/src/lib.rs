@@ -8,6 +8,7 @@
 //! * [`gpu`]: what a runner asks of the GPU
 //! * [`job`]: one launch as a runner sees it
 //! * [`component`]: what is known of a component before it runs
+//! * [`shader`]: the shaders in it, as they were judged
 //! * [`audit`]: what a trail has of everything that is asked for
 //! * [`frame`]: what the supervisor and its workers say to each other
 //! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
@@ -30,6 +31,7 @@ pub mod outcome;
 pub mod probe;
 pub mod profile;
 pub mod report;
+pub mod shader;
 pub mod stop;
 pub mod tenant;
 pub mod text;

@@ -263,25 +263,27 @@ pub enum LimitSource {
 
 /// The limits of one launch. Between processes their values cross, and not who chose them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Values", try_from = "Values")]
+#[serde(into = "LimitValues", try_from = "LimitValues")]
 pub struct Limits {
     values: Vec<(u64, LimitSource)>,
 }
 
 /// The values of all limits, in the order of [`Limit::ALL`].
 #[derive(Serialize, Deserialize)]
-struct Values(#[serde(deserialize_with = "bounded::list::<_, _, { Limit::ALL.len() }>")] Vec<u64>);
+struct LimitValues(
+    #[serde(deserialize_with = "bounded::list::<_, _, { Limit::ALL.len() }>")] Vec<u64>,
+);
 
-impl From<Limits> for Values {
+impl From<Limits> for LimitValues {
     fn from(limits: Limits) -> Self {
         Self(limits.values.iter().map(|(value, _)| *value).collect())
     }
 }
 
-impl TryFrom<Values> for Limits {
+impl TryFrom<LimitValues> for Limits {
     type Error = String;
 
-    fn try_from(Values(values): Values) -> Result<Self, String> {
+    fn try_from(LimitValues(values): LimitValues) -> Result<Self, String> {
         if values.len() != Limit::ALL.len() {
             return Err("limits of another build".to_owned());
         }

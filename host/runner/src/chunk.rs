@@ -4,12 +4,12 @@ use crate::arrays::{Input, Output};
 use crate::end::{Circumstances, NAME_BYTES, is_blank, outcome_of, outcome_of_stop};
 use crate::engine::LoadedKernel;
 use crate::entries::{
-    ChunkRange, DestinationArgument, Dimension, KernelError, Request, Scalar, SourceArgument,
+    ChunkRange, DestinationArgument, Dimension, EntryRequest, KernelError, Scalar, SourceArgument,
 };
 use crate::guest::capabilities::{InstanceCapabilities, LaunchCapabilities};
 use crate::guest::{BodyClock, Guest};
 use crate::limiter::Limiter;
-use crate::meter::{CpuClock, EXPLANATION_BYTES, Meter, Spent};
+use crate::meter::{ChunkSpent, CpuClock, EXPLANATION_BYTES, Meter};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
 use hotcell_model::grant::Grants;
@@ -22,7 +22,7 @@ use wasmtime::component::{ResourceTable, WasmStr};
 use wasmtime::{AsContext, Engine, Error, PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 /// What every chunk of a launch has in common.
-pub(crate) struct Plan {
+pub(crate) struct LaunchPlan {
     pub(crate) engine: Engine,
     pub(crate) kernel: Arc<LoadedKernel>,
     pub(crate) meter: Arc<Meter>,
@@ -34,7 +34,7 @@ pub(crate) struct Plan {
 }
 
 /// What is one chunk's own.
-pub(crate) struct Part {
+pub(crate) struct ChunkPart {
     pub(crate) index: usize,
     pub(crate) range: ChunkRange,
     pub(crate) dims: Vec<Dimension>,
@@ -50,7 +50,7 @@ pub(crate) struct Part {
 
 /// How a chunk ended.
 pub(crate) struct ChunkEnd {
-    pub(crate) result: Result<(), Failure>,
+    pub(crate) result: Result<(), ChunkFailure>,
     /// The outputs' bytes, in the order they were given.
     pub(crate) outputs: Vec<OutputBuffer>,
     pub(crate) fuel_used: u64,
@@ -60,7 +60,7 @@ pub(crate) struct ChunkEnd {
 }
 
 /// Why a chunk has no result.
-pub(crate) enum Failure {
+pub(crate) enum ChunkFailure {
     /// It ended, and so does the launch.
     Ended(Box<Outcome>),
     /// It has to run again, alone. It has logged that many lines.
@@ -71,9 +71,9 @@ pub(crate) enum Failure {
 
 /// Runs one chunk.
 ///
-/// A chunk that runs beside others may end as [`Failure::Contended`], one that runs alone never does.
-pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
-    let mut timings = Timings::default();
+/// A chunk that runs beside others may end as [`ChunkFailure::Contended`], one that runs alone never does.
+pub(crate) fn run(plan: &LaunchPlan, part: ChunkPart) -> ChunkEnd {
+    let mut timings = ChunkTimings::default();
     let guest = Guest {
         chunk: part.index,
         meter: Arc::clone(&plan.meter),
@@ -85,12 +85,12 @@ pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
         explanation: None,
         body: BodyClock::default(),
         cpu: CpuClock::start(),
-        spent: Spent::default(),
+        spent: ChunkSpent::default(),
         lines_seen: part.lines_seen,
         unchecked_bytes: 0,
     };
     let mut store = store(plan, guest);
-    let arguments = Arguments {
+    let arguments = EntryArguments {
         range: part.range,
         dims: part.dims,
         sources: part.sources,
@@ -119,13 +119,13 @@ pub(crate) fn run(plan: &Plan, part: Part) -> ChunkEnd {
 }
 
 #[derive(Default)]
-struct Timings {
+struct ChunkTimings {
     instantiate: Duration,
     call: Duration,
     body: Duration,
 }
 
-struct Arguments {
+struct EntryArguments {
     range: ChunkRange,
     dims: Vec<Dimension>,
     sources: Vec<(Arc<str>, Input)>,
@@ -142,7 +142,7 @@ enum CallFailure {
     Declined(String),
 }
 
-fn store(plan: &Plan, guest: Guest) -> Store<Guest> {
+fn store(plan: &LaunchPlan, guest: Guest) -> Store<Guest> {
     let limits = &plan.meter.limits;
     let count = |limit: Limit| usize::try_from(limits.get(limit)).unwrap_or(usize::MAX);
     let mut store = Store::new(&plan.engine, guest);
@@ -167,10 +167,10 @@ fn store(plan: &Plan, guest: Guest) -> Store<Guest> {
 }
 
 fn call(
-    plan: &Plan,
+    plan: &LaunchPlan,
     store: &mut Store<Guest>,
-    arguments: Arguments,
-    timings: &mut Timings,
+    arguments: EntryArguments,
+    timings: &mut ChunkTimings,
 ) -> Result<(), CallFailure> {
     let guest = store.data_mut();
     let checked = guest.meter.check(guest.chunk, &mut guest.cpu);
@@ -183,7 +183,10 @@ fn call(
         .instantiate(&mut *store)
         .map_err(CallFailure::Failed)?;
     let launch = instance
-        .get_typed_func::<(Request,), (Result<(), KernelError>,)>(&mut *store, &plan.kernel.launch)
+        .get_typed_func::<(EntryRequest,), (Result<(), KernelError>,)>(
+            &mut *store,
+            &plan.kernel.launch,
+        )
         .map_err(CallFailure::WrongType)?;
     timings.instantiate = begin.elapsed();
     let request = request(plan, store, arguments).map_err(CallFailure::Failed)?;
@@ -202,7 +205,7 @@ fn call(
 
 /// Refuses a component whose memory is over the limit from its start. wasmtime's limiter would say the same, but
 /// only after the memory was asked of the operating system, which may have a limit of its own by then.
-fn check_initial_memory(plan: &Plan) -> Result<(), CallFailure> {
+fn check_initial_memory(plan: &LaunchPlan) -> Result<(), CallFailure> {
     let breach = plan
         .meter
         .memory
@@ -214,7 +217,11 @@ fn check_initial_memory(plan: &Plan) -> Result<(), CallFailure> {
 }
 
 /// The request as the guest gets it, with handles made for its arrays.
-fn request(plan: &Plan, store: &mut Store<Guest>, arguments: Arguments) -> Result<Request, Error> {
+fn request(
+    plan: &LaunchPlan,
+    store: &mut Store<Guest>,
+    arguments: EntryArguments,
+) -> Result<EntryRequest, Error> {
     let handles = &mut store.data_mut().handles;
     let (requested, maximum) = (
         (arguments.sources.len() + arguments.destinations.len()) as u64,
@@ -237,7 +244,7 @@ fn request(plan: &Plan, store: &mut Store<Guest>, arguments: Arguments) -> Resul
         let data = handles.push(destination).map_err(full)?;
         destinations.push(DestinationArgument { name, data });
     }
-    Ok(Request {
+    Ok(EntryRequest {
         entry: Arc::clone(&plan.entry),
         dims: arguments.dims,
         scalars: plan.scalars.clone(),
@@ -275,7 +282,7 @@ fn words(error: &KernelError, store: &Store<Guest>) -> Result<String, Error> {
     })
 }
 
-fn fuel_used(plan: &Plan, store: &Store<Guest>) -> u64 {
+fn fuel_used(plan: &LaunchPlan, store: &Store<Guest>) -> u64 {
     if !plan.has_fuel {
         return 0;
     }
@@ -284,12 +291,12 @@ fn fuel_used(plan: &Plan, store: &Store<Guest>) -> u64 {
 }
 
 fn classify(
-    plan: &Plan,
+    plan: &LaunchPlan,
     failure: CallFailure,
     store: &mut Store<Guest>,
     fuel_used: u64,
     is_shared: bool,
-) -> Failure {
+) -> ChunkFailure {
     let error = match failure {
         CallFailure::Declined(words) => {
             // A kernel that was refused GPU work can only say so; the refusal is the cause worth telling.
@@ -297,12 +304,12 @@ fn classify(
                 Some(breach) => Outcome::breached(breach),
                 None => Outcome::failed(OutcomeKind::KernelError, Blame::Guest, words),
             };
-            return Failure::Ended(Box::new(outcome));
+            return ChunkFailure::Ended(Box::new(outcome));
         }
         CallFailure::WrongType(error) => {
             let message = format!("the component does not fit this host's interfaces: {error:#}");
             let outcome = Outcome::failed(OutcomeKind::InvalidComponent, Blame::Guest, message);
-            return Failure::Ended(Box::new(outcome));
+            return ChunkFailure::Ended(Box::new(outcome));
         }
         CallFailure::Failed(error) => error,
     };
@@ -310,16 +317,16 @@ fn classify(
         Some(Stop::Contended) => {
             let spent = &store.data().spent;
             plan.meter.refund(spent);
-            Failure::Contended(spent.lines)
+            ChunkFailure::Contended(spent.lines)
         }
         // Other chunks of this launch may hold the slots; alone, it may fit.
         None if is_shared && error.is::<PoolConcurrencyLimitError>() => {
             let spent = &store.data().spent;
             plan.meter.refund(spent);
-            Failure::Contended(spent.lines)
+            ChunkFailure::Contended(spent.lines)
         }
-        Some(Stop::Superseded) => Failure::Superseded,
-        Some(stop) => Failure::Ended(Box::new(outcome_of_stop(stop))),
+        Some(Stop::Superseded) => ChunkFailure::Superseded,
+        Some(stop) => ChunkFailure::Ended(Box::new(outcome_of_stop(stop))),
         None => {
             let guest = store.data_mut();
             let circumstances = Circumstances {
@@ -328,7 +335,7 @@ fn classify(
                 fuel_used: plan.has_fuel.then_some(fuel_used),
                 limits: &plan.meter.limits,
             };
-            Failure::Ended(Box::new(outcome_of(&error, &circumstances)))
+            ChunkFailure::Ended(Box::new(outcome_of(&error, &circumstances)))
         }
     }
 }

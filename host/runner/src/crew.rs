@@ -19,13 +19,13 @@ pub(crate) trait Work: Send + Sync {
 
 /// Threads that help.
 pub(crate) struct Crew {
-    shared: Arc<Shared>,
+    shared: Arc<CrewInner>,
     most: usize,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct CrewInner {
+    state: Mutex<CrewState>,
     /// Told of a call for help, and of closing.
     called: Condvar,
     /// Told when a helper is done or ready.
@@ -33,8 +33,8 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
-    calls: VecDeque<Call>,
+struct CrewState {
+    calls: VecDeque<CrewCall>,
     next_ticket: u64,
     /// Helpers at work, by their call's ticket.
     at_work: Vec<u64>,
@@ -47,7 +47,7 @@ struct State {
 }
 
 /// A wish for one helper.
-struct Call {
+struct CrewCall {
     ticket: u64,
     work: Arc<dyn Work>,
 }
@@ -75,7 +75,7 @@ impl Crew {
         Ok(())
     }
 
-    fn start_one(&self, state: &mut State) -> std::io::Result<()> {
+    fn start_one(&self, state: &mut CrewState) -> std::io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new()
             .name("hotcell-chunk".to_owned())
@@ -100,7 +100,7 @@ impl Crew {
         state.next_ticket += 1;
         for _ in 0..helpers {
             let work = Arc::clone(&work);
-            state.calls.push_back(Call { ticket, work });
+            state.calls.push_back(CrewCall { ticket, work });
         }
         while state.waiting < state.calls.len() && state.threads.len() < self.most {
             // Without the thread there is less speed, and nothing else.
@@ -145,8 +145,8 @@ impl Drop for Help<'_> {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl CrewInner {
+    fn lock(&self) -> MutexGuard<'_, CrewState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -188,7 +188,7 @@ pub(crate) fn prepare_thread() {
     let _ = RandomState::new().hash_one(0u8);
 }
 
-fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, CrewState>) -> MutexGuard<'a, CrewState> {
     condition
         .wait(state)
         .unwrap_or_else(PoisonError::into_inner)

@@ -65,7 +65,7 @@ pub struct Runner {
 /// The engine cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the engine could not be set up: {0}")]
-pub struct SetupError(String);
+pub struct EngineError(String);
 
 /// An artifact cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +94,7 @@ impl Runner {
     ///
     /// # Errors
     /// The machine does not give the address space, or the thread that ticks.
-    pub fn new(metering: Metering, runner: RunnerConfig) -> Result<Self, SetupError> {
+    pub fn new(metering: Metering, runner: RunnerConfig) -> Result<Self, EngineError> {
         Self::set_up(config(metering), metering, runner)
     }
 
@@ -107,14 +107,14 @@ impl Runner {
         metering: Metering,
         runner: RunnerConfig,
         memory: Arc<dyn CustomCodeMemory>,
-    ) -> Result<Self, SetupError> {
+    ) -> Result<Self, EngineError> {
         let mut config = config(metering);
         config.with_custom_code_memory(Some(memory));
         let runner = Self::set_up(config, metering, runner)?;
         if let Err(error) = runner.crew.start_all() {
             // The threads that there are cannot end any more, under a filter that has no call for it.
             std::mem::forget(runner);
-            return Err(SetupError(format!(
+            return Err(EngineError(format!(
                 "a thread could not be started: {error}"
             )));
         }
@@ -126,10 +126,10 @@ impl Runner {
         mut config: Config,
         metering: Metering,
         runner: RunnerConfig,
-    ) -> Result<Self, SetupError> {
+    ) -> Result<Self, EngineError> {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(runner)));
-        let engine = Engine::new(&config).map_err(|error| SetupError(format!("{error:#}")))?;
-        let io = |error: std::io::Error| SetupError(error.to_string());
+        let engine = Engine::new(&config).map_err(|error| EngineError(format!("{error:#}")))?;
+        let io = |error: std::io::Error| EngineError(error.to_string());
         let secret = draw_secret().map_err(io)?;
         let most = usize::try_from(Split::MAX_CHUNKS).unwrap_or(usize::MAX);
         Ok(Self {

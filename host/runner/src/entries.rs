@@ -19,7 +19,7 @@ pub(crate) struct Dimension {
 /// `variant scalar-value`
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(variant)]
-pub(crate) enum Value {
+pub(crate) enum EntryValue {
     #[component(name = "boolean")]
     Boolean(bool),
     #[component(name = "i32")]
@@ -36,7 +36,7 @@ pub(crate) enum Value {
     F64(f64),
 }
 
-impl From<ScalarValue> for Value {
+impl From<ScalarValue> for EntryValue {
     fn from(value: ScalarValue) -> Self {
         match value {
             ScalarValue::Bool(value) => Self::Boolean(value),
@@ -55,7 +55,7 @@ impl From<ScalarValue> for Value {
 #[component(record)]
 pub(crate) struct Scalar {
     pub(crate) name: Arc<str>,
-    pub(crate) value: Value,
+    pub(crate) value: EntryValue,
 }
 
 /// `record source`
@@ -86,7 +86,7 @@ pub(crate) struct ChunkRange {
 /// `record request`
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(crate) struct Request {
+pub(crate) struct EntryRequest {
     pub(crate) entry: Arc<str>,
     pub(crate) dims: Vec<Dimension>,
     pub(crate) scalars: Vec<Scalar>,
@@ -123,7 +123,7 @@ pub(crate) enum KernelError {
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
 #[repr(u8)]
-pub(crate) enum Level {
+pub(crate) enum EmittedLevel {
     #[component(name = "debug")]
     Debug,
     #[component(name = "info")]

@@ -10,7 +10,7 @@ pub(crate) mod random;
 
 use self::capabilities::InstanceCapabilities;
 use crate::limiter::Limiter;
-use crate::meter::{CpuClock, Meter, Spent};
+use crate::meter::{ChunkSpent, CpuClock, Meter};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
 use hotcell_model::grant::{Capability, Grants};
@@ -34,7 +34,7 @@ pub(crate) struct Guest {
     pub(crate) body: BodyClock,
     pub(crate) cpu: CpuClock,
     /// What this run of the chunk was charged.
-    pub(crate) spent: Spent,
+    pub(crate) spent: ChunkSpent,
     /// Lines that an earlier run of this chunk has logged already.
     pub(crate) lines_seen: u64,
     /// Bytes that crossed since it was last looked whether the launch is to end.

@@ -5,7 +5,7 @@
 //! again alone.
 
 use crate::arrays::{Input, Output, as_index, part};
-use crate::chunk::{self, ChunkEnd, Failure, Part, Plan};
+use crate::chunk::{self, ChunkEnd, ChunkFailure, ChunkPart, LaunchPlan};
 use crate::crew::Work;
 use crate::end::outcome_of_stop;
 use crate::engine::{LoadedKernel, Runner};
@@ -49,7 +49,7 @@ impl Runner {
             },
         };
         let meter = Arc::new(meter);
-        let plan = Plan {
+        let plan = LaunchPlan {
             capabilities: LaunchCapabilities::begin(random, &mut data, &meter),
             engine: self.engine.clone(),
             kernel: Arc::clone(kernel),
@@ -67,7 +67,7 @@ impl Runner {
             false => job.threads,
         };
         let helpers = threads.min(chunks).saturating_sub(1);
-        let launch = Arc::new(Launch::new(plan, job, data, outputs, chunks));
+        let launch = Arc::new(ChunkedLaunch::new(plan, job, data, outputs, chunks));
         self.crew.work(helpers, &launch);
         launch.run_contended();
         match Arc::try_unwrap(launch) {
@@ -108,8 +108,8 @@ fn scalars(job: &Job) -> Vec<Scalar> {
 }
 
 /// The parts of a launch, and what became of them.
-struct Launch {
-    plan: Plan,
+struct ChunkedLaunch {
+    plan: LaunchPlan,
     job: Arc<Job>,
     names: Vec<Arc<str>>,
     dims: Vec<Arc<str>>,
@@ -136,7 +136,7 @@ struct Sums {
     body: Duration,
 }
 
-impl Work for Launch {
+impl Work for ChunkedLaunch {
     /// Runs chunks until none is left.
     fn work(&self) {
         loop {
@@ -149,9 +149,9 @@ impl Work for Launch {
     }
 }
 
-impl Launch {
+impl ChunkedLaunch {
     fn new(
-        plan: Plan,
+        plan: LaunchPlan,
         job: Arc<Job>,
         data: JobData,
         outputs: Vec<OutputBuffer>,
@@ -185,17 +185,17 @@ impl Launch {
         let plan = &self.plan;
         let taken = std::mem::take(&mut *self.slot(index));
         let lines_seen = match taken.end.map(|end| end.result) {
-            Some(Err(Failure::Contended(lines))) => lines,
+            Some(Err(ChunkFailure::Contended(lines))) => lines,
             _ => 0,
         };
         let mut end = chunk::run(plan, self.part(index, taken.outputs, lines_seen, is_shared));
         let mut outputs = std::mem::take(&mut end.outputs);
         match &end.result {
-            Err(Failure::Ended(_)) => plan.meter.note_failure(index),
-            Err(Failure::Contended(_)) => outputs
+            Err(ChunkFailure::Ended(_)) => plan.meter.note_failure(index),
+            Err(ChunkFailure::Contended(_)) => outputs
                 .iter_mut()
                 .for_each(|output| output.as_mut_slice().fill(0)),
-            Ok(()) | Err(Failure::Superseded) => {}
+            Ok(()) | Err(ChunkFailure::Superseded) => {}
         }
         *self.slot(index) = Slot {
             outputs,
@@ -205,7 +205,7 @@ impl Launch {
 
     fn is_contended(&self, index: usize) -> bool {
         let slot = self.slot(index);
-        matches!(&slot.end, Some(end) if matches!(end.result, Err(Failure::Contended(_))))
+        matches!(&slot.end, Some(end) if matches!(end.result, Err(ChunkFailure::Contended(_))))
     }
 
     fn slot(&self, index: usize) -> std::sync::MutexGuard<'_, Slot> {
@@ -221,7 +221,7 @@ impl Launch {
         outputs: Vec<OutputBuffer>,
         lines_seen: u64,
         is_shared: bool,
-    ) -> Part {
+    ) -> ChunkPart {
         let range = range(&self.job, index);
         let dim = |(position, name): (usize, &Arc<str>)| {
             let is_split = self
@@ -264,7 +264,7 @@ impl Launch {
             };
             (Arc::clone(name), output)
         };
-        Part {
+        ChunkPart {
             index,
             range,
             dims: self.dims.iter().enumerate().map(dim).collect(),
@@ -289,7 +289,7 @@ impl Launch {
                     sums.add(&end);
                     end.result
                 }
-                None => Err(Failure::Superseded),
+                None => Err(ChunkFailure::Superseded),
             };
             // In order: what comes after the first failure does not matter.
             if outcome.is_none() {
@@ -314,12 +314,12 @@ fn rows(range: &ChunkRange, halo: u64) -> std::ops::Range<u64> {
 }
 
 /// The outcome of a launch that ended with a chunk, if that chunk failed.
-fn failure_of(result: Result<(), Failure>) -> Option<Outcome> {
+fn failure_of(result: Result<(), ChunkFailure>) -> Option<Outcome> {
     match result {
         Ok(()) => None,
-        Err(Failure::Ended(outcome)) => Some(*outcome),
+        Err(ChunkFailure::Ended(outcome)) => Some(*outcome),
         // Neither can be the first failure; to call it done would be a lie.
-        Err(Failure::Contended(_) | Failure::Superseded) => Some(not_run()),
+        Err(ChunkFailure::Contended(_) | ChunkFailure::Superseded) => Some(not_run()),
     }
 }
 
@@ -349,7 +349,7 @@ fn not_run() -> Outcome {
 }
 
 /// The outcome of a launch of which no chunk failed.
-fn completed(plan: &Plan, sums: &Sums) -> Outcome {
+fn completed(plan: &LaunchPlan, sums: &Sums) -> Outcome {
     let meter = &plan.meter;
     let maximum = meter.limits.get(Limit::Fuel);
     if plan.has_fuel && sums.fuel > maximum {
@@ -387,7 +387,7 @@ fn completed(plan: &Plan, sums: &Sums) -> Outcome {
 }
 
 fn finish(
-    plan: &Plan,
+    plan: &LaunchPlan,
     outcome: Outcome,
     outputs: Vec<OutputBuffer>,
     sums: Sums,

@@ -24,7 +24,7 @@ mod sessions;
 mod stop;
 mod ticker;
 
-pub use engine::{LoadError, LoadedKernel, Runner, RunnerConfig, SetupError, open_pagemap};
+pub use engine::{EngineError, LoadError, LoadedKernel, Runner, RunnerConfig, open_pagemap};
 pub use output::OutputBuffer;
 #[cfg(feature = "worker")]
 pub use sessions::{SharedArrays, attach};

@@ -1,6 +1,6 @@
 //! wasmtime's question "may this memory grow?", answered from the launch's one account.
 
-use crate::meter::{Denied, Meter, Shared};
+use crate::meter::{Denied, Meter, SharedAmount};
 use crate::stop::Stop;
 use hotcell_model::limit::{Breach, Limit};
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use wasmtime::{ResourceLimiter, Result};
 /// The share of one chunk in the launch's memory and tables; gives it back when dropped.
 pub(crate) struct Limiter {
     meter: Arc<Meter>,
-    memory: Share,
-    tables: Share,
+    memory: MemoryShare,
+    tables: MemoryShare,
 }
 
 /// What one chunk holds of a shared amount.
 #[derive(Default)]
-struct Share {
+struct MemoryShare {
     held: u64,
     /// The last growth, which wasmtime may report as failed.
     last: u64,
@@ -35,8 +35,8 @@ impl Limiter {
     pub(crate) fn new(meter: Arc<Meter>) -> Self {
         Self {
             meter,
-            memory: Share::default(),
-            tables: Share::default(),
+            memory: MemoryShare::default(),
+            tables: MemoryShare::default(),
         }
     }
 
@@ -59,7 +59,7 @@ impl Limiter {
 ///
 /// A growth over the limit fails in the guest, as WebAssembly has it; a contended one ends the chunk,
 /// so that the guest cannot tell how many threads there are.
-fn grow(account: &Shared, share: &mut Share, growth: &Growth) -> Result<bool> {
+fn grow(account: &SharedAmount, share: &mut MemoryShare, growth: &Growth) -> Result<bool> {
     share.last = 0;
     let more = growth.desired.saturating_sub(growth.current) as u64;
     // wasmtime asks before it looks at the declared maximum; what it will refuse takes nothing.
@@ -71,7 +71,7 @@ fn grow(account: &Shared, share: &mut Share, growth: &Growth) -> Result<bool> {
     }
     match account.try_take(share.held, more) {
         Ok(()) => {
-            *share = Share {
+            *share = MemoryShare {
                 held: share.held + more,
                 last: more,
                 denied: None,
@@ -87,7 +87,7 @@ fn grow(account: &Shared, share: &mut Share, growth: &Growth) -> Result<bool> {
 }
 
 /// Takes a growth back that was allowed and failed all the same.
-fn undo(account: &Shared, share: &mut Share) {
+fn undo(account: &SharedAmount, share: &mut MemoryShare) {
     let last = std::mem::take(&mut share.last);
     share.held -= last;
     account.give_back(last);

@@ -20,8 +20,8 @@ pub(crate) struct Meter {
     pub(crate) limits: Limits,
     pub(crate) deadline: Deadline,
     pub(crate) signal: Arc<StopSignal>,
-    pub(crate) memory: Shared,
-    pub(crate) table_elements: Shared,
+    pub(crate) memory: SharedAmount,
+    pub(crate) table_elements: SharedAmount,
     host_calls: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -59,8 +59,8 @@ impl Meter {
         Self {
             deadline: Deadline::new(Instant::now(), limits.duration(Limit::Timeout), grace),
             signal,
-            memory: Shared::new(Limit::Memory, &limits),
-            table_elements: Shared::new(Limit::TableElements, &limits),
+            memory: SharedAmount::new(Limit::Memory, &limits),
+            table_elements: SharedAmount::new(Limit::TableElements, &limits),
             limits,
             host_calls: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
@@ -74,21 +74,21 @@ impl Meter {
     }
 
     /// Counts one call from the guest.
-    pub(crate) fn charge_host_call(&self, spent: &mut Spent) -> Result<(), Stop> {
+    pub(crate) fn charge_host_call(&self, spent: &mut ChunkSpent) -> Result<(), Stop> {
         self.charge(&self.host_calls, 1, Limit::HostCalls)?;
         spent.host_calls += 1;
         Ok(())
     }
 
     /// Counts bytes before they are copied into the guest.
-    pub(crate) fn charge_bytes_in(&self, spent: &mut Spent, bytes: u64) -> Result<(), Stop> {
+    pub(crate) fn charge_bytes_in(&self, spent: &mut ChunkSpent, bytes: u64) -> Result<(), Stop> {
         self.charge(&self.bytes_in, bytes, Limit::BytesIn)?;
         spent.bytes_in += bytes;
         Ok(())
     }
 
     /// Counts bytes before they are copied out of the guest.
-    pub(crate) fn charge_bytes_out(&self, spent: &mut Spent, bytes: u64) -> Result<(), Stop> {
+    pub(crate) fn charge_bytes_out(&self, spent: &mut ChunkSpent, bytes: u64) -> Result<(), Stop> {
         self.charge(&self.bytes_out, bytes, Limit::BytesOut)?;
         spent.bytes_out += bytes;
         Ok(())
@@ -96,7 +96,7 @@ impl Meter {
 
     /// Takes back what a chunk was charged that will run again, so that the launch's totals do not tell
     /// how many threads there were.
-    pub(crate) fn refund(&self, spent: &Spent) {
+    pub(crate) fn refund(&self, spent: &ChunkSpent) {
         self.host_calls
             .fetch_sub(spent.host_calls, Ordering::Relaxed);
         self.bytes_in.fetch_sub(spent.bytes_in, Ordering::Relaxed);
@@ -246,7 +246,7 @@ impl Meter {
 
 /// What one run of a chunk was charged.
 #[derive(Default)]
-pub(crate) struct Spent {
+pub(crate) struct ChunkSpent {
     host_calls: u64,
     bytes_in: u64,
     bytes_out: u64,
@@ -263,7 +263,7 @@ pub(crate) struct Totals {
 }
 
 /// An amount that the chunks alive at one time hold together.
-pub(crate) struct Shared {
+pub(crate) struct SharedAmount {
     limit: Limit,
     maximum: u64,
     held: AtomicU64,
@@ -279,7 +279,7 @@ pub(crate) enum Denied {
     Contended,
 }
 
-impl Shared {
+impl SharedAmount {
     fn new(limit: Limit, limits: &Limits) -> Self {
         Self {
             limit,
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn a_total_is_charged_before_it_is_given_and_refused_with_both_numbers() {
         let meter = meter(Limit::BytesIn, 100);
-        let spent = &mut Spent::default();
+        let spent = &mut ChunkSpent::default();
         meter.charge_bytes_in(spent, 60).unwrap();
         let refused = meter.charge_bytes_in(spent, 60).unwrap_err().to_string();
         assert_eq!(

@@ -43,6 +43,6 @@ pub fn attach(
             data.gpu = Some(Arc::new(GpuChannel::new(channel, inputs, outputs)));
             true
         }
-        Capability::Log | Capability::Control | Capability::Clock | Capability::Random => false,
+        _ => false,
     }
 }

@@ -19,12 +19,12 @@ const STACK_BYTES: usize = 256 << 10;
 
 /// Ticks an engine's epoch.
 pub(crate) struct Ticker {
-    shared: Arc<Shared>,
+    shared: Arc<TickerInner>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct TickerInner {
     running: AtomicUsize,
     /// Only set under `asleep_lock`, so that a wake-up cannot fall between check and wait.
     asleep: AtomicBool,
@@ -39,7 +39,7 @@ impl Ticker {
     /// # Errors
     /// The operating system refuses a thread.
     pub(crate) fn start(engine: Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(TickerInner::default());
         let ticking = Arc::clone(&shared);
         // A thread that is still coming up makes system calls that may be forbidden soon.
         let up = Arc::new(Barrier::new(2));
@@ -79,7 +79,7 @@ impl Drop for Ticker {
 }
 
 /// A launch that needs ticks.
-pub(crate) struct Ticking<'a>(&'a Shared);
+pub(crate) struct Ticking<'a>(&'a TickerInner);
 
 impl Drop for Ticking<'_> {
     fn drop(&mut self) {
@@ -99,7 +99,7 @@ fn sleep(duration: Duration) {
     let _ = clock_nanosleep_absolute(clock, &until.unwrap_or(now));
 }
 
-impl Shared {
+impl TickerInner {
     fn wake(&self) {
         let _held = self
             .asleep_lock

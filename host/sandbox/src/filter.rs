@@ -1,6 +1,6 @@
 //! System calls by allow-list: the tables, and what compiles and installs them.
 //!
-//! A filter is a table of [`Rule`]s: a call, what its arguments must be, what is answered, and the call site
+//! A filter is a table of [`FilterRule`]s: a call, what its arguments must be, what is answered, and the call site
 //! that needs it. What stands in no rule kills the process. The kernel takes the strictest answer of all the filters
 //! that a thread has, so that a runner's final filter narrows the one it loaded under.
 
@@ -14,7 +14,7 @@ use std::fmt;
 
 /// One line of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct FilterRule {
     symbol: &'static str,
     /// The system call's number.
     pub number: i64,
@@ -32,12 +32,12 @@ pub struct Condition {
     /// Which argument, from 0.
     pub argument: u8,
     /// What it must be.
-    pub test: Test,
+    pub test: ArgumentTest,
 }
 
 /// A test of an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Test {
+pub enum ArgumentTest {
     /// It is that.
     Is(u32),
     /// It is no more than that.
@@ -69,10 +69,10 @@ pub enum DriverKind {
 /// The allow-list of a worker in one phase of its life.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter {
-    rules: &'static [Rule],
+    rules: &'static [FilterRule],
 }
 
-impl Rule {
+impl FilterRule {
     /// The system call's name.
     pub fn name(&self) -> &'static str {
         self.symbol.strip_prefix("SYS_").unwrap_or(self.symbol)
@@ -129,12 +129,12 @@ impl Filter {
     }
 
     /// The rules, for people and for tests.
-    pub fn rules(&self) -> impl Iterator<Item = &'static Rule> {
+    pub fn rules(&self) -> impl Iterator<Item = &'static FilterRule> {
         self.rules.iter()
     }
 }
 
-impl Rule {
+impl FilterRule {
     /// Whether a call with those arguments is under this rule.
     pub fn matches(&self, number: i64, arguments: &[u64; 6]) -> bool {
         self.number == number
@@ -153,10 +153,10 @@ impl Condition {
     fn matches(&self, arguments: &[u64; 6]) -> bool {
         let argument = arguments[usize::from(self.argument)] as u32;
         match self.test {
-            Test::Is(value) => argument == value,
-            Test::AtMost(value) => argument <= value,
-            Test::AtLeast(value) => argument >= value,
-            Test::Masked(mask, value) => argument & mask == value,
+            ArgumentTest::Is(value) => argument == value,
+            ArgumentTest::AtMost(value) => argument <= value,
+            ArgumentTest::AtLeast(value) => argument >= value,
+            ArgumentTest::Masked(mask, value) => argument & mask == value,
         }
     }
 }
@@ -165,10 +165,10 @@ impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "argument {} ", self.argument)?;
         match self.test {
-            Test::Is(value) => write!(f, "= {value:#x}"),
-            Test::AtMost(value) => write!(f, "≤ {value:#x}"),
-            Test::AtLeast(value) => write!(f, "≥ {value:#x}"),
-            Test::Masked(mask, value) => write!(f, "& {mask:#x} = {value:#x}"),
+            ArgumentTest::Is(value) => write!(f, "= {value:#x}"),
+            ArgumentTest::AtMost(value) => write!(f, "≤ {value:#x}"),
+            ArgumentTest::AtLeast(value) => write!(f, "≥ {value:#x}"),
+            ArgumentTest::Masked(mask, value) => write!(f, "& {mask:#x} = {value:#x}"),
         }
     }
 }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn handlers_are_never_answered_with_an_error() {
         // A fault whose handler could not be installed would repeat for ever.
-        let is_sigaction = |rule: &&Rule| rule.number == libc::SYS_rt_sigaction;
+        let is_sigaction = |rule: &&FilterRule| rule.number == libc::SYS_rt_sigaction;
         assert_eq!(Filter::runner().rules().find(is_sigaction), None);
         assert_eq!(Filter::compiler().rules().find(is_sigaction), None);
         assert!(
@@ -294,7 +294,7 @@ mod tests {
         // Filters add up, so that a rule of the final one that the earlier one lacks would do nothing.
         let load: Vec<_> = Filter::runner_load().rules().collect();
         for rule in Filter::runner().rules() {
-            let covers = |wider: &&&Rule| {
+            let covers = |wider: &&&FilterRule| {
                 wider.number == rule.number
                     && (wider.conditions.is_empty() || wider.conditions == rule.conditions)
             };

@@ -53,11 +53,11 @@ pub enum LockdownError {
 }
 
 /// Names the layer and the step of a failure.
-trait Step<T> {
+trait LockStep<T> {
     fn step(self, layer: Layer, step: &'static str) -> Result<T, LockdownError>;
 }
 
-impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
+impl<T, E: Into<io::Error>> LockStep<T> for Result<T, E> {
     fn step(self, layer: Layer, step: &'static str) -> Result<T, LockdownError> {
         self.map_err(|error| LockdownError::Step {
             layer,

@@ -22,14 +22,16 @@ pub mod uniformity;
 pub use census::{GROUPS, PRIVATE_BYTES};
 pub use cost::{Cost, Scope};
 pub use driver::DRIVER_WEIGHT;
-pub use refusal::{Refusal, RefusalReason};
+pub use refusal::{RefusalReason, ShaderRefusal};
 pub use tables::{TABLES_GROUP, TABLES_SLOT};
 pub use uniformity::Uniformity;
 
-use hotcell_model::limit::Limit;
+use hotcell_model::limit::{Limit, Limits};
+use hotcell_model::manifest::Weight;
 use naga::valid::ModuleInfo;
 use naga::{EntryPoint, Function, Handle, Module, Span};
-use place::Source;
+use place::ShaderText;
+use std::borrow::Cow;
 
 /// What bounds a shader at admission.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,21 @@ pub struct AdmissionLimits {
     pub workgroup_size: [u32; 3],
     /// Whether subgroup operations may be used.
     pub has_subgroups: bool,
+}
+
+impl AdmissionLimits {
+    /// A launch's default limits, on a device with the least that WebGPU promises and with subgroups.
+    pub fn by_default() -> Self {
+        let limits = Limits::defaults(Weight::Normal);
+        Self {
+            shader_bytes: limits.get(Limit::GpuShaderBytes),
+            operations: limits.get(Limit::GpuShaderOperations),
+            workgroup_bytes: limits.get(Limit::GpuWorkgroupBytes),
+            workgroup_invocations: 256,
+            workgroup_size: [256, 256, 64],
+            has_subgroups: true,
+        }
+    }
 }
 
 /// A function of an admitted module.
@@ -114,7 +131,7 @@ impl Admitted {
 
     /// Line and column of the author's text where a span begins; 0 where it has no place.
     pub fn place(&self, span: Span) -> (u32, u32) {
-        Source(&self.text).place(span)
+        ShaderText(&self.text).place(span)
     }
 
     /// What the validator found out about it.
@@ -172,15 +189,9 @@ pub fn admit(
     entry: &str,
     constants: &[(String, f64)],
     limits: &AdmissionLimits,
-) -> Result<Admitted, Refusal> {
-    let source = Source(wgsl);
-    check_limit(
-        Limit::GpuShaderBytes,
-        wgsl.len() as u64,
-        limits.shader_bytes,
-    )?;
-    let text = text::check(source, limits.has_subgroups)?;
-    let source = Source(&text);
+) -> Result<Admitted, ShaderRefusal> {
+    let text = check_text(wgsl, limits)?;
+    let source = ShaderText(&text);
     let (mut module, mut info) = front::read(source, entry, constants, limits.has_subgroups)?;
     skipped::check(source, &module)?;
     part::check(source, &module)?;
@@ -190,16 +201,16 @@ pub fn admit(
         info = front::validate_again(source, &mut module, limits.has_subgroups)?;
     }
     let cost =
-        Cost::of_module(&module, &info).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;
+        Cost::of_module(&module, &info).ok_or(ShaderRefusal::of_shader(RefusalReason::FrontEnd))?;
     check_limit(
         Limit::GpuShaderOperations,
         cost.operations(),
         limits.operations,
     )?;
-    let weight =
-        driver::weigh(&module, &info, &cost).ok_or(Refusal::of_shader(RefusalReason::FrontEnd))?;
+    let weight = driver::weigh(&module, &info, &cost)
+        .ok_or(ShaderRefusal::of_shader(RefusalReason::FrontEnd))?;
     if weight > DRIVER_WEIGHT {
-        return Err(Refusal::of_shader(RefusalReason::TooMany {
+        return Err(ShaderRefusal::of_shader(RefusalReason::TooMany {
             what: "computed loads and stores, words of private arrays and thirds of loops, with every call inlined",
             counted: weight,
             maximum: DRIVER_WEIGHT,
@@ -217,9 +228,28 @@ pub fn admit(
     })
 }
 
-fn check_limit(limit: Limit, requested: u64, maximum: u64) -> Result<(), Refusal> {
+/// The names of a text's compute entry points, in its order.
+///
+/// # Errors
+/// Why none of them is admitted, as far as that is to be told without looking at one.
+pub(crate) fn compute_entries(
+    wgsl: &str,
+    limits: &AdmissionLimits,
+) -> Result<Vec<String>, ShaderRefusal> {
+    let text = check_text(wgsl, limits)?;
+    front::compute_entries(ShaderText(&text), limits.has_subgroups)
+}
+
+/// The text as the front end is given it.
+fn check_text<'a>(wgsl: &'a str, limits: &AdmissionLimits) -> Result<Cow<'a, str>, ShaderRefusal> {
+    let requested = wgsl.len() as u64;
+    check_limit(Limit::GpuShaderBytes, requested, limits.shader_bytes)?;
+    text::check(ShaderText(wgsl), limits.has_subgroups)
+}
+
+fn check_limit(limit: Limit, requested: u64, maximum: u64) -> Result<(), ShaderRefusal> {
     if requested > maximum {
-        return Err(Refusal::of_shader(RefusalReason::Limit {
+        return Err(ShaderRefusal::of_shader(RefusalReason::Limit {
             limit,
             requested,
             maximum,

@@ -32,9 +32,9 @@ mod turns;
 mod weave;
 
 pub use meter::{
-    METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MOST_ALLOWANCE, MOST_FUEL,
-    MeterReading, MeterWords, POOL_BYTES, POOL_SLOT, Pool, PoolReading, PoolState, PoolWords,
-    TERMS_BYTES, TERMS_SLOT, TermWords, read_slot,
+    FuelPool, FuelPoolState, METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES,
+    MOST_ALLOWANCE, MOST_FUEL, MeterReading, MeterWords, POOL_BYTES, POOL_SLOT, PoolReading,
+    PoolWords, TERMS_BYTES, TERMS_SLOT, TermWords, read_slot,
 };
 
 use crate::admission::Admitted;

@@ -2,10 +2,14 @@
 //!
 //! A shader's way: [`admission`] parses, validates and bounds one entry point of hostile WGSL; [`fuel`] gives
 //! every loop that is not proven finite a budget; [`translation`] tries what the device will do with it. All three are
-//! pure functions over naga's IR and need no device. [`panics`] is where a panic over a hostile text ends.
+//! pure functions over naga's IR and need no device. [`judge()`] says beforehand what admission would, and [`panics`] is where
+//! a panic over a hostile text ends.
 
 pub mod admission;
 mod blocks;
 pub mod fuel;
+mod judge;
 pub mod panics;
 pub mod translation;
+
+pub use judge::judge;

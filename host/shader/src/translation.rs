@@ -3,7 +3,7 @@
 //! What it panics on would panic inside the device, whose state nobody could vouch for afterwards; here nothing is lost
 //! by it.
 
-use crate::admission::{Refusal, RefusalReason};
+use crate::admission::{ShaderRefusal, RefusalReason};
 use crate::fuel::Instrumented;
 use crate::panics::caught;
 use naga::back::spv;
@@ -13,7 +13,7 @@ use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 ///
 /// # Errors
 /// Why the back end does not get through it.
-pub fn check(instrumented: &Instrumented) -> Result<(), Refusal> {
+pub fn check(instrumented: &Instrumented) -> Result<(), ShaderRefusal> {
     let options = spv::Options {
         lang_version: (1, 3),
         // The places of bindings are the device's to give; the code is the same.
@@ -32,10 +32,10 @@ pub fn check(instrumented: &Instrumented) -> Result<(), Refusal> {
     let (module, info) = (&instrumented.module, &instrumented.info);
     match caught(|| spv::write_vec(module, info, &options, Some(&point))) {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(Refusal::of_shader(RefusalReason::Invalid(
+        Ok(Err(error)) => Err(ShaderRefusal::of_shader(RefusalReason::Invalid(
             error.to_string(),
         ))),
-        Err(_) => Err(Refusal::of_shader(RefusalReason::BackEnd)),
+        Err(_) => Err(ShaderRefusal::of_shader(RefusalReason::BackEnd)),
     }
 }
 
@@ -69,6 +69,6 @@ mod tests {
         // Admission refuses this one by name, since the back end is known to panic on it.
         let panics = fine.replace("raise(&b)", "raise(&a[1])");
         let refused = check(&instrumented(&panics)).unwrap_err();
-        assert_eq!(refused, Refusal::of_shader(RefusalReason::BackEnd));
+        assert_eq!(refused, ShaderRefusal::of_shader(RefusalReason::BackEnd));
     }
 }

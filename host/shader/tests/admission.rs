@@ -1,6 +1,6 @@
 //! What is admitted and what is not: tables of small shaders.
 
-use hotcell_shader::admission::{AdmissionLimits, Admitted, Refusal, admit};
+use hotcell_shader::admission::{AdmissionLimits, Admitted, ShaderRefusal, admit};
 
 mod admission {
     mod language;
@@ -31,7 +31,7 @@ var<workgroup> shared_word: u32;
 var<private> own: u32;
 ";
 
-fn try_admit(wgsl: &str) -> Result<Admitted, Refusal> {
+fn try_admit(wgsl: &str) -> Result<Admitted, ShaderRefusal> {
     admit(wgsl, "main", &[], &LIMITS)
 }
 
@@ -56,7 +56,12 @@ fn main(
 
 /// Asserts that a refusal says something, at the place of a piece of the text; without one, at none.
 #[track_caller]
-fn assert_refused(wgsl: &str, result: Result<Admitted, Refusal>, at: Option<&str>, says: &str) {
+fn assert_refused(
+    wgsl: &str,
+    result: Result<Admitted, ShaderRefusal>,
+    at: Option<&str>,
+    says: &str,
+) {
     let Err(refusal) = result else {
         panic!("admitted:\n{wgsl}");
     };

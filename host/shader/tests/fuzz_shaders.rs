@@ -8,8 +8,8 @@
 #[path = "corpus/header.rs"]
 mod header;
 
-use header::{Shader, admission_limits, load};
-use hotcell_shader::admission::admit;
+use header::{Shader, load};
+use hotcell_shader::admission::{AdmissionLimits, admit};
 use hotcell_shader::fuel::{FuelOptions, InstrumentError, instrument};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -146,7 +146,12 @@ fn mutate_bytes(rng: &mut Rng, text: &str) -> String {
 /// Admits and instruments a text; whether it was taken.
 fn read(seed: &Shader, wgsl: &str, options: FuelOptions) -> bool {
     let entry = seed.entries().first().copied().unwrap_or("main");
-    let Ok(admitted) = admit(wgsl, entry, &seed.constants(), &admission_limits()) else {
+    let Ok(admitted) = admit(
+        wgsl,
+        entry,
+        &seed.constants(),
+        &AdmissionLimits::by_default(),
+    ) else {
         return false;
     };
     let instrumented = match instrument(&admitted, options) {

@@ -1,11 +1,13 @@
 //! Native twins: a kernel's own source as a shared library for the host.
 //!
-//! The C interface is that of `hotcell_guest::native`, declared here once more as any other loader
-//! would: the layouts are its documented `repr(C)` types.
+//! The C interface is that of `hotcell_guest::native`.
 
 use crate::arguments::Arguments;
 use crate::target;
 use anyhow::{Context, Result, ensure};
+use hotcell_guest::native::{
+    self, Bytes, LAUNCH_SYMBOL, LaunchFn, MANIFEST_SYMBOL, ManifestFn, NativeArray, Request,
+};
 use hotcell_model::manifest::{Manifest, ScalarValue};
 use libloading::Library;
 use std::path::{Path, PathBuf};
@@ -31,36 +33,6 @@ impl Level {
         }
     }
 }
-
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Bytes {
-    ptr: *const u8,
-    len: usize,
-}
-
-#[repr(C)]
-struct NativeArray {
-    ptr: *mut u8,
-    len_bytes: usize,
-}
-
-#[repr(C)]
-struct Request {
-    entry: Bytes,
-    dims: *const u64,
-    dims_len: usize,
-    scalars: *const u64,
-    scalars_len: usize,
-    arrays: *const NativeArray,
-    arrays_len: usize,
-    chunk_start: u64,
-    chunk_len: u64,
-    chunk_total: u64,
-}
-
-type LaunchFn = unsafe extern "C" fn(*const Request) -> i32;
-type ManifestFn = unsafe extern "C" fn() -> Bytes;
 
 /// A kernel, compiled for the host and loaded.
 pub struct Twin {
@@ -101,15 +73,13 @@ impl Twin {
         // SAFETY: the symbols of hotcell-guest's native shim have these types.
         let (launch, manifest) = unsafe {
             (
-                *library.get::<LaunchFn>(b"hotcell_native_launch\0")?,
-                *library.get::<ManifestFn>(b"hotcell_native_manifest\0")?,
+                *library.get::<LaunchFn>(LAUNCH_SYMBOL)?,
+                *library.get::<ManifestFn>(MANIFEST_SYMBOL)?,
             )
         };
-        // SAFETY: the function takes nothing and returns a view of a static of the library.
-        let section = unsafe {
-            let bytes = manifest();
-            std::slice::from_raw_parts(bytes.ptr, bytes.len)
-        };
+        let bytes = manifest();
+        // SAFETY: the bytes are a static of the library.
+        let section = unsafe { std::slice::from_raw_parts(bytes.ptr, bytes.len) };
         let manifest = Manifest::decode(section)?;
         Ok(Self {
             launch,
@@ -156,7 +126,7 @@ impl Twin {
         // buffers are aligned to 64, initialised, and no two of them overlap.
         let code = unsafe { (self.launch)(&raw const request) };
         ensure!(
-            code == 0,
+            code == native::OK,
             "the native twin of `{entry}` ended with code {code}"
         );
         Ok(())

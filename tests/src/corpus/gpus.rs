@@ -98,7 +98,8 @@ const LONG: &str = "@group(0) @binding(0) var<storage, read_write> x: array<u32>
 }";
 
 pub(super) fn attacks() -> Vec<Attack> {
-    let honest = probe("gpu-honest", ends(Done, None)).run("gpu-probe.wasm", "carry --grant gpu");
+    let honest = probe("gpu-honest", ends(Done, None))
+        .run("gpu-probe.wasm", "carry --grant gpu --grant gpu-text");
     let shaders = SHADERS.iter().map(shader);
     let misuses = MISUSES.iter().map(|(name, what, kind)| {
         let options = format!("--in what={what} --dim n=4 --limit gpu_fuel=1000T");
@@ -165,7 +166,7 @@ impl Attack {
     #[must_use]
     fn entry(self, entry: &str, options: &str) -> Self {
         self.line(&format!(
-            "run gpu-probe.wasm {entry} --grant gpu --report r.json {options}"
+            "run gpu-probe.wasm {entry} --grant gpu --grant gpu-text --report r.json {options}"
         ))
     }
 }

@@ -137,7 +137,7 @@ fn real_reports_and_the_schema_agree() {
     let probe = probe.display();
     let dispatches = "--gpu-device nothing --gpu-profile --limit gpu_dispatches=2500";
     command.run(&format!(
-        "run {probe} misuse --in what=4 --dim n=4 --grant gpu {dispatches} --report r.json"
+        "run {probe} misuse --in what=4 --dim n=4 --grant gpu --grant gpu-text {dispatches} --report r.json"
     ));
     walk.check(&schema, &command.report("r.json"), "").unwrap();
     let report = report_of_a_stopped_runner(&command);

@@ -7,6 +7,7 @@ use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::report::AlertKind::{HostileWorker, WorkerDied};
 use hotcell::{Ended, Places};
 use hotcell_model::frame::{WireDescription, decode_long, encode_long};
+use hotcell_model::shader::{Judged, Shader};
 use hotcell_tests::processes::{children, descriptors, eventually};
 use hotcell_tests::{
     Arena, Command, Guest, Hostile, alone, assert_breached, assert_ended, cell, checkout,
@@ -205,6 +206,15 @@ fn a_description_that_is_none_is_hostile_and_one_without_a_manifest_no_kernel() 
     }
 }
 
+fn shader() -> Shader {
+    Shader {
+        name: "a.wgsl".to_owned(),
+        offset_bytes: u64::MAX,
+        len_bytes: 1,
+        judged: Judged::Entries(Vec::new()),
+    }
+}
+
 #[test]
 fn counts_and_imports_that_are_made_up_grant_nothing_and_break_nothing() {
     let name = "x".repeat(1 << 20);
@@ -217,6 +227,7 @@ fn counts_and_imports_that_are_made_up_grant_nothing_and_break_nothing() {
                 .push(format!("hotcell:kernel/random@0.1.0\n{name}"))
         }),
         changed(|wire| wire.imports.push("\x1b[2J".to_owned())),
+        changed(|wire| wire.shaders = vec![shader(), shader()]),
     ] {
         let ended = run(&hostile_compiler("").describes(&description));
         let message = &ended.outcome.message;

@@ -25,6 +25,7 @@ fn run(behaviour: &str) -> Option<Ended> {
     let cell = cell.kill_grace(Duration::from_millis(100)).build().unwrap();
     let request = shader_request(DOUBLE, &vec![1; 16 << 10])
         .want(Capability::Gpu)
+        .want(Capability::GpuText)
         .timeout(Duration::from_millis(500));
     let begin = Instant::now();
     let ended = cell.run(&probe, request);
@@ -159,7 +160,8 @@ fn what_a_real_worker_had_used_is_known_after_it_was_killed() {
     let request = shader_request(wgsl, &[1; 4])
         .scalar("x_groups", 8_000u32)
         .limit(Limit::GpuFuel, Limit::GpuFuel.ceiling())
-        .want(Capability::Gpu);
+        .want(Capability::Gpu)
+        .want(Capability::GpuText);
     let launch = cell.start(&probe, request).unwrap();
     let gpus = || workers_of(std::process::id(), "hotcell-gpu");
     assert!(eventually(Duration::from_secs(30), || !gpus().is_empty()));

@@ -8,7 +8,7 @@ use hotcell::outcome::OutcomeKind::{self, Cancelled, Done, Timeout};
 use hotcell::{Array, ArrayType, Cell, Component, Ended, GpuDevice, Metering, Request, Source};
 use hotcell_model::layer::WorkerKind::{Compiler, Runner};
 use hotcell_model::manifest::DType;
-use hotcell_sandbox::filter::{Filter, Rule};
+use hotcell_sandbox::filter::{Filter, FilterRule};
 use hotcell_sandbox::process::ExitKind;
 use hotcell_tests::bombs::Bomb;
 use hotcell_tests::calls::{self, Call, Phase};
@@ -94,8 +94,8 @@ fn filters() -> [(&'static str, Filter, Phase); 3] {
 
 /// Whether a call needs a rule of the filter of that phase. The filter that a runner loads under stays on: what the
 /// final one does with a call, the earlier one has to let it do.
-fn needs(call: &Call, rule: &Rule, phase: Phase) -> bool {
-    let is_final = |last: &Rule| last.action == rule.action && call.is_under(last);
+fn needs(call: &Call, rule: &FilterRule, phase: Phase) -> bool {
+    let is_final = |last: &FilterRule| last.action == rule.action && call.is_under(last);
     let counts = match (phase, call.phase) {
         (Phase::Load, Phase::Run) => Filter::runner().rules().any(is_final),
         (of_filter, of_call) => of_filter == of_call,
@@ -103,7 +103,7 @@ fn needs(call: &Call, rule: &Rule, phase: Phase) -> bool {
     counts && call.is_under(rule)
 }
 
-fn described(rule: &Rule) -> String {
+fn described(rule: &FilterRule) -> String {
     let conditions: Vec<_> = rule.conditions.iter().map(ToString::to_string).collect();
     format!("{}({})", rule.name(), conditions.join(", "))
 }
@@ -151,7 +151,9 @@ fn gpu() {
     let cell = cell.build().expect("a cell without a cache");
     let probe = checkout().join("target/kernels/gpu-probe.wasm");
     let probe = Component::read(probe).expect("`cargo xtask kernels` builds it");
-    let request = shader_request(DOUBLE, &[1; 4]).want(Capability::Gpu);
+    let request = shader_request(DOUBLE, &[1; 4])
+        .want(Capability::Gpu)
+        .want(Capability::GpuText);
     assert_kind(&cell.run(&probe, request), Done);
 }
 

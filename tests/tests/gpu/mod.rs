@@ -5,4 +5,5 @@ mod lengths;
 mod misuse;
 mod results;
 mod runaway;
+mod shaders;
 mod words;

@@ -115,7 +115,8 @@ fn a_launch_that_waits_for_a_device_is_cancelled() {
     let arena = gpu_arena!();
     let request = long_request()
         .timeout(Duration::from_secs(60))
-        .want(hotcell::grant::Capability::Gpu);
+        .want(hotcell::grant::Capability::Gpu)
+        .want(hotcell::grant::Capability::GpuText);
     let launch = arena.cell.start(arena.probe(), request).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     let asked = Instant::now();

@@ -7,6 +7,7 @@ mod limits;
 mod memory;
 mod records;
 mod settling;
+mod shaders;
 mod splitting;
 mod stopping;
 mod stores;

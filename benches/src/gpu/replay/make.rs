@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use hotcell_model::gpu::{GpuBinding, GpuError, GpuId, GpuStep};
 use hotcell_model::limit::Limit;
 use hotcell_shader::admission::admit;
-use hotcell_shader::fuel::{METER_STRIDE_BYTES, POOL_BYTES, Pool};
+use hotcell_shader::fuel::{FuelPool, METER_STRIDE_BYTES, POOL_BYTES};
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use wgpu::BufferUsages;
@@ -76,8 +76,8 @@ impl<'a> Replay<'a> {
             .iter()
             .any(|(_, allowance)| allowance.is_none());
         let (pool, credit) = match is_drawn {
-            true => Pool::to_draw_from(fuel, invocations, ABREAST),
-            false => (Pool::of_shares(fuel), 0),
+            true => FuelPool::to_draw_from(fuel, invocations, ABREAST),
+            false => (FuelPool::of_shares(fuel), 0),
         };
         let stride = usize::try_from(METER_STRIDE_BYTES)?;
         let before = usize::try_from(POOL_STRIDES)?;

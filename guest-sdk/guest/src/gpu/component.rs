@@ -2,7 +2,7 @@
 
 use super::batch::{Place, Step};
 use super::{Binding, Error, Properties, Quota, Shader};
-use crate::bindings::gpu::hotcell::gpu::compute as wit;
+use crate::bindings::gpu::hotcell::gpu::{compute as wit, text};
 use crate::bindings::hotcell::kernel::arrays::Input;
 use std::cell::Ref;
 
@@ -40,12 +40,25 @@ pub(super) fn create_kernel(
     shader: &Shader,
     entry: &str,
 ) -> Result<Kernel, Error> {
+    Ok(device.create_kernel(shader.file(), entry, &constants(shader))?)
+}
+
+/// As [`create_kernel`], of WGSL that is in no section: whoever calls this has the component import `hotcell:gpu/text`.
+pub(super) fn create_kernel_of_text(
+    device: &Device,
+    shader: &Shader,
+    entry: &str,
+) -> Result<Kernel, Error> {
+    let (wgsl, constants) = (shader.source(), constants(shader));
+    Ok(text::create_kernel(device, wgsl, entry, &constants)?)
+}
+
+fn constants(shader: &Shader) -> Vec<wit::Constant> {
     let constant = |&(name, value): &(&str, f64)| wit::Constant {
         name: name.to_owned(),
         value,
     };
-    let constants: Vec<wit::Constant> = shader.constants().iter().map(constant).collect();
-    Ok(device.create_kernel(shader.source(), entry, &constants)?)
+    shader.constants().iter().map(constant).collect()
 }
 
 pub(super) fn create_buffer(device: &Device, size_bytes: u64) -> Result<Buffer, Error> {

@@ -25,6 +25,10 @@ pub(super) fn create_kernel(device: &Device, _: &Shader, _: &str) -> Result<Kern
     match *device {}
 }
 
+pub(super) fn create_kernel_of_text(device: &Device, _: &Shader, _: &str) -> Result<Kernel, Error> {
+    match *device {}
+}
+
 pub(super) fn create_buffer(device: &Device, _: u64) -> Result<Buffer, Error> {
     match *device {}
 }

@@ -62,7 +62,7 @@ pub struct Request {
     pub dims: *const u64,
     /// How many there are.
     pub dims_len: usize,
-    /// The scalars in the manifest's order, as [`Scalar::to_bits`] writes them.
+    /// The scalars in the manifest's order, as [`Scalar::to_bits`](super::Scalar::to_bits) writes them.
     pub scalars: *const u64,
     /// How many there are.
     pub scalars_len: usize,

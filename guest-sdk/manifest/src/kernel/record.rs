@@ -12,14 +12,14 @@ pub struct KernelRecord {
     /// What it computes: the first paragraph of the author's documentation.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub doc: String,
-    /// Shapes in gufunc notation; see [`Signature`].
+    /// Shapes in gufunc notation; see [`Signature`](crate::Signature).
     pub signature: String,
     /// Arrays and scalars in the order of the author's function.
     pub parameters: Vec<Parameter>,
     /// The dimension that the host may cut into chunks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<String>,
-    /// Arithmetic operations of one launch; see [`Cost`].
+    /// Arithmetic operations of one launch; see [`Cost`](crate::Cost).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<String>,
     /// How much the author expects a launch to take.
@@ -96,7 +96,7 @@ pub enum Weight {
     Heavy,
 }
 
-/// Limits an author asks for, as text in the units of [`units`].
+/// Limits an author asks for, as text in the units of [`units`](crate::units).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WantedLimits {

@@ -228,7 +228,7 @@ pub(super) fn check_halos(
 }
 
 /// The names of all capabilities.
-const CAPABILITIES: [&str; 5] = ["log", "control", "clock", "random", "gpu"];
+const CAPABILITIES: [&str; 6] = ["log", "control", "clock", "random", "gpu", "gpu-text"];
 
 pub(super) fn check_wants(wants: &[String]) -> Result<(), RecordError> {
     for (index, name) in wants.iter().enumerate() {

@@ -1,10 +1,11 @@
 //! Components that would not load, each for one reason.
 
 use super::*;
-use crate::{Source, componentize};
+use crate::{ManifestSource, componentize};
 use anyhow::Error;
 use hotcell_manifest::{KernelRecord, Record};
 use std::fmt::Write as _;
+use wasm_encoder::Section as _;
 use wit_component::{ComponentEncoder, StringEncoding};
 
 /// Any manifest.
@@ -48,7 +49,7 @@ fn foreign(wit: &str, module: &str) -> Vec<u8> {
 #[test]
 fn a_module_with_canonical_names_becomes_a_kernel() {
     let log = r#"(import "hotcell:kernel/log@0.1.0" "emit" (func (param i32 i32 i32)))"#;
-    let component = componentize(&module(log), Source::Given(&manifest())).unwrap();
+    let component = componentize(&module(log), ManifestSource::Given(&manifest())).unwrap();
     let checked = check(&component).unwrap();
     assert_eq!(checked.manifest, manifest());
     assert_eq!(
@@ -60,21 +61,21 @@ fn a_module_with_canonical_names_becomes_a_kernel() {
 #[test]
 fn a_manifest_is_added_once_and_replaced_only_when_asked() {
     let bytes = module("");
-    let missing = componentize(&bytes, Source::Binary).unwrap_err();
+    let missing = componentize(&bytes, ManifestSource::Binary).unwrap_err();
     assert!(missing.to_string().contains("no manifest"), "{missing}");
-    let once = componentize(&bytes, Source::Given(&manifest())).unwrap();
-    let twice = componentize(&once, Source::Given(&manifest())).unwrap_err();
-    assert!(twice.to_string().contains("--replace"), "{twice}");
-    let replaced = componentize(&once, Source::Replacement(&manifest())).unwrap();
+    let once = componentize(&bytes, ManifestSource::Given(&manifest())).unwrap();
+    let twice = componentize(&once, ManifestSource::Given(&manifest())).unwrap_err();
+    assert!(twice.to_string().contains("already"), "{twice}");
+    let replaced = componentize(&once, ManifestSource::Replacement(&manifest())).unwrap();
     assert_eq!(replaced, once);
-    assert_eq!(componentize(&once, Source::Binary).unwrap(), once);
+    assert_eq!(componentize(&once, ManifestSource::Binary).unwrap(), once);
 }
 
 #[test]
 fn a_module_without_the_export_is_refused() {
     let error = componentize(
         &wat::parse_str("(module)").unwrap(),
-        Source::Given(&manifest()),
+        ManifestSource::Given(&manifest()),
     )
     .unwrap_err();
     let error = format!("{:#}", Error::from(error));
@@ -111,7 +112,7 @@ fn an_unknown_import_is_named_with_what_there_is() {
 #[test]
 fn an_undefined_function_is_named_with_what_to_do() {
     let pow = r#"(import "env" "pow" (func (param f64 f64) (result f64)))"#;
-    let error = componentize(&module(pow), Source::Given(&manifest())).unwrap_err();
+    let error = componentize(&module(pow), ManifestSource::Given(&manifest())).unwrap_err();
     assert!(
         error.to_string().starts_with("`env.pow` is undefined"),
         "{error}"
@@ -128,16 +129,64 @@ fn code_that_the_host_does_not_validate_is_refused() {
         (f32x4.relaxed_madd (local.get 0) (local.get 1) (local.get 2)))";
     let threads = "(memory $shared 1 1 shared)";
     for (extra, word) in [(relaxed, "relaxed"), (threads, "threads")] {
-        let component = componentize(&module(extra), Source::Given(&manifest()));
+        let component = componentize(&module(extra), ManifestSource::Given(&manifest()));
         let words = |error| format!("{:#}", Error::from(error));
         let error = component.map_or_else(words, |bytes| refusal(&bytes));
         assert!(error.contains(word), "{error}");
     }
 }
 
+/// A shader as it stands in a section.
+fn shader(name: &str, text: &str) -> Vec<u8> {
+    let head = [1, name.len(), text.len()].map(|word| u32::try_from(word).unwrap().to_le_bytes());
+    [head.as_flattened(), name.as_bytes(), text.as_bytes()].concat()
+}
+
+#[test]
+fn a_shader_that_is_not_admitted_is_refused_at_its_place() {
+    let complete = componentize(&module(""), ManifestSource::Given(&manifest())).unwrap();
+    let refusal = |text: &str| {
+        let mut bytes = complete.clone();
+        sections::append_shaders(&mut bytes, &shader("a.wgsl", text));
+        check(&bytes).map_err(|error| format!("{:#}", Error::from(error)))
+    };
+    let entry = "@compute @workgroup_size(1) fn main() {}";
+    assert!(refusal(entry).is_ok());
+    assert!(
+        refusal(&format!(
+            "override N: u32; var<private> n: u32 = N; {entry}"
+        ))
+        .is_ok()
+    );
+    let says = |text: &str| refusal(text).unwrap_err();
+    assert!(says("fn f(").starts_with("shader `a.wgsl` is not admitted: 1:"));
+    let large = "@compute @workgroup_size(1024) fn main() {}";
+    assert!(says(large).starts_with("shader `a.wgsl`, entry point `main`: "));
+}
+
+#[test]
+fn a_shader_that_is_used_twice_is_in_the_component_once() {
+    let mut bytes = module("");
+    let custom = |data: &[u8]| wasm_encoder::CustomSection {
+        name: "hotcell:shaders".into(),
+        data: data.to_vec().into(),
+    };
+    let entry = shader("a.wgsl", "@compute @workgroup_size(1) fn main() {}");
+    for _ in 0..2 {
+        custom(&entry).append_to(&mut bytes);
+    }
+    let component = componentize(&bytes, ManifestSource::Given(&manifest())).unwrap();
+    assert_eq!(sections::split(&component).unwrap().shaders, Some(entry));
+    check(&component).unwrap();
+    custom(&shader("a.wgsl", "")).append_to(&mut bytes);
+    let two = componentize(&bytes, ManifestSource::Given(&manifest())).unwrap_err();
+    let two = format!("{:#}", Error::from(two));
+    assert!(two.contains("two shaders named `a.wgsl`"), "{two}");
+}
+
 #[test]
 fn a_component_needs_exactly_a_readable_manifest() {
-    let complete = componentize(&module(""), Source::Given(&manifest())).unwrap();
+    let complete = componentize(&module(""), ManifestSource::Given(&manifest())).unwrap();
     let mut bytes = sections::split(&complete).unwrap().rest;
     assert!(refusal(&bytes).contains("no `hotcell:manifest` section"));
     sections::append_manifest(&mut bytes, b"\xff\xff\xff\xff");

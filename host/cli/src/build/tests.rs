@@ -22,7 +22,7 @@ fn manifest(name: &str) -> Manifest {
 }
 
 fn code(error: &Error) -> Option<u8> {
-    error.downcast_ref::<Exit>().map(|exit| exit.code)
+    error.downcast_ref::<CommandError>().map(|exit| exit.code)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use hotcell::Component;
-use hotcell_build::{Source, componentize, sdk};
+use hotcell_build::{ManifestSource, componentize, sdk};
 use hotcell_manifest::{
     ComponentRecord, DType, KernelRecord, Manifest, ManifestError, Parameter, Role, Weight,
 };
@@ -23,7 +23,7 @@ pub(super) fn make() -> Result<Component> {
     let mangling = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
     let mut module = dummy_module(&resolve, world, mangling);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
-    let component = componentize(&module, Source::Given(&manifest()?))
+    let component = componentize(&module, ManifestSource::Given(&manifest()?))
         .context("the doctor's own component cannot be made")?;
     Ok(Component::new(component))
 }

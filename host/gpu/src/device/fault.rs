@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 /// Why the device did not do what it was told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum DeviceFault {
     /// It has no memory left for that.
     #[error("the device has no memory for that")]
     OutOfMemory,
@@ -39,7 +39,7 @@ impl Faults {
     }
 }
 
-impl From<wgpu::Error> for Fault {
+impl From<wgpu::Error> for DeviceFault {
     fn from(error: wgpu::Error) -> Self {
         match error {
             wgpu::Error::OutOfMemory { .. } => Self::OutOfMemory,
@@ -75,7 +75,10 @@ pub(super) fn now<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// Does `work` and says what the device thought of it.
-pub(super) fn guarded<T>(device: &wgpu::Device, work: impl FnOnce() -> T) -> Result<T, Fault> {
+pub(super) fn guarded<T>(
+    device: &wgpu::Device,
+    work: impl FnOnce() -> T,
+) -> Result<T, DeviceFault> {
     let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);

@@ -1,6 +1,6 @@
 //! From an instrumented module to a pipeline, and the pipelines of a device by what they were made from.
 
-use super::{Device, Fault, LoopBounding};
+use super::{Device, DeviceFault, LoopBounding};
 use hotcell_shader::admission::{BindingAccess, BindingUse, TABLES_GROUP, TABLES_SLOT};
 use hotcell_shader::fuel::{
     METER_BYTES, METER_GROUP, METER_SLOT, POOL_BYTES, POOL_SLOT, TERMS_BYTES, TERMS_SLOT,
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const KEPT_PIPELINES: usize = 256;
 
 /// A shader that is ready for the device, with what the session needs to know of it.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedShader {
     /// The module, instrumented where it has to be.
     pub(crate) module: naga::Module,
     /// Its entry point.
@@ -80,10 +80,10 @@ pub(crate) type PipelineKey = [u8; 32];
 
 /// The pipelines of a device. What was not asked for longest makes room.
 #[derive(Debug, Default)]
-pub(super) struct Pipelines(Mutex<Kept>);
+pub(super) struct Pipelines(Mutex<PipelineCache>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct PipelineCache {
     by_key: HashMap<PipelineKey, Arc<Pipeline>>,
     /// Longest unused first.
     order: VecDeque<PipelineKey>,
@@ -140,8 +140,8 @@ pub(super) fn meter_layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
 }
 
 /// Compiles a shader.
-pub(super) fn compile(device: &Device, prepared: Prepared) -> Result<Pipeline, Fault> {
-    let Prepared {
+pub(super) fn compile(device: &Device, prepared: PreparedShader) -> Result<Pipeline, DeviceFault> {
+    let PreparedShader {
         module,
         entry,
         workgroup_size,

@@ -4,7 +4,7 @@
 //! does is measured and not believed by its name: one invocation makes turns until a number comes that never does, and
 //! what that came to is held against what so many turns come to.
 
-use super::{Device, Fault, Polled, printable};
+use super::{Device, DeviceFault, Polled, printable};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -54,21 +54,21 @@ pub(super) fn measure(device: &Device) -> Result<Option<u32>, String> {
     Ok((turns < TURNS_TRIED).then_some(turns))
 }
 
-fn run(device: &Device) -> Result<Words, Fault> {
+fn run(device: &Device) -> Result<Words, DeviceFault> {
     let (submission, answer) = device.guarded(|| submit(device))??;
     match device.poll(Some((&submission, PATIENCE))) {
         Polled::Done => device.guarded(|| read(&answer))?,
         Polled::Pending => {
             device.give_up();
-            Err(Fault::Lost(format!(
+            Err(DeviceFault::Lost(format!(
                 "a loop of {TURNS_TRIED} turns took longer than {PATIENCE:?}"
             )))
         }
-        Polled::Lost(reason) => Err(Fault::Lost(reason)),
+        Polled::Lost(reason) => Err(DeviceFault::Lost(reason)),
     }
 }
 
-fn submit(device: &Device) -> Result<(wgpu::SubmissionIndex, wgpu::Buffer), Fault> {
+fn submit(device: &Device) -> Result<(wgpu::SubmissionIndex, wgpu::Buffer), DeviceFault> {
     use wgpu::BufferUsages as Usage;
     let (pipeline, wgpu) = (pipeline(device)?, device.wgpu());
     let words = words(device, Usage::STORAGE | Usage::COPY_SRC, true);
@@ -96,9 +96,9 @@ fn submit(device: &Device) -> Result<(wgpu::SubmissionIndex, wgpu::Buffer), Faul
     Ok((submission, answer))
 }
 
-fn pipeline(device: &Device) -> Result<wgpu::ComputePipeline, Fault> {
+fn pipeline(device: &Device) -> Result<wgpu::ComputePipeline, DeviceFault> {
     let module = naga::front::wgsl::parse_str(WGSL);
-    let module = module.map_err(|error| Fault::Refused(printable(&error.to_string())))?;
+    let module = module.map_err(|error| DeviceFault::Refused(printable(&error.to_string())))?;
     let source = wgpu::ShaderSource::Naga(Cow::Owned(module));
     let module = device
         .wgpu()
@@ -126,7 +126,7 @@ fn words(device: &Device, usage: wgpu::BufferUsages, mapped_at_creation: bool) -
     })
 }
 
-fn fill(buffer: &wgpu::Buffer, words: Words) -> Result<(), Fault> {
+fn fill(buffer: &wgpu::Buffer, words: Words) -> Result<(), DeviceFault> {
     let bytes = words.map(u32::to_le_bytes);
     let mut place = buffer.get_mapped_range_mut(..).map_err(|_| gone())?;
     place.slice(..).copy_from_slice(bytes.as_flattened());
@@ -135,7 +135,7 @@ fn fill(buffer: &wgpu::Buffer, words: Words) -> Result<(), Fault> {
     Ok(())
 }
 
-fn read(buffer: &wgpu::Buffer) -> Result<Words, Fault> {
+fn read(buffer: &wgpu::Buffer) -> Result<Words, DeviceFault> {
     let bytes = buffer.get_mapped_range(..).map_err(|_| gone())?;
     let (words, _) = bytes.as_chunks::<4>();
     let mut read = Words::default();
@@ -145,6 +145,6 @@ fn read(buffer: &wgpu::Buffer) -> Result<Words, Fault> {
     Ok(read)
 }
 
-fn gone() -> Fault {
-    Fault::Lost("memory did not come back".into())
+fn gone() -> DeviceFault {
+    DeviceFault::Lost("memory did not come back".into())
 }

@@ -1,17 +1,17 @@
 //! Batches: all or nothing. A batch is checked and charged as a whole, and only then recorded and submitted.
 
-use super::failure::Failure;
+use super::failure::SessionFailure;
 use super::fuel::{Budgets, Volume};
 use super::meters::{self, Meters};
-use super::plan::{MOST_STEPS, Plan};
+use super::plan::{BatchPlan, MOST_STEPS};
 use super::range::{check_words, len_of};
-use super::things::{Submission, Thing};
+use super::things::{QueuedWork, Thing};
 use super::{Session, price};
 use bytes::Bytes;
 use hotcell_model::gpu::{
     GpuAnswer, GpuDispatchFuel, GpuEnd, GpuError, GpuId, GpuStep, PROFILED_DISPATCHES, Payload,
 };
-use hotcell_shader::fuel::{Pool, PoolState};
+use hotcell_shader::fuel::{FuelPool, FuelPoolState};
 use std::sync::Arc;
 
 /// Work that is queued at once: what waits in a queue is not charged. More waits for it.
@@ -31,7 +31,7 @@ pub(super) struct Unsettled {
     /// The number of the work that brings the meters.
     number: u64,
     /// What they shared.
-    pool: Pool,
+    pool: FuelPool,
     /// Whether each was given all that it can spend.
     is_all_given: bool,
     /// The most fuel that an invocation was given of it before it ran, where it takes what it spent at its end.
@@ -42,7 +42,7 @@ pub(super) struct Unsettled {
 
 impl Session {
     /// Keeps steps for the next batch. Steps that do not fit drop the batch.
-    pub(super) fn record(&mut self, steps: Vec<GpuStep>) -> Result<GpuAnswer, Failure> {
+    pub(super) fn record(&mut self, steps: Vec<GpuStep>) -> Result<GpuAnswer, SessionFailure> {
         let bytes = steps.iter().map(carried).fold(0, u64::saturating_add);
         let fits = self.check_steps(steps.len());
         if let Err(failure) = fits.and_then(|()| self.charge_bytes(bytes)) {
@@ -54,7 +54,7 @@ impl Session {
         Ok(GpuAnswer::Done)
     }
 
-    fn check_steps(&self, more: usize) -> Result<(), Failure> {
+    fn check_steps(&self, more: usize) -> Result<(), SessionFailure> {
         if self.recorded.steps.len() + more > MOST_STEPS {
             let most = format!("more than {MOST_STEPS} steps in one batch");
             return Err(GpuError::Misuse(most).into());
@@ -74,7 +74,11 @@ impl Session {
     }
 
     /// Queues the recorded steps and these, and waits where that is asked for.
-    pub(super) fn submit(&mut self, steps: Vec<GpuStep>, wait: bool) -> Result<GpuAnswer, Failure> {
+    pub(super) fn submit(
+        &mut self,
+        steps: Vec<GpuStep>,
+        wait: bool,
+    ) -> Result<GpuAnswer, SessionFailure> {
         let fits = self.check_steps(steps.len());
         let mut batch = self.take_recorded();
         fits?;
@@ -96,14 +100,14 @@ impl Session {
     }
 
     /// Waits for a submission.
-    pub(super) fn wait(&mut self, id: GpuId) -> Result<GpuAnswer, Failure> {
+    pub(super) fn wait(&mut self, id: GpuId) -> Result<GpuAnswer, SessionFailure> {
         let mut submission = std::mem::take(self.things.submission(id)?);
         let answer = self.wait_for(&mut submission)?;
         *self.things.submission(id)? = submission;
         Ok(answer)
     }
 
-    fn wait_for(&mut self, submission: &mut Submission) -> Result<GpuAnswer, Failure> {
+    fn wait_for(&mut self, submission: &mut QueuedWork) -> Result<GpuAnswer, SessionFailure> {
         self.lane.wait(submission.last, &mut self.quotas)?;
         self.lane.land(submission.last)?;
         self.settle_meters(submission.last)?;
@@ -118,7 +122,7 @@ impl Session {
     }
 
     /// Forgets a submission and what it would have answered.
-    pub(super) fn forget(&mut self, submission: Submission) {
+    pub(super) fn forget(&mut self, submission: QueuedWork) {
         self.quotas.bytes.release(submission.answer_bytes);
         submission
             .answers
@@ -132,7 +136,7 @@ impl Session {
         buffer: GpuId,
         offset: u64,
         data: &[u8],
-    ) -> Result<GpuAnswer, Failure> {
+    ) -> Result<GpuAnswer, SessionFailure> {
         let buffer = Arc::clone(self.things.buffer(buffer)?);
         check_words(offset, len_of(data), buffer.size_bytes)?;
         let fuel = price::of_move(len_of(data));
@@ -151,7 +155,7 @@ impl Session {
         buffer: GpuId,
         offset: u64,
         len: u64,
-    ) -> Result<GpuAnswer, Failure> {
+    ) -> Result<GpuAnswer, SessionFailure> {
         let size_bytes = self.things.buffer(buffer)?.size_bytes;
         check_words(offset, len, size_bytes)?;
         let step = GpuStep::Read {
@@ -170,7 +174,7 @@ impl Session {
     }
 
     /// Whether there is fuel for what is known before it is done. What earlier batches spend has to be known for that.
-    pub(super) fn check_fuel(&mut self, fuel: u64) -> Result<(), Failure> {
+    pub(super) fn check_fuel(&mut self, fuel: u64) -> Result<(), SessionFailure> {
         self.settle_unsettled()?;
         Ok(self.quotas.fuel.check(fuel)?)
     }
@@ -184,7 +188,7 @@ impl Session {
     }
 
     /// Charges a checked batch, records and submits it.
-    fn submit_plan(&mut self, plan: Plan) -> Result<Submission, Failure> {
+    fn submit_plan(&mut self, plan: BatchPlan) -> Result<QueuedWork, SessionFailure> {
         self.check_fuel(plan.move_fuel)?;
         // What dispatches may spend is what the moves beside them leave.
         let mut fuel = self.quotas.fuel;
@@ -216,7 +220,7 @@ impl Session {
         Ok(self.carry_out(plan, &budgets)?)
     }
 
-    fn carry_out(&mut self, plan: Plan, budgets: &Budgets) -> Result<Submission, GpuEnd> {
+    fn carry_out(&mut self, plan: BatchPlan, budgets: &Budgets) -> Result<QueuedWork, GpuEnd> {
         let metered = budgets.credits.len() as u64;
         if let Some(pool) = &budgets.pool {
             let (lane, quotas) = (&mut self.lane, &mut self.quotas);
@@ -233,14 +237,14 @@ impl Session {
         self.lane.flush()?;
         let last = self.lane.number() - 1;
         self.note_dispatches(&plan, budgets, last);
-        Ok(Submission {
+        Ok(QueuedWork {
             last,
             answers,
             answer_bytes,
         })
     }
 
-    fn note_dispatches(&mut self, plan: &Plan, budgets: &Budgets, number: u64) {
+    fn note_dispatches(&mut self, plan: &BatchPlan, budgets: &Budgets, number: u64) {
         let dispatches = plan.volumes.iter().map(|volume| {
             let fuel = GpuDispatchFuel {
                 invocations: volume.invocations,
@@ -330,8 +334,8 @@ impl Session {
         let spent = spent.min(self.quotas.fuel.left().max(pool.spent));
         self.quotas.fuel.charge_unchecked(spent);
         self.usage.fuel_dynamic = self.usage.fuel_dynamic.saturating_add(spent);
-        let is_bound = pool.state == PoolState::Open && unsettled.is_all_given;
-        let is_closed = pool.state == PoolState::Closed;
+        let is_bound = pool.state == FuelPoolState::Open && unsettled.is_all_given;
+        let is_closed = pool.state == FuelPoolState::Closed;
         if is_cut || is_exhausted && is_bound {
             Err(GpuEnd::Lost(cut(self.device.turns_limit())))
         } else if missing > 0 && !is_closed {
@@ -361,7 +365,7 @@ impl Session {
         readback: u64,
         metered: u64,
         answers: u64,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), SessionFailure> {
         let (up, down) = (
             self.lane.upload.wanted(upload),
             self.lane.readback.wanted(readback),
@@ -389,7 +393,7 @@ impl Session {
     }
 
     /// Charges bytes. Where they do not fit, what the device may be done with is waited for first.
-    pub(super) fn charge_bytes(&mut self, bytes: u64) -> Result<(), Failure> {
+    pub(super) fn charge_bytes(&mut self, bytes: u64) -> Result<(), SessionFailure> {
         if self.quotas.bytes.check(bytes).is_err() && self.lane.has_releases() {
             self.settle()?;
         }

@@ -6,9 +6,9 @@
 //! elements that are there in part are refused where the shader may count them.
 
 use super::Session;
-use super::failure::Failure;
+use super::failure::SessionFailure;
 use super::range::{COPY_ALIGNMENT, check_aligned, check_range, padded};
-use super::things::{BindSet, Buffer, Thing};
+use super::things::{BoundSet, DeviceBuffer, Thing};
 use crate::device::{BINDING_ALIGNMENT, Pipeline};
 use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuError, GpuId};
 use hotcell_shader::admission::{
@@ -18,9 +18,9 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A range of a buffer at the place that asks for it.
-struct Bound {
+struct BoundRange {
     place: BindingUse,
-    buffer: Arc<Buffer>,
+    buffer: Arc<DeviceBuffer>,
     offset: u64,
     len: u64,
 }
@@ -31,7 +31,7 @@ impl Session {
         &mut self,
         kernel: GpuId,
         bindings: &[GpuBinding],
-    ) -> Result<GpuAnswer, Failure> {
+    ) -> Result<GpuAnswer, SessionFailure> {
         let pipeline = Arc::clone(self.things.kernel(kernel)?);
         let bound = self.check_bindings(&pipeline, bindings)?;
         check_aliases(&bound)?;
@@ -42,7 +42,7 @@ impl Session {
         let id = self.things.fresh()?;
         self.quotas.bind_sets.charge_unchecked(1);
         let buffers = bound.into_iter().map(|bound| bound.buffer).collect();
-        let bind_set = BindSet {
+        let bind_set = BoundSet {
             pipeline,
             groups,
             buffers,
@@ -55,7 +55,7 @@ impl Session {
         &self,
         pipeline: &Pipeline,
         bindings: &[GpuBinding],
-    ) -> Result<Vec<Bound>, GpuError> {
+    ) -> Result<Vec<BoundRange>, GpuError> {
         if let Some(stranger) = bindings.iter().find(|binding| !is_used(pipeline, binding)) {
             return Err(misuse(
                 stranger.group,
@@ -74,7 +74,7 @@ impl Session {
         &self,
         place: &BindingUse,
         bindings: &[GpuBinding],
-    ) -> Result<Bound, GpuError> {
+    ) -> Result<BoundRange, GpuError> {
         let here =
             |binding: &&GpuBinding| (binding.group, binding.slot) == (place.group, place.slot);
         let mut named = bindings.iter().filter(here);
@@ -87,7 +87,7 @@ impl Session {
         let range = range_of(binding, &buffer)?;
         let (offset, len) = (range.offset, bound_len(place, &range)?);
         self.check_size(place, range.len, len)?;
-        Ok(Bound {
+        Ok(BoundRange {
             place: *place,
             buffer,
             offset,
@@ -127,7 +127,7 @@ struct Named {
     room: u64,
 }
 
-fn range_of(binding: &GpuBinding, buffer: &Buffer) -> Result<Named, GpuError> {
+fn range_of(binding: &GpuBinding, buffer: &DeviceBuffer) -> Result<Named, GpuError> {
     let (offset, size) = (binding.offset_bytes, buffer.size_bytes);
     check_aligned("the offset of a binding", offset, BINDING_ALIGNMENT)?;
     let len = binding.len_bytes.unwrap_or(size.saturating_sub(offset));
@@ -196,7 +196,7 @@ fn incomplete(place: &BindingUse, len: u64, whole: u64) -> GpuError {
 
 /// Refuses what the device's rules refuse, and what they leave open: ranges that overlap where one is written, and a
 /// buffer that is written through one binding and read through another, wherever.
-fn check_aliases(bound: &[Bound]) -> Result<(), GpuError> {
+fn check_aliases(bound: &[BoundRange]) -> Result<(), GpuError> {
     for (position, one) in bound.iter().enumerate() {
         for other in &bound[position + 1..] {
             if one.buffer.id == other.buffer.id && is_conflict(one, other) {
@@ -211,8 +211,8 @@ fn check_aliases(bound: &[Bound]) -> Result<(), GpuError> {
     Ok(())
 }
 
-fn is_conflict(one: &Bound, other: &Bound) -> bool {
-    let is_written = |bound: &Bound| bound.place.access == BindingAccess::ReadWrite;
+fn is_conflict(one: &BoundRange, other: &BoundRange) -> bool {
+    let is_written = |bound: &BoundRange| bound.place.access == BindingAccess::ReadWrite;
     match (is_written(one), is_written(other)) {
         (false, false) => false,
         (true, true) => {
@@ -225,7 +225,7 @@ fn is_conflict(one: &Bound, other: &Bound) -> bool {
 fn bind_groups(
     device: &wgpu::Device,
     pipeline: &Pipeline,
-    bound: &[Bound],
+    bound: &[BoundRange],
 ) -> Vec<(u32, wgpu::BindGroup)> {
     (0u32..)
         .zip(&pipeline.layouts)
@@ -248,7 +248,7 @@ fn bind_groups(
         .collect()
 }
 
-fn entry(bound: &Bound) -> wgpu::BindGroupEntry<'_> {
+fn entry(bound: &BoundRange) -> wgpu::BindGroupEntry<'_> {
     wgpu::BindGroupEntry {
         binding: bound.place.slot,
         resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {

@@ -5,7 +5,7 @@
 
 use super::Session;
 use super::plan::Move;
-use super::things::BindSet;
+use super::things::BoundSet;
 use hotcell_model::gpu::GpuEnd;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Session {
         Ok(())
     }
 
-    fn dispatch_nothing(&mut self, bind_set: &BindSet) {
+    fn dispatch_nothing(&mut self, bind_set: &BoundSet) {
         let number = self.lane.number();
         let descriptor = wgpu::ComputePassDescriptor::default();
         let mut pass = self.lane.encoder().begin_compute_pass(&descriptor);

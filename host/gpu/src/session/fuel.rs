@@ -7,7 +7,7 @@
 use super::quota::Quota;
 use crate::device::Room;
 use hotcell_model::gpu::GpuError;
-use hotcell_shader::fuel::{MOST_ALLOWANCE, MOST_FUEL, Pool};
+use hotcell_shader::fuel::{FuelPool, MOST_ALLOWANCE, MOST_FUEL};
 
 /// One dispatch, as admission sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(super) struct Budgets {
     /// The static parts and the pool: what the batch can spend at most.
     pub(super) bound: u64,
     /// What its metered dispatches share, where there are any.
-    pub(super) pool: Option<Pool>,
+    pub(super) pool: Option<FuelPool>,
     /// The units that an invocation begins with, for each of these.
     pub(super) credits: Vec<u32>,
     /// Whether that is all that it can spend.
@@ -94,13 +94,13 @@ impl Budgets {
         let invocations = counts.fold(0, u64::saturating_add).max(1);
         let allowances: Option<Vec<u64>> = metered.iter().map(|volume| volume.allowance).collect();
         let Some(allowances) = allowances else {
-            let (pool, credit) = Pool::to_draw_from(left, invocations, room.invocations);
+            let (pool, credit) = FuelPool::to_draw_from(left, invocations, room.invocations);
             self.pool = Some(pool);
             self.credits = vec![credit; metered.len()];
             return;
         };
         // In whole units, and for each of two counters.
-        let units = Pool::of_shares(left);
+        let units = FuelPool::of_shares(left);
         let worst = |credits: &[u32]| {
             let of = |(volume, credit): (&&Volume, &u32)| {
                 let given = units.given(*credit);
@@ -112,7 +112,7 @@ impl Budgets {
             .iter()
             .map(|allowance| units.credit_for(*allowance))
             .collect();
-        if let Some(pool) = Pool::to_keep_below(left, worst(&all)) {
+        if let Some(pool) = FuelPool::to_keep_below(left, worst(&all)) {
             self.is_all_given = allowances.iter().all(|most| *most <= MOST_ALLOWANCE);
             (self.pool, self.credits) = (Some(pool), all);
             return;
@@ -123,7 +123,7 @@ impl Budgets {
         let share = left / 2 / invocations;
         let credit = |allowance: u64| units.credit(allowance.min(part.max(share)));
         self.credits = allowances.into_iter().map(credit).collect();
-        let kept = Pool::to_keep_below(left, worst(&self.credits));
+        let kept = FuelPool::to_keep_below(left, worst(&self.credits));
         self.pool = Some(kept.filter(|_| part > share).unwrap_or(units));
     }
 }
@@ -171,7 +171,7 @@ mod tests {
         ];
         let budgets = Budgets::of_batch(&volumes, &fuel(10_000, 1_000), &ROOM).unwrap();
         assert_eq!(budgets.static_fuel, 30 + 200 + 10);
-        let (pool, credit) = Pool::to_draw_from(8760, 110, 8);
+        let (pool, credit) = FuelPool::to_draw_from(8760, 110, 8);
         assert_eq!(
             (budgets.pool, budgets.credits),
             (Some(pool), vec![credit; 2])
@@ -193,15 +193,15 @@ mod tests {
         };
         // Eight run at once, and may spend 2 · 300 each; 4800 of 10 000.
         let open = given(1000, 300);
-        assert_eq!(open.pool, Pool::to_keep_below(10_000, 4800));
+        assert_eq!(open.pool, FuelPool::to_keep_below(10_000, 4800));
         assert_eq!((open.credits, open.is_all_given), (vec![300, 1], true));
         // 5600 are too many: what each is given is a part of half of it for each of two counters.
         let less = given(1000, 350);
-        assert_eq!(less.pool, Pool::to_keep_below(10_000, 8 * 2 * 312));
+        assert_eq!(less.pool, FuelPool::to_keep_below(10_000, 8 * 2 * 312));
         assert_eq!((less.credits, less.is_all_given), (vec![312, 1], false));
         // Where all run at once their shares are more.
         let shared = given(8, 1000);
-        assert_eq!(shared.pool, Some(Pool::of_shares(10_000)));
+        assert_eq!(shared.pool, Some(FuelPool::of_shares(10_000)));
         assert_eq!((shared.credits, shared.is_all_given), (vec![555, 1], false));
     }
 

@@ -1,50 +1,72 @@
 //! Kernels: from a guest's WGSL to a pipeline.
 
-use super::failure::Failure;
+use super::failure::SessionFailure;
 use super::things::Thing;
 use super::{Checks, Session};
 use crate::device::{
     Device, GUEST_GROUPS, GUEST_SLOTS, HOST_STORAGE_BUFFERS, HOST_UNIFORM_BUFFERS, PipelineKey,
-    Prepared,
+    PreparedShader,
 };
-use hotcell_model::gpu::{GpuAnswer, GpuError};
+use bytes::Bytes;
+use hotcell_model::gpu::{GpuAnswer, GpuError, GpuShader, NamedShader};
 use hotcell_shader::admission::{
-    AdmissionLimits, BindingAccess, BindingUse, Refusal, RefusalReason, admit,
+    AdmissionLimits, BindingAccess, BindingUse, RefusalReason, ShaderRefusal, admit,
 };
 use hotcell_shader::fuel::{FuelOptions, InstrumentError, instrument};
 use hotcell_shader::panics::caught;
 use hotcell_shader::translation;
+use std::str::Utf8Error;
 
 /// Values for `override` constants, by name.
 type Constants = [(String, f64)];
 
 impl Session {
     /// Takes the next piece of a shader's text. A piece that does not fit drops the text.
-    pub(super) fn shader(&mut self, piece: &str) -> Result<GpuAnswer, Failure> {
-        let len = (self.shader.len() + piece.len()) as u64;
+    pub(super) fn say(&mut self, piece: &str) -> Result<GpuAnswer, SessionFailure> {
+        self.check_has_text()?;
+        let len = (self.said.len() + piece.len()) as u64;
         if let Err(error) = self.quotas.shader_bytes.check(len) {
-            self.shader = String::new();
+            self.said = String::new();
             return Err(error.into());
         }
-        self.shader.push_str(piece);
+        self.said.push_str(piece);
         Ok(GpuAnswer::Done)
     }
 
-    /// Admits and compiles the text said so far. Its bytes are charged for being read, whatever comes of them.
+    /// Refuses what whoever runs the guest should have refused.
+    fn check_has_text(&self) -> Result<(), GpuError> {
+        let refused = || GpuError::Misuse("text made at run time is not granted".to_owned());
+        self.has_text.then_some(()).ok_or_else(refused)
+    }
+
+    /// The text that a kernel is to be made of. What was said is forgotten.
+    fn text(&mut self, shader: &GpuShader) -> Result<Bytes, GpuError> {
+        let said = std::mem::take(&mut self.said);
+        let GpuShader::Named(name) = shader else {
+            return self.check_has_text().map(|()| said.into());
+        };
+        let named = self.shaders.iter().find(|shader| shader.name == *name);
+        let named = named.map(|shader| shader.text.clone());
+        named.ok_or_else(|| unknown(name, &self.shaders))
+    }
+
+    /// Admits and compiles a shader. Its bytes are charged for being read, whatever comes of them.
     pub(super) fn create_kernel(
         &mut self,
+        shader: &GpuShader,
         entry: &str,
         constants: &Constants,
-    ) -> Result<GpuAnswer, Failure> {
-        let wgsl = std::mem::take(&mut self.shader);
+    ) -> Result<GpuAnswer, SessionFailure> {
+        let text = self.text(shader)?;
         self.quotas.pipelines.check(1)?;
         self.quotas
             .shader_bytes
-            .charge(text_bytes(&wgsl, entry, constants))?;
+            .charge(text_bytes(&text, entry, constants))?;
         self.publish();
+        let wgsl = std::str::from_utf8(&text).map_err(not_utf8)?;
         let limits = self.admission_limits(wgsl.len() as u64);
         let (device, checks, has_profile) = (&self.device, self.checks, self.has_profile);
-        let key = key(&wgsl, entry, constants, &limits, (checks, has_profile));
+        let key = key(wgsl, entry, constants, &limits, (checks, has_profile));
         let pipeline = device.pipeline(key, || {
             let prepared = match checks {
                 Checks::Full => {
@@ -54,15 +76,15 @@ impl Session {
                         turns: device.turns_limit(),
                         has_subgroups: limits.has_subgroups,
                     };
-                    caught(|| prepare(&wgsl, entry, constants, &limits, options)).unwrap_or_else(
-                        |_| Err(Refusal::of_shader(RefusalReason::FrontEnd).into()),
+                    caught(|| prepare(wgsl, entry, constants, &limits, options)).unwrap_or_else(
+                        |_| Err(ShaderRefusal::of_shader(RefusalReason::FrontEnd).into()),
                     )?
                 }
                 #[cfg(feature = "unchecked")]
-                Checks::None => super::unchecked::prepare(&wgsl, entry)?,
+                Checks::None => super::unchecked::prepare(wgsl, entry)?,
             };
             check_bindings(device, &prepared.bindings)?;
-            Ok::<_, Failure>(prepared)
+            Ok::<_, SessionFailure>(prepared)
         })?;
         let id = self.things.fresh()?;
         self.quotas.pipelines.charge_unchecked(1);
@@ -89,8 +111,29 @@ impl Session {
     }
 }
 
+/// The refusal of a name that is no shader's.
+fn unknown(name: &str, shaders: &[NamedShader]) -> GpuError {
+    let names: Vec<&str> = shaders.iter().map(|shader| &*shader.name).collect();
+    let there_are = match &names[..] {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    };
+    GpuError::Misuse(format!(
+        "the component's section has no shader `{name}` (there are: {there_are})"
+    ))
+}
+
+fn not_utf8(error: Utf8Error) -> GpuError {
+    let valid = error.valid_up_to();
+    GpuError::Shader {
+        line: 0,
+        column: 0,
+        message: format!("the text is not UTF-8 from byte {valid} on"),
+    }
+}
+
 /// Everything of a guest's that is read to make a kernel.
-fn text_bytes(wgsl: &str, entry: &str, constants: &Constants) -> u64 {
+fn text_bytes(wgsl: &[u8], entry: &str, constants: &Constants) -> u64 {
     let names: usize = constants.iter().map(|(name, _)| name.len() + 8).sum();
     (wgsl.len() + entry.len() + names) as u64
 }
@@ -101,7 +144,7 @@ fn prepare(
     constants: &Constants,
     limits: &AdmissionLimits,
     options: FuelOptions,
-) -> Result<Prepared, GpuError> {
+) -> Result<PreparedShader, GpuError> {
     let admitted = admit(wgsl, entry, constants, limits)?;
     let instrumented = instrument(&admitted, options).map_err(|error| {
         let (line, column) = match &error {
@@ -115,7 +158,7 @@ fn prepare(
         }
     })?;
     translation::check(&instrumented)?;
-    Ok(Prepared {
+    Ok(PreparedShader {
         workgroup_size: admitted.workgroup_size(),
         bindings: admitted.bindings().to_vec(),
         tables: admitted.tables().map(<[u8]>::to_vec),

@@ -27,14 +27,14 @@ pub(super) struct Arrival {
 
 /// Everything that bytes can land in.
 #[derive(Default)]
-pub(super) struct Landing {
+pub(super) struct SessionLanding {
     outputs: Vec<Option<Output>>,
     answers: HashMap<u64, Vec<u8>>,
     next_answer: u64,
     meters: Vec<u8>,
 }
 
-impl Landing {
+impl SessionLanding {
     pub(super) fn new(outputs: Vec<Option<Output>>) -> Self {
         Self {
             outputs,

@@ -3,11 +3,11 @@
 //! Work has numbers, from 1, in the order in which it is submitted. What it holds is given back when somebody waited
 //! for it and never by chance, so that a launch meets the same limits however fast the device is.
 
-use super::landing::{Arrival, Destination, Landing};
+use super::landing::{Arrival, Destination, SessionLanding};
 use super::quota::{Quotas, nanos};
 use super::range::{index, len_of, padded, staged};
 use super::ring::{Direction, Ring};
-use crate::device::{Device, Fault, Polled};
+use crate::device::{Device, DeviceFault, Polled};
 use hotcell_model::gpu::GpuEnd;
 use hotcell_model::stop::StopSignal;
 use std::collections::VecDeque;
@@ -44,7 +44,7 @@ pub(super) struct Lane {
     pub(super) upload: Ring,
     pub(super) readback: Ring,
     arrivals: [Vec<Arrival>; 2],
-    pub(super) landing: Landing,
+    pub(super) landing: SessionLanding,
     flights: VecDeque<Flight>,
     releases: Vec<Release>,
     /// The number of the work that is being put together.
@@ -60,7 +60,7 @@ impl Lane {
         deadline: Instant,
         timeout: Duration,
         signal: Arc<StopSignal>,
-        landing: Landing,
+        landing: SessionLanding,
     ) -> Self {
         Self {
             device,
@@ -420,9 +420,9 @@ fn fill(block: &wgpu::Buffer, offset: u64, data: &[u8]) -> Result<(), GpuEnd> {
 }
 
 /// A fault in the middle of a batch: what the device did of it is not known, so that the session is over.
-pub(super) fn ended(fault: Fault) -> GpuEnd {
+pub(super) fn ended(fault: DeviceFault) -> GpuEnd {
     GpuEnd::Lost(match fault {
-        Fault::Lost(reason) => reason,
+        DeviceFault::Lost(reason) => reason,
         other => other.to_string(),
     })
 }

@@ -7,8 +7,8 @@ use super::quota::Quotas;
 use crate::device::Device;
 use hotcell_model::gpu::GpuEnd;
 use hotcell_shader::fuel::{
-    METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MeterReading, POOL_BYTES, POOL_SLOT,
-    Pool, PoolWords, TERMS_BYTES, TERMS_SLOT, TermWords, read_slot,
+    FuelPool, METER_BYTES, METER_GROUP, METER_SLOT, METER_STRIDE_BYTES, MeterReading, POOL_BYTES,
+    POOL_SLOT, PoolWords, TERMS_BYTES, TERMS_SLOT, TermWords, read_slot,
 };
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -75,7 +75,7 @@ impl Meters {
     pub(super) fn write(
         &mut self,
         device: &Device,
-        pool: &Pool,
+        pool: &FuelPool,
         credits: &[u32],
         lane: &mut Lane,
         quotas: &mut Quotas,
@@ -95,7 +95,7 @@ impl Meters {
     }
 
     /// The terms that differ, one after the other, and where those of each dispatch are.
-    fn lay_down(&mut self, pool: &Pool, credits: &[u32]) -> Vec<u8> {
+    fn lay_down(&mut self, pool: &FuelPool, credits: &[u32]) -> Vec<u8> {
         self.places.clear();
         let (mut bytes, mut known) = (Vec::new(), BTreeMap::new());
         for credit in credits {

@@ -3,7 +3,7 @@
 use super::fuel::Volume;
 use super::landing::Destination;
 use super::range::{check_bytes, check_range, check_words, index, len_of, staged};
-use super::things::{BindSet, Buffer};
+use super::things::{BoundSet, DeviceBuffer};
 use super::{Session, price};
 use bytes::Bytes;
 use hotcell_model::gpu::{GpuError, GpuId, GpuStep};
@@ -15,24 +15,24 @@ pub(super) const MOST_STEPS: usize = 1 << 16;
 /// A checked step, with what it names.
 pub(super) enum Move {
     Dispatch {
-        bind_set: Arc<BindSet>,
+        bind_set: Arc<BoundSet>,
         workgroups: [u32; 3],
         volume: Volume,
     },
     Copy {
-        source: Arc<Buffer>,
+        source: Arc<DeviceBuffer>,
         source_offset: u64,
-        destination: Arc<Buffer>,
+        destination: Arc<DeviceBuffer>,
         destination_offset: u64,
         len: u64,
     },
     Clear {
-        buffer: Arc<Buffer>,
+        buffer: Arc<DeviceBuffer>,
         offset: u64,
         len: u64,
     },
     Write {
-        buffer: Arc<Buffer>,
+        buffer: Arc<DeviceBuffer>,
         offset: u64,
         data: Bytes,
     },
@@ -40,17 +40,17 @@ pub(super) enum Move {
         input: usize,
         from: usize,
         len: usize,
-        buffer: Arc<Buffer>,
+        buffer: Arc<DeviceBuffer>,
         offset: u64,
     },
     ReadArray {
-        buffer: Arc<Buffer>,
+        buffer: Arc<DeviceBuffer>,
         offset: u64,
         len: u64,
         destination: Destination,
     },
     Read {
-        buffer: Arc<Buffer>,
+        buffer: Arc<DeviceBuffer>,
         offset: u64,
         len: u64,
     },
@@ -73,7 +73,7 @@ impl Move {
 
 /// A checked batch.
 #[derive(Default)]
-pub(super) struct Plan {
+pub(super) struct BatchPlan {
     pub(super) moves: Vec<Move>,
     pub(super) volumes: Vec<Volume>,
     /// Fuel of everything but dispatches.
@@ -86,7 +86,7 @@ pub(super) struct Plan {
     pub(super) answer_bytes: u64,
 }
 
-impl Plan {
+impl BatchPlan {
     fn push(&mut self, step: Move) {
         let (mut upload, mut readback, mut answer) = (0, 0, 0);
         self.move_fuel = self.move_fuel.saturating_add(step.fuel());
@@ -107,8 +107,8 @@ impl Plan {
 
 impl Session {
     /// Checks a batch.
-    pub(super) fn plan(&mut self, steps: Vec<GpuStep>) -> Result<Plan, GpuError> {
-        let mut plan = Plan::default();
+    pub(super) fn plan(&mut self, steps: Vec<GpuStep>) -> Result<BatchPlan, GpuError> {
+        let mut plan = BatchPlan::default();
         for step in steps {
             plan.push(self.check_step(step)?);
         }

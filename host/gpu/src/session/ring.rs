@@ -4,7 +4,7 @@
 //! Both blocks of a ring have the same size, a power of two that grows with the largest batch up to
 //! [`LARGEST_BLOCK`]; more than that goes through in pieces. They are fresh for each session and charged to it.
 
-use crate::device::{Device, Fault};
+use crate::device::{Device, DeviceFault};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -122,7 +122,7 @@ impl Ring {
     }
 
     /// Makes the present block where there is none, and takes it back from work that is done.
-    pub(super) fn ready(&mut self, device: &Device) -> Result<&Block, Fault> {
+    pub(super) fn ready(&mut self, device: &Device) -> Result<&Block, DeviceFault> {
         let (usage, is_to_device) = match self.direction {
             Direction::ToDevice => (
                 wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
@@ -153,7 +153,7 @@ impl Ring {
                 block.used_by = 0;
                 Ok(block)
             }
-            None => Err(Fault::OutOfMemory),
+            None => Err(DeviceFault::OutOfMemory),
         }
     }
 

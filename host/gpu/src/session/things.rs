@@ -11,7 +11,7 @@ const MOST_SUBMISSIONS: usize = 1024;
 
 /// Memory on the device.
 #[derive(Debug)]
-pub(super) struct Buffer {
+pub(super) struct DeviceBuffer {
     pub(super) id: GpuId,
     pub(super) raw: wgpu::Buffer,
     /// What its owner asked for.
@@ -22,7 +22,7 @@ pub(super) struct Buffer {
     last_use: AtomicU64,
 }
 
-impl Buffer {
+impl DeviceBuffer {
     pub(super) fn new(id: GpuId, raw: wgpu::Buffer, size_bytes: u64) -> Self {
         let held_bytes = raw.size();
         Self {
@@ -45,15 +45,15 @@ impl Buffer {
 
 /// Ranges of buffers, bound to a kernel.
 #[derive(Debug)]
-pub(super) struct BindSet {
+pub(super) struct BoundSet {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) groups: Vec<(u32, wgpu::BindGroup)>,
-    pub(super) buffers: Vec<Arc<Buffer>>,
+    pub(super) buffers: Vec<Arc<DeviceBuffer>>,
 }
 
 /// A batch that was queued.
 #[derive(Debug, Default)]
-pub(super) struct Submission {
+pub(super) struct QueuedWork {
     /// The number of its last work.
     pub(super) last: u64,
     /// What its reads give.
@@ -65,10 +65,10 @@ pub(super) struct Submission {
 /// One thing.
 #[derive(Debug)]
 pub(super) enum Thing {
-    Buffer(Arc<Buffer>),
+    Buffer(Arc<DeviceBuffer>),
     Kernel(Arc<Pipeline>),
-    BindSet(Arc<BindSet>),
-    Submission(Submission),
+    BindSet(Arc<BoundSet>),
+    Submission(QueuedWork),
 }
 
 /// All of them.
@@ -114,7 +114,7 @@ impl Things {
         Ok(thing)
     }
 
-    pub(super) fn buffer(&self, id: GpuId) -> Result<&Arc<Buffer>, GpuError> {
+    pub(super) fn buffer(&self, id: GpuId) -> Result<&Arc<DeviceBuffer>, GpuError> {
         match self.by_id.get(&id) {
             Some(Thing::Buffer(buffer)) => Ok(buffer),
             _ => Err(unknown("buffer", id)),
@@ -128,14 +128,14 @@ impl Things {
         }
     }
 
-    pub(super) fn bind_set(&self, id: GpuId) -> Result<&Arc<BindSet>, GpuError> {
+    pub(super) fn bind_set(&self, id: GpuId) -> Result<&Arc<BoundSet>, GpuError> {
         match self.by_id.get(&id) {
             Some(Thing::BindSet(bind_set)) => Ok(bind_set),
             _ => Err(unknown("bind set", id)),
         }
     }
 
-    pub(super) fn submission(&mut self, id: GpuId) -> Result<&mut Submission, GpuError> {
+    pub(super) fn submission(&mut self, id: GpuId) -> Result<&mut QueuedWork, GpuError> {
         match self.by_id.get_mut(&id) {
             Some(Thing::Submission(submission)) => Ok(submission),
             _ => Err(unknown("submission", id)),

@@ -1,14 +1,14 @@
 //! A shader as it is: valid, and neither admitted nor metered. Test builds run hostile shaders this way, to show that
 //! the device's bounds, the deadline and the process around it hold by themselves.
 
-use crate::device::Prepared;
+use crate::device::PreparedShader;
 use hotcell_model::gpu::GpuError;
 use hotcell_shader::admission::{BindingAccess, BindingUse};
 use naga::valid::{Capabilities, FunctionInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, GlobalVariable, Module, ShaderStage, StorageAccess};
 
 /// Prepares an entry point without a check of ours.
-pub(super) fn prepare(wgsl: &str, entry: &str) -> Result<Prepared, GpuError> {
+pub(super) fn prepare(wgsl: &str, entry: &str) -> Result<PreparedShader, GpuError> {
     let module = naga::front::wgsl::parse_str(wgsl).map_err(|error| refused(error.message()))?;
     let capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | Capabilities::SUBGROUP;
     let info = Validator::new(ValidationFlags::all(), capabilities)
@@ -18,7 +18,7 @@ pub(super) fn prepare(wgsl: &str, entry: &str) -> Result<Prepared, GpuError> {
         |point: &naga::EntryPoint| point.name == entry && point.stage == ShaderStage::Compute;
     let position = module.entry_points.iter().position(named);
     let position = position.ok_or_else(|| refused("there is no such entry point"))?;
-    Ok(Prepared {
+    Ok(PreparedShader {
         workgroup_size: module.entry_points[position].workgroup_size,
         bindings: bindings(&module, info.get_entry_point(position)),
         tables: None,

@@ -6,7 +6,7 @@
 use super::{Checks, Session, SessionOrder};
 use crate::device::{Device, DeviceError};
 use bytes::Bytes;
-use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuStep, Payload};
+use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuShader, GpuStep, Payload};
 use hotcell_model::limit::Limits;
 use hotcell_model::manifest::Weight;
 use hotcell_model::stop::StopSignal;
@@ -57,6 +57,8 @@ fn try_warm_up(device: &Arc<Device>) -> Result<(), String> {
         deadline: Instant::now() + PATIENCE,
         signal: Arc::new(StopSignal::default()),
         has_profile: false,
+        shaders: Vec::new(),
+        has_text: true,
         inputs: Vec::new(),
         outputs: Vec::new(),
         checks: Checks::Full,
@@ -81,6 +83,7 @@ fn work(session: &mut Session) -> Result<u32, String> {
     let kernel = created(
         session,
         GpuCommand::CreateKernel {
+            shader: GpuShader::Said,
             entry: "sum".into(),
             constants: Vec::new(),
         },

@@ -5,13 +5,13 @@ use hotcell_model::names::UnknownName;
 
 /// What the command line says.
 #[derive(Debug)]
-pub(crate) struct Arguments {
+pub(crate) struct GpuArguments {
     pub(crate) device: GpuDevice,
     /// `RLIMIT_DATA`.
     pub(crate) data_bytes: u64,
 }
 
-impl Arguments {
+impl GpuArguments {
     /// Reads `--name value` pairs; all are needed, so that supervisor and worker cannot disagree on a default.
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
         let words: Vec<String> = words.collect();
@@ -39,8 +39,8 @@ impl Arguments {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Arguments, String> {
-        Arguments::parse(line.split_whitespace().map(str::to_owned))
+    fn parse(line: &str) -> Result<GpuArguments, String> {
+        GpuArguments::parse(line.split_whitespace().map(str::to_owned))
     }
 
     #[test]

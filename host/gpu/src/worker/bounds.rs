@@ -13,18 +13,18 @@ struct Reads {
 
 /// The reads of the batch that is being recorded.
 #[derive(Debug, Default)]
-pub(crate) struct Bounds(Reads);
+pub(crate) struct CommandBounds(Reads);
 
 /// What is true once a command was done.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Admitted(Reads);
+pub(crate) struct WithinBounds(Reads);
 
-impl Bounds {
+impl CommandBounds {
     /// Looks whether a command's answer, now or when it is waited for, fits in a frame.
     ///
     /// # Errors
     /// It does not: what to answer in its place.
-    pub(crate) fn admit(&self, command: &GpuCommand) -> Result<Admitted, GpuError> {
+    pub(crate) fn admit(&self, command: &GpuCommand) -> Result<WithinBounds, GpuError> {
         let mut reads = self.0;
         match command {
             GpuCommand::ReadBuffer { len_bytes, .. } => Reads {
@@ -43,11 +43,11 @@ impl Bounds {
             }
             _ => {}
         }
-        Ok(Admitted(reads))
+        Ok(WithinBounds(reads))
     }
 
     /// Notes that an admitted command was done, or refused by the session.
-    pub(crate) fn settle(&mut self, admitted: Admitted, answer: &GpuAnswer) {
+    pub(crate) fn settle(&mut self, admitted: WithinBounds, answer: &GpuAnswer) {
         self.0 = match answer {
             // A session that refuses a part of a batch forgets the rest of it.
             GpuAnswer::Refused(_) => Reads::default(),
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn what_is_admitted_at_most_fits_in_a_frame() {
         let pieces = vec![read(PIECE_BYTES as u64 / PIECES as u64); PIECES];
-        assert!(Bounds::default().admit(&submit(pieces)).is_ok());
+        assert!(CommandBounds::default().admit(&submit(pieces)).is_ok());
         let piece = Payload(vec![1; PIECE_BYTES / PIECES].into());
         let mut frame = Vec::new();
         encode(&GpuAnswer::Waited(vec![piece; PIECES]), &mut frame).unwrap();
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn reads_of_a_batch_add_up_until_it_is_submitted() {
         let half = PIECE_BYTES as u64 / 2;
-        let mut bounds = Bounds::default();
+        let mut bounds = CommandBounds::default();
         let admitted = bounds.admit(&record(vec![read(half)])).unwrap();
         // Not recorded after all.
         let refused = GpuAnswer::Refused(GpuError::Misuse(String::new()));
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn too_much_at_once_is_refused_whatever_it_adds_up_to() {
-        let bounds = Bounds::default();
+        let bounds = CommandBounds::default();
         for command in [
             submit(vec![read(0); PIECES + 1]),
             record(vec![read(u64::MAX); 3]),

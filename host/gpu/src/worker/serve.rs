@@ -1,7 +1,7 @@
 //! Serving launches, one after the other.
 
-use crate::worker::bounds::Bounds;
-use crate::worker::watch::{Watch, Watched};
+use crate::worker::bounds::CommandBounds;
+use crate::worker::watch::{HangUpWatch, Watched};
 use crate::worker::{arrays, send};
 use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A locked worker. Only a [`Confined`] process can make one.
-pub(crate) struct Server {
+pub(crate) struct GpuServer {
     pub(crate) confined: Confined,
     pub(crate) channel: Arc<Channel>,
     pub(crate) device: Arc<Device>,
-    pub(crate) watch: Watch,
+    pub(crate) watch: HangUpWatch,
 }
 
-impl Server {
+impl GpuServer {
     /// Serves launches until the supervisor or the device is gone. What is no request ends the process: it is a bug, or somebody
     /// else's channel.
     pub(crate) fn serve(&self) -> io::Result<()> {
@@ -57,6 +57,7 @@ impl Server {
         }
         let channel = Channel::from(descriptors.remove(0));
         let ledger = arrays::ledger(descriptors.remove(0))?;
+        let shaders = arrays::shaders(&request.shaders, &mut descriptors)?;
         let (inputs, outputs) = arrays::map(&request.inputs, &request.outputs, descriptors)?;
         let signal = Arc::new(StopSignal::default());
         let watched = self.watch.begin(&channel, &signal)?;
@@ -65,6 +66,8 @@ impl Server {
             deadline,
             signal,
             has_profile: request.has_profile,
+            shaders,
+            has_text: request.has_text,
             inputs,
             outputs,
             checks: Checks::Full,
@@ -85,7 +88,7 @@ impl Server {
 /// Does a runner's commands until it is gone or the launch is cancelled.
 fn converse(channel: &Channel, watched: &Watched<'_>, session: &mut Session) -> io::Result<()> {
     let (mut buffer, mut descriptors) = (Vec::new(), Vec::new());
-    let mut bounds = Bounds::default();
+    let mut bounds = CommandBounds::default();
     while channel.receive(&mut buffer, &mut descriptors)? == Received::Frame {
         if !descriptors.is_empty() {
             return Err(invalid("a descriptor beside a command"));
@@ -103,7 +106,7 @@ fn converse(channel: &Channel, watched: &Watched<'_>, session: &mut Session) -> 
     Ok(())
 }
 
-fn answer(command: GpuCommand, bounds: &mut Bounds, session: &mut Session) -> GpuAnswer {
+fn answer(command: GpuCommand, bounds: &mut CommandBounds, session: &mut Session) -> GpuAnswer {
     match bounds.admit(&command) {
         Ok(admitted) => {
             let answer = session.command(command);
@@ -113,7 +116,7 @@ fn answer(command: GpuCommand, bounds: &mut Bounds, session: &mut Session) -> Gp
         Err(error) => {
             // All of a batch or nothing.
             session.forget_batch();
-            *bounds = Bounds::default();
+            *bounds = CommandBounds::default();
             GpuAnswer::Refused(error)
         }
     }

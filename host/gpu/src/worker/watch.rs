@@ -15,16 +15,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 const STACK_BYTES: usize = 128 << 10;
 
 /// The thread that watches, and what it is told.
-pub(crate) struct Watch(Arc<Shared>);
+pub(crate) struct HangUpWatch(Arc<WatchInner>);
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct WatchInner {
+    state: Mutex<WatchState>,
     begun: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct WatchState {
     /// Which launch it is, counted here: news of an earlier one is no news.
     launch: u64,
     /// The channel to watch, until the thread has taken it.
@@ -36,14 +36,14 @@ struct State {
 
 /// A launch's channel, watched; dropping it hangs up.
 pub(crate) struct Watched<'a> {
-    shared: &'a Shared,
+    shared: &'a WatchInner,
     channel: &'a Channel,
 }
 
-impl Watch {
+impl HangUpWatch {
     /// Starts the thread. When the supervisor hangs up, the process ends, whatever the device is doing.
     pub(crate) fn start(supervisor: &Arc<Channel>) -> io::Result<Self> {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<WatchInner>::default();
         let (own, supervisor) = (Arc::clone(&shared), Arc::clone(supervisor));
         std::thread::Builder::new()
             .name("hotcell-watch".to_owned())
@@ -60,7 +60,7 @@ impl Watch {
     ) -> io::Result<Watched<'a>> {
         let shared = &*self.0;
         let mut state = shared.lock();
-        *state = State {
+        *state = WatchState {
             launch: state.launch + 1,
             channel: Some(channel.try_clone()?),
             signal: Arc::clone(signal),
@@ -96,7 +96,7 @@ impl Drop for Watched<'_> {
     }
 }
 
-impl Shared {
+impl WatchInner {
     fn run(&self, supervisor: &Channel) {
         loop {
             let (launch, channel) = self.next();
@@ -132,7 +132,7 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_command_is_told_to_stop_and_the_next_launch_is_not() {
         let (own, _supervisor) = Channel::pair().unwrap();
-        let watch = Watch::start(&Arc::new(own)).unwrap();
+        let watch = HangUpWatch::start(&Arc::new(own)).unwrap();
         for _ in 0..20 {
             let (channel, peer) = Channel::pair().unwrap();
             let signal = Arc::new(StopSignal::default());
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn hanging_up_between_commands_stops_nothing() {
         let (own, _supervisor) = Channel::pair().unwrap();
-        let watch = Watch::start(&Arc::new(own)).unwrap();
+        let watch = HangUpWatch::start(&Arc::new(own)).unwrap();
         let (channel, peer) = Channel::pair().unwrap();
         let signal = Arc::new(StopSignal::default());
         let watched = watch.begin(&channel, &signal).unwrap();

@@ -5,7 +5,8 @@ use crate::header::{Shader, load};
 use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionOrder};
 use hotcell_model::gpu::{
-    GpuAnswer, GpuBinding, GpuCommand, GpuDevice, GpuEnd, GpuError, GpuId, GpuStep, Payload,
+    GpuAnswer, GpuBinding, GpuCommand, GpuDevice, GpuEnd, GpuError, GpuId, GpuShader, GpuStep,
+    Payload,
 };
 use hotcell_model::limit::{Limit, LimitSource, Limits};
 use hotcell_model::manifest::Weight;
@@ -110,6 +111,7 @@ impl Launch {
         let canaries = [self.buffer(CANARY)?, self.buffer(CANARY)?];
         self.ask(GpuCommand::Shader(shader.wgsl.clone()))?;
         let kernel = self.make(GpuCommand::CreateKernel {
+            shader: GpuShader::Said,
             entry: shader.entry().to_owned(),
             constants: shader.constants(),
         })?;
@@ -199,6 +201,8 @@ fn order(shader: &Shader, checks: Checks, deadline: Instant) -> SessionOrder {
         deadline,
         signal: Arc::new(StopSignal::default()),
         has_profile: false,
+        shaders: Vec::new(),
+        has_text: true,
         inputs: Vec::new(),
         outputs: Vec::new(),
         checks,

@@ -3,6 +3,5 @@
 
 mod child;
 mod execution;
-#[expect(dead_code, reason = "the corpus' own tests use the rest")]
 #[path = "../../../shader/tests/corpus/header.rs"]
 mod header;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
 use hotcell_model::gpu::{
-    GpuAnswer, GpuBinding, GpuCommand, GpuDevice, GpuEnd, GpuError, GpuId, GpuStep, Payload,
+    GpuAnswer, GpuBinding, GpuCommand, GpuDevice, GpuEnd, GpuError, GpuId, GpuShader, GpuStep,
+    NamedShader, Payload,
 };
 use hotcell_model::limit::{Limit, LimitSource, Limits};
 use hotcell_model::manifest::Weight;
@@ -71,6 +72,8 @@ impl Order {
             deadline: Instant::now() + Duration::from_secs(60),
             signal: Arc::default(),
             has_profile: false,
+            shaders: Vec::new(),
+            has_text: true,
             inputs: Vec::new(),
             outputs: Vec::new(),
             checks: Checks::Full,
@@ -92,6 +95,16 @@ impl Order {
 
     pub(crate) fn profile(mut self) -> Self {
         self.0.has_profile = true;
+        self
+    }
+
+    /// A shader of the component, and no text besides.
+    pub(crate) fn shader(mut self, name: &str, text: &[u8]) -> Self {
+        self.0.shaders.push(NamedShader {
+            name: name.to_owned(),
+            text: Bytes::copy_from_slice(text),
+        });
+        self.0.has_text = false;
         self
     }
 
@@ -223,6 +236,16 @@ pub(crate) fn bytes(words: &[u32]) -> Vec<u8> {
 
 pub(crate) fn create_kernel() -> GpuCommand {
     GpuCommand::CreateKernel {
+        shader: GpuShader::Said,
+        entry: "main".into(),
+        constants: Vec::new(),
+    }
+}
+
+/// A kernel of a shader of the component.
+pub(crate) fn create_named(name: &str) -> GpuCommand {
+    GpuCommand::CreateKernel {
+        shader: GpuShader::Named(name.into()),
         entry: "main".into(),
         constants: Vec::new(),
     }

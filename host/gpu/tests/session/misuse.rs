@@ -1,10 +1,32 @@
 //! What makes no sense is refused before the device hears of it, and changes nothing.
 
 use crate::lab::{
-    Lab, Order, STEP, at, create_kernel, dispatch, fill, nothing, read_array, read_buffer, run,
-    write,
+    Lab, Order, STEP, at, create_kernel, create_named, dispatch, fill, nothing, read_array,
+    read_buffer, run, write,
 };
 use hotcell_model::gpu::{GpuBinding, GpuCommand, GpuError, GpuId, GpuStep, Payload};
+
+#[test]
+fn a_shader_is_one_of_the_component_and_nothing_else_where_text_is_not_granted() {
+    let order = Order::new().shader("step", STEP.as_bytes());
+    let mut lab = order.shader("noise", b"fn \xff").begin(&nothing());
+    lab.created(create_named("step"));
+    lab.created(create_named("step"));
+    let misuse = |why: &str| GpuError::Misuse(why.to_owned());
+    assert_eq!(
+        lab.refused(create_named("stop")),
+        misuse("the component's section has no shader `stop` (there are: step, noise)")
+    );
+    let refused = lab.refused(create_named("noise")).to_string();
+    assert_eq!(refused, "the text is not UTF-8 from byte 3 on");
+    let ungranted = misuse("text made at run time is not granted");
+    assert_eq!(lab.refused(GpuCommand::Shader(STEP.into())), ungranted);
+    assert_eq!(lab.refused(create_kernel()), ungranted);
+    let usage = lab.finish().usage;
+    assert_eq!(usage.pipelines, 2);
+    let texts = 2 * STEP.len() + b"fn \xff".len() + 3 * "main".len();
+    assert_eq!(usage.shader_bytes, texts as u64);
+}
 
 /// A session with an input and an output of 6 bytes, two buffers of 1024, a kernel and a bind set.
 struct Bench {

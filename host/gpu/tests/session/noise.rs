@@ -6,7 +6,7 @@
 )]
 
 use crate::lab::{Order, SPIN, STEP, nothing};
-use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuStep, Payload};
+use hotcell_model::gpu::{GpuAnswer, GpuBinding, GpuCommand, GpuId, GpuShader, GpuStep, Payload};
 use hotcell_model::limit::Limit;
 
 const LAUNCHES: u64 = 300;
@@ -138,6 +138,7 @@ impl Noise {
             },
             7 => GpuCommand::Shader([STEP, SPIN, "fn", ""][self.below(4) as usize].into()),
             8 => GpuCommand::CreateKernel {
+                shader: GpuShader::Said,
                 entry: ["main", "none"][self.below(2) as usize].into(),
                 constants: vec![("x".into(), f64::NAN); (self.below(8) / 7) as usize],
             },

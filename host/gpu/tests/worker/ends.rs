@@ -88,6 +88,8 @@ fn a_launch_whose_arrays_are_not_what_is_said_ends_the_worker() {
         limits: limits(),
         time_ns: 1,
         has_profile: false,
+        has_text: true,
+        shaders: Vec::new(),
         inputs: Vec::new(),
         outputs: Vec::new(),
     };

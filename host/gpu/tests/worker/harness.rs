@@ -2,7 +2,7 @@
 
 use hotcell_model::frame::{self, FromGpu, GpuRequest, Hello, ToGpu};
 use hotcell_model::gpu::{
-    GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuId, GpuUsage, LEDGER_BYTES,
+    GpuAnswer, GpuBinding, GpuCommand, GpuEnd, GpuId, GpuShader, GpuUsage, LEDGER_BYTES,
 };
 use hotcell_model::layer::{LayerReport, WorkerKind};
 use hotcell_model::limit::Limits;
@@ -84,6 +84,8 @@ impl Gpu {
             limits: limits.clone(),
             time_ns: 10_000_000_000,
             has_profile: false,
+            has_text: true,
+            shaders: Vec::new(),
             inputs: inputs.iter().copied().map(Some).collect(),
             outputs: outputs.iter().copied().map(Some).collect(),
         }));
@@ -155,6 +157,7 @@ impl Launch {
         let shader = GpuCommand::Shader(wgsl.to_owned());
         assert_eq!(self.call(&shader), GpuAnswer::Done);
         let kernel = self.create(&GpuCommand::CreateKernel {
+            shader: GpuShader::Said,
             entry: "main".to_owned(),
             constants: Vec::new(),
         });

@@ -4,7 +4,7 @@ use crate::artifacts::ArtifactCache;
 use crate::audit::{Audit, NoAudit};
 use crate::cell::{Cell, Inner, SetupError};
 #[cfg(feature = "confined")]
-use crate::confined::{Confined, Settings};
+use crate::confined::{ConfinedIsolation, Settings};
 use crate::isolation::Isolate;
 use crate::kept::memory::HostMemory;
 use crate::places::Places;
@@ -139,7 +139,7 @@ impl CellBuilder {
                 Box::new(crate::in_process::InProcess::new(config, self.gpu))
             }
             #[cfg(feature = "confined")]
-            Choice::Confined(settings) => Box::new(Confined::start(Settings {
+            Choice::Confined(settings) => Box::new(ConfinedIsolation::start(Settings {
                 gpu: self.gpu,
                 ..settings
             })?),

@@ -1,8 +1,8 @@
 //! From a runner's end of a launch to a result: outputs sealed before a byte is read, figures the supervisor's own.
 
-use super::claims::{CLAIMED, Claim, Facts, Verdict, check};
+use super::claims::{CLAIMED, Claim, ClaimVerdict, Facts, check};
 use super::fault::Fault;
-use super::parcel::Output;
+use super::parcel::OutputSlot;
 use super::pauses::Pauses;
 use super::reading::Violation;
 use super::runner::{Measured, Stopped};
@@ -34,7 +34,7 @@ pub(crate) struct Known<'a> {
 /// any cannot.
 pub(crate) fn accept(
     launched: Measured,
-    outputs: Vec<Output>,
+    outputs: Vec<OutputSlot>,
     known: Known<'_>,
     pauses: &mut Pauses,
 ) -> Ran {
@@ -78,7 +78,7 @@ pub(crate) fn accept(
                 outcome: &end.outcome,
                 usage: &end.usage,
             };
-            let Verdict {
+            let ClaimVerdict {
                 mut alerts,
                 overruled,
                 excused,
@@ -139,12 +139,12 @@ fn own_failure(end: &RunEnd<Source>) -> Option<Alert> {
 }
 
 /// The arrays that came out. Memory that cannot be sealed is still mapped by the runner, and so not read.
-fn results(outputs: Vec<Output>, inline: Vec<Bytes>) -> Result<Vec<Source>, Stopped> {
+fn results(outputs: Vec<OutputSlot>, inline: Vec<Bytes>) -> Result<Vec<Source>, Stopped> {
     let mut inline = inline.into_iter();
     let source = |output| match output {
         // As many as are due have come: the reading has counted them.
-        Output::Inline(_) => Ok(Source::Memory(inline.next().unwrap_or_default())),
-        Output::Memory(memory) => {
+        OutputSlot::Inline(_) => Ok(Source::Memory(inline.next().unwrap_or_default())),
+        OutputSlot::Memory(memory) => {
             let memory = memory.seal().map_err(not_sealed)?;
             sealed::source(memory).map_err(|error| Stopped::Fault(Fault::Here(error)))
         }
@@ -249,7 +249,7 @@ mod tests {
     fn outputs_are_sealed_and_figures_are_the_supervisors_own() {
         let memory = OutputMemory::create(4096).unwrap();
         memory.map().unwrap().as_mut()[9] = 5;
-        let outputs = vec![Output::Inline(2), Output::Memory(memory)];
+        let outputs = vec![OutputSlot::Inline(2), OutputSlot::Memory(memory)];
         let ran = accept(launched(), outputs, known(&job()), &mut Pauses::default());
         let RunEnd { outputs, usage, .. } = ran.end;
         assert!(matches!(&outputs[0], Source::Memory(bytes) if &bytes[..] == b"ab"));
@@ -270,8 +270,8 @@ mod tests {
             ..Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "so it says")
         };
         let outputs = vec![
-            Output::Inline(2),
-            Output::Memory(OutputMemory::create(4096).unwrap()),
+            OutputSlot::Inline(2),
+            OutputSlot::Memory(OutputMemory::create(4096).unwrap()),
         ];
         let ran = accept(cancelled, outputs, known(&job()), &mut Pauses::default());
         let outcome = ran.end.outcome;
@@ -302,7 +302,7 @@ mod tests {
     fn an_output_that_is_still_mapped_is_never_read() {
         let memory = OutputMemory::create(4096).unwrap();
         let _still_mapped = memory.map().unwrap();
-        let outputs = vec![Output::Inline(2), Output::Memory(memory)];
+        let outputs = vec![OutputSlot::Inline(2), OutputSlot::Memory(memory)];
         let ran = accept(launched(), outputs, known(&job()), &mut Pauses::default());
         assert_eq!(ran.end.outcome.kind, OutcomeKind::HostFault);
         assert!(ran.end.outputs.is_empty());

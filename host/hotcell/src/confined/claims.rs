@@ -38,7 +38,7 @@ pub(crate) struct Claim<'a> {
 
 /// What a claim gives reason for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct ClaimVerdict {
     pub(crate) alerts: Vec<Alert>,
     /// The end in place of one that cannot be.
     pub(crate) overruled: Option<Outcome>,
@@ -93,13 +93,13 @@ const OF_ENDS: [Rule; 4] = [
 ];
 
 /// What a claim gives reason for.
-pub(crate) fn check(facts: &Facts<'_>, claim: &Claim<'_>) -> Verdict {
+pub(crate) fn check(facts: &Facts<'_>, claim: &Claim<'_>) -> ClaimVerdict {
     let broken = |rules: &[Rule]| -> Vec<String> {
         let broken = rules.iter().filter_map(|rule| rule(facts, claim));
         broken.collect()
     };
     let (figures, ends) = (broken(&OF_FIGURES), broken(&OF_ENDS));
-    Verdict {
+    ClaimVerdict {
         overruled: ends.first().map(|why| unbelieved(why)),
         excused: missing_cpu(facts, claim).min(facts.pauses),
         alerts: figures.into_iter().chain(ends).map(mismatch).collect(),

@@ -35,12 +35,12 @@ const RESERVED_BYTES: u64 = 128 << 20;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a compile process wrote: the memory, which nobody can change any more, and how much of it counts.
-pub(crate) struct Written {
+pub(crate) struct WrittenAnswer {
     memory: Mapped,
     bytes: usize,
 }
 
-impl Written {
+impl WrittenAnswer {
     pub(crate) fn bytes(&self) -> &[u8] {
         // The length was held against the memory's when it was claimed.
         self.memory.get(..self.bytes).unwrap_or_default()
@@ -49,7 +49,7 @@ impl Written {
 
 /// What came of the work, and what it took.
 pub(crate) struct Compiled {
-    pub(crate) result: Result<Written, Outcome>,
+    pub(crate) result: Result<WrittenAnswer, Outcome>,
     pub(crate) cost: Compilation,
     pub(crate) alert: Option<Alert>,
 }
@@ -124,7 +124,11 @@ impl<'a> Compiling<'a> {
         }
     }
 
-    fn exchange(&mut self, component: &Component, metering: Metering) -> Result<Written, NoAnswer> {
+    fn exchange(
+        &mut self,
+        component: &Component,
+        metering: Metering,
+    ) -> Result<WrittenAnswer, NoAnswer> {
         let input = component.sealed().map_err(Fault::Here)?;
         let output = OutputMemory::create(self.room).map_err(Fault::Here)?;
         self.bound(input.len())?;
@@ -215,7 +219,7 @@ impl<'a> Compiling<'a> {
     }
 
     /// Reads the answer, and makes sure that it stays what it is.
-    fn answer(&mut self, output: OutputMemory) -> Result<Written, NoAnswer> {
+    fn answer(&mut self, output: OutputMemory) -> Result<WrittenAnswer, NoAnswer> {
         // It ends itself after its answer.
         self.look_at_memory();
         let kind = self.process.kind();
@@ -229,7 +233,7 @@ impl<'a> Compiling<'a> {
                 let sealed = output.seal();
                 let sealed =
                     sealed.map_err(|error| hostile(Violation::Memory(error.to_string())))?;
-                Ok(Written {
+                Ok(WrittenAnswer {
                     memory: sealed.map().map_err(Fault::Here)?,
                     bytes: usize::try_from(bytes)
                         .map_err(|error| Fault::Here(io::Error::other(error)))?,

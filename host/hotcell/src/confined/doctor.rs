@@ -5,12 +5,14 @@ use super::fault::Fault;
 use super::gpu::GpuWorker;
 use super::process::{Arrived, Process};
 use super::reading::{CompileTask, read_attempted};
-use super::runner::{Load, NotLoaded, RunnerWorker};
+use super::runner::{LoadOrder, NotLoaded, RunnerWorker};
 use super::starter::Role;
 use super::supervisor::Supervisor;
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
-use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis, ProbeResult, Verdict, WorkerDiagnosis};
+use crate::isolation::diagnosis::{
+    Diagnosis, GpuDiagnosis, ProbeResult, TrialVerdict, WorkerDiagnosis,
+};
 use crate::isolation::{LoadFailure, Order};
 use hotcell_model::frame::{ToCompiler, ToGpu, ToRunner};
 use hotcell_model::grant::Grants;
@@ -110,7 +112,7 @@ impl Patient<'_> {
         }
         let guest_bytes = self.limits.get(Limit::Memory);
         let artifact = self.artifact.sealed();
-        let load = Load {
+        let load = LoadOrder {
             artifact,
             grants: &Grants::built_in(),
             guest_bytes,
@@ -124,10 +126,10 @@ impl Patient<'_> {
 }
 
 /// What was tried, with its position in [`Probe::ALL`].
-type Found = Vec<(usize, ProbeResult)>;
+type ProbeRun = Vec<(usize, ProbeResult)>;
 
 /// Has workers that `locked` makes try everything, a few at a time.
-fn examine(locked: &(impl Fn() -> Result<Process, Outcome> + Sync)) -> Result<Found, Outcome> {
+fn examine(locked: &(impl Fn() -> Result<Process, Outcome> + Sync)) -> Result<ProbeRun, Outcome> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -152,7 +154,7 @@ fn examine(locked: &(impl Fn() -> Result<Process, Outcome> + Sync)) -> Result<Fo
 fn probe(
     locked: &impl Fn() -> Result<Process, Outcome>,
     next: &AtomicUsize,
-    found: &Mutex<Found>,
+    found: &Mutex<ProbeRun>,
 ) -> Result<(), Outcome> {
     let mut worker = None;
     loop {
@@ -169,7 +171,7 @@ fn probe(
                 worker = Some(process);
                 verdict
             }
-            Err(Fault::Died(_, status)) => Verdict::Died(status.to_string()),
+            Err(Fault::Died(_, status)) => TrialVerdict::Died(status.to_string()),
             Err(fault) => return Err(fault.outcome()),
         };
         let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -187,7 +189,7 @@ fn not_loaded(failure: NotLoaded) -> Outcome {
     }
 }
 
-fn attempt(process: &mut Process, probe: Probe) -> Result<Verdict, Fault> {
+fn attempt(process: &mut Process, probe: Probe) -> Result<TrialVerdict, Fault> {
     let kind = process.kind();
     let attempt = Attempt::Probe(probe);
     match kind {
@@ -202,8 +204,8 @@ fn attempt(process: &mut Process, probe: Probe) -> Result<Verdict, Fault> {
     let (frame, descriptors) = process.frame();
     let attempted = read_attempted(frame, descriptors, kind);
     match attempted.map_err(|violation| Fault::Hostile(kind, violation))? {
-        Attempted::Refused(number) => Ok(Verdict::Refused(number)),
-        Attempted::Succeeded(value) => Ok(Verdict::Succeeded(value)),
+        Attempted::Refused(number) => Ok(TrialVerdict::Refused(number)),
+        Attempted::Succeeded(value) => Ok(TrialVerdict::Succeeded(value)),
     }
 }
 
@@ -218,7 +220,7 @@ fn driver_kind(layers: &[LayerReport]) -> DriverKind {
     }
 }
 
-fn diagnosis(kind: WorkerKind, layers: Vec<LayerReport>, mut found: Found) -> WorkerDiagnosis {
+fn diagnosis(kind: WorkerKind, layers: Vec<LayerReport>, mut found: ProbeRun) -> WorkerDiagnosis {
     found.sort_by_key(|(position, _)| *position);
     let filter = match kind {
         WorkerKind::Compiler => Filter::compiler(),

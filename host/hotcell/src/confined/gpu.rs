@@ -9,17 +9,17 @@ use super::claims::{can_be, mismatch};
 use super::fault::Fault;
 use super::parcel::Parcel;
 use super::process::{Arrived, Process};
-use super::reading::{GpuAnswer, GpuReady, read_gpu_ended, read_gpu_ready};
+use super::reading::{GpuEnded, GpuReady, read_gpu_ended, read_gpu_ready};
 use super::runner::OVERSLEPT;
-use super::sessions::{Account, Seat, Session};
+use super::sessions::{Account, Seat, WorkerSession};
 use super::supervisor::{GpuLease, RunnerLease, Supervisor};
 use super::tier::check_tier;
 use crate::bell::OnCancel;
 use crate::isolation::{LoadFailure, Order, Ran};
 use hotcell_model::frame::{GpuRequest, ToGpu};
-use hotcell_model::gpu::{GpuEnd, GpuUsage, LEDGER_BYTES};
+use hotcell_model::gpu::{GpuEnd, GpuUsage, LEDGER_BYTES, NamedShader};
 use hotcell_model::grant::Capability;
-use hotcell_model::job::{Job, RunEnd, Source};
+use hotcell_model::job::{Job, JobData, RunEnd, Source};
 use hotcell_model::layer::{LayerReport, Tier, WorkerKind};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Cause, Outcome, OutcomeKind};
@@ -27,7 +27,8 @@ use hotcell_model::report::Alert;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::time::nanoseconds;
 use hotcell_sandbox::channel::{Channel, Wake};
-use hotcell_sandbox::memory::OutputMemory;
+use hotcell_sandbox::memory::{OutputMemory, SealedMemory};
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -172,22 +173,33 @@ impl GpuWorker {
     }
 
     /// Hands a launch to the worker.
-    fn begin(mut self, lease: GpuLease, job: &Job, parcel: &Parcel) -> Result<GpuSession, Fault> {
+    fn begin(
+        mut self,
+        lease: GpuLease,
+        job: &Job,
+        shaders: &[NamedShader],
+        parcel: &Parcel,
+    ) -> Result<GpuSession, Fault> {
         let (channel, other) = Channel::pair().map_err(Fault::Here)?;
         self.launches += 1;
         let id = self.launches;
         let timeout = job.limits.duration(Limit::Timeout);
         let shared = parcel.shared();
+        let named = |shader: &NamedShader| (shader.name.clone(), shader.text.len() as u64);
         let request = ToGpu::Begin(Box::new(GpuRequest {
             id,
             limits: job.limits.clone(),
             time_ns: nanoseconds(timeout),
             has_profile: job.has_gpu_profile,
+            has_text: job.grants.has(Capability::GpuText),
+            shaders: shaders.iter().map(named).collect(),
             inputs: shared.inputs,
             outputs: shared.outputs,
         }));
         let ledger = OutputMemory::create(LEDGER_BYTES as u64).map_err(Fault::Here)?;
+        let texts = texts(shaders).map_err(Fault::Here)?;
         let mut descriptors = vec![other.as_fd(), ledger.as_fd()];
+        descriptors.extend(texts.as_ref().map(AsFd::as_fd));
         descriptors.extend(shared.descriptors);
         let begun = Instant::now();
         self.process.send(&request, &descriptors)?;
@@ -237,15 +249,16 @@ impl Seat for GpuSeat {
         self: Box<Self>,
         supervisor: &Arc<Supervisor>,
         job: &Job,
+        data: &JobData,
         parcel: &Parcel,
-    ) -> Result<Box<dyn Session>, LoadFailure> {
+    ) -> Result<Box<dyn WorkerSession>, LoadFailure> {
         let Self(mut lease) = *self;
         let worker = supervisor.gpu_worker(&mut lease)?;
-        Ok(Box::new(worker.begin(lease, job, parcel)?))
+        Ok(Box::new(worker.begin(lease, job, &data.shaders, parcel)?))
     }
 }
 
-impl Session for GpuSession {
+impl WorkerSession for GpuSession {
     fn channel(&self) -> &Channel {
         &self.channel
     }
@@ -292,6 +305,13 @@ impl Session for GpuSession {
     }
 }
 
+/// The texts of shaders, one after the other, where nobody can change them; `None` without shaders.
+fn texts(shaders: &[NamedShader]) -> io::Result<Option<SealedMemory>> {
+    let texts: Vec<&[u8]> = shaders.iter().map(|shader| &*shader.text).collect();
+    let texts = (!texts.is_empty()).then(|| SealedMemory::copy_of(&texts.concat()));
+    texts.transpose()
+}
+
 /// What a worker had used when it wrote that the last time.
 fn peek(ledger: &OutputMemory) -> Option<GpuUsage> {
     let mut bytes = [0; LEDGER_BYTES];
@@ -327,7 +347,7 @@ fn wait_ended(
         }
     }
     let (frame, descriptors) = process.frame();
-    let GpuAnswer { usage, end } = read_gpu_ended(frame, descriptors, id)
+    let GpuEnded { usage, end } = read_gpu_ended(frame, descriptors, id)
         .map_err(|violation| Fault::Hostile(kind, violation))?;
     Ok((usage, end))
 }

@@ -157,7 +157,12 @@ impl ConfinedKernel {
             seated.runner.outgoing(),
         )
         .map_err(LoadFailure::from)
-        .and_then(|parcel| Ok((seats.begin(supervisor, job, &parcel)?, parcel)));
+        .and_then(|parcel| {
+            Ok((
+                seats.begin(supervisor, job, launching.data, &parcel)?,
+                parcel,
+            ))
+        });
         let (sessions, parcel) = match begun {
             Ok(begun) => begun,
             Err(failure) => {

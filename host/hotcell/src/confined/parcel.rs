@@ -17,16 +17,19 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+/// The most arrays beside a frame: a GPU worker gets a channel, its ledger and the texts of shaders, too.
+const MAX_ARRAYS: usize = MAX_DESCRIPTORS - 3;
+
 /// A launch's request as it was written, and what travels beside it.
 pub(crate) struct Parcel {
     inputs: Vec<Handed>,
     /// For each array that is read: its place in `inputs`, if it is sealed memory.
     sealed: Vec<Option<usize>>,
-    pub(crate) outputs: Vec<Output>,
+    pub(crate) outputs: Vec<OutputSlot>,
 }
 
 /// The arrays that other workers of the launch may map: those in memory.
-pub(crate) struct Shared<'a> {
+pub(crate) struct MappedArrays<'a> {
     /// For each array that is read: its size in bytes if it is shared.
     pub(crate) inputs: Vec<Option<u64>>,
     /// For each array that is written: its size in bytes if it is shared.
@@ -53,7 +56,7 @@ impl AsFd for Handed {
 }
 
 /// Where an output will be.
-pub(crate) enum Output {
+pub(crate) enum OutputSlot {
     /// In the answer, so many bytes.
     Inline(usize),
     /// In that memory.
@@ -96,9 +99,9 @@ impl Parcel {
         };
         let inputs = parcel.place_inputs(job, data, inline_bytes)?;
         let outputs = parcel.place_outputs(job, inline_bytes)?;
-        // A channel goes beside them for each session.
-        if parcel.descriptors().len() + sessions.len() > MAX_DESCRIPTORS {
-            let message = format!("{MAX_DESCRIPTORS} large arrays or more in one launch");
+        // A channel goes beside them for each session, and to a session's worker what is its own.
+        if parcel.descriptors().len() > MAX_ARRAYS {
+            let message = format!("more than {MAX_ARRAYS} large arrays in one launch");
             return Err(Outcome::failed(OutcomeKind::Usage, Blame::Request, message));
         }
         let request = ToRunner::Launch(Box::new(LaunchRequest {
@@ -118,27 +121,27 @@ impl Parcel {
     /// What travels beside the frame, in the order of its places.
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let outputs = self.outputs.iter().filter_map(|output| match output {
-            Output::Memory(memory) => Some(memory.as_fd()),
-            Output::Inline(_) => None,
+            OutputSlot::Memory(memory) => Some(memory.as_fd()),
+            OutputSlot::Inline(_) => None,
         });
         self.inputs.iter().map(AsFd::as_fd).chain(outputs).collect()
     }
 
     /// What a GPU worker may map.
-    pub(crate) fn shared(&self) -> Shared<'_> {
+    pub(crate) fn shared(&self) -> MappedArrays<'_> {
         let memory = |position: &Option<usize>| match position.and_then(|at| self.inputs.get(at)) {
             Some(Handed::Memory(memory)) => Some(memory),
             _ => None,
         };
-        let output = |output: &Output| match output {
-            Output::Memory(memory) => Some(memory.len()),
-            Output::Inline(_) => None,
+        let output = |output: &OutputSlot| match output {
+            OutputSlot::Memory(memory) => Some(memory.len()),
+            OutputSlot::Inline(_) => None,
         };
         let outputs = self.outputs.iter().filter_map(|output| match output {
-            Output::Memory(memory) => Some(memory.as_fd()),
-            Output::Inline(_) => None,
+            OutputSlot::Memory(memory) => Some(memory.as_fd()),
+            OutputSlot::Inline(_) => None,
         });
-        Shared {
+        MappedArrays {
             inputs: self
                 .sealed
                 .iter()
@@ -157,9 +160,9 @@ impl Parcel {
 
     /// The sizes of the outputs that come in the answer, in their order.
     pub(crate) fn inline(&self) -> Vec<usize> {
-        let inline = |output: &Output| match output {
-            Output::Inline(bytes) => Some(*bytes),
-            Output::Memory(_) => None,
+        let inline = |output: &OutputSlot| match output {
+            OutputSlot::Inline(bytes) => Some(*bytes),
+            OutputSlot::Memory(_) => None,
         };
         self.outputs.iter().filter_map(inline).collect()
     }
@@ -231,10 +234,10 @@ impl Parcel {
         let mut places = Vec::new();
         for (bytes, is_small) in sizes.iter().zip(smallest(&sizes, inline_bytes)) {
             let (place, output) = match usize::try_from(*bytes) {
-                Ok(bytes) if is_small => (OutputPlace::Inline, Output::Inline(bytes)),
+                Ok(bytes) if is_small => (OutputPlace::Inline, OutputSlot::Inline(bytes)),
                 _ => {
                     let memory = OutputMemory::create(*bytes).map_err(here)?;
-                    (OutputPlace::Memory, Output::Memory(memory))
+                    (OutputPlace::Memory, OutputSlot::Memory(memory))
                 }
             };
             places.push(place);
@@ -343,7 +346,10 @@ mod tests {
     }
 
     fn data_of(sources: Vec<Source>) -> JobData {
-        JobData { sources, gpu: None }
+        JobData {
+            sources,
+            ..JobData::default()
+        }
     }
 
     fn memory(len: usize) -> Source {

@@ -16,11 +16,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A pool of `T`s of kinds `K`.
-pub(crate) struct Pool<K, T>(Arc<Shared<K, T>>);
+pub(crate) struct Pool<K, T>(Arc<PoolInner<K, T>>);
 
-struct Shared<K, T>(Mutex<State<K, T>>);
+struct PoolInner<K, T>(Mutex<PoolState<K, T>>);
 
-struct State<K, T> {
+struct PoolState<K, T> {
     /// The most that exist at once.
     max: usize,
     /// How many exist, idle and lent.
@@ -52,7 +52,7 @@ enum Served<T> {
 
 /// A place in the pool, with or without an item. Dropped with the item inside, that is gone.
 pub(crate) struct Lease<K: Owned + Clone + Eq, T> {
-    pool: Arc<Shared<K, T>>,
+    pool: Arc<PoolInner<K, T>>,
     kind: K,
     item: Option<T>,
     /// What had to go, for the caller to end where it does not hold anybody up.
@@ -63,13 +63,13 @@ pub(crate) struct Lease<K: Owned + Clone + Eq, T> {
 
 impl<K: Owned + Clone + Eq, T> Pool<K, T> {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        let state = State {
+        let state = PoolState {
             max: bounds.total,
             alive: 0,
             idle: VecDeque::new(),
             turns: Turns::new(bounds),
         };
-        Self(Arc::new(Shared(Mutex::new(state))))
+        Self(Arc::new(PoolInner(Mutex::new(state))))
     }
 
     /// A place for an item of that kind, if one is free and nobody waits for it.
@@ -139,13 +139,13 @@ impl<K: Owned + Clone + Eq, T> Pool<K, T> {
     }
 }
 
-impl<K, T> Shared<K, T> {
-    fn lock(&self) -> MutexGuard<'_, State<K, T>> {
+impl<K, T> PoolInner<K, T> {
+    fn lock(&self) -> MutexGuard<'_, PoolState<K, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Owned + Clone + Eq, T> State<K, T> {
+impl<K: Owned + Clone + Eq, T> PoolState<K, T> {
     /// Begins a turn, if one is free: an idle item of the kind or a place for one, and what had to go for it.
     fn begin(&mut self, kind: &K) -> Option<(Option<T>, Option<T>)> {
         if !self.turns.begin(kind.tenant()) {

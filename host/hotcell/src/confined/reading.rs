@@ -129,7 +129,7 @@ pub enum GpuReady {
 
 /// What a GPU worker says of a launch that is over.
 #[derive(Debug, PartialEq, Eq)]
-pub struct GpuAnswer {
+pub struct GpuEnded {
     /// What it used.
     pub usage: GpuUsage,
     /// Why its GPU work ended early, if it did.
@@ -234,7 +234,7 @@ pub fn read_gpu_ready(frame: &[u8], descriptors: usize) -> Result<GpuReady, Viol
 ///
 /// # Errors
 /// It is no such word, or of another launch.
-pub fn read_gpu_ended(frame: &[u8], descriptors: usize, id: u64) -> Result<GpuAnswer, Violation> {
+pub fn read_gpu_ended(frame: &[u8], descriptors: usize, id: u64) -> Result<GpuEnded, Violation> {
     check_descriptors(descriptors)?;
     match decode(frame)? {
         FromGpu::Ended {
@@ -247,7 +247,7 @@ pub fn read_gpu_ended(frame: &[u8], descriptors: usize, id: u64) -> Result<GpuAn
                 GpuEnd::Lost(why) => GpuEnd::Lost(words(&why)),
                 other => other,
             });
-            Ok(GpuAnswer { usage: *usage, end })
+            Ok(GpuEnded { usage: *usage, end })
         }
         FromGpu::Ended { .. } => Err(Violation::OutOfOrder("the end of another launch")),
         _ => Err(Violation::OutOfOrder("something else than an end")),

@@ -50,7 +50,7 @@ pub(crate) struct RunnerWorker {
 }
 
 /// What a runner is to load.
-pub(crate) struct Load<'a> {
+pub(crate) struct LoadOrder<'a> {
     pub(crate) artifact: &'a SealedMemory,
     pub(crate) grants: &'a Grants,
     /// The most memory that a guest may have, and that the process may have with it.
@@ -102,7 +102,7 @@ pub(crate) enum Stopped {
 
 impl RunnerWorker {
     /// Has a fresh runner load an artifact and lock. Nothing hostile reaches it before its walls were looked at.
-    pub(crate) fn load(mut process: Process, load: &Load<'_>) -> Result<Self, NotLoaded> {
+    pub(crate) fn load(mut process: Process, load: &LoadOrder<'_>) -> Result<Self, NotLoaded> {
         let kind = WorkerKind::Runner;
         check_tier(process.layers(), Some(Layer::Filter), load.required, kind)
             .map_err(NotLoaded::Tier)?;
@@ -220,7 +220,7 @@ impl RunnerWorker {
         let waker = Arc::clone(&self.wake);
         let waking = OnCancel::call(stop, move || waker.wake());
         let started = Instant::now();
-        let mut watch = Watch {
+        let mut watch = LaunchWatch {
             id: expected.id,
             reading: LaunchReading::new(expected),
             sessions,
@@ -279,7 +279,7 @@ pub(crate) struct Watching<'a> {
 }
 
 /// The supervisor's place beside a running launch.
-struct Watch<'a> {
+struct LaunchWatch<'a> {
     id: u64,
     reading: LaunchReading,
     sessions: &'a [&'a Channel],
@@ -305,7 +305,7 @@ struct Watch<'a> {
     lines: Vec<LogLine>,
 }
 
-impl Watch<'_> {
+impl LaunchWatch<'_> {
     fn wait(&mut self, process: &mut Process, wake: &Wake) -> Result<RunEnd<Bytes>, Stopped> {
         loop {
             // Looked at after every frame, so that no flood of them holds off the end.

@@ -1,7 +1,7 @@
 //! Capabilities whose work a worker of its own does, beside the runner: prepared, linked to the launch, ended and
 //! accounted for, in that order.
 //!
-//! Such a capability has its worker's file, which implements [`Seat`], [`Session`] and [`Account`], and a line in
+//! Such a capability has its worker's file, which implements [`Seat`], [`WorkerSession`] and [`Account`], and a line in
 //! [`PREPARE`]. Nothing else of the supervisor knows which capabilities these are.
 
 use super::gpu;
@@ -9,7 +9,7 @@ use super::parcel::Parcel;
 use super::supervisor::{RunnerLease, Supervisor};
 use crate::isolation::{LoadFailure, Order, Ran};
 use hotcell_model::grant::Capability;
-use hotcell_model::job::Job;
+use hotcell_model::job::{Job, JobData};
 use hotcell_model::stop::StopSignal;
 use hotcell_sandbox::channel::Channel;
 use std::sync::Arc;
@@ -24,12 +24,13 @@ pub(crate) trait Seat {
         self: Box<Self>,
         supervisor: &Arc<Supervisor>,
         job: &Job,
+        data: &JobData,
         parcel: &Parcel,
-    ) -> Result<Box<dyn Session>, LoadFailure>;
+    ) -> Result<Box<dyn WorkerSession>, LoadFailure>;
 }
 
 /// A worker that serves the launch.
-pub(crate) trait Session {
+pub(crate) trait WorkerSession {
     /// The end of its channel that the runner gets. To hang up ends the work.
     fn channel(&self) -> &Channel;
 
@@ -62,7 +63,7 @@ const PREPARE: [Prepare; 1] = [gpu::prepare];
 pub(crate) struct Seats(Vec<Box<dyn Seat>>);
 
 /// The sessions of a launch.
-pub(crate) struct Sessions(Vec<Box<dyn Session>>);
+pub(crate) struct Sessions(Vec<Box<dyn WorkerSession>>);
 
 /// What came of them.
 pub(crate) struct Accounts(Vec<Box<dyn Account>>);
@@ -90,10 +91,11 @@ impl Seats {
         self,
         supervisor: &Arc<Supervisor>,
         job: &Job,
+        data: &JobData,
         parcel: &Parcel,
     ) -> Result<Sessions, LoadFailure> {
         let seats = self.0.into_iter();
-        let sessions = seats.map(|seat| seat.begin(supervisor, job, parcel));
+        let sessions = seats.map(|seat| seat.begin(supervisor, job, data, parcel));
         Ok(Sessions(sessions.collect::<Result<_, _>>()?))
     }
 }

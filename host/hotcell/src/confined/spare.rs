@@ -7,14 +7,14 @@ use std::time::Duration;
 
 /// A place for one worker that waits.
 pub(crate) struct Spare {
-    state: Mutex<State>,
+    state: Mutex<SpareState>,
     changed: Condvar,
 }
 
 /// How long a launch waits for a spare that is being started, which takes some milliseconds.
 const COMING_WITHIN: Duration = Duration::from_millis(100);
 
-enum State {
+enum SpareState {
     /// None, and none is coming.
     Empty,
     /// One is being started.
@@ -26,7 +26,7 @@ enum State {
 impl Default for Spare {
     fn default() -> Self {
         Self {
-            state: Mutex::new(State::Empty),
+            state: Mutex::new(SpareState::Empty),
             changed: Condvar::new(),
         }
     }
@@ -36,30 +36,30 @@ impl Spare {
     /// The one that waits, if it is of that role and well; waits a little for one that is coming. What has to
     /// go instead is the second.
     pub(crate) fn take(&self, role: Role) -> (Option<Process>, Option<Process>) {
-        let coming = |state: &mut State| matches!(state, State::Coming);
+        let coming = |state: &mut SpareState| matches!(state, SpareState::Coming);
         let waited = self
             .changed
             .wait_timeout_while(self.lock(), COMING_WITHIN, coming);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         // It comes later, for somebody else: whoever needs one now starts one.
-        if matches!(*state, State::Coming) {
+        if matches!(*state, SpareState::Coming) {
             return (None, None);
         }
-        match std::mem::replace(&mut *state, State::Empty) {
-            State::Ready(found, mut process) => match found == role && process.is_quiet() {
+        match std::mem::replace(&mut *state, SpareState::Empty) {
+            SpareState::Ready(found, mut process) => match found == role && process.is_quiet() {
                 true => (Some(*process), None),
                 false => (None, Some(*process)),
             },
-            State::Empty | State::Coming => (None, None),
+            SpareState::Empty | SpareState::Coming => (None, None),
         }
     }
 
     /// Whether one has to be started now; if so, the caller does, and says what came of it.
     pub(crate) fn begin(&self) -> bool {
         let mut state = self.lock();
-        let is_empty = matches!(*state, State::Empty);
+        let is_empty = matches!(*state, SpareState::Empty);
         if is_empty {
-            *state = State::Coming;
+            *state = SpareState::Coming;
         }
         is_empty
     }
@@ -67,13 +67,13 @@ impl Spare {
     /// What came of starting one.
     pub(crate) fn set(&self, role: Role, started: Option<Process>) {
         *self.lock() = match started {
-            Some(process) => State::Ready(role, Box::new(process)),
-            None => State::Empty,
+            Some(process) => SpareState::Ready(role, Box::new(process)),
+            None => SpareState::Empty,
         };
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SpareState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

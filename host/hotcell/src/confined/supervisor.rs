@@ -1,6 +1,6 @@
 //! What compilations and launches of one cell share: turns, the pool, spares, and what ends them.
 
-use super::compile::{Compiling, Written};
+use super::compile::{Compiling, WrittenAnswer};
 use super::fault::Fault;
 use super::gpu::{GpuWorker, NotOpened};
 use super::keeper::Keeper;
@@ -8,7 +8,7 @@ use super::pool::{Lease, Pool};
 use super::process::Process;
 use super::programs::Programs;
 use super::reading::CompileTask;
-use super::runner::{Load, NotLoaded, RunnerWorker};
+use super::runner::{LoadOrder, NotLoaded, RunnerWorker};
 use super::settings::Settings;
 use super::spare::Spare;
 use super::starter::{Role, Starter};
@@ -81,7 +81,7 @@ impl Supervisor {
         asked: CompileTask,
         metering: Metering,
         order: Order<'_>,
-    ) -> WorkResult<Written> {
+    ) -> WorkResult<WrittenAnswer> {
         let turn = match self.compilers.take(order.tenant, order.stop) {
             Ok(turn) => turn,
             Err(no_turn) => return Err(no_turn.outcome("a compile process")).into(),
@@ -185,7 +185,7 @@ impl Supervisor {
             }
             self.bury(runner);
         }
-        let load = Load {
+        let load = LoadOrder {
             artifact: artifact.sealed(),
             grants: &key.grants,
             guest_bytes,

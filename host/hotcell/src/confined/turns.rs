@@ -45,7 +45,7 @@ pub(crate) enum NoTurn {
 pub(crate) struct Turns<W> {
     bounds: Bounds,
     /// In the order of their turns.
-    lines: VecDeque<Line<W>>,
+    lines: VecDeque<WaitingLine<W>>,
     waiting: usize,
     /// How many are held: in all, and by each tenant that holds any.
     held: usize,
@@ -56,15 +56,15 @@ pub(crate) struct Turns<W> {
 }
 
 /// The line of one tenant; never empty.
-struct Line<W> {
+struct WaitingLine<W> {
     tenant: Tenant,
-    waiting: VecDeque<Waiting<W>>,
+    waiting: VecDeque<QueuedWaiter<W>>,
     /// The round in which its turn is.
     round: u64,
     overtaken: u32,
 }
 
-struct Waiting<W> {
+struct QueuedWaiter<W> {
     waiter: W,
     overtaken: u32,
 }
@@ -102,14 +102,14 @@ impl<W> Turns<W> {
             true => Some(self.give_up(own)?),
             false => None,
         };
-        let waiting = Waiting {
+        let waiting = QueuedWaiter {
             waiter,
             overtaken: 0,
         };
         self.waiting += 1;
         match self.line(tenant) {
             Some(position) => self.lines[position].waiting.push_back(waiting),
-            None => self.lines.push_back(Line {
+            None => self.lines.push_back(WaitingLine {
                 tenant: tenant.clone(),
                 waiting: VecDeque::from([waiting]),
                 round: self.next_round(tenant),
@@ -142,7 +142,7 @@ impl<W> Turns<W> {
     pub(crate) fn next(&mut self, wants: impl Fn(&W) -> bool) -> Option<(Tenant, W)> {
         let position = self.next_line()?;
         let (bounds, held) = (self.bounds, &self.by_tenant);
-        let may = |line: &&mut Line<W>| held_by(held, &line.tenant) < bounds.per_tenant;
+        let may = |line: &&mut WaitingLine<W>| held_by(held, &line.tenant) < bounds.per_tenant;
         let passed = self.lines.iter_mut().take(position).filter(may);
         passed.for_each(|line| line.overtaken += 1);
         let line = self.lines.get_mut(position)?;
@@ -153,7 +153,7 @@ impl<W> Turns<W> {
         if let Some(position) = self.line(&tenant)
             && let Some(line) = self.lines.remove(position)
         {
-            self.lines.push_back(Line {
+            self.lines.push_back(WaitingLine {
                 round: self.next_round(&tenant),
                 overtaken: 0,
                 ..line
@@ -164,7 +164,7 @@ impl<W> Turns<W> {
 
     /// The line whose turn is next, of the tenants that may hold one more.
     fn next_line(&self) -> Option<usize> {
-        let may = |(_, line): &(usize, &Line<W>)| self.has_room(&line.tenant);
+        let may = |(_, line): &(usize, &WaitingLine<W>)| self.has_room(&line.tenant);
         let lines = || self.lines.iter().enumerate().filter(may);
         let overdue = lines().find(|(_, line)| line.overtaken >= OVERTAKEN);
         let fewest = || lines().min_by_key(|(_, line)| (self.held_by(&line.tenant), line.round));
@@ -243,10 +243,10 @@ fn held_by(held: &HashMap<Tenant, usize>, tenant: &Tenant) -> usize {
     held.get(tenant).copied().unwrap_or(0)
 }
 
-impl<W> Line<W> {
+impl<W> WaitingLine<W> {
     /// Who of the line is served.
     fn choose(&mut self, wants: impl Fn(&W) -> bool) -> usize {
-        let wanted = |waiting: &Waiting<W>| wants(&waiting.waiter);
+        let wanted = |waiting: &QueuedWaiter<W>| wants(&waiting.waiter);
         let index = self.waiting.iter().position(wanted).unwrap_or(0);
         let mut before = self.waiting.iter_mut().take(index);
         if before.any(|waiting| waiting.overtaken >= OVERTAKEN) {

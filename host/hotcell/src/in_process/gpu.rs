@@ -8,7 +8,8 @@ use crate::isolation::Ran;
 use crate::kept::Kept;
 use hotcell_gpu::device::Device;
 use hotcell_gpu::session::{Checks, Session, SessionEnd, SessionOrder};
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuDevice, GpuEnd, GpuLink};
+use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuDevice, GpuEnd, GpuLink, NamedShader};
+use hotcell_model::grant::Capability;
 use hotcell_model::job::Job;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -39,6 +40,7 @@ impl Gpus {
         &self,
         tenant: &Tenant,
         job: &Job,
+        shaders: &[NamedShader],
         signal: &Arc<StopSignal>,
     ) -> Result<Arc<InProcessLink>, Outcome> {
         let device = self.device(tenant)?;
@@ -49,6 +51,8 @@ impl Gpus {
             deadline: Instant::now() + job.limits.duration(Limit::Timeout),
             signal: Arc::clone(signal),
             has_profile: job.has_gpu_profile,
+            shaders: shaders.to_vec(),
+            has_text: job.grants.has(Capability::GpuText),
             // Arrays are in this process: the runner hands them over without a copy.
             inputs: (0..read).map(|_| None).collect(),
             outputs: (0..written).map(|_| None).collect(),

@@ -62,13 +62,13 @@ pub struct ProbeResult {
     /// What it tried.
     pub probe: Probe,
     /// What came of it.
-    pub verdict: Verdict,
+    pub verdict: TrialVerdict,
 }
 
 /// What came of trying.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum TrialVerdict {
     /// The call was refused, with that error number.
     Refused(i32),
     /// The worker died of it, in that way.
@@ -77,14 +77,14 @@ pub enum Verdict {
     Succeeded(i64),
 }
 
-impl Verdict {
+impl TrialVerdict {
     /// Whether the walls held.
     pub fn held(&self) -> bool {
         !matches!(self, Self::Succeeded(_))
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for TrialVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(number) => write!(f, "refused (error {number})"),
@@ -116,7 +116,7 @@ impl Diagnosis {
 mod tests {
     use super::*;
 
-    fn worker(verdict: Verdict) -> WorkerDiagnosis {
+    fn worker(verdict: TrialVerdict) -> WorkerDiagnosis {
         let layers = Layer::ALL.map(|layer| LayerReport::enforced(layer, ""));
         WorkerDiagnosis {
             kind: WorkerKind::Runner,
@@ -132,17 +132,17 @@ mod tests {
 
     #[test]
     fn one_hole_makes_the_whole_insecure() {
-        let refused = || worker(Verdict::Refused(1));
-        let died = worker(Verdict::Died("SIGSYS".into()));
+        let refused = || worker(TrialVerdict::Refused(1));
+        let died = worker(TrialVerdict::Died("SIGSYS".into()));
         assert_eq!(Diagnosis::new(vec![refused(), died]).tier, Tier::Full);
-        let hole = worker(Verdict::Succeeded(7));
+        let hole = worker(TrialVerdict::Succeeded(7));
         assert_eq!(Diagnosis::new(vec![refused(), hole]).tier, Tier::Insecure);
         assert_eq!(Diagnosis::new(Vec::new()).tier, Tier::Insecure);
     }
 
     #[test]
     fn a_diagnosis_is_json_that_a_program_can_read() {
-        let json = serde_json::to_value(Diagnosis::new(vec![worker(Verdict::Refused(13))]));
+        let json = serde_json::to_value(Diagnosis::new(vec![worker(TrialVerdict::Refused(13))]));
         let json = json.unwrap();
         assert_eq!(json["workers"][0]["probes"][0]["verdict"]["refused"], 13);
         assert_eq!(json["workers"][0]["kind"], "runner");

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A value that is made once. If its maker fails, the next who waits becomes the maker.
 pub(crate) struct Awaited<T> {
-    state: Mutex<State<T>>,
+    state: Mutex<AwaitedState<T>>,
 }
 
-struct State<T> {
+struct AwaitedState<T> {
     value: Option<T>,
     is_being_made: bool,
     waiting: Vec<Arc<Bell>>,
 }
 
 /// What a caller finds.
-pub(crate) enum Entry<'a, T> {
+pub(crate) enum AwaitedEntry<'a, T> {
     /// The value.
     Made(T),
     /// Nobody makes it: the caller does.
@@ -30,7 +30,7 @@ pub(crate) struct Making<'a, T>(&'a Awaited<T>);
 
 impl<T> Default for Awaited<T> {
     fn default() -> Self {
-        let state = State {
+        let state = AwaitedState {
             value: None,
             is_being_made: false,
             waiting: Vec::new(),
@@ -43,14 +43,14 @@ impl<T> Default for Awaited<T> {
 
 impl<T: Clone> Awaited<T> {
     /// The value, or the duty to make it; waits while another caller makes it.
-    pub(crate) fn enter(&self, stop: &StopSignal) -> Entry<'_, T> {
+    pub(crate) fn enter(&self, stop: &StopSignal) -> AwaitedEntry<'_, T> {
         match self.try_enter(None) {
             Some(entry) => entry,
             None => self.wait(stop),
         }
     }
 
-    fn wait(&self, stop: &StopSignal) -> Entry<'_, T> {
+    fn wait(&self, stop: &StopSignal) -> AwaitedEntry<'_, T> {
         let bell = Arc::<Bell>::default();
         let _ringing = OnCancel::ring(stop, &bell);
         loop {
@@ -62,27 +62,27 @@ impl<T: Clone> Awaited<T> {
                 self.lock()
                     .waiting
                     .retain(|waiting| !Arc::ptr_eq(waiting, &bell));
-                return Entry::Cancelled;
+                return AwaitedEntry::Cancelled;
             }
         }
     }
 
-    fn try_enter(&self, bell: Option<&Arc<Bell>>) -> Option<Entry<'_, T>> {
+    fn try_enter(&self, bell: Option<&Arc<Bell>>) -> Option<AwaitedEntry<'_, T>> {
         let mut state = self.lock();
         if let Some(value) = &state.value {
-            return Some(Entry::Made(value.clone()));
+            return Some(AwaitedEntry::Made(value.clone()));
         }
         if state.is_being_made {
             state.waiting.extend(bell.cloned());
             return None;
         }
         state.is_being_made = true;
-        Some(Entry::Make(Making(self)))
+        Some(AwaitedEntry::Make(Making(self)))
     }
 }
 
 impl<T> Awaited<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, AwaitedState<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -113,13 +113,13 @@ mod tests {
     fn one_makes_and_all_get_it() {
         let (place, made) = (Awaited::<usize>::default(), AtomicUsize::new(0));
         let get = || match place.enter(&StopSignal::default()) {
-            Entry::Made(value) => value,
-            Entry::Make(making) => {
+            AwaitedEntry::Made(value) => value,
+            AwaitedEntry::Make(making) => {
                 std::thread::sleep(std::time::Duration::from_millis(5));
                 making.done(made.fetch_add(1, Ordering::SeqCst));
                 0
             }
-            Entry::Cancelled => usize::MAX,
+            AwaitedEntry::Cancelled => usize::MAX,
         };
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(get)).collect();
@@ -136,15 +136,15 @@ mod tests {
     fn a_failed_maker_passes_the_duty_on_and_a_cancelled_one_stops_waiting() {
         let place = Awaited::<()>::default();
         let stop = StopSignal::default();
-        let Entry::Make(first) = place.enter(&stop) else {
+        let AwaitedEntry::Make(first) = place.enter(&stop) else {
             panic!("nobody makes it");
         };
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| matches!(place.enter(&stop), Entry::Cancelled));
+            let waiter = scope.spawn(|| matches!(place.enter(&stop), AwaitedEntry::Cancelled));
             stop.cancel();
             assert!(waiter.join().unwrap());
         });
         drop(first);
-        assert!(matches!(place.enter(&stop), Entry::Make(_)));
+        assert!(matches!(place.enter(&stop), AwaitedEntry::Make(_)));
     }
 }

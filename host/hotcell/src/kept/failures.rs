@@ -48,13 +48,13 @@ const DECIDING: [Limit; 12] = [
 pub(crate) struct FailureKey {
     component: Digest,
     tenant: Tenant,
-    step: Step,
+    step: FailedStep,
     limits: [u64; DECIDING.len()],
 }
 
 /// How far it was.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Step {
+enum FailedStep {
     Describe,
     Compile(Metering),
     /// With the memory that a runner has for guests.
@@ -63,7 +63,7 @@ enum Step {
 
 impl FailureKey {
     pub(crate) fn describing(component: Digest, tenant: &Tenant, limits: &Limits) -> Self {
-        Self::new(component, tenant, Step::Describe, limits)
+        Self::new(component, tenant, FailedStep::Describe, limits)
     }
 
     pub(crate) fn compiling(
@@ -72,16 +72,16 @@ impl FailureKey {
         metering: Metering,
         limits: &Limits,
     ) -> Self {
-        Self::new(component, tenant, Step::Compile(metering), limits)
+        Self::new(component, tenant, FailedStep::Compile(metering), limits)
     }
 
     pub(crate) fn loading(key: &LoadedKey, limits: &Limits) -> Self {
         let memory = limits.get(Limit::Memory);
-        let step = Step::Load(key.metering, key.grants.clone(), memory);
+        let step = FailedStep::Load(key.metering, key.grants.clone(), memory);
         Self::new(key.component, &key.tenant, step, limits)
     }
 
-    fn new(component: Digest, tenant: &Tenant, step: Step, limits: &Limits) -> Self {
+    fn new(component: Digest, tenant: &Tenant, step: FailedStep, limits: &Limits) -> Self {
         Self {
             component,
             tenant: tenant.clone(),
@@ -99,16 +99,16 @@ impl Owned for FailureKey {
 
 /// Failures with when they happened.
 #[derive(Default)]
-pub(crate) struct FailedBefore(Mutex<HashMap<FailureKey, Failure>>);
+pub(crate) struct FailedBefore(Mutex<HashMap<FailureKey, KeptFailure>>);
 
-struct Failure {
+struct KeptFailure {
     at: Instant,
     outcome: Outcome,
     /// How often a worker broke; 0 if it is known to be the component's doing.
     broke: u32,
 }
 
-impl Failure {
+impl KeptFailure {
     fn remembered(&self) -> Duration {
         match self.broke {
             0 => REMEMBERED,
@@ -189,7 +189,7 @@ impl FailedBefore {
         let mut failed = self.lock();
         failed.retain(|_, failure| !failure.is_over(now));
         let outcome = outcome.clone();
-        let failure = Failure {
+        let failure = KeptFailure {
             at: now,
             outcome,
             broke,
@@ -203,7 +203,7 @@ impl FailedBefore {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<FailureKey, Failure>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<FailureKey, KeptFailure>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

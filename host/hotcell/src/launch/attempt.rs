@@ -11,14 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 /// Something that was asked for, with its record. Dropped on the way, the record is finished all the same.
-pub(crate) struct Attempt {
+pub(crate) struct OpenRecord {
     pub(crate) about: About,
     cell: Cell,
     record: AuditRecord,
     is_finished: bool,
 }
 
-impl Attempt {
+impl OpenRecord {
     /// Begins a record.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Attempt {
     }
 }
 
-impl Drop for Attempt {
+impl Drop for OpenRecord {
     fn drop(&mut self) {
         if self.is_finished {
             return;

@@ -115,7 +115,10 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
         .collect();
     Ok(Bound {
         job,
-        data: JobData { sources, gpu: None },
+        data: JobData {
+            sources,
+            ..JobData::default()
+        },
         types,
         arguments,
     })

@@ -11,6 +11,7 @@ use hotcell_model::audit::Verb;
 use hotcell_model::component::Description;
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::outcome::Outcome;
+use hotcell_model::shader::Shader;
 use hotcell_model::stop::StopSignal;
 use std::sync::Arc;
 use std::time::Instant;
@@ -108,8 +109,9 @@ fn weight(description: &Description) -> u64 {
         .iter()
         .map(|import| 64 + import.name.len() as u64);
     let counts = &description.counts;
+    let shaders = description.shaders.iter().map(Shader::weight_bytes);
     let extents = 24 * (counts.memories.len() + counts.tables.len()) as u64;
-    names.sum::<u64>() + extents + 4 * counts.custom_bytes
+    names.sum::<u64>() + shaders.sum::<u64>() + extents + 4 * counts.custom_bytes
 }
 
 /// Whether what was counted is within `limits`.

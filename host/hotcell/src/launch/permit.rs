@@ -6,7 +6,7 @@
 use crate::cell::Cell;
 use crate::component::Component;
 use crate::launch::about::{About, limit_by_policy, shown};
-use crate::launch::attempt::Attempt;
+use crate::launch::attempt::OpenRecord;
 use crate::launch::bind::{Bound, bind, check_names, choose};
 use crate::policy::Terms;
 use crate::request::Request;
@@ -14,12 +14,14 @@ use crate::request::delivery::Consignment;
 use hotcell_model::array::ArrayType;
 use hotcell_model::component::{Description, Import, Need};
 use hotcell_model::digest::RunId;
+use hotcell_model::gpu::NamedShader;
 use hotcell_model::grant::{Capability, Determinism, Grants};
 use hotcell_model::job::Observer;
 use hotcell_model::limit::Limits;
 use hotcell_model::manifest::Kernel;
-use hotcell_model::outcome::{Cause, Outcome};
+use hotcell_model::outcome::{Blame, Cause, Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
+use hotcell_model::shader::Shader;
 use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
 
@@ -28,7 +30,7 @@ pub struct Permit {
     pub(crate) component: Component,
     pub(crate) bound: Bound,
     /// Its record in the audit trail, which has begun.
-    pub(crate) attempt: Attempt,
+    pub(crate) attempt: OpenRecord,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) consignment: Option<Box<dyn Consignment>>,
 }
@@ -137,6 +139,20 @@ impl Cell {
             false => Err(Outcome::because(causes)),
         }
     }
+}
+
+/// The texts of a component's shaders, where they were said to stand.
+pub(crate) fn shaders(
+    component: &Component,
+    description: &Description,
+) -> Result<Vec<NamedShader>, Outcome> {
+    let named = |shader: &Shader| {
+        shader.of(component.bytes()).ok_or_else(|| {
+            let message = "a shader was described that is not within the component";
+            Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
+        })
+    };
+    description.shaders.iter().map(named).collect()
 }
 
 /// A kernel's limits: the defaults, over them what its manifest asks for, the policy's and the request's.

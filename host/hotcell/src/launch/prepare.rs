@@ -4,7 +4,7 @@ use crate::artifacts::{Origin, VerifiedArtifact};
 use crate::cell::{Cell, Prepared};
 use crate::component::Component;
 use crate::isolation::{LoadFailure, Loaded, LoadedKey, Order, cancelled};
-use crate::kept::awaited::Entry;
+use crate::kept::awaited::AwaitedEntry;
 use crate::kept::failures::FailureKey;
 use crate::launch::about::About;
 use crate::launch::baseline;
@@ -44,13 +44,13 @@ impl Cell {
         };
         let place = self.inner.loaded.get_or_insert(&key, Default::default);
         let making = match place.enter(stop) {
-            Entry::Made(prepared) => {
+            AwaitedEntry::Made(prepared) => {
                 check_artifact(prepared.artifact_bytes, order.limits)?;
                 spent.timings.cache = Some(CacheOutcome::HitMemory);
                 return Ok(prepared.loaded);
             }
-            Entry::Cancelled => return Err(cancelled("it waited for a compilation")),
-            Entry::Make(making) => making,
+            AwaitedEntry::Cancelled => return Err(cancelled("it waited for a compilation")),
+            AwaitedEntry::Make(making) => making,
         };
         let preparing = Preparing {
             cell: self,

@@ -6,7 +6,8 @@ use crate::component::{Counts, Description, Import, LISTED, Refusal};
 use crate::limit::{Limit, Limits};
 use crate::probe::{Attempt, Attempted};
 use crate::profile::Metering;
-use hotcell_manifest::Manifest;
+use crate::shader::{self, Shader};
+use hotcell_manifest::{Manifest, Shaders};
 use serde::{Deserialize, Serialize};
 
 /// To a compile process: one request, and then it ends.
@@ -79,6 +80,8 @@ pub struct WireDescription {
     pub manifest: Vec<u8>,
     /// The names imported at the top level, in order.
     pub imports: Vec<String>,
+    /// The shaders of its section, in order.
+    pub shaders: Vec<Shader>,
     /// What was counted.
     pub counts: Counts,
 }
@@ -90,6 +93,8 @@ struct Borrowed<'a> {
     manifest: &'a [u8],
     #[serde(borrow, deserialize_with = "bounded::list::<_, _, LISTED>")]
     imports: Vec<&'a str>,
+    #[serde(deserialize_with = "bounded::list::<_, _, { Shaders::MAX_SHADERS }>")]
+    shaders: Vec<Shader>,
     counts: Counts,
 }
 
@@ -103,7 +108,8 @@ impl WireDescription {
     /// Whatever the bytes are, lists take at most 48 MiB meanwhile, and afterwards what the limit on items allows.
     ///
     /// # Errors
-    /// The bytes are no description, have more than the limit on items allows, or the manifest is none.
+    /// The bytes are no description, have more than the limit on items allows or shaders that cannot be, or the manifest is
+    /// none.
     pub fn read(bytes: &[u8], limits: &Limits) -> Result<Result<Description, Refusal>, FrameError> {
         let wire: Borrowed<'_> = decode_long(bytes)?;
         let most = usize::try_from(limits.get(Limit::Items)).unwrap_or(usize::MAX);
@@ -112,7 +118,7 @@ impl WireDescription {
             wire.counts.memories.len(),
             wire.counts.tables.len(),
         ];
-        if lists.iter().any(|len| *len > most) {
+        if lists.iter().any(|len| *len > most) || !shader::can_be(&wire.shaders) {
             return Err(FrameError::Malformed(
                 postcard::Error::DeserializeBadEncoding,
             ));
@@ -128,6 +134,7 @@ impl WireDescription {
                 .iter()
                 .map(|name| Import::classify(name))
                 .collect(),
+            shaders: wire.shaders,
             counts: wire.counts,
         }))
     }
@@ -139,11 +146,13 @@ mod tests {
     use crate::component::Extent;
     use crate::frame::encode_long;
     use crate::limit::LimitSource;
+    use crate::shader::Judged;
 
     fn encoded(change: impl FnOnce(&mut WireDescription)) -> Vec<u8> {
         let mut wire = WireDescription {
             manifest: Vec::new(),
             imports: Vec::new(),
+            shaders: Vec::new(),
             counts: Counts::default(),
         };
         change(&mut wire);
@@ -178,6 +187,27 @@ mod tests {
             let read = WireDescription::read(&bytes, &limits(7));
             assert!(matches!(read, Err(FrameError::Malformed(_))), "{read:?}");
         }
+    }
+
+    #[test]
+    fn shaders_that_cannot_be_are_no_description() {
+        let shader = Shader {
+            name: "a.wgsl".to_owned(),
+            offset_bytes: 0,
+            len_bytes: 0,
+            judged: Judged::Entries(Vec::new()),
+        };
+        let read = |shaders: Vec<Shader>| {
+            let bytes = encoded(|wire| wire.shaders = shaders);
+            WireDescription::read(&bytes, &limits(8)).is_ok()
+        };
+        assert!(read(vec![shader.clone()]));
+        assert!(!read(vec![shader.clone(), shader.clone()]));
+        let named = |number: usize| Shader {
+            name: number.to_string(),
+            ..shader.clone()
+        };
+        assert!(!read((0..=Shaders::MAX_SHADERS).map(named).collect()));
     }
 
     #[test]

@@ -6,13 +6,15 @@ use crate::gpu::{GpuEnd, GpuProperties, GpuUsage};
 use crate::layer::{Layer, LayerReport};
 use crate::limit::Limits;
 use crate::probe::{Attempt, Attempted};
+use hotcell_manifest::Shaders;
 use serde::{Deserialize, Serialize};
 
 /// To a GPU worker, on its first socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToGpu {
     /// Serve a launch until its channel ends. Beside it: the channel, memory of [`LEDGER_BYTES`] for what is used
-    /// meanwhile, then the arrays that are shared, inputs before outputs, in their order.
+    /// meanwhile, sealed memory with the texts of the shaders where there are any, one after the other, then the arrays that
+    /// are shared, inputs before outputs, in their order.
     ///
     /// [`LEDGER_BYTES`]: crate::gpu::LEDGER_BYTES
     Begin(Box<GpuRequest>),
@@ -31,6 +33,11 @@ pub struct GpuRequest {
     pub time_ns: u64,
     /// Whether to count the fuel of every dispatch.
     pub has_profile: bool,
+    /// Whether shaders may be made of text that the runner says.
+    pub has_text: bool,
+    /// The shaders of the component: name, and size in bytes.
+    #[serde(deserialize_with = "bounded::list::<_, _, { Shaders::MAX_SHADERS }>")]
+    pub shaders: Vec<(String, u64)>,
     /// For each array that is read, in the job's order: its size in bytes if it is shared.
     pub inputs: Vec<Option<u64>>,
     /// For each array that is written, in the job's order: its size in bytes if it is shared.

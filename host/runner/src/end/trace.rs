@@ -57,10 +57,14 @@ pub(crate) fn trace(error: &Error) -> Vec<Frame> {
     for frame in backtrace.frames() {
         let symbols = frame.symbols();
         for symbol in symbols {
-            named.push(Named::new(symbol.name(), symbol.file(), symbol.line()));
+            named.push(NamedFunction::new(
+                symbol.name(),
+                symbol.file(),
+                symbol.line(),
+            ));
         }
         if symbols.is_empty() {
-            named.push(Named::new(frame.func_name(), None, None));
+            named.push(NamedFunction::new(frame.func_name(), None, None));
         }
         if named.len() >= LOOKED_AT {
             break;
@@ -70,12 +74,12 @@ pub(crate) fn trace(error: &Error) -> Vec<Frame> {
 }
 
 /// A frame, and whether its function is a library's.
-struct Named {
+struct NamedFunction {
     frame: Frame,
     is_library: bool,
 }
 
-impl Named {
+impl NamedFunction {
     fn new(function: Option<&str>, file: Option<&str>, line: Option<u32>) -> Self {
         let function = function.map(demangled);
         let is_library =
@@ -93,8 +97,8 @@ impl Named {
 }
 
 /// From the author's innermost function to the outermost, if there is one; else all.
-fn shown(mut named: Vec<Named>) -> Vec<Frame> {
-    let own = |named: &Named| !named.is_library;
+fn shown(mut named: Vec<NamedFunction>) -> Vec<Frame> {
+    let own = |named: &NamedFunction| !named.is_library;
     if let (Some(first), Some(last)) = (named.iter().position(own), named.iter().rposition(own)) {
         named.truncate(last + 1);
         named.drain(..first);
@@ -217,7 +221,9 @@ mod tests {
 
     /// What is shown of a stack with these names, innermost first.
     fn names(stack: &[&str]) -> Vec<String> {
-        let named = stack.iter().map(|name| Named::new(Some(name), None, None));
+        let named = stack
+            .iter()
+            .map(|name| NamedFunction::new(Some(name), None, None));
         shown(named.collect())
             .into_iter()
             .filter_map(|frame| frame.function)
@@ -306,14 +312,14 @@ mod tests {
 
     #[test]
     fn what_debug_information_places_in_the_library_is_the_librarys() {
-        let inner = Named::new(
+        let inner = NamedFunction::new(
             Some("unwrap"),
             Some("/rustc/abc/library/core/src/option.rs"),
             Some(1),
         );
-        let own = Named::new(Some("widest"), Some("src/lib.rs"), Some(7));
+        let own = NamedFunction::new(Some("widest"), Some("src/lib.rs"), Some(7));
         let sdk = "vendor/guest-sdk/guest/src/launch.rs";
-        let glue = Named::new(Some("run"), Some(sdk), Some(73));
+        let glue = NamedFunction::new(Some("run"), Some(sdk), Some(73));
         let frames = shown(vec![inner, own, glue]);
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0].line, Some(7));

@@ -24,6 +24,7 @@ pub(super) const LINKS: [(Capability, Link); Capability::ALL.len()] = [
     (Capability::Clock, clock::link),
     (Capability::Random, random::link),
     (Capability::Gpu, gpu::link),
+    (Capability::GpuText, gpu::link_text),
 ];
 
 /// What the instances of a launch share.

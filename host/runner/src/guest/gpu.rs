@@ -1,4 +1,4 @@
-//! The GPU as a guest sees it: `hotcell:gpu/compute`, translated to commands of the launch's session.
+//! The GPU as a guest sees it: `hotcell:gpu/compute` and `text`, translated to commands of the launch's session.
 //!
 //! `host` registers the functions with the types of `types`; each one charges the call, checks and charges every
 //! size, and asks over the launch's `line`. `batch` turns a guest's commands into steps, cut into frames where the
@@ -23,11 +23,11 @@ mod fake;
 
 #[cfg(feature = "worker")]
 pub(crate) use channel::GpuChannel;
-pub(crate) use host::link;
+pub(crate) use host::{link, link_text};
 pub(crate) use line::Line;
 
 use crate::stop::Stop;
-use fault::{Failure, broken};
+use fault::{GpuCallFailure, broken};
 use hotcell_model::limit::Breach;
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl GpuAccess {
     }
 
     /// Notes how a call of the guest's ended.
-    fn note<T>(&mut self, result: &Result<T, Failure>) {
+    fn note<T>(&mut self, result: &Result<T, GpuCallFailure>) {
         match result {
             Ok(_) => self.denied = None,
             Err(failure) => self.denied = failure.breach().or(self.denied),
@@ -69,9 +69,9 @@ mod tests {
     use hotcell_model::limit::Limit;
     use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 
-    fn refused(limit: Limit) -> Result<(), Failure> {
+    fn refused(limit: Limit) -> Result<(), GpuCallFailure> {
         let (requested, maximum) = (2, 1);
-        Err(Failure::Refused(GpuError::Limit {
+        Err(GpuCallFailure::Refused(GpuError::Limit {
             limit,
             requested,
             maximum,

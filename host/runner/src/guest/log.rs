@@ -2,7 +2,7 @@
 
 use super::Guest;
 use super::imports::Store;
-use crate::entries::Level;
+use crate::entries::EmittedLevel;
 use hotcell_model::grant::Capability;
 use hotcell_model::report::LogLevel;
 use wasmtime::Result;
@@ -11,16 +11,16 @@ use wasmtime::component::{LinkerInstance, WasmStr};
 pub(super) fn link(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap(
         "emit",
-        |mut store: Store<'_>, (level, message): (Level, WasmStr)| {
+        |mut store: Store<'_>, (level, message): (EmittedLevel, WasmStr)| {
             store.data_mut().charge_granted_call(Capability::Log)?;
             if !store.data_mut().note_line() {
                 return Ok(());
             }
             let level = match level {
-                Level::Debug => LogLevel::Debug,
-                Level::Info => LogLevel::Info,
-                Level::Warn => LogLevel::Warn,
-                Level::Error => LogLevel::Error,
+                EmittedLevel::Debug => LogLevel::Debug,
+                EmittedLevel::Info => LogLevel::Info,
+                EmittedLevel::Warn => LogLevel::Warn,
+                EmittedLevel::Error => LogLevel::Error,
             };
             store.data().meter.log(level, &message.to_str(&store)?);
             Ok(())

@@ -4,7 +4,7 @@
 //! calls that are refused with an error, the second lets through those and the allowed ones and kills the rest. The
 //! kernel takes the strictest answer of both.
 
-use super::{Action, Condition, Filter, Rule, Test, tables};
+use super::{Action, ArgumentTest, Condition, Filter, FilterRule, tables};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch,
@@ -71,7 +71,7 @@ impl Filter {
 }
 
 fn build(
-    rules: impl Iterator<Item = &'static Rule>,
+    rules: impl Iterator<Item = &'static FilterRule>,
     otherwise: SeccompAction,
     matching: SeccompAction,
 ) -> Result<BpfProgram, BackendError> {
@@ -94,10 +94,10 @@ fn build(
 
 fn condition(condition: &Condition) -> Result<SeccompCondition, BackendError> {
     let (operator, value) = match condition.test {
-        Test::Is(value) => (SeccompCmpOp::Eq, value),
-        Test::AtMost(value) => (SeccompCmpOp::Le, value),
-        Test::AtLeast(value) => (SeccompCmpOp::Ge, value),
-        Test::Masked(mask, value) => (SeccompCmpOp::MaskedEq(mask.into()), value),
+        ArgumentTest::Is(value) => (SeccompCmpOp::Eq, value),
+        ArgumentTest::AtMost(value) => (SeccompCmpOp::Le, value),
+        ArgumentTest::AtLeast(value) => (SeccompCmpOp::Ge, value),
+        ArgumentTest::Masked(mask, value) => (SeccompCmpOp::MaskedEq(mask.into()), value),
     };
     SeccompCondition::new(
         condition.argument,

@@ -4,13 +4,13 @@
 //! tries and lives without. What is in neither form kills, and so does `rt_sigaction` after the lock: a fault
 //! whose handler could not be installed would repeat for ever.
 
-use super::{Action, Condition, Rule, Test};
+use super::{Action, ArgumentTest, Condition, FilterRule};
 
 pub(super) use gpu::{GPU_HARDWARE, GPU_SOFTWARE};
 
 macro_rules! rules {
     ($($action:ident $symbol:ident $([$($condition:expr),+])? $site:literal;)*) => {
-        &[$(Rule {
+        &[$(FilterRule {
             symbol: stringify!($symbol),
             number: libc::$symbol,
             conditions: &[$($($condition),+)?],
@@ -26,28 +26,28 @@ mod gpu;
 const fn is(argument: u8, value: i32) -> Condition {
     Condition {
         argument,
-        test: Test::Is(value.cast_unsigned()),
+        test: ArgumentTest::Is(value.cast_unsigned()),
     }
 }
 
 const fn at_most(argument: u8, value: i32) -> Condition {
     Condition {
         argument,
-        test: Test::AtMost(value.cast_unsigned()),
+        test: ArgumentTest::AtMost(value.cast_unsigned()),
     }
 }
 
 const fn at_least(argument: u8, value: i32) -> Condition {
     Condition {
         argument,
-        test: Test::AtLeast(value.cast_unsigned()),
+        test: ArgumentTest::AtLeast(value.cast_unsigned()),
     }
 }
 
 const fn masked(argument: u8, mask: i32, value: i32) -> Condition {
     Condition {
         argument,
-        test: Test::Masked(mask.cast_unsigned(), value.cast_unsigned()),
+        test: ArgumentTest::Masked(mask.cast_unsigned(), value.cast_unsigned()),
     }
 }
 
@@ -81,7 +81,7 @@ const WAKE: i32 = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
 const WAIT_BITSET: i32 = libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG;
 
 /// One thread, no signal handlers, no descriptors but those that come with the request.
-pub(super) const COMPILER: &[Rule] = rules! {
+pub(super) const COMPILER: &[FilterRule] = rules! {
     Allow SYS_recvmsg [is(0, CHANNEL)] "the request";
     Allow SYS_sendmsg [is(0, CHANNEL)] "the answer";
     Allow SYS_fstat "the size of handed-over memory";
@@ -100,7 +100,7 @@ pub(super) const COMPILER: &[Rule] = rules! {
 };
 
 /// What making a component runnable takes: threads, copy-on-write images, code from sealed memory.
-pub(super) const RUNNER_LOAD: &[Rule] = rules! {
+pub(super) const RUNNER_LOAD: &[FilterRule] = rules! {
     Allow SYS_recvmsg [at_most(0, CONTROL)] "requests, interruptions";
     Allow SYS_recvmsg [at_least(0, FIRST_OTHER)] "answers of the GPU worker";
     Allow SYS_sendmsg [is(0, CHANNEL)] "answers, log lines";
@@ -163,7 +163,7 @@ pub(super) const RUNNER_LOAD: &[Rule] = rules! {
 };
 
 /// What launches take. Every thread is there, and all code.
-pub(super) const RUNNER: &[Rule] = rules! {
+pub(super) const RUNNER: &[FilterRule] = rules! {
     Allow SYS_recvmsg [at_most(0, CONTROL)] "requests, interruptions";
     Allow SYS_recvmsg [at_least(0, FIRST_OTHER)] "answers of the GPU worker";
     Allow SYS_sendmsg [is(0, CHANNEL)] "answers, log lines";

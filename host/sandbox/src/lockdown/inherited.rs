@@ -1,6 +1,6 @@
 //! What a process gets from its parent, given up before anything else is done.
 
-use super::{LockdownError, Step, driver};
+use super::{LockStep, LockdownError, driver};
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;

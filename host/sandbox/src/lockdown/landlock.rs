@@ -1,6 +1,6 @@
 //! Landlock: no file, no TCP port, no signal or abstract socket outside, as far as the kernel goes.
 
-use super::{LockdownError, Step, driver};
+use super::{LockStep, LockdownError, driver};
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,

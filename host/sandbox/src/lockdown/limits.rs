@@ -1,6 +1,6 @@
 //! Limits of the operating system: a last line under hotcell's own.
 
-use super::{LockdownError, Step};
+use super::{LockStep, LockdownError};
 use hotcell_model::frame::MAX_DESCRIPTORS;
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -1,6 +1,6 @@
 //! Namespaces of the worker's own, and a root directory with nothing in it.
 
-use super::{LockdownError, Step, driver};
+use super::{LockStep, LockdownError, driver};
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::io::Errno;
 use rustix::mount::{

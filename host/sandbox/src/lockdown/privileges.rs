@@ -1,6 +1,6 @@
 //! Privileges: none, and no way to get any.
 
-use super::{LockdownError, Step, driver};
+use super::{LockStep, LockdownError, driver};
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};

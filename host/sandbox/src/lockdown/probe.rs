@@ -11,7 +11,7 @@ use std::ffi::CStr;
 use std::io;
 use std::ptr;
 
-type Arguments = [u64; 6];
+type CallArguments = [u64; 6];
 
 const FILE: &CStr = c"/etc/passwd";
 const NEW_FILE: &CStr = c"/tmp/hotcell-probe";
@@ -35,7 +35,7 @@ pub(super) fn attempt(attempt: Attempt) -> Attempted {
     }
 }
 
-fn make(number: i64, arguments: &Arguments) -> Attempted {
+fn make(number: i64, arguments: &CallArguments) -> Attempted {
     let [a, b, c, d, e, f] = *arguments;
     // SAFETY: none can be given for a call with arbitrary arguments, which is what a worker that was taken over
     // makes. The filter refuses it, or the worker ends: this is the experiment.
@@ -87,7 +87,7 @@ impl Scratch {
     }
 }
 
-fn with_arguments(probe: Probe, make: impl Fn(i64, &Arguments) -> Attempted) -> Attempted {
+fn with_arguments(probe: Probe, make: impl Fn(i64, &CallArguments) -> Attempted) -> Attempted {
     let mut allow = Scratch::ALLOW;
     let scratch = Scratch::new(&mut allow);
     let (number, arguments) = files(probe)
@@ -103,7 +103,7 @@ fn with_arguments(probe: Probe, make: impl Fn(i64, &Arguments) -> Attempted) -> 
     attempted
 }
 
-fn files(probe: Probe) -> Option<(i64, Arguments)> {
+fn files(probe: Probe) -> Option<(i64, CallArguments)> {
     let create = (libc::O_CREAT | libc::O_WRONLY) as u64;
     let device = u64::from(libc::S_IFCHR | 0o600);
     Some(match probe {
@@ -134,7 +134,7 @@ fn files(probe: Probe) -> Option<(i64, Arguments)> {
     })
 }
 
-fn sockets_and_processes(probe: Probe, scratch: &Scratch) -> Option<(i64, Arguments)> {
+fn sockets_and_processes(probe: Probe, scratch: &Scratch) -> Option<(i64, CallArguments)> {
     let stream = libc::SOCK_STREAM as u64;
     let socket = |family: u64| (libc::SYS_socket, [family, stream, 0, 0, 0, 0]);
     let parent = u64::from(supervisor().cast_unsigned());
@@ -167,7 +167,7 @@ fn sockets_and_processes(probe: Probe, scratch: &Scratch) -> Option<(i64, Argume
     })
 }
 
-fn memory_and_kernel(probe: Probe, scratch: &Scratch) -> Option<(i64, Arguments)> {
+fn memory_and_kernel(probe: Probe, scratch: &Scratch) -> Option<(i64, CallArguments)> {
     let (r, w, x) = (
         libc::PROT_READ as u64,
         libc::PROT_WRITE as u64,
@@ -207,7 +207,7 @@ fn memory_and_kernel(probe: Probe, scratch: &Scratch) -> Option<(i64, Arguments)
     })
 }
 
-fn privileges(probe: Probe, scratch: &Scratch) -> (i64, Arguments) {
+fn privileges(probe: Probe, scratch: &Scratch) -> (i64, CallArguments) {
     let files = u64::from(libc::RLIMIT_NOFILE);
     match probe {
         Probe::Unshare => (

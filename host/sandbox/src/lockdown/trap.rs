@@ -1,6 +1,6 @@
 //! Says which system call was refused, before the worker ends. For tests and diagnosis only.
 
-use super::{LockdownError, Step};
+use super::{LockStep, LockdownError};
 use crate::filter::{TRAP_EXIT_CODE, TRAP_PREFIX};
 use hotcell_model::layer::Layer;
 use std::ffi::{c_int, c_void};

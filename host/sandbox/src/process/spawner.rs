@@ -17,7 +17,7 @@ use std::thread;
 /// What a start comes to: the child, and a handle on it that no later process can take over.
 type Spawned = io::Result<(Pid, Arc<OwnedFd>)>;
 
-struct Request {
+struct SpawnRequest {
     command: WorkerCommand,
     input: Channel,
     output: Channel,
@@ -25,12 +25,12 @@ struct Request {
 }
 
 /// The mailbox, and the process that the thread is in: one that was forked from it has none.
-static SPAWNER: Mutex<Option<(u32, SyncSender<Request>)>> = Mutex::new(None);
+static SPAWNER: Mutex<Option<(u32, SyncSender<SpawnRequest>)>> = Mutex::new(None);
 
 /// Starts a worker with those ends of its channels.
 pub(super) fn spawn(command: WorkerCommand, input: Channel, output: Channel) -> Spawned {
     let (reply, answer) = sync_channel(1);
-    let request = Request {
+    let request = SpawnRequest {
         command,
         input,
         output,
@@ -42,7 +42,7 @@ pub(super) fn spawn(command: WorkerCommand, input: Channel, output: Channel) -> 
 }
 
 /// The thread's mailbox. The thread is started by the first call.
-fn spawner() -> io::Result<SyncSender<Request>> {
+fn spawner() -> io::Result<SyncSender<SpawnRequest>> {
     let mut spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
     let own = std::process::id();
     match &*spawner {
@@ -56,8 +56,8 @@ fn spawner() -> io::Result<SyncSender<Request>> {
     Ok(spawner.insert((own, sender)).1.clone())
 }
 
-fn serve(requests: &Receiver<Request>) {
-    for Request {
+fn serve(requests: &Receiver<SpawnRequest>) {
+    for SpawnRequest {
         command,
         input,
         output,

@@ -6,7 +6,7 @@ use hotcell_model::layer::WorkerKind;
 use hotcell_model::probe::{Attempt, Attempted, Probe};
 use hotcell_sandbox::channel::Received;
 use hotcell_sandbox::filter::{
-    Action, Condition, DriverKind, Filter, Rule, TRAP_EXIT_CODE, Test, trapped_call,
+    Action, Condition, DriverKind, Filter, FilterRule, TRAP_EXIT_CODE, ArgumentTest, trapped_call,
 };
 use hotcell_sandbox::process::{Exit, ExitKind, Signal, Worker};
 use std::collections::BTreeSet;
@@ -243,28 +243,28 @@ fn call_in(worker: Worker, number: i64, arguments: [u64; 6]) -> (Outcome, Option
 }
 
 /// Arguments that a rule lets through, and that do nothing.
-fn satisfying(rule: &Rule) -> [u64; 6] {
+fn satisfying(rule: &FilterRule) -> [u64; 6] {
     let mut arguments = [NOTHING, 0, 0, 0, 0, 0];
     for Condition { argument, test } in rule.conditions {
         arguments[usize::from(*argument)] = match *test {
-            Test::Is(value) | Test::AtMost(value) | Test::Masked(_, value) => value.into(),
-            Test::AtLeast(value) => NOTHING.max(value.into()),
+            ArgumentTest::Is(value) | ArgumentTest::AtMost(value) | ArgumentTest::Masked(_, value) => value.into(),
+            ArgumentTest::AtLeast(value) => NOTHING.max(value.into()),
         };
     }
     arguments
 }
 
 /// For each condition of a rule, arguments that break it and are under no other rule.
-fn violating(filter: &Filter, rule: &Rule) -> Vec<[u64; 6]> {
+fn violating(filter: &Filter, rule: &FilterRule) -> Vec<[u64; 6]> {
     let mut violations = Vec::new();
     for Condition { argument, test } in rule.conditions {
         let at = usize::from(*argument);
         let values = match *test {
-            Test::Is(value) => vec![value ^ 1, value ^ 2, value ^ 0x40, value | 0x8000_0000],
-            Test::AtMost(value) => vec![value + 1, value | 0x10, u32::MAX],
-            Test::AtLeast(value) => vec![value - 1, 0],
+            ArgumentTest::Is(value) => vec![value ^ 1, value ^ 2, value ^ 0x40, value | 0x8000_0000],
+            ArgumentTest::AtMost(value) => vec![value + 1, value | 0x10, u32::MAX],
+            ArgumentTest::AtLeast(value) => vec![value - 1, 0],
             // One bit of the mask more, each.
-            Test::Masked(mask, value) => (0..32)
+            ArgumentTest::Masked(mask, value) => (0..32)
                 .map(|bit| value | 1 << bit)
                 .filter(|more| more & mask != value)
                 .collect(),

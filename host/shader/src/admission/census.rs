@@ -1,7 +1,7 @@
 //! What a valid module holds, against what kernels are offered and against the launch's limits.
 
-use super::place::Source;
-use super::refusal::{Refusal, RefusalReason};
+use super::place::ShaderText;
+use super::refusal::{RefusalReason, ShaderRefusal};
 use super::{AdmissionLimits, BindingAccess, BindingUse, RuntimeArray, check_limit};
 use hotcell_model::limit::Limit;
 use naga::proc::Layouter;
@@ -25,14 +25,14 @@ const PARAMETERS: usize = 64;
 /// # Errors
 /// Something that kernels are not offered, or more of something than they may have.
 pub(super) fn take(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     module: &Module,
     limits: &AdmissionLimits,
-) -> Result<Vec<BindingUse>, Refusal> {
+) -> Result<Vec<BindingUse>, ShaderRefusal> {
     let mut layouter = Layouter::default();
     let laid_out = layouter.update(module.to_ctx());
-    laid_out.map_err(|_| Refusal::of_shader(RefusalReason::FrontEnd))?;
-    let census = Census {
+    laid_out.map_err(|_| ShaderRefusal::of_shader(RefusalReason::FrontEnd))?;
+    let census = ShaderCensus {
         source,
         module,
         layouter,
@@ -49,19 +49,19 @@ pub(super) fn take(
     census.bindings()
 }
 
-struct Census<'a> {
-    source: Source<'a>,
+struct ShaderCensus<'a> {
+    source: ShaderText<'a>,
     module: &'a Module,
     layouter: Layouter,
 }
 
-impl Census<'_> {
+impl ShaderCensus<'_> {
     fn bytes(&self, ty: Handle<Type>) -> u64 {
         u64::from(self.layouter[ty].size)
     }
 
     /// Buffers and memory alone: what the validator's capabilities leave out is refused here again, by name.
-    fn check_types(&self) -> Result<(), Refusal> {
+    fn check_types(&self) -> Result<(), ShaderRefusal> {
         for (handle, ty) in self.module.types.iter() {
             let what = match ty.inner {
                 TypeInner::Scalar(_)
@@ -86,12 +86,16 @@ impl Census<'_> {
         Ok(())
     }
 
-    fn not_offered(&self, span: Span, what: &str) -> Refusal {
+    fn not_offered(&self, span: Span, what: &str) -> ShaderRefusal {
         self.source
             .refuse(span, RefusalReason::NotOffered(what.to_owned()))
     }
 
-    fn check_workgroup(&self, point: &EntryPoint, limits: &AdmissionLimits) -> Result<(), Refusal> {
+    fn check_workgroup(
+        &self,
+        point: &EntryPoint,
+        limits: &AdmissionLimits,
+    ) -> Result<(), ShaderRefusal> {
         let invocations = point.workgroup_size.iter().fold(1_u64, |product, axis| {
             product.saturating_mul(u64::from(*axis))
         });
@@ -115,7 +119,7 @@ impl Census<'_> {
         Ok(())
     }
 
-    fn check_function(&self, function: &Function) -> Result<(), Refusal> {
+    fn check_function(&self, function: &Function) -> Result<(), ShaderRefusal> {
         check_count(
             "parameters of a function",
             function.arguments.len() as u64,
@@ -125,7 +129,7 @@ impl Census<'_> {
     }
 
     /// Statements that the capabilities leave in, and kernels are not offered.
-    fn check_block(&self, block: &Block) -> Result<(), Refusal> {
+    fn check_block(&self, block: &Block) -> Result<(), ShaderRefusal> {
         for (statement, span) in block.span_iter() {
             match statement {
                 Statement::ControlBarrier(barrier) if barrier.intersects(Barrier::TEXTURE) => {
@@ -153,7 +157,7 @@ impl Census<'_> {
         Ok(())
     }
 
-    fn check_memory(&self, limits: &AdmissionLimits) -> Result<(), Refusal> {
+    fn check_memory(&self, limits: &AdmissionLimits) -> Result<(), ShaderRefusal> {
         let of_space = |space: AddressSpace| {
             let variables = self.module.global_variables.iter();
             variables
@@ -178,7 +182,7 @@ impl Census<'_> {
         )
     }
 
-    fn bindings(&self) -> Result<Vec<BindingUse>, Refusal> {
+    fn bindings(&self) -> Result<Vec<BindingUse>, ShaderRefusal> {
         let measured = self.measured();
         let mut bindings = Vec::new();
         for (handle, variable) in self.module.global_variables.iter() {
@@ -201,7 +205,7 @@ impl Census<'_> {
         variable: &GlobalVariable,
         binding: ResourceBinding,
         span: Span,
-    ) -> Result<BindingUse, Refusal> {
+    ) -> Result<BindingUse, ShaderRefusal> {
         if binding.group >= GROUPS {
             return Err(self.not_offered(span, &format!("group {}", binding.group)));
         }
@@ -272,9 +276,9 @@ fn root(function: &Function, mut pointer: Handle<Expression>) -> Option<Handle<G
     }
 }
 
-fn check_count(what: &'static str, counted: u64, maximum: u64) -> Result<(), Refusal> {
+fn check_count(what: &'static str, counted: u64, maximum: u64) -> Result<(), ShaderRefusal> {
     if counted > maximum {
-        return Err(Refusal::of_shader(RefusalReason::TooMany {
+        return Err(ShaderRefusal::of_shader(RefusalReason::TooMany {
             what,
             counted,
             maximum,

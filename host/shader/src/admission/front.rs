@@ -1,7 +1,7 @@
 //! From text to a valid module with one entry point and no `override` left.
 
-use super::place::Source;
-use super::refusal::{Refusal, RefusalReason};
+use super::place::ShaderText;
+use super::refusal::{RefusalReason, ShaderRefusal};
 use super::text::assertions;
 use super::{pointers, returns};
 use crate::panics::caught;
@@ -24,19 +24,39 @@ fn capabilities(has_subgroups: bool) -> Capabilities {
 
 /// Parses, validates and keeps one compute entry point.
 pub(super) fn read(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     entry: &str,
     constants: &[(String, f64)],
     has_subgroups: bool,
-) -> Result<(Module, ModuleInfo), Refusal> {
-    // The front end is known to panic on some texts. It only reads: nothing is broken when it does.
-    let read = |text: &str| caught(|| read_or_panic(Source(text), entry, constants, has_subgroups));
+) -> Result<(Module, ModuleInfo), ShaderRefusal> {
+    guarded(source, |source| {
+        read_or_panic(source, entry, constants, has_subgroups)
+    })
+}
+
+/// The names of the compute entry points of a text that is only parsed.
+pub(super) fn compute_entries(
+    source: ShaderText<'_>,
+    has_subgroups: bool,
+) -> Result<Vec<String>, ShaderRefusal> {
+    let module = guarded(source, |source| parse(source, has_subgroups))?;
+    let points = module.entry_points.into_iter();
+    let points = points.filter(|point| point.stage == ShaderStage::Compute);
+    Ok(points.map(|point| point.name).collect())
+}
+
+/// Reads a text. The front end is known to panic on some. It only reads: nothing is broken when it does.
+fn guarded<T>(
+    source: ShaderText<'_>,
+    read: impl Fn(ShaderText<'_>) -> Result<T, ShaderRefusal>,
+) -> Result<T, ShaderRefusal> {
+    let read = |text: &str| caught(|| read(ShaderText(text)));
     read(source.0).unwrap_or_else(|_| Err(front_end(source, |text| read(text).is_err())))
 }
 
 /// The refusal of a text on which the front end panics. It gives up on a `const_assert` of what is no constant `bool`;
 /// where that is why, the panic is gone without the assertion.
-fn front_end(source: Source<'_>, panics: impl Fn(&str) -> bool) -> Refusal {
+fn front_end(source: ShaderText<'_>, panics: impl Fn(&str) -> bool) -> ShaderRefusal {
     let asserts = assertions(source);
     let without = |first: usize| {
         let mut text = source.0.to_owned();
@@ -49,7 +69,7 @@ fn front_end(source: Source<'_>, panics: impl Fn(&str) -> bool) -> Refusal {
     // With fewer of them than this, it does not panic.
     let (mut fewest, mut most) = (0, asserts.len());
     if asserts.is_empty() || panics(&without(0)) {
-        return Refusal::of_shader(RefusalReason::FrontEnd);
+        return ShaderRefusal::of_shader(RefusalReason::FrontEnd);
     }
     while most - fewest > 1 {
         let half = fewest + (most - fewest) / 2;
@@ -63,11 +83,11 @@ fn front_end(source: Source<'_>, panics: impl Fn(&str) -> bool) -> Refusal {
 }
 
 fn read_or_panic(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     entry: &str,
     constants: &[(String, f64)],
     has_subgroups: bool,
-) -> Result<(Module, ModuleInfo), Refusal> {
+) -> Result<(Module, ModuleInfo), ShaderRefusal> {
     let mut module = parse(source, has_subgroups)?;
     returns::complete(source, &mut module)?;
     pointers::write_out(source, &mut module)?;
@@ -85,17 +105,17 @@ fn read_or_panic(
 
 /// What the validator says of a module that was rewritten, once what nothing needs any more is gone.
 pub(super) fn validate_again(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     module: &mut Module,
     has_subgroups: bool,
-) -> Result<ModuleInfo, Refusal> {
+) -> Result<ModuleInfo, ShaderRefusal> {
     compact(module, KeepUnused::No);
     Validator::new(ValidationFlags::all(), capabilities(has_subgroups))
         .validate_resolved_overrides(module)
         .map_err(|error| invalid(source, &error))
 }
 
-fn parse(source: Source<'_>, has_subgroups: bool) -> Result<Module, Refusal> {
+fn parse(source: ShaderText<'_>, has_subgroups: bool) -> Result<Module, ShaderRefusal> {
     let options = Options {
         parse_doc_comments: false,
         capabilities: capabilities(has_subgroups),
@@ -109,7 +129,7 @@ fn parse(source: Source<'_>, has_subgroups: bool) -> Result<Module, Refusal> {
         })
 }
 
-fn invalid(source: Source<'_>, error: &WithSpan<ValidationError>) -> Refusal {
+fn invalid(source: ShaderText<'_>, error: &WithSpan<ValidationError>) -> ShaderRefusal {
     let narrowest = error
         .spans()
         .filter_map(|(span, _)| Some((span, span.to_range()?.len())))
@@ -151,12 +171,12 @@ fn shorten_name(name: &str) -> String {
 
 /// Keeps the entry point alone and gives every `override` its value.
 fn resolve(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     module: &Module,
     info: &ModuleInfo,
     entry: &str,
     constants: &[(String, f64)],
-) -> Result<Module, Refusal> {
+) -> Result<Module, ShaderRefusal> {
     let named = |stage: Option<ShaderStage>| {
         let is = |point: &naga::EntryPoint| stage.is_none_or(|stage| point.stage == stage);
         module
@@ -165,7 +185,7 @@ fn resolve(
             .any(|point| point.name == entry && is(point))
     };
     if !named(Some(ShaderStage::Compute)) {
-        return Err(Refusal::of_shader(if named(None) {
+        return Err(ShaderRefusal::of_shader(if named(None) {
             RefusalReason::NotCompute(shorten_name(entry))
         } else {
             RefusalReason::NoEntryPoint(shorten_name(entry))
@@ -180,7 +200,7 @@ fn resolve(
 }
 
 /// Checks each given value: of a constant that there is, given once, and one of its type.
-fn check_constants(module: &Module, constants: &[(String, f64)]) -> Result<(), Refusal> {
+fn check_constants(module: &Module, constants: &[(String, f64)]) -> Result<(), ShaderRefusal> {
     for (index, (name, value)) in constants.iter().enumerate() {
         let is_named = |constant: &Override| match constant.id {
             Some(id) => *name == id.to_string(),
@@ -201,7 +221,7 @@ fn check_constants(module: &Module, constants: &[(String, f64)]) -> Result<(), R
             }
             Some(_) => continue,
         };
-        return Err(Refusal::of_shader(reason));
+        return Err(ShaderRefusal::of_shader(reason));
     }
     Ok(())
 }
@@ -220,16 +240,16 @@ fn fits(inner: &TypeInner, value: f64) -> bool {
     }
 }
 
-fn constant_refusal(source: Source<'_>, error: PipelineConstantError) -> Refusal {
+fn constant_refusal(source: ShaderText<'_>, error: PipelineConstantError) -> ShaderRefusal {
     use PipelineConstantError as E;
     match error {
         E::MissingValue(name) => {
-            Refusal::of_shader(RefusalReason::MissingConstant(shorten_name(&name)))
+            ShaderRefusal::of_shader(RefusalReason::MissingConstant(shorten_name(&name)))
         }
         E::NotFound(name) => {
-            Refusal::of_shader(RefusalReason::UnknownConstant(shorten_name(&name)))
+            ShaderRefusal::of_shader(RefusalReason::UnknownConstant(shorten_name(&name)))
         }
         E::ValidationError(error) => invalid(source, &error),
-        other => Refusal::of_shader(RefusalReason::Invalid(chain(&other))),
+        other => ShaderRefusal::of_shader(RefusalReason::Invalid(chain(&other))),
     }
 }

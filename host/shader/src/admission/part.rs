@@ -3,12 +3,12 @@
 //! WGSL has such calls where a device offers them; naga's validator lets them pass and its SPIR-V back end, which has no
 //! name for the part, panics on them. A pointer to a whole variable, and one that a function was given itself, go on.
 
-use super::place::Source;
-use super::refusal::{Refusal, RefusalReason};
+use super::place::ShaderText;
+use super::refusal::{RefusalReason, ShaderRefusal};
 use naga::{Block, Expression, Function, Handle, Module, Statement, TypeInner};
 
 /// Looks at every call of a module.
-pub(super) fn check(source: Source<'_>, module: &Module) -> Result<(), Refusal> {
+pub(super) fn check(source: ShaderText<'_>, module: &Module) -> Result<(), ShaderRefusal> {
     let entries = module.entry_points.iter().map(|entry| &entry.function);
     let functions = module.functions.iter().map(|(_, function)| function);
     functions.chain(entries).try_for_each(|caller| {
@@ -23,13 +23,13 @@ pub(super) fn check(source: Source<'_>, module: &Module) -> Result<(), Refusal> 
 
 /// The calls of one function.
 struct Calls<'a> {
-    source: Source<'a>,
+    source: ShaderText<'a>,
     module: &'a Module,
     caller: &'a Function,
 }
 
 impl Calls<'_> {
-    fn check_block(&self, block: &Block) -> Result<(), Refusal> {
+    fn check_block(&self, block: &Block) -> Result<(), ShaderRefusal> {
         block.iter().try_for_each(|statement| match statement {
             Statement::Call {
                 function,
@@ -58,7 +58,7 @@ impl Calls<'_> {
         &self,
         callee: Handle<Function>,
         arguments: &[Handle<Expression>],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ShaderRefusal> {
         let callee = &self.module.functions[callee];
         for (parameter, argument) in callee.arguments.iter().zip(arguments) {
             let is_pointer = matches!(

@@ -1,25 +1,25 @@
 //! Places in the author's text.
 
-use super::refusal::{Refusal, RefusalReason};
+use super::refusal::{RefusalReason, ShaderRefusal};
 use naga::Span;
 
 /// The text of a shader, in which places are found.
 #[derive(Clone, Copy)]
-pub(super) struct Source<'a>(pub(super) &'a str);
+pub(super) struct ShaderText<'a>(pub(super) &'a str);
 
-impl Source<'_> {
+impl ShaderText<'_> {
     /// A refusal at the place where a span begins.
-    pub(super) fn refuse(self, span: Span, reason: RefusalReason) -> Refusal {
+    pub(super) fn refuse(self, span: Span, reason: RefusalReason) -> ShaderRefusal {
         match span.to_range() {
             Some(range) => self.refuse_at(range.start, reason),
-            None => Refusal::of_shader(reason),
+            None => ShaderRefusal::of_shader(reason),
         }
     }
 
     /// A refusal at a byte of the text.
-    pub(super) fn refuse_at(self, offset: usize, reason: RefusalReason) -> Refusal {
+    pub(super) fn refuse_at(self, offset: usize, reason: RefusalReason) -> ShaderRefusal {
         let (line, column) = self.line_and_column(offset);
-        Refusal {
+        ShaderRefusal {
             line,
             column,
             reason,
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn columns_are_characters_and_both_count_from_one() {
-        let source = Source("ab\nα β c");
+        let source = ShaderText("ab\nα β c");
         let at = |text: &str| source.line_and_column(source.0.find(text).unwrap_or(0));
         assert_eq!(at("a"), (1, 1));
         assert_eq!(at("b"), (1, 2));

@@ -4,8 +4,8 @@
 //! parameters. A function that has some is copied for each set of variables that it is given, and in its copy the
 //! variables stand where the parameters stood: what bounds and measures them sees the variables themselves.
 
-use super::place::Source;
-use super::refusal::{Refusal, RefusalReason};
+use super::place::ShaderText;
+use super::refusal::{RefusalReason, ShaderRefusal};
 use naga::{
     AddressSpace, Arena, Block, Expression, Function, GlobalVariable, Handle, Module, Span,
     Statement, Type, TypeInner,
@@ -22,7 +22,7 @@ type Given = Vec<Option<Handle<GlobalVariable>>>;
 ///
 /// # Errors
 /// A function is given something other than a pointer to a whole variable, or there are too many copies.
-pub(super) fn write_out(source: Source<'_>, module: &mut Module) -> Result<(), Refusal> {
+pub(super) fn write_out(source: ShaderText<'_>, module: &mut Module) -> Result<(), ShaderRefusal> {
     if !is_needed(module) {
         return Ok(());
     }
@@ -62,7 +62,7 @@ fn is_shared(module: &Module, ty: Handle<Type>) -> bool {
 
 /// The copies of a module's functions.
 struct Copies<'a> {
-    source: Source<'a>,
+    source: ShaderText<'a>,
     module: &'a Module,
     /// By a function's index: what its copies are given.
     wanted: Vec<Vec<Given>>,
@@ -72,7 +72,7 @@ struct Copies<'a> {
 
 impl Copies<'_> {
     /// Finds out which copies are wanted. What calls a function comes after it.
-    fn collect(&mut self) -> Result<(), Refusal> {
+    fn collect(&mut self) -> Result<(), ShaderRefusal> {
         let module = self.module;
         for point in &module.entry_points {
             self.want_callees_of(&point.function)?;
@@ -88,7 +88,7 @@ impl Copies<'_> {
         Ok(())
     }
 
-    fn want_callees_of(&mut self, function: &Function) -> Result<(), Refusal> {
+    fn want_callees_of(&mut self, function: &Function) -> Result<(), ShaderRefusal> {
         let mut calls = Vec::new();
         collect_calls(&function.body, &mut calls);
         for (callee, arguments, place) in calls {
@@ -98,7 +98,7 @@ impl Copies<'_> {
             }
             self.expressions += self.module.functions[callee].expressions.len() as u64;
             if self.expressions > EXPRESSIONS {
-                return Err(Refusal::of_shader(RefusalReason::TooMany {
+                return Err(ShaderRefusal::of_shader(RefusalReason::TooMany {
                     what: "expressions of functions, once for each variable that their pointers lead to",
                     counted: self.expressions,
                     maximum: EXPRESSIONS,
@@ -116,7 +116,7 @@ impl Copies<'_> {
         callee: Handle<Function>,
         arguments: &[Handle<Expression>],
         place: Span,
-    ) -> Result<Given, Refusal> {
+    ) -> Result<Given, ShaderRefusal> {
         let callee = &self.module.functions[callee];
         let pairs = callee.arguments.iter().zip(arguments);
         pairs
@@ -157,7 +157,7 @@ impl Copies<'_> {
     }
 
     /// All copies, and the entry points' functions that call them.
-    fn written(&self) -> Result<(Arena<Function>, Vec<Function>), Refusal> {
+    fn written(&self) -> Result<(Arena<Function>, Vec<Function>), ShaderRefusal> {
         let mut functions = Arena::new();
         let mut made = HashMap::new();
         for (handle, function) in self.module.functions.iter() {
@@ -178,14 +178,14 @@ impl Copies<'_> {
     }
 
     /// Has a function call the copies.
-    fn redirect(&self, function: &mut Function, made: &Made) -> Result<(), Refusal> {
+    fn redirect(&self, function: &mut Function, made: &Made) -> Result<(), ShaderRefusal> {
         let mut body = std::mem::take(&mut function.body);
         let mut calls = Vec::new();
         collect_calls_mut(&mut body, &mut calls);
         for (callee, arguments, result) in calls {
             let given = self.given(function, *callee, arguments, Span::UNDEFINED)?;
             let Some(copy) = made.get(&(*callee, given.clone())) else {
-                return Err(Refusal::of_shader(RefusalReason::FrontEnd));
+                return Err(ShaderRefusal::of_shader(RefusalReason::FrontEnd));
             };
             *callee = *copy;
             let mut is_kept = given

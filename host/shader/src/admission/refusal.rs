@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Formatter};
 /// A shader that is not admitted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{}", Placed(self))]
-pub struct Refusal {
+pub struct ShaderRefusal {
     /// Line in the author's text, from 1; 0 where there is no place to name.
     pub line: u32,
     /// Column in characters, from 1; 0 where there is no place to name.
@@ -113,7 +113,7 @@ pub enum RefusalReason {
     BackEnd,
 }
 
-impl Refusal {
+impl ShaderRefusal {
     /// A refusal of the shader as a whole.
     pub fn of_shader(reason: RefusalReason) -> Self {
         Self {
@@ -124,8 +124,8 @@ impl Refusal {
     }
 }
 
-impl From<Refusal> for GpuError {
-    fn from(refusal: Refusal) -> Self {
+impl From<ShaderRefusal> for GpuError {
+    fn from(refusal: ShaderRefusal) -> Self {
         match refusal.reason {
             RefusalReason::Limit {
                 limit,
@@ -145,7 +145,7 @@ impl From<Refusal> for GpuError {
     }
 }
 
-struct Placed<'a>(&'a Refusal);
+struct Placed<'a>(&'a ShaderRefusal);
 
 impl Display for Placed<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

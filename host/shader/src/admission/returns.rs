@@ -4,14 +4,14 @@
 //! of nothing behind it, which is not valid; here it becomes one of zeros. No run comes to it but one whose loop ran
 //! out of fuel. A `while (true)` is taken for such a loop. Where the end can be come to, the function is refused.
 
-use super::place::Source;
-use super::refusal::{Refusal, RefusalReason};
+use super::place::ShaderText;
+use super::refusal::{RefusalReason, ShaderRefusal};
 use naga::{
     Arena, Block, Constant, Expression, Function, Handle, Literal, Module, Span, Statement,
 };
 
 /// Looks at every function that returns a value.
-pub(super) fn complete(source: Source<'_>, module: &mut Module) -> Result<(), Refusal> {
+pub(super) fn complete(source: ShaderText<'_>, module: &mut Module) -> Result<(), ShaderRefusal> {
     let constants = Constants {
         constants: &module.constants,
         expressions: &module.global_expressions,

@@ -4,15 +4,15 @@
 //! and would hand a module on in which the value is undefined on that way: a loop's step could be anything, and
 //! nothing that is proven of the loop would hold.
 
-use super::place::Source;
-use super::refusal::{Refusal, RefusalReason};
+use super::place::ShaderText;
+use super::refusal::{RefusalReason, ShaderRefusal};
 use naga::{Block, Expression, Function, Handle, Module, Statement};
 use std::collections::HashSet;
 
 type Values = HashSet<Handle<Expression>>;
 
 /// Looks at every loop of a module.
-pub(super) fn check(source: Source<'_>, module: &Module) -> Result<(), Refusal> {
+pub(super) fn check(source: ShaderText<'_>, module: &Module) -> Result<(), ShaderRefusal> {
     let entries = module.entry_points.iter().map(|entry| &entry.function);
     let functions = module.functions.iter().map(|(_, function)| function);
     functions
@@ -20,7 +20,11 @@ pub(super) fn check(source: Source<'_>, module: &Module) -> Result<(), Refusal> 
         .try_for_each(|function| check_block(source, function, &function.body))
 }
 
-fn check_block(source: Source<'_>, function: &Function, block: &Block) -> Result<(), Refusal> {
+fn check_block(
+    source: ShaderText<'_>,
+    function: &Function,
+    block: &Block,
+) -> Result<(), ShaderRefusal> {
     block.iter().try_for_each(|statement| {
         if let Statement::Loop {
             body,
@@ -37,12 +41,12 @@ fn check_block(source: Source<'_>, function: &Function, block: &Block) -> Result
 }
 
 fn check_loop(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     function: &Function,
     body: &Block,
     continuing: &Block,
     break_if: Option<Handle<Expression>>,
-) -> Result<(), Refusal> {
+) -> Result<(), ShaderRefusal> {
     let Some(first) = body.iter().position(continues) else {
         return Ok(());
     };

@@ -8,8 +8,8 @@ mod directive;
 mod expansion;
 mod token;
 
-use super::place::Source;
-use super::refusal::{Refusal, RefusalReason};
+use super::place::ShaderText;
+use super::refusal::{RefusalReason, ShaderRefusal};
 use std::borrow::Cow;
 use std::ops::Range;
 use token::Token;
@@ -27,7 +27,10 @@ const DEPTH: u64 = 256;
 ///
 /// # Errors
 /// There is too much of something.
-pub(super) fn check<'a>(source: Source<'a>, has_subgroups: bool) -> Result<Cow<'a, str>, Refusal> {
+pub(super) fn check<'a>(
+    source: ShaderText<'a>,
+    has_subgroups: bool,
+) -> Result<Cow<'a, str>, ShaderRefusal> {
     let mut tokens = Vec::new();
     for token in token::Tokens::of(source.0) {
         if tokens.len() == TOKENS {
@@ -41,7 +44,12 @@ pub(super) fn check<'a>(source: Source<'a>, has_subgroups: bool) -> Result<Cow<'
     directive::without(source, &tokens, has_subgroups)
 }
 
-fn too_many(source: Source<'_>, at: Token<'_>, what: &'static str, maximum: u64) -> Refusal {
+fn too_many(
+    source: ShaderText<'_>,
+    at: Token<'_>,
+    what: &'static str,
+    maximum: u64,
+) -> ShaderRefusal {
     let reason = RefusalReason::TooMany {
         what,
         counted: maximum + 1,
@@ -51,7 +59,7 @@ fn too_many(source: Source<'_>, at: Token<'_>, what: &'static str, maximum: u64)
 }
 
 /// Every `const_assert` of a text, up to its semicolon.
-pub(super) fn assertions(source: Source<'_>) -> Vec<Range<usize>> {
+pub(super) fn assertions(source: ShaderText<'_>) -> Vec<Range<usize>> {
     let mut asserts = Vec::new();
     let mut tokens = token::Tokens::of(source.0);
     while let Some(start) = tokens.find(|token| token.text == "const_assert") {
@@ -63,7 +71,7 @@ pub(super) fn assertions(source: Source<'_>) -> Vec<Range<usize>> {
 }
 
 /// Statements and declarations.
-fn check_words(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> {
+fn check_words(source: ShaderText<'_>, tokens: &[Token<'_>]) -> Result<(), ShaderRefusal> {
     let (mut statements, mut declarations, mut braces) = (0, 0, 0_u64);
     for token in tokens {
         match token.text {
@@ -87,7 +95,7 @@ fn check_words(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> 
 
 /// What a text is deep by. Each counts towards the same maximum, and a refusal names the one that counted most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Kind {
+enum DepthKind {
     #[default]
     Brackets,
     Operators,
@@ -95,7 +103,7 @@ enum Kind {
     Accesses,
 }
 
-impl Kind {
+impl DepthKind {
     fn name(self) -> &'static str {
         match self {
             Self::Brackets => "levels of brackets within one another",
@@ -110,12 +118,12 @@ impl Kind {
 #[derive(Clone, Copy, Default)]
 struct Depth {
     levels: u64,
-    kind: Kind,
+    kind: DepthKind,
     of_kind: u64,
 }
 
 impl Depth {
-    fn of(kind: Kind, levels: u64) -> Self {
+    fn of(kind: DepthKind, levels: u64) -> Self {
         Self {
             levels,
             kind,
@@ -170,9 +178,9 @@ struct Level {
 impl Level {
     /// A chain of operators becomes a tree as deep as it is long, and what stands in it hangs below.
     fn depth(self) -> Depth {
-        let of_chain = Depth::of(Kind::Operators, self.operators)
-            .within(Depth::of(Kind::Else, self.elses))
-            .within(Depth::of(Kind::Accesses, self.most_accesses))
+        let of_chain = Depth::of(DepthKind::Operators, self.operators)
+            .within(Depth::of(DepthKind::Else, self.elses))
+            .within(Depth::of(DepthKind::Accesses, self.most_accesses))
             .within(self.deepest);
         self.ended.max(of_chain)
     }
@@ -207,7 +215,7 @@ impl Level {
     }
 }
 
-fn check_depth(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> {
+fn check_depth(source: ShaderText<'_>, tokens: &[Token<'_>]) -> Result<(), ShaderRefusal> {
     let mut around = Vec::new();
     let mut level = Level::default();
     for (index, token) in tokens.iter().enumerate() {
@@ -215,7 +223,7 @@ fn check_depth(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> 
             "(" | "[" | "{" => around.push(std::mem::take(&mut level)),
             ")" | "]" | "}" => {
                 let inner = std::mem::replace(&mut level, around.pop().unwrap_or_default());
-                let bracket = Depth::of(Kind::Brackets, 1);
+                let bracket = Depth::of(DepthKind::Brackets, 1);
                 level.deepest = level.deepest.max(bracket.within(inner.depth()));
                 let goes_on = tokens
                     .get(index + 1)
@@ -232,7 +240,7 @@ fn check_depth(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> 
             _ if token.is_operator() => level.operate(),
             _ => {}
         }
-        let depth = Depth::of(Kind::Brackets, around.len() as u64).within(level.depth());
+        let depth = Depth::of(DepthKind::Brackets, around.len() as u64).within(level.depth());
         if depth.levels > DEPTH {
             return Err(too_many(source, *token, depth.kind.name(), DEPTH));
         }

@@ -18,10 +18,10 @@ mod walk;
 
 use super::FunctionId;
 use super::cost::Scope;
-use super::place::Source;
-use super::refusal::Refusal;
+use super::place::ShaderText;
+use super::refusal::ShaderRefusal;
 use crate::blocks::blocks_in;
-use graph::{Input, Node};
+use graph::{CallerInput, Node};
 use naga::valid::ModuleInfo;
 use naga::{
     Barrier, Block, CollectiveOperation, Expression, GatherMode, Handle, Module, Statement,
@@ -34,7 +34,7 @@ use walk::Walk;
 #[derive(Debug, Default)]
 pub struct Uniformity {
     /// By the function's index; the entry point is the last.
-    functions: Vec<Verdict>,
+    functions: Vec<FunctionUniformity>,
 }
 
 /// Whether a module has something that all invocations of a workgroup, or of a subgroup, have to meet together.
@@ -58,7 +58,7 @@ pub(super) fn is_in_step(module: &Module) -> bool {
 
 /// What differs in one function on some call path.
 #[derive(Debug, Default)]
-struct Verdict {
+struct FunctionUniformity {
     is_called_together: bool,
     loops: Vec<bool>,
     expressions: Vec<bool>,
@@ -95,10 +95,10 @@ impl Uniformity {
     /// # Errors
     /// An operation that must be met by all invocations of a workgroup may be met by some of them only.
     pub(super) fn of_module(
-        source: Source<'_>,
+        source: ShaderText<'_>,
         module: &Module,
         info: &ModuleInfo,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ShaderRefusal> {
         let mut summaries: Vec<Summary> = Vec::new();
         let mut functions = Vec::new();
         let handles = module
@@ -131,7 +131,7 @@ impl Uniformity {
         })
     }
 
-    fn verdict(&self, function: FunctionId) -> Option<&Verdict> {
+    fn verdict(&self, function: FunctionId) -> Option<&FunctionUniformity> {
         match function {
             FunctionId::Entry => self.functions.last(),
             FunctionId::Function(handle) => {
@@ -151,8 +151,8 @@ struct Analysed {
 }
 
 /// From the entry point down: what each function is given on some call path, and what therefore differs in it.
-fn judge(functions: &[Analysed]) -> Vec<Verdict> {
-    let mut differing: Vec<Vec<Input>> = functions.iter().map(|_| Vec::new()).collect();
+fn judge(functions: &[Analysed]) -> Vec<FunctionUniformity> {
+    let mut differing: Vec<Vec<CallerInput>> = functions.iter().map(|_| Vec::new()).collect();
     let mut verdicts = Vec::with_capacity(functions.len());
     for (index, function) in functions.iter().enumerate().rev() {
         let mut inputs = std::mem::take(&mut differing[index]);
@@ -165,19 +165,19 @@ fn judge(functions: &[Analysed]) -> Vec<Verdict> {
                 continue;
             };
             if !is_same(&call.flow) {
-                given.push(Input::Flow);
+                given.push(CallerInput::Flow);
             }
             for (argument, (value, contents)) in call.arguments.iter().enumerate() {
                 if !is_same(value) {
-                    given.push(Input::Value(argument));
+                    given.push(CallerInput::Value(argument));
                 }
                 if !is_same(contents) {
-                    given.push(Input::Contents(argument));
+                    given.push(CallerInput::Contents(argument));
                 }
             }
         }
-        verdicts.push(Verdict {
-            is_called_together: !inputs.contains(&Input::Flow),
+        verdicts.push(FunctionUniformity {
+            is_called_together: !inputs.contains(&CallerInput::Flow),
             loops: function.loops.iter().map(is_same).collect(),
             expressions: function.expressions.iter().map(is_same).collect(),
         });

@@ -108,7 +108,7 @@ pub(super) fn wrap(module: &mut Module, counters: &Counters, epilogue: Epilogue)
         stripe_of(&mut code, id)
     });
     let meter = code.value(Expression::GlobalVariable(meter));
-    let frame = Frame {
+    let frame = EntryFrame {
         meter,
         counters,
         epilogue,
@@ -275,7 +275,7 @@ fn call(code: &mut Code<'_>, function: Handle<Function>, count: usize) {
 }
 
 /// What comes before and after what was the entry point.
-struct Frame<'a> {
+struct EntryFrame<'a> {
     meter: Handle<Expression>,
     counters: &'a Counters,
     epilogue: Epilogue,
@@ -285,7 +285,7 @@ struct Frame<'a> {
     index: Option<Handle<Expression>>,
 }
 
-impl Frame<'_> {
+impl EntryFrame<'_> {
     /// Gives the counters what an invocation begins with: of what it draws from half to each, if there are two.
     fn begin(&self, code: &mut Code<'_>) {
         let mut credit = self.counters.term(code, TermWords::CREDIT);

@@ -5,7 +5,7 @@
 //! of a loop, before its continuing block and after it.
 
 use super::locals::Locals;
-use super::shape::{Counting, Shape, Survey};
+use super::shape::{Counting, LoopShape, Survey};
 use crate::blocks::blocks_in;
 use naga::{
     AddressSpace, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement,
@@ -28,7 +28,7 @@ pub(super) struct LoopFacts {
 /// The facts about every loop of a function, in the order of the text, an outer loop before those inside.
 pub(super) fn of_function(module: &Module, function: &Function) -> Vec<LoopFacts> {
     let locals = Locals::of(module, function);
-    let mut walk = Walk {
+    let mut walk = FactsWalk {
         module,
         function,
         locals: &locals,
@@ -45,7 +45,7 @@ pub(super) fn of_function(module: &Module, function: &Function) -> Vec<LoopFacts
     walk.facts
 }
 
-struct Walk<'a> {
+struct FactsWalk<'a> {
     module: &'a Module,
     function: &'a Function,
     locals: &'a Locals<'a>,
@@ -58,7 +58,7 @@ struct Walk<'a> {
     facts: Vec<LoopFacts>,
 }
 
-impl Walk<'_> {
+impl FactsWalk<'_> {
     fn block(&mut self, block: &Block) {
         for statement in block {
             match statement {
@@ -117,7 +117,7 @@ impl Walk<'_> {
         body: &Block,
         continuing: &Block,
     ) -> LoopFacts {
-        let shape = Shape {
+        let shape = LoopShape {
             function: self.function,
             locals: self.locals,
             survey,

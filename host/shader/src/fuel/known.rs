@@ -13,7 +13,7 @@ const UNROLLED: u64 = 64;
 
 /// Turns of an invocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Turns {
+pub(super) struct LoopTurns {
     /// At least so many.
     pub(super) least: u64,
     /// At most so many: of either side of every branch, since a driver may run both for its neighbours.
@@ -22,16 +22,16 @@ pub(super) struct Turns {
     pub(super) longest: Option<(u64, Span)>,
 }
 
-impl Turns {
+impl LoopTurns {
     /// The turns of an admitted shader.
     pub(super) fn of(admitted: &Admitted) -> Self {
         let module = admitted.module();
         let mut functions = Vec::with_capacity(module.functions.len());
         for (_, function) in module.functions.iter() {
-            let turns = Walk::of(module, function, &functions);
+            let turns = KnownWalk::of(module, function, &functions);
             functions.push(turns);
         }
-        Walk::of(module, &admitted.entry_point().function, &functions)
+        KnownWalk::of(module, &admitted.entry_point().function, &functions)
     }
 
     fn and(self, other: Self) -> Self {
@@ -59,15 +59,15 @@ impl Turns {
     }
 }
 
-struct Walk<'a> {
-    functions: &'a [Turns],
+struct KnownWalk<'a> {
+    functions: &'a [LoopTurns],
     facts: Vec<LoopFacts>,
     /// Of the next loop.
     number: usize,
 }
 
-impl<'a> Walk<'a> {
-    fn of(module: &Module, function: &Function, functions: &'a [Turns]) -> Turns {
+impl<'a> KnownWalk<'a> {
+    fn of(module: &Module, function: &Function, functions: &'a [LoopTurns]) -> LoopTurns {
         let facts = facts::of_function(module, function);
         let mut walk = Self {
             functions,
@@ -78,13 +78,13 @@ impl<'a> Walk<'a> {
     }
 
     /// A block; the body of a loop that counts with the place where that is left.
-    fn block(&mut self, block: &Block, head: Option<usize>) -> Turns {
-        let (mut turns, mut is_certain) = (Turns::default(), true);
+    fn block(&mut self, block: &Block, head: Option<usize>) -> LoopTurns {
+        let (mut turns, mut is_certain) = (LoopTurns::default(), true);
         for (position, (statement, span)) in block.span_iter().enumerate() {
             let more = self.statement(statement, *span);
             turns = match is_certain {
                 true => turns.and(more),
-                false => Turns {
+                false => LoopTurns {
                     most: turns.most.saturating_add(more.most),
                     ..turns
                 },
@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
         turns
     }
 
-    fn statement(&mut self, statement: &Statement, span: Span) -> Turns {
+    fn statement(&mut self, statement: &Statement, span: Span) -> LoopTurns {
         match statement {
             Statement::Block(inner) => self.block(inner, None),
             Statement::If { accept, reject, .. } => {
@@ -103,33 +103,33 @@ impl<'a> Walk<'a> {
             }
             Statement::Switch { cases, .. } => {
                 let cases = cases.iter().map(|case| self.block(&case.body, None));
-                cases.reduce(Turns::or).unwrap_or_default()
+                cases.reduce(LoopTurns::or).unwrap_or_default()
             }
             Statement::Loop {
                 body, continuing, ..
             } => self.turns(body, continuing, span),
             Statement::Call { function, .. } => self.callee(*function),
-            _ => Turns::default(),
+            _ => LoopTurns::default(),
         }
     }
 
-    fn callee(&self, function: Handle<Function>) -> Turns {
+    fn callee(&self, function: Handle<Function>) -> LoopTurns {
         self.functions
             .get(function.index())
             .copied()
             .unwrap_or_default()
     }
 
-    fn turns(&mut self, body: &Block, continuing: &Block, span: Span) -> Turns {
+    fn turns(&mut self, body: &Block, continuing: &Block, span: Span) -> LoopTurns {
         let facts = self.facts.get(self.number).copied().unwrap_or_default();
         self.number += 1;
         let head = facts.counting.map(|counting| counting.head);
         let body = self.block(body, head);
         let inside = body.and(self.block(continuing, None));
         let Some(turns) = facts.turns else {
-            return Turns {
+            return LoopTurns {
                 most: u64::MAX,
-                ..Turns::default()
+                ..LoopTurns::default()
             };
         };
         let is_whole = facts
@@ -143,7 +143,7 @@ impl<'a> Walk<'a> {
             true => own.saturating_add(turns.saturating_mul(inside.least)),
             false => 0,
         };
-        Turns {
+        LoopTurns {
             least,
             // The last look at the test is a turn to a driver.
             most: turns

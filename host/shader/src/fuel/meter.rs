@@ -1,17 +1,17 @@
 //! The hidden buffers between the host and instrumented shaders: what there is to spend, and how it was settled.
 //!
-//! The host lays down the terms of each dispatch ([`Pool::terms`]), which shaders only read: a uniform buffer, which
+//! The host lays down the terms of each dispatch ([`FuelPool::terms`]), which shaders only read: a uniform buffer, which
 //! drivers read once for many invocations. What they write is the pool that all dispatches of a batch share
-//! ([`Pool::start`]), and what each dispatch says at its end ([`read_slot`]).
+//! ([`FuelPool::start`]), and what each dispatch says at its end ([`read_slot`]).
 //!
 //! Fuel is counted in units of two to the power of [`TermWords::SHIFT`], the finest in which a batch's fuel fits into
 //! 2³⁰, so that an invocation is charged less than one unit too much. How it is given depends on the device.
 //!
 //! * Where invocations may turn as often as they like, they begin with a little, draw more from the pool, and give back
-//!   what is left ([`Pool::to_draw_from`]).
+//!   what is left ([`FuelPool::to_draw_from`]).
 //! * Where the driver ends the loops of an invocation after so many turns, it cannot spend more than that many of its
 //!   dearest turns. Each begins with as much, while the pool is open, and adds what it spent at its end
-//!   ([`Pool::to_keep_below`]). The pool closes when no more is left than what those that run at once may have.
+//!   ([`FuelPool::to_keep_below`]). The pool closes when no more is left than what those that run at once may have.
 //!   Processors that take a word from each other for every addition wait for it longer than many loops take: each
 //!   workgroup adds to one of [`PoolWords::STRIPES`], and whoever fills a grain there adds it to the pool's own word.
 
@@ -110,7 +110,7 @@ impl TermWords {
 
 /// What the metered dispatches of a batch share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub struct FuelPool {
     /// Units that there are.
     limit: u32,
     /// A unit is two to this power.
@@ -121,7 +121,7 @@ pub struct Pool {
     taken: u32,
 }
 
-impl Pool {
+impl FuelPool {
     fn new(limit_fuel: u64, shift: u32) -> Self {
         Self {
             limit: word(limit_fuel >> shift),
@@ -210,14 +210,14 @@ impl Pool {
         let limit = u64::from(self.limit);
         let taken = word(PoolWords::TAKEN);
         let state = match (self.most, self.limit) {
-            (1.., _) => PoolState::Drawn,
-            (0, u32::MAX) => PoolState::Shared,
-            (0, _) if taken < limit => PoolState::Open,
-            (0, _) => PoolState::Closed,
+            (1.., _) => FuelPoolState::Drawn,
+            (0, u32::MAX) => FuelPoolState::Shared,
+            (0, _) if taken < limit => FuelPoolState::Open,
+            (0, _) => FuelPoolState::Closed,
         };
         let spent = match state {
             // Draws that failed were for nothing.
-            PoolState::Drawn => taken.min(limit),
+            FuelPoolState::Drawn => taken.min(limit),
             // What was spent is spent, also by those that ran when the pool closed.
             _ => stripes.skip(1).map(|at| word(at + PoolWords::TAKEN)).sum(),
         };
@@ -254,12 +254,12 @@ pub struct PoolReading {
     /// Invocations that came to their end, of those that are counted. Counters of 32 bits wrap.
     pub settled: u64,
     /// What became of the pool.
-    pub state: PoolState,
+    pub state: FuelPoolState,
 }
 
 /// What a pool is, after a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PoolState {
+pub enum FuelPoolState {
     /// It was drawn from: who ran out did so for want of fuel.
     #[default]
     Drawn,
@@ -314,7 +314,7 @@ mod tests {
         for fuel in [0, 1, 1000, 1 << 30, 50_000_000_000, 1 << 45, u64::MAX] {
             for invocations in [1, 64, 1 << 20, 1 << 40, u64::MAX] {
                 for abreast in [1, 1 << 10, 1 << 20] {
-                    let (pool, credit) = Pool::to_draw_from(fuel, invocations, abreast);
+                    let (pool, credit) = FuelPool::to_draw_from(fuel, invocations, abreast);
                     let fuel = fuel.min(MOST_FUEL);
                     assert!(u64::from(pool.limit) <= MOST_UNITS);
                     assert!(pool.shift == 0 || fuel >> (pool.shift - 1) > MOST_UNITS);
@@ -337,7 +337,7 @@ mod tests {
             (50_000_000_000, 1 << 32),
             (u64::MAX, 1 << 40),
         ] {
-            let pool = Pool::to_keep_below(fuel, worst).unwrap();
+            let pool = FuelPool::to_keep_below(fuel, worst).unwrap();
             let fuel = fuel.min(MOST_FUEL);
             let grain = u64::from(pool.terms(0)[TermWords::GRAIN as usize]);
             let gathered = u64::from(PoolWords::STRIPES) * ((1 << grain) - 1);
@@ -345,9 +345,9 @@ mod tests {
             let least = fuel - fuel.div_ceil(GATHERED_PART.into());
             assert!(pool.fuel(u64::from(pool.limit) + 1) + worst > least);
         }
-        assert_eq!(Pool::to_keep_below(1000, 501), None);
-        assert_eq!(Pool::of_shares(1000).credit(77), 77);
-        assert_eq!(Pool::of_shares(1 << 40).credit(u64::MAX), 1 << 20);
+        assert_eq!(FuelPool::to_keep_below(1000, 501), None);
+        assert_eq!(FuelPool::of_shares(1000).credit(77), 77);
+        assert_eq!(FuelPool::of_shares(1 << 40).credit(u64::MAX), 1 << 20);
     }
 
     #[test]
@@ -356,28 +356,28 @@ mod tests {
         assert!(reading.is_exhausted && reading.is_cut);
         assert_eq!(reading.exact, Some(2 << 32 | 5));
         assert_eq!(read_slot(&[]), MeterReading::default());
-        let (drawn, _) = Pool::to_draw_from(1 << 33, 1, 1);
+        let (drawn, _) = FuelPool::to_draw_from(1 << 33, 1, 1);
         let reading = |spent, settled, state| PoolReading {
             spent,
             settled,
             state,
         };
         let read = drawn.read(&bytes(&[7, 128]));
-        assert_eq!(read, reading(56, 128, PoolState::Drawn));
+        assert_eq!(read, reading(56, 128, FuelPoolState::Drawn));
         let overdrawn = drawn.read(&bytes(&[u32::MAX, 1]));
-        assert_eq!(overdrawn, reading(1 << 33, 1, PoolState::Drawn));
+        assert_eq!(overdrawn, reading(1 << 33, 1, FuelPoolState::Drawn));
         assert_eq!(drawn.read(&[]), PoolReading::default());
-        let kept = Pool::to_keep_below(1 << 33, 1 << 32).unwrap();
+        let kept = FuelPool::to_keep_below(1 << 33, 1 << 32).unwrap();
         let mut words = [0; PoolWords::COUNT];
         words[0] = 1 << 30;
         (words[16], words[17], words[32], words[1025]) = (1 << 29, 3, 1 << 29, 4);
         let read = kept.read(&bytes(&words));
-        assert_eq!(read, reading(1 << 33, 7, PoolState::Closed));
+        assert_eq!(read, reading(1 << 33, 7, FuelPoolState::Closed));
         words[0] = 1 << 28;
         let read = kept.read(&bytes(&words));
-        assert_eq!(read, reading(1 << 33, 7, PoolState::Open));
-        let shared = Pool::of_shares(1 << 33);
+        assert_eq!(read, reading(1 << 33, 7, FuelPoolState::Open));
+        let shared = FuelPool::of_shares(1 << 33);
         let read = shared.read(&bytes(&words));
-        assert_eq!(read, reading(1 << 33, 7, PoolState::Shared));
+        assert_eq!(read, reading(1 << 33, 7, FuelPoolState::Shared));
     }
 }

@@ -4,7 +4,7 @@
 //! whoever encloses it pays for. What a loop pays for itself is no part of them.
 
 use super::facts::{self, LoopFacts};
-use super::known::Turns;
+use super::known::LoopTurns;
 use super::shape::Counting;
 use super::{FuelOptions, InstrumentError};
 use crate::admission::cost::dearest;
@@ -175,7 +175,7 @@ impl Plan {
 
 /// The most turns of all loops of an invocation, on a driver that lets it make `limit`.
 fn most_turns(admitted: &Admitted, limit: u32) -> Result<u64, InstrumentError> {
-    let (turns, limit) = (Turns::of(admitted), u64::from(limit));
+    let (turns, limit) = (LoopTurns::of(admitted), u64::from(limit));
     match turns.longest {
         Some((_, span)) if turns.least >= limit => Err(InstrumentError::TooManyTurns {
             span,

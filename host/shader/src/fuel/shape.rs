@@ -87,7 +87,7 @@ pub(super) fn is_in(ranges: &[Range<Expression>], handle: Handle<Expression>) ->
 }
 
 /// A loop under the glass.
-pub(super) struct Shape<'a> {
+pub(super) struct LoopShape<'a> {
     pub(super) function: &'a Function,
     pub(super) locals: &'a Locals<'a>,
     pub(super) survey: &'a Survey,
@@ -95,7 +95,7 @@ pub(super) struct Shape<'a> {
     pub(super) continuing: &'a Block,
 }
 
-impl Shape<'_> {
+impl LoopShape<'_> {
     /// The loop, if it counts. `constant` gives the value of an expression that always has the same.
     pub(super) fn recognise(
         &self,

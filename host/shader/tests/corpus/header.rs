@@ -12,9 +12,7 @@
 //! | `allowed` | the words that a clamped shader may leave in its output |
 //! | `alias` | `yes` where one buffer stands at all bindings |
 
-use hotcell_model::limit::{Limit, Limits};
-use hotcell_model::manifest::Weight;
-use hotcell_shader::admission::AdmissionLimits;
+use hotcell_model::limit::Limit;
 use std::path::PathBuf;
 
 /// A shader of the corpus.
@@ -155,17 +153,4 @@ pub(crate) fn load(folder: &str) -> Vec<Shader> {
         .collect();
     shaders.sort_by(|a, b| a.name.cmp(&b.name));
     shaders
-}
-
-/// A launch's default limits on a device with the least that WebGPU promises, and with subgroups.
-pub(crate) fn admission_limits() -> AdmissionLimits {
-    let limits = Limits::defaults(Weight::Normal);
-    AdmissionLimits {
-        shader_bytes: limits.get(Limit::GpuShaderBytes),
-        operations: limits.get(Limit::GpuShaderOperations),
-        workgroup_bytes: limits.get(Limit::GpuWorkgroupBytes),
-        workgroup_invocations: 256,
-        workgroup_size: [256, 256, 64],
-        has_subgroups: true,
-    }
 }

@@ -1,7 +1,7 @@
 //! Honest shaders must be admitted, but for those of [`EXPECTED_REFUSALS`].
 
-use crate::header::{Shader, admission_limits, load};
-use hotcell_shader::admission::{Admitted, admit};
+use crate::header::{Shader, load};
+use hotcell_shader::admission::{AdmissionLimits, Admitted, admit};
 use hotcell_shader::fuel::{FuelOptions, instrument};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -18,7 +18,7 @@ fn corpus() -> Vec<Shader> {
 }
 
 fn refusals() -> Vec<(String, String)> {
-    let limits = admission_limits();
+    let limits = AdmissionLimits::by_default();
     let mut refused = Vec::new();
     for shader in corpus() {
         let refusal = shader
@@ -32,7 +32,7 @@ fn refusals() -> Vec<(String, String)> {
 
 /// Admits every entry point of the corpus that is not refused.
 fn for_each_admitted(mut check: impl FnMut(&str, &Admitted)) {
-    let limits = admission_limits();
+    let limits = AdmissionLimits::by_default();
     for shader in corpus() {
         for entry in shader.entries() {
             if let Ok(admitted) = admit(&shader.wgsl, entry, &shader.constants(), &limits) {

@@ -1,9 +1,9 @@
 //! Hostile shaders as admission and the fuel pass see them: no device is needed to refuse them.
 
 use crate::generated;
-use crate::header::{Expected, Shader, admission_limits, load};
+use crate::header::{Expected, Shader, load};
 use hotcell_model::limit::Limit;
-use hotcell_shader::admission::{Admitted, Refusal, admit};
+use hotcell_shader::admission::{AdmissionLimits, Admitted, ShaderRefusal, admit};
 use hotcell_shader::fuel::{FuelOptions, Instrumented, instrument};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ const BOMB: &str = "HOTCELL_CORPUS_BOMB";
 /// How long one shader may keep admission and the pass busy in an unoptimised build.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn admit_shader(shader: &Shader) -> Result<Admitted, Refusal> {
+fn admit_shader(shader: &Shader) -> Result<Admitted, ShaderRefusal> {
     admit(
         &shader.wgsl,
         shader.entry(),
         &shader.constants(),
-        &admission_limits(),
+        &AdmissionLimits::by_default(),
     )
 }
 
@@ -141,7 +141,7 @@ fn one_bomb() {
         .find(|(bomb, _)| *bomb == name)
         .expect("it has that name");
     let start = Instant::now();
-    let outcome = match admit(wgsl, "main", &[], &admission_limits()) {
+    let outcome = match admit(wgsl, "main", &[], &AdmissionLimits::by_default()) {
         Err(refusal) => refusal.to_string(),
         Ok(admitted) => match instrument(&admitted, FuelOptions::default()) {
             Ok(_) => "bounded".to_owned(),
@@ -198,7 +198,8 @@ fn generated_bombs_are_refused_or_bounded_in_time() {
 fn megabytes_of_wgsl_are_refused_by_their_size() {
     let wgsl = generated::megabytes();
     let start = Instant::now();
-    let refusal = admit(&wgsl, "main", &[], &admission_limits()).expect_err("it is too long");
+    let refusal =
+        admit(&wgsl, "main", &[], &AdmissionLimits::by_default()).expect_err("it is too long");
     assert!(
         refusal.to_string().starts_with("limit gpu_shader_bytes: 4"),
         "{refusal}"

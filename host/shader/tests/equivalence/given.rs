@@ -4,7 +4,7 @@ use crate::machine::Buffers;
 use crate::shader::{self, Loops};
 use hotcell_shader::admission::{AdmissionLimits, Admitted, admit};
 use hotcell_shader::fuel::{
-    FuelOptions, InstrumentError, Instrumented, MeterWords, Pool, PoolWords, instrument,
+    FuelOptions, FuelPool, InstrumentError, Instrumented, MeterWords, PoolWords, instrument,
 };
 
 /// Workgroups of every dispatch here.
@@ -99,15 +99,15 @@ pub(crate) fn buffers() -> Buffers {
 }
 
 /// What there is to spend, and the units that each invocation begins with, as a session would share it.
-pub(crate) fn pool(shader: &Instrumented, fuel: u64) -> (Pool, u32) {
+pub(crate) fn pool(shader: &Instrumented, fuel: u64) -> (FuelPool, u32) {
     let invocations = u64::from(INVOCATIONS);
     let Some(allowance) = shader.allowance else {
-        return Pool::to_draw_from(fuel, invocations, 8);
+        return FuelPool::to_draw_from(fuel, invocations, 8);
     };
-    match Pool::to_keep_below(fuel, allowance.saturating_mul(2 * invocations)) {
+    match FuelPool::to_keep_below(fuel, allowance.saturating_mul(2 * invocations)) {
         Some(pool) => (pool, pool.credit_for(allowance)),
         None => {
-            let pool = Pool::of_shares(fuel);
+            let pool = FuelPool::of_shares(fuel);
             (pool, pool.credit(allowance.min(fuel / invocations / 2)))
         }
     }

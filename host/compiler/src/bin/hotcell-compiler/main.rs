@@ -15,12 +15,13 @@ use hotcell_sandbox::channel::Channel;
 use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::lockdown::{Birth, Confined, ResourceLimits};
 use hotcell_sandbox::worker::{EXIT_SETUP, run, send};
-use serve::Server;
+use hotcell_shader::panics;
+use serve::CompilerServer;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 #[global_allocator]
-static MEMORY: memory::Counted = memory::Counted;
+static MEMORY: memory::CountedMemory = memory::CountedMemory;
 
 /// The operating system's limit on CPU time stands behind the supervisor's, and so a little above it.
 const CPU_SLACK_SECONDS: u64 = 5;
@@ -33,9 +34,11 @@ fn start() -> Result<(), Box<dyn std::error::Error>> {
     let birth = Birth::begin(WorkerKind::Compiler)?;
     // It stays open for last words, whatever fails.
     let channel = ManuallyDrop::new(Channel::from_standard_input()?);
+    // Where naga panics over a shader, unwinding makes no call that the filter refuses: what it does once was done.
+    panics::warm_up();
     let confined = ready(birth, &channel)?;
     // From here on the supervisor knows what failed by what the channel says.
-    if Server::new(confined, ManuallyDrop::into_inner(channel))
+    if CompilerServer::new(confined, ManuallyDrop::into_inner(channel))
         .serve()
         .is_err()
     {

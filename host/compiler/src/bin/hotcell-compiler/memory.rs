@@ -10,10 +10,10 @@ static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
 /// The system's allocator, counted.
-pub(crate) struct Counted;
+pub(crate) struct CountedMemory;
 
 // SAFETY: every call is passed on to the system's allocator as it came; counting does not allocate.
-unsafe impl GlobalAlloc for Counted {
+unsafe impl GlobalAlloc for CountedMemory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps `alloc`'s contract.
         taken(unsafe { System.alloc(layout) }, layout.size())

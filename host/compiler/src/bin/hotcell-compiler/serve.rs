@@ -1,7 +1,7 @@
 //! The one request of a compile process.
 
 use crate::memory::take_peak;
-use hotcell_compiler::{CompileError, Compiler, Parallelism, describe, read};
+use hotcell_compiler::{CompileError, Compiler, Parallelism, check, read};
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{
     self, CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription,
@@ -17,15 +17,15 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 /// A confined process that waits for its request. Only a [`Confined`] one can be made.
-pub(crate) struct Server {
+pub(crate) struct CompilerServer {
     confined: Confined,
     channel: Channel,
 }
 
 /// What becomes of a request.
-type Answer = Result<FromCompiler, FromCompiler>;
+type CompilerAnswer = Result<FromCompiler, FromCompiler>;
 
-impl Server {
+impl CompilerServer {
     pub(crate) fn new(confined: Confined, channel: Channel) -> Self {
         Self { confined, channel }
     }
@@ -62,7 +62,7 @@ impl Server {
     }
 }
 
-fn answer(answer: Answer) -> FromCompiler {
+fn answer(answer: CompilerAnswer) -> FromCompiler {
     answer.unwrap_or_else(|failure| failure)
 }
 
@@ -96,7 +96,7 @@ impl Material {
     }
 }
 
-fn answer_describe(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answer {
+fn answer_describe(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> CompilerAnswer {
     let material = Material::new(request, descriptors)?;
     let begin = Instant::now();
     let description = read(&material.component, &material.limits).map_err(|why| refused(&why))?;
@@ -115,12 +115,12 @@ fn answer_describe(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answe
     Ok(FromCompiler::Described(Described { bytes, phases }))
 }
 
-fn answer_compile(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> Answer {
+fn answer_compile(request: &CompileRequest, descriptors: Vec<OwnedFd>) -> CompilerAnswer {
     let material = Material::new(request, descriptors)?;
     let (component, limits) = (&material.component, &material.limits);
     let begin = Instant::now();
     // Counts are checked again: nothing else says that this is the component that was described.
-    describe(component, limits).map_err(|why| refused(&why))?;
+    check(component, limits).map_err(|why| refused(&why))?;
     let mut phases = Phases {
         describe_ns: nanoseconds(begin.elapsed()),
         describe_peak_bytes: take_peak(),

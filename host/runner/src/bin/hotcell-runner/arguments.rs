@@ -6,7 +6,7 @@ use hotcell_runner::RunnerConfig;
 
 /// What the command line says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Arguments {
+pub(crate) struct RunnerArguments {
     pub(crate) metering: Metering,
     pub(crate) slots: u32,
     pub(crate) threads: usize,
@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     pub(crate) data_bytes: u64,
 }
 
-impl Arguments {
+impl RunnerArguments {
     /// Reads `--name value` pairs; all are needed, so that supervisor and runner cannot disagree on a default.
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
         let words: Vec<String> = words.collect();
@@ -56,8 +56,8 @@ impl Arguments {
 mod tests {
     use super::*;
 
-    fn parse(line: &str) -> Result<Arguments, String> {
-        Arguments::parse(line.split_whitespace().map(str::to_owned))
+    fn parse(line: &str) -> Result<RunnerArguments, String> {
+        RunnerArguments::parse(line.split_whitespace().map(str::to_owned))
     }
 
     #[test]

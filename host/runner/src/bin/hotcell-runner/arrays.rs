@@ -38,7 +38,10 @@ impl Arrays {
             .zip(outputs)
             .map(|(array, place)| output(*place, array.size_bytes, &mut descriptors))
             .collect::<io::Result<_>>()?;
-        let data = JobData { sources, gpu: None };
+        let data = JobData {
+            sources,
+            ..JobData::default()
+        };
         Ok(Self { data, outputs })
     }
 }

@@ -9,9 +9,9 @@ use wasmtime::{CustomCodeMemory, Error, Result};
 
 /// The one artifact of this process. It is never unmapped: a loaded component has no other copy.
 #[derive(Default)]
-pub(crate) struct Code(OnceLock<CodeImage>);
+pub(crate) struct ArtifactCode(OnceLock<CodeImage>);
 
-impl Code {
+impl ArtifactCode {
     /// Maps the artifact, read-only for now.
     pub(crate) fn map(&self, artifact: SealedMemory) -> io::Result<NonNull<[u8]>> {
         let image = CodeImage::map(artifact)?;
@@ -23,7 +23,7 @@ impl Code {
     }
 }
 
-impl CustomCodeMemory for Code {
+impl CustomCodeMemory for ArtifactCode {
     fn required_alignment(&self) -> usize {
         rustix::param::page_size()
     }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A locked runner. Only a [`Confined`] process can make one.
-pub(crate) struct Server {
+pub(crate) struct RunnerServer {
     pub(crate) confined: Confined,
     pub(crate) channel: Arc<Channel>,
     pub(crate) runner: Arc<Runner>,
@@ -33,7 +33,7 @@ pub(crate) struct Server {
     pub(crate) grants: Grants,
 }
 
-impl Server {
+impl RunnerServer {
     /// Runs launches until the supervisor is gone.
     pub(crate) fn serve(self) -> io::Result<()> {
         let (mut buffer, mut descriptors) = (Vec::new(), Vec::new());

@@ -12,8 +12,8 @@ mod code;
 mod launch;
 mod stop;
 
-use arguments::Arguments;
-use code::Code;
+use arguments::RunnerArguments;
+use code::ArtifactCode;
 use hotcell_model::frame::{self, FromRunner, Hello, LoadRequest, ToRunner};
 use hotcell_model::grant::Grants;
 use hotcell_model::layer::WorkerKind;
@@ -24,7 +24,7 @@ use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::lockdown::{Birth, ResourceLimits, Walled};
 use hotcell_sandbox::memory::SealedMemory;
 use hotcell_sandbox::worker::{EXIT_PANIC, EXIT_SETUP, run, send, words};
-use launch::Server;
+use launch::RunnerServer;
 use std::error::Error;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -44,7 +44,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     );
     // It stays open for last words, whatever fails.
     std::mem::forget(Arc::clone(&channel));
-    let arguments = Arguments::parse(std::env::args().skip(1))?;
+    let arguments = RunnerArguments::parse(std::env::args().skip(1))?;
     // What is looked up once and kept: after the walls it cannot be asked for any more.
     // The operating system asks about physical addresses whoever opened the page map, and not who reads it.
     birth.without_capabilities(open_pagemap)?;
@@ -57,7 +57,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     let walled = birth.wall(&limits)?;
     end_on_panic(&channel);
 
-    let code = Arc::new(Code::default());
+    let code = Arc::new(ArtifactCode::default());
     let memory = Arc::clone(&code) as Arc<dyn wasmtime::CustomCodeMemory>;
     let runner = Runner::with_code_memory(arguments.metering, arguments.runner(), memory)?;
     let runner = Arc::new(runner);
@@ -84,7 +84,7 @@ fn work(
     channel: &Arc<Channel>,
     runner: Arc<Runner>,
     stopper: Arc<Stopper>,
-    code: &Code,
+    code: &ArtifactCode,
 ) -> Result<(), Box<dyn Error>> {
     let Some((request, descriptors)) = receive_load(channel)? else {
         return Ok(());
@@ -108,7 +108,7 @@ fn serve(
 ) -> Result<(), Box<dyn Error>> {
     let confined = walled.lock()?;
     send(&channel, &FromRunner::Ready(confined.layers().to_vec()))?;
-    let server = Server {
+    let server = RunnerServer {
         confined,
         channel,
         runner,
@@ -134,7 +134,7 @@ fn receive_load(channel: &Channel) -> io::Result<Option<(LoadRequest, Vec<OwnedF
 
 fn load(
     runner: &Runner,
-    code: &Code,
+    code: &ArtifactCode,
     request: &LoadRequest,
     descriptors: Vec<OwnedFd>,
 ) -> Result<LoadedKernel, FromRunner> {

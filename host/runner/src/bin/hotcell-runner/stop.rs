@@ -17,11 +17,11 @@ const STACK_BYTES: usize = 256 << 10;
 /// Knows which launch runs and which was cancelled.
 pub(crate) struct Stopper {
     runner: Arc<Runner>,
-    state: Mutex<State>,
+    state: Mutex<StopperState>,
 }
 
 #[derive(Default)]
-struct State {
+struct StopperState {
     running: Option<(u64, Arc<StopSignal>)>,
     /// The last launch that was cancelled: the word may come before the launch does.
     cancelled: Option<u64>,
@@ -83,7 +83,7 @@ impl Stopper {
         self.lock().running = None;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, StopperState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@
 //! not at all. The ranges of what a session does not share are translated here: bytes of an input become writes
 //! of pieces, each read when it is sent; results become reads.
 
-use super::fault::Failure;
+use super::fault::GpuCallFailure;
 use super::handles::{Buffer, Submission, check_within};
 use super::landing::{Landing, Landings};
 use super::line::{Line, out_of_turn};
@@ -23,7 +23,10 @@ pub(super) const MAX_COMMANDS: usize = 65_536;
 const FILE_PIECE_BYTES: usize = 1 << 20;
 
 /// Queues a batch.
-pub(super) fn submit(guest: &mut Guest, commands: Vec<Command>) -> Result<Submission, Failure> {
+pub(super) fn submit(
+    guest: &mut Guest,
+    commands: Vec<Command>,
+) -> Result<Submission, GpuCallFailure> {
     let line = guest.capabilities.gpu.line()?;
     let (steps, landings) = Batch::new(guest, &line, commands)?.record(guest, &line)?;
     let wait = false;
@@ -34,7 +37,7 @@ pub(super) fn submit(guest: &mut Guest, commands: Vec<Command>) -> Result<Submis
 }
 
 /// Queues a batch and waits for its end.
-pub(super) fn run(guest: &mut Guest, commands: Vec<Command>) -> Result<(), Failure> {
+pub(super) fn run(guest: &mut Guest, commands: Vec<Command>) -> Result<(), GpuCallFailure> {
     let line = guest.capabilities.gpu.line()?;
     let (steps, landings) = Batch::new(guest, &line, commands)?.record(guest, &line)?;
     let wait = true;
@@ -43,7 +46,10 @@ pub(super) fn run(guest: &mut Guest, commands: Vec<Command>) -> Result<(), Failu
 }
 
 /// Waits for a batch; a second time there is nothing to wait for.
-pub(super) fn wait(guest: &mut Guest, submission: &Resource<Submission>) -> Result<(), Failure> {
+pub(super) fn wait(
+    guest: &mut Guest,
+    submission: &Resource<Submission>,
+) -> Result<(), GpuCallFailure> {
     let line = guest.capabilities.gpu.line()?;
     let id = match guest.handles.get(submission)? {
         Submission {
@@ -60,14 +66,14 @@ pub(super) fn wait(guest: &mut Guest, submission: &Resource<Submission>) -> Resu
 /// A checked batch.
 #[derive(Default)]
 struct Batch {
-    work: Vec<Work>,
+    work: Vec<BatchStep>,
     landings: Landings,
     bytes_in: u64,
     bytes_out: u64,
 }
 
 /// A command of it.
-enum Work {
+enum BatchStep {
     Step(GpuStep),
     Fill(Filling),
     /// The next of the landings.
@@ -85,7 +91,7 @@ struct Filling {
 
 impl Batch {
     /// Checks the commands and charges what they move.
-    fn new(guest: &mut Guest, line: &Line, commands: Vec<Command>) -> Result<Self, Failure> {
+    fn new(guest: &mut Guest, line: &Line, commands: Vec<Command>) -> Result<Self, GpuCallFailure> {
         let mut batch = Self {
             work: Vec::with_capacity(commands.len()),
             ..Self::default()
@@ -105,10 +111,14 @@ impl Batch {
     }
 
     fn step(&mut self, step: GpuStep) {
-        self.work.push(Work::Step(step));
+        self.work.push(BatchStep::Step(step));
     }
 
-    fn dispatch(&mut self, handles: &ResourceTable, dispatch: &Dispatch) -> Result<(), Failure> {
+    fn dispatch(
+        &mut self,
+        handles: &ResourceTable,
+        dispatch: &Dispatch,
+    ) -> Result<(), GpuCallFailure> {
         self.step(GpuStep::Dispatch {
             bind_set: handles.get(&dispatch.bind_set)?.0.id(),
             workgroups: [dispatch.x, dispatch.y, dispatch.z],
@@ -116,7 +126,7 @@ impl Batch {
         Ok(())
     }
 
-    fn copy(&mut self, handles: &ResourceTable, copy: &BufferCopy) -> Result<(), Failure> {
+    fn copy(&mut self, handles: &ResourceTable, copy: &BufferCopy) -> Result<(), GpuCallFailure> {
         self.step(GpuStep::Copy {
             source: handles.get(&copy.source)?.held.id(),
             source_offset_bytes: copy.source_offset_bytes,
@@ -127,7 +137,7 @@ impl Batch {
         Ok(())
     }
 
-    fn clear(&mut self, handles: &ResourceTable, clear: &Clear) -> Result<(), Failure> {
+    fn clear(&mut self, handles: &ResourceTable, clear: &Clear) -> Result<(), GpuCallFailure> {
         self.step(GpuStep::Clear {
             buffer: handles.get(&clear.buffer)?.held.id(),
             offset_bytes: clear.offset_bytes,
@@ -136,7 +146,12 @@ impl Batch {
         Ok(())
     }
 
-    fn fill(&mut self, handles: &ResourceTable, line: &Line, fill: &Fill) -> Result<(), Failure> {
+    fn fill(
+        &mut self,
+        handles: &ResourceTable,
+        line: &Line,
+        fill: &Fill,
+    ) -> Result<(), GpuCallFailure> {
         let input = handles.get(&fill.source)?;
         let buffer: &Buffer = handles.get(&fill.destination)?;
         let (offset_bytes, len_bytes) = (fill.destination_offset_bytes, fill.len_bytes);
@@ -149,7 +164,7 @@ impl Batch {
         buffer.check_range(offset_bytes, len_bytes)?;
         self.bytes_in = self.bytes_in.saturating_add(len_bytes);
         self.work.push(if line.link().shares_input(input.position) {
-            Work::Step(GpuStep::Fill {
+            BatchStep::Step(GpuStep::Fill {
                 input: position(input.position)?,
                 // The session knows whole arrays, the guest its chunk's part.
                 input_offset_bytes: input.start_bytes + fill.source_offset_bytes,
@@ -158,7 +173,7 @@ impl Batch {
                 len_bytes,
             })
         } else {
-            Work::Fill(Filling {
+            BatchStep::Fill(Filling {
                 source: input.source.clone(),
                 source_offset_bytes: fill.source_offset_bytes,
                 len_bytes,
@@ -169,7 +184,12 @@ impl Batch {
         Ok(())
     }
 
-    fn read_array(&mut self, guest: &Guest, line: &Line, read: &ReadArray) -> Result<(), Failure> {
+    fn read_array(
+        &mut self,
+        guest: &Guest,
+        line: &Line,
+        read: &ReadArray,
+    ) -> Result<(), GpuCallFailure> {
         let output = *guest.handles.get(&read.destination)?;
         let buffer = guest.handles.get(&read.source)?;
         let (start_bytes, len_bytes) = (read.destination_offset_bytes, read.len_bytes);
@@ -189,7 +209,7 @@ impl Batch {
                 len_bytes,
             });
         } else {
-            self.work.push(Work::Read);
+            self.work.push(BatchStep::Read);
             self.landings.push(Landing {
                 buffer,
                 offset_bytes,
@@ -206,15 +226,15 @@ impl Batch {
         mut self,
         guest: &Guest,
         line: &Arc<Line>,
-    ) -> Result<(Vec<GpuStep>, Landings), Failure> {
+    ) -> Result<(Vec<GpuStep>, Landings), GpuCallFailure> {
         self.landings.prepare(line)?;
         let mut recorder = Recorder::new(line);
         let mut reads = self.landings.steps();
         for work in self.work {
             match work {
-                Work::Step(step) => recorder.push(step)?,
-                Work::Fill(filling) => filling.record(guest, line, &mut recorder)?,
-                Work::Read => recorder.push(reads.next().ok_or_else(out_of_turn)?)?,
+                BatchStep::Step(step) => recorder.push(step)?,
+                BatchStep::Fill(filling) => filling.record(guest, line, &mut recorder)?,
+                BatchStep::Read => recorder.push(reads.next().ok_or_else(out_of_turn)?)?,
             }
         }
         let steps = recorder.finish();
@@ -229,7 +249,7 @@ impl Filling {
         guest: &Guest,
         line: &Line,
         recorder: &mut Recorder<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), GpuCallFailure> {
         let most = line.link().piece_bytes();
         let most = match self.source {
             Source::Memory(_) | Source::Sealed { .. } => most,
@@ -248,7 +268,7 @@ impl Filling {
 }
 
 /// A position in a job's list, as the session numbers it.
-fn position(position: usize) -> Result<u32, Failure> {
+fn position(position: usize) -> Result<u32, GpuCallFailure> {
     u32::try_from(position).map_err(|_| out_of_turn())
 }
 
@@ -395,7 +415,7 @@ mod tests {
             let refused = run(&mut setup.guest, commands).unwrap_err();
             let is_typed = matches!(
                 refused,
-                Failure::Refused(GpuError::OutOfRange { .. } | GpuError::Misuse(_))
+                GpuCallFailure::Refused(GpuError::OutOfRange { .. } | GpuError::Misuse(_))
             );
             assert!(is_typed, "{refused:?}");
         }
@@ -418,7 +438,7 @@ mod tests {
             let commands = vec![half(), half()];
             let stopped = run(&mut setup.guest, commands).unwrap_err();
             assert!(
-                matches!(&stopped, Failure::Stopped(Stop::Limit(breach)) if breach.limit == limit),
+                matches!(&stopped, GpuCallFailure::Stopped(Stop::Limit(breach)) if breach.limit == limit),
                 "{stopped:?}"
             );
             assert_eq!(setup.fake.heard(), []);

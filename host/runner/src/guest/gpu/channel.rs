@@ -17,13 +17,13 @@ const WORDS_BYTES: usize = 512;
 /// A [`GpuLink`] over a channel.
 #[derive(Debug)]
 pub(crate) struct GpuChannel {
-    line: Mutex<Line>,
+    line: Mutex<ChannelState>,
     inputs: Vec<bool>,
     outputs: Vec<bool>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct ChannelState {
     /// None once it has failed.
     channel: Option<Channel>,
     buffer: Vec<u8>,
@@ -31,7 +31,7 @@ struct Line {
 }
 
 /// Why there was no answer.
-enum Failure {
+enum ChannelFailure {
     /// The command was not sent; the session goes on.
     Unsendable(FrameError),
     /// The session is over.
@@ -42,7 +42,7 @@ impl GpuChannel {
     /// A link over that channel, to a session that has mapped those of the job's arrays: for each that is read and
     /// for each that is written, in the job's order, whether it has.
     pub(crate) fn new(channel: Channel, inputs: Vec<bool>, outputs: Vec<bool>) -> Self {
-        let line = Line {
+        let line = ChannelState {
             channel: Some(channel),
             buffer: Vec::new(),
             descriptors: Vec::new(),
@@ -60,10 +60,10 @@ impl GpuLink for GpuChannel {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         match line.exchange(&command) {
             Ok(answer) => answer,
-            Err(Failure::Unsendable(error)) => {
+            Err(ChannelFailure::Unsendable(error)) => {
                 GpuAnswer::Refused(GpuError::Misuse(error.to_string()))
             }
-            Err(Failure::Lost(why)) => {
+            Err(ChannelFailure::Lost(why)) => {
                 line.channel = None;
                 GpuAnswer::Ended(GpuEnd::Lost(text::escape(&why, WORDS_BYTES)))
             }
@@ -83,23 +83,23 @@ impl GpuLink for GpuChannel {
     }
 }
 
-impl Line {
-    fn exchange(&mut self, command: &GpuCommand) -> Result<GpuAnswer, Failure> {
-        let gone = || Failure::Lost("the GPU worker is gone".to_owned());
+impl ChannelState {
+    fn exchange(&mut self, command: &GpuCommand) -> Result<GpuAnswer, ChannelFailure> {
+        let gone = || ChannelFailure::Lost("the GPU worker is gone".to_owned());
         let channel = self.channel.as_ref().ok_or_else(gone)?;
-        frame::encode(command, &mut self.buffer).map_err(Failure::Unsendable)?;
+        frame::encode(command, &mut self.buffer).map_err(ChannelFailure::Unsendable)?;
         channel.send(&self.buffer, &[]).map_err(|_| gone())?;
         match channel.receive(&mut self.buffer, &mut self.descriptors) {
             Ok(Received::Frame) => {}
             Ok(_) => return Err(gone()),
-            Err(error) => return Err(Failure::Lost(error.to_string())),
+            Err(error) => return Err(ChannelFailure::Lost(error.to_string())),
         }
         if !self.descriptors.is_empty() {
             self.descriptors.clear();
             let why = "the GPU worker sent a descriptor";
-            return Err(Failure::Lost(why.to_owned()));
+            return Err(ChannelFailure::Lost(why.to_owned()));
         }
-        frame::decode(&self.buffer).map_err(|error| Failure::Lost(error.to_string()))
+        frame::decode(&self.buffer).map_err(|error| ChannelFailure::Lost(error.to_string()))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::arrays::{Input, Output, as_index};
 use crate::guest::capabilities::InstanceCapabilities;
 use crate::guest::{BodyClock, Guest};
 use crate::limiter::Limiter;
-use crate::meter::{CpuClock, Meter, Spent};
+use crate::meter::{ChunkSpent, CpuClock, Meter};
 use crate::output::OutputBuffer;
 use bytes::Bytes;
 use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuId, GpuLink, GpuStep, Payload};
@@ -287,7 +287,7 @@ impl Setup {
             explanation: None,
             body: BodyClock::default(),
             cpu: CpuClock::start(),
-            spent: Spent::default(),
+            spent: ChunkSpent::default(),
             lines_seen: 0,
             unchecked_bytes: 0,
         };

@@ -8,7 +8,7 @@ use wasmtime::component::ResourceTableError;
 
 /// Why a call was not done.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum GpuCallFailure {
     /// The guest is told.
     Refused(GpuError),
     /// The launch ends here.
@@ -17,7 +17,7 @@ pub(super) enum Failure {
     Trapped(wasmtime::Error),
 }
 
-impl Failure {
+impl GpuCallFailure {
     /// The limit that refused, if one did.
     pub(super) fn breach(&self) -> Option<Breach> {
         match self {
@@ -35,33 +35,33 @@ impl Failure {
     }
 }
 
-impl From<GpuError> for Failure {
+impl From<GpuError> for GpuCallFailure {
     fn from(error: GpuError) -> Self {
         Self::Refused(error)
     }
 }
 
-impl From<Stop> for Failure {
+impl From<Stop> for GpuCallFailure {
     fn from(stop: Stop) -> Self {
         Self::Stopped(stop)
     }
 }
 
-impl From<wasmtime::Error> for Failure {
+impl From<wasmtime::Error> for GpuCallFailure {
     fn from(error: wasmtime::Error) -> Self {
         Self::Trapped(error)
     }
 }
 
-impl From<ResourceTableError> for Failure {
+impl From<ResourceTableError> for GpuCallFailure {
     fn from(error: ResourceTableError) -> Self {
         Self::Trapped(error.into())
     }
 }
 
 /// A refusal of a call that makes no sense.
-pub(super) fn misuse(message: impl Into<String>) -> Failure {
-    Failure::Refused(GpuError::Misuse(message.into()))
+pub(super) fn misuse(message: impl Into<String>) -> GpuCallFailure {
+    GpuCallFailure::Refused(GpuError::Misuse(message.into()))
 }
 
 /// The end of a launch whose GPU is not there, or not what it should be: the host's doing.

@@ -1,6 +1,6 @@
 //! What stands behind a guest's handles.
 
-use super::fault::Failure;
+use super::fault::GpuCallFailure;
 use super::landing::Landings;
 use super::line::Line;
 use super::pieces::WORD_BYTES;
@@ -11,12 +11,12 @@ use std::sync::Arc;
 use wasmtime::component::Resource;
 
 /// A thing of the session's, forgotten there once it is dropped here.
-pub(super) struct Held {
+pub(super) struct HeldHandle {
     id: GpuId,
     line: Arc<Line>,
 }
 
-impl Held {
+impl HeldHandle {
     pub(super) fn new(id: GpuId, line: &Arc<Line>) -> Self {
         let line = Arc::clone(line);
         Self { id, line }
@@ -27,18 +27,18 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldHandle {
     fn drop(&mut self) {
         self.line.forget(self.id);
     }
 }
 
 /// `resource device`: the launch's only one, so there is nothing to know.
-pub(super) struct Device;
+pub(super) struct DeviceHandle;
 
 /// `resource buffer`
 pub(super) struct Buffer {
-    pub(super) held: Held,
+    pub(super) held: HeldHandle,
     pub(super) size_bytes: u64,
 }
 
@@ -81,32 +81,35 @@ pub(super) fn check_within(
 
 /// `resource kernel`
 pub(super) struct Kernel {
-    pub(super) held: Held,
+    pub(super) held: HeldHandle,
     pub(super) workgroup_size: [u32; 3],
 }
 
 /// `resource bind-set`
-pub(super) struct BindSet(pub(super) Held);
+pub(super) struct BindSet(pub(super) HeldHandle);
 
 /// `resource submission`
 pub(super) struct Submission {
-    pub(super) held: Held,
+    pub(super) held: HeldHandle,
     /// Where its results go; none once it was waited for.
     pub(super) landings: Option<Landings>,
 }
 
 /// Refuses what would give the guest one handle more than it may hold. Asked before the session is, since what it
 /// does cannot always be taken back.
-pub(super) fn check_room(guest: &mut Guest) -> Result<(), Failure> {
+pub(super) fn check_room(guest: &mut Guest) -> Result<(), GpuCallFailure> {
     let place = push(guest, ())?;
     Ok(guest.handles.delete(place)?)
 }
 
 /// Gives the guest a handle.
-pub(super) fn push<T: Send + 'static>(guest: &mut Guest, thing: T) -> Result<Resource<T>, Failure> {
+pub(super) fn push<T: Send + 'static>(
+    guest: &mut Guest,
+    thing: T,
+) -> Result<Resource<T>, GpuCallFailure> {
     let maximum = guest.meter.limits.get(Limit::Handles);
     guest.handles.push(thing).map_err(|_| {
-        Failure::Refused(GpuError::Limit {
+        GpuCallFailure::Refused(GpuError::Limit {
             limit: Limit::Handles,
             requested: maximum.saturating_add(1),
             maximum,

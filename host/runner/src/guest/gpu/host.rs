@@ -1,9 +1,9 @@
-//! The functions of `hotcell:gpu/compute`.
+//! The functions of `hotcell:gpu/compute` and `hotcell:gpu/text`.
 
 use super::batch::{self, MAX_COMMANDS};
-use super::fault::{Failure, broken};
-use super::handles::{BindSet, Buffer, Device, Kernel, Submission, check_room, push};
-use super::types::{Binding, Command, Constant, Error, Properties, Quota};
+use super::fault::{GpuCallFailure, broken};
+use super::handles::{BindSet, Buffer, DeviceHandle, Kernel, Submission, check_room, push};
+use super::types::{Binding, Command, Constant, Error, Properties, QuotaKind};
 use super::{program, transfer};
 use crate::guest::Guest;
 use crate::guest::imports::Store;
@@ -15,7 +15,7 @@ type Answer<T> = wasmtime::Result<(Result<T, Error>,)>;
 
 /// Registers the interface.
 pub(crate) fn link(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    resource::<Device>(interface, "device")?;
+    resource::<DeviceHandle>(interface, "device")?;
     resource::<Buffer>(interface, "buffer")?;
     resource::<Kernel>(interface, "kernel")?;
     resource::<BindSet>(interface, "bind-set")?;
@@ -25,7 +25,7 @@ pub(crate) fn link(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Resul
         store.data_mut().check_granted(Capability::Gpu)?;
         make(store, |store| {
             store.data().capabilities.gpu.line()?.properties()?;
-            Ok(Device)
+            Ok(DeviceHandle)
         })
     })?;
     device(interface)?;
@@ -48,7 +48,7 @@ fn resource<T: Send + 'static>(
 fn device(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     interface.func_wrap(
         "[method]device.properties",
-        |mut store: Store<'_>, (_,): (Resource<Device>,)| {
+        |mut store: Store<'_>, (_,): (Resource<DeviceHandle>,)| {
             let guest = store.data_mut();
             guest.charge_host_call()?;
             let properties = guest.capabilities.gpu.line()?.properties();
@@ -57,7 +57,7 @@ fn device(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     )?;
     interface.func_wrap(
         "[method]device.lower-quota",
-        |store: Store<'_>, (_, quota, value): (Resource<Device>, Quota, u64)| {
+        |store: Store<'_>, (_, quota, value): (Resource<DeviceHandle>, QuotaKind, u64)| {
             answer(store, |store| {
                 let limit = quota.into();
                 let command = GpuCommand::LowerLimit { limit, value };
@@ -67,7 +67,7 @@ fn device(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     )?;
     interface.func_wrap(
         "[method]device.create-buffer",
-        |store: Store<'_>, (_, size_bytes): (Resource<Device>, u64)| {
+        |store: Store<'_>, (_, size_bytes): (Resource<DeviceHandle>, u64)| {
             make(store, |store| {
                 let line = store.data().capabilities.gpu.line()?;
                 let held = line.created(GpuCommand::CreateBuffer { size_bytes })?;
@@ -104,13 +104,28 @@ fn buffer(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     )
 }
 
+/// What a kernel is made of: the device, the shader by name or as text, the entry point, its constants.
+type Parameters = (Resource<DeviceHandle>, WasmStr, WasmStr, WasmList<Constant>);
+
+/// Registers the interface for shaders whose text is made at run time. Its types are those of the other.
+pub(crate) fn link_text(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
+    interface.func_wrap(
+        "create-kernel",
+        |store: Store<'_>, (_, wgsl, entry, constants): Parameters| {
+            store.data().check_granted(Capability::GpuText)?;
+            make(store, |store| {
+                program::create_kernel_of_text(store, &wgsl, &entry, &constants)
+            })
+        },
+    )
+}
+
 fn kernel(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
-    type Parameters = (Resource<Device>, WasmStr, WasmStr, WasmList<Constant>);
     interface.func_wrap(
         "[method]device.create-kernel",
-        |store: Store<'_>, (_, wgsl, entry, constants): Parameters| {
+        |store: Store<'_>, (_, shader, entry, constants): Parameters| {
             make(store, |store| {
-                program::create_kernel(store, &wgsl, &entry, &constants)
+                program::create_kernel(store, &shader, &entry, &constants)
             })
         },
     )?;
@@ -134,7 +149,7 @@ fn kernel(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
 fn batches(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     interface.func_wrap(
         "[method]device.submit",
-        |store: Store<'_>, (_, commands): (Resource<Device>, WasmList<Command>)| {
+        |store: Store<'_>, (_, commands): (Resource<DeviceHandle>, WasmList<Command>)| {
             make(store, |store| {
                 let commands = lift_commands(store, &commands)?;
                 batch::submit(store.data_mut(), commands)
@@ -143,7 +158,7 @@ fn batches(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
     )?;
     interface.func_wrap(
         "[method]device.run",
-        |store: Store<'_>, (_, commands): (Resource<Device>, WasmList<Command>)| {
+        |store: Store<'_>, (_, commands): (Resource<DeviceHandle>, WasmList<Command>)| {
             answer(store, |store| {
                 let commands = lift_commands(store, &commands)?;
                 batch::run(store.data_mut(), commands)
@@ -161,21 +176,21 @@ fn batches(interface: &mut LinkerInstance<'_, Guest>) -> wasmtime::Result<()> {
 fn lift_commands(
     store: &mut Store<'_>,
     commands: &WasmList<Command>,
-) -> Result<Vec<Command>, Failure> {
+) -> Result<Vec<Command>, GpuCallFailure> {
     program::lift(store, commands, MAX_COMMANDS, "commands")
 }
 
 /// Charges a call and does it.
 fn answer<T>(
     mut store: Store<'_>,
-    call: impl FnOnce(&mut Store<'_>) -> Result<T, Failure>,
+    call: impl FnOnce(&mut Store<'_>) -> Result<T, GpuCallFailure>,
 ) -> Answer<T> {
     store.data_mut().charge_host_call()?;
     let result = call(&mut store);
     store.data_mut().capabilities.gpu.note(&result);
     match result {
         Ok(value) => Ok((Ok(value),)),
-        Err(Failure::Refused(error)) => Ok((Err(error.into()),)),
+        Err(GpuCallFailure::Refused(error)) => Ok((Err(error.into()),)),
         Err(failure) => Err(end(failure)),
     }
 }
@@ -183,7 +198,7 @@ fn answer<T>(
 /// As [`answer`], for what gives the guest a handle.
 fn make<T: Send + 'static>(
     store: Store<'_>,
-    call: impl FnOnce(&mut Store<'_>) -> Result<T, Failure>,
+    call: impl FnOnce(&mut Store<'_>) -> Result<T, GpuCallFailure>,
 ) -> Answer<Resource<T>> {
     answer(store, |store| {
         check_room(store.data_mut())?;
@@ -193,11 +208,11 @@ fn make<T: Send + 'static>(
 }
 
 /// What ends the guest's call, and the launch with it.
-fn end(failure: Failure) -> wasmtime::Error {
+fn end(failure: GpuCallFailure) -> wasmtime::Error {
     match failure {
-        Failure::Stopped(stop) => stop.into(),
-        Failure::Trapped(error) => error,
-        Failure::Refused(error) => {
+        GpuCallFailure::Stopped(stop) => stop.into(),
+        GpuCallFailure::Trapped(error) => error,
+        GpuCallFailure::Refused(error) => {
             broken(&format!("the GPU session refused to answer: {error}")).into()
         }
     }

@@ -4,8 +4,8 @@
 //! the runner's own, and fetched from there in pieces: so a result is what it was at its place in the batch,
 //! whatever is submitted before the wait.
 
-use super::fault::Failure;
-use super::handles::Held;
+use super::fault::GpuCallFailure;
+use super::handles::HeldHandle;
 use super::line::{Line, out_of_turn};
 use super::pieces::{WORD_BYTES, pieces};
 use crate::arrays::as_index;
@@ -31,7 +31,7 @@ impl Landing {
         self.len_bytes.next_multiple_of(WORD_BYTES)
     }
 
-    fn land(&self, guest: &mut Guest, from: u64, bytes: &[u8]) -> Result<(), Failure> {
+    fn land(&self, guest: &mut Guest, from: u64, bytes: &[u8]) -> Result<(), GpuCallFailure> {
         let start = as_index(self.start_bytes + from);
         let output = guest.outputs.get_mut(self.position);
         let place = output.and_then(|output| {
@@ -48,7 +48,7 @@ impl Landing {
 pub(super) struct Landings {
     places: Vec<Landing>,
     /// Where the bytes wait to be fetched, if they are too many for an answer.
-    staging: Option<Held>,
+    staging: Option<HeldHandle>,
     /// Whether anything goes into an array, shared ones included.
     reads_arrays: bool,
 }
@@ -63,7 +63,7 @@ impl Landings {
     }
 
     /// Makes the buffer that the batch needs for what it reads, if it does.
-    pub(super) fn prepare(&mut self, line: &Arc<Line>) -> Result<(), Failure> {
+    pub(super) fn prepare(&mut self, line: &Arc<Line>) -> Result<(), GpuCallFailure> {
         let sum = |bytes: u64, place: &Landing| bytes.saturating_add(place.buffer_bytes());
         let size_bytes = self.places.iter().fold(0, sum);
         let most = u64::try_from(line.link().piece_bytes()).unwrap_or(u64::MAX);
@@ -102,7 +102,7 @@ impl Landings {
         guest: &mut Guest,
         line: &Line,
         payloads: Vec<Payload>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), GpuCallFailure> {
         if self.reads_arrays {
             guest.body.output_written();
         }
@@ -121,7 +121,7 @@ impl Landings {
         Ok(())
     }
 
-    fn fetch(&self, guest: &mut Guest, line: &Line, staging: GpuId) -> Result<(), Failure> {
+    fn fetch(&self, guest: &mut Guest, line: &Line, staging: GpuId) -> Result<(), GpuCallFailure> {
         let mut staged = 0;
         for place in &self.places {
             for piece in pieces(place.buffer_bytes(), line.link().piece_bytes()) {

@@ -1,7 +1,7 @@
 //! The way to a launch's session: one command, one answer, and what each answer may be.
 
-use super::fault::{Failure, broken};
-use super::handles::Held;
+use super::fault::{GpuCallFailure, broken};
+use super::handles::HeldHandle;
 use crate::meter::Meter;
 use crate::stop::Stop;
 use bytes::Bytes;
@@ -43,7 +43,7 @@ impl Line {
     }
 
     /// What the device offers, asked once a launch.
-    pub(super) fn properties(&self) -> Result<GpuProperties, Failure> {
+    pub(super) fn properties(&self) -> Result<GpuProperties, GpuCallFailure> {
         if let Some(properties) = self.properties.get() {
             return Ok(*properties);
         }
@@ -54,7 +54,7 @@ impl Line {
     }
 
     /// A command that gives nothing back.
-    pub(super) fn done(&self, command: GpuCommand) -> Result<(), Failure> {
+    pub(super) fn done(&self, command: GpuCommand) -> Result<(), GpuCallFailure> {
         match self.ask(command)? {
             GpuAnswer::Done => Ok(()),
             _ => Err(out_of_turn()),
@@ -62,9 +62,12 @@ impl Line {
     }
 
     /// A command that makes something.
-    pub(super) fn created(self: &Arc<Self>, command: GpuCommand) -> Result<Held, Failure> {
+    pub(super) fn created(
+        self: &Arc<Self>,
+        command: GpuCommand,
+    ) -> Result<HeldHandle, GpuCallFailure> {
         match self.ask(command)? {
-            GpuAnswer::Created(id) => Ok(Held::new(id, self)),
+            GpuAnswer::Created(id) => Ok(HeldHandle::new(id, self)),
             _ => Err(out_of_turn()),
         }
     }
@@ -73,15 +76,17 @@ impl Line {
     pub(super) fn kernel(
         self: &Arc<Self>,
         command: GpuCommand,
-    ) -> Result<(Held, [u32; 3]), Failure> {
+    ) -> Result<(HeldHandle, [u32; 3]), GpuCallFailure> {
         match self.ask(command)? {
-            GpuAnswer::Kernel { id, workgroup_size } => Ok((Held::new(id, self), workgroup_size)),
+            GpuAnswer::Kernel { id, workgroup_size } => {
+                Ok((HeldHandle::new(id, self), workgroup_size))
+            }
             _ => Err(out_of_turn()),
         }
     }
 
     /// A command that waits for a submission.
-    pub(super) fn waited(&self, command: GpuCommand) -> Result<Vec<Payload>, Failure> {
+    pub(super) fn waited(&self, command: GpuCommand) -> Result<Vec<Payload>, GpuCallFailure> {
         match self.ask(command)? {
             GpuAnswer::Waited(payloads) => Ok(payloads),
             _ => Err(out_of_turn()),
@@ -94,7 +99,7 @@ impl Line {
         buffer: GpuId,
         offset_bytes: u64,
         len_bytes: u64,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, GpuCallFailure> {
         let answer = self.ask(GpuCommand::ReadBuffer {
             buffer,
             offset_bytes,
@@ -106,21 +111,21 @@ impl Line {
         }
     }
 
-    fn ask(&self, command: GpuCommand) -> Result<GpuAnswer, Failure> {
+    fn ask(&self, command: GpuCommand) -> Result<GpuAnswer, GpuCallFailure> {
         let dropped = std::mem::take(&mut *self.dropped());
         for id in dropped {
             match self.call(GpuCommand::Drop(id)) {
                 // What cannot be forgotten goes with the session.
-                Ok(_) | Err(Failure::Refused(_)) => {}
+                Ok(_) | Err(GpuCallFailure::Refused(_)) => {}
                 Err(end) => return Err(end),
             }
         }
         self.call(command)
     }
 
-    fn call(&self, command: GpuCommand) -> Result<GpuAnswer, Failure> {
+    fn call(&self, command: GpuCommand) -> Result<GpuAnswer, GpuCallFailure> {
         match self.link.call(command) {
-            GpuAnswer::Refused(error) => Err(Failure::Refused(error)),
+            GpuAnswer::Refused(error) => Err(GpuCallFailure::Refused(error)),
             GpuAnswer::Ended(end) => Err(self.stop(&end).into()),
             answer => Ok(answer),
         }
@@ -137,7 +142,7 @@ impl Line {
 }
 
 /// The end of a launch whose session does not keep to the protocol.
-pub(super) fn out_of_turn() -> Failure {
+pub(super) fn out_of_turn() -> GpuCallFailure {
     broken("the GPU session gave an answer to another question").into()
 }
 
@@ -172,7 +177,7 @@ mod tests {
     fn stop(fixture: &Fixture, answer: GpuAnswer) -> Stop {
         fixture.fake.answer_next(answer);
         match fixture.line.created(CREATE) {
-            Err(Failure::Stopped(stop)) => stop,
+            Err(GpuCallFailure::Stopped(stop)) => stop,
             other => panic!("not stopped: {:?}", other.err()),
         }
     }

@@ -1,6 +1,6 @@
 //! Ranges cut into pieces that fit a frame, and steps collected until a frame is full.
 
-use super::fault::Failure;
+use super::fault::GpuCallFailure;
 use super::line::Line;
 use bytes::Bytes;
 use hotcell_model::gpu::{GpuCommand, GpuId, GpuStep, Payload};
@@ -48,7 +48,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Adds a step.
-    pub(super) fn push(&mut self, step: GpuStep) -> Result<(), Failure> {
+    pub(super) fn push(&mut self, step: GpuStep) -> Result<(), GpuCallFailure> {
         let data = match &step {
             GpuStep::Write { data, .. } => data.0.len(),
             _ => 0,
@@ -71,7 +71,7 @@ impl<'a> Recorder<'a> {
         buffer: GpuId,
         offset_bytes: u64,
         mut data: Bytes,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), GpuCallFailure> {
         let whole = data.len() / WORD * WORD;
         let rest = data.split_off(whole);
         if !data.is_empty() {

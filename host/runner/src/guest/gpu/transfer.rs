@@ -1,6 +1,6 @@
 //! Bytes between a guest's memory and a buffer.
 
-use super::fault::Failure;
+use super::fault::GpuCallFailure;
 use super::handles::Buffer;
 use super::pieces::{len_of, pieces};
 use crate::arrays::{Charged, as_index};
@@ -16,7 +16,7 @@ pub(super) fn write(
     buffer: &Resource<Buffer>,
     offset: u64,
     data: &WasmList<u8>,
-) -> Result<(), Failure> {
+) -> Result<(), GpuCallFailure> {
     let guest = store.data_mut();
     let len = data.len() as u64;
     let target = guest.handles.get(buffer)?;
@@ -43,7 +43,7 @@ pub(super) fn read(
     buffer: &Resource<Buffer>,
     offset: u64,
     len: u32,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, GpuCallFailure> {
     let source = guest.handles.get(buffer)?;
     source.check_words(offset, len.into())?;
     let buffer = source.held.id();
@@ -111,12 +111,15 @@ mod tests {
         let (mut setup, buffer) = setup(8, limits());
         for (offset, len) in [(0, 20), (16, 4), (u64::MAX - 3, 4)] {
             let refused = read(&mut setup.guest, &buffer, offset, len).unwrap_err();
-            let is_range = matches!(refused, Failure::Refused(GpuError::OutOfRange { .. }));
+            let is_range = matches!(
+                refused,
+                GpuCallFailure::Refused(GpuError::OutOfRange { .. })
+            );
             assert!(is_range, "{refused:?}");
         }
         for (offset, len) in [(1, 4), (0, 3)] {
             let refused = read(&mut setup.guest, &buffer, offset, len).unwrap_err();
-            let is_misuse = matches!(refused, Failure::Refused(GpuError::Misuse(_)));
+            let is_misuse = matches!(refused, GpuCallFailure::Refused(GpuError::Misuse(_)));
             assert!(is_misuse, "{refused:?}");
         }
     }
@@ -132,11 +135,14 @@ mod tests {
             );
             for (offset, len) in [(4, 10), (8, 5)] {
                 let refused = read(&mut setup.guest, &buffer, offset, len).unwrap_err();
-                let is_misuse = matches!(refused, Failure::Refused(GpuError::Misuse(_)));
+                let is_misuse = matches!(refused, GpuCallFailure::Refused(GpuError::Misuse(_)));
                 assert!(is_misuse, "{refused:?}");
             }
             let refused = read(&mut setup.guest, &buffer, 4, 12).unwrap_err();
-            let is_range = matches!(refused, Failure::Refused(GpuError::OutOfRange { .. }));
+            let is_range = matches!(
+                refused,
+                GpuCallFailure::Refused(GpuError::OutOfRange { .. })
+            );
             assert!(is_range, "{refused:?}");
         }
     }
@@ -150,7 +156,7 @@ mod tests {
         let (mut setup, buffer) = setup(usize::MAX, limits);
         setup.fake.heard();
         let stopped = read(&mut setup.guest, &buffer, 0, 12).unwrap_err();
-        assert!(matches!(stopped, Failure::Stopped(Stop::Limit(_))));
+        assert!(matches!(stopped, GpuCallFailure::Stopped(Stop::Limit(_))));
         assert_eq!(setup.fake.heard(), []);
     }
 }

@@ -130,7 +130,7 @@ impl From<GpuProperties> for Properties {
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
 #[repr(u8)]
-pub(super) enum Quota {
+pub(super) enum QuotaKind {
     #[component(name = "bytes")]
     Bytes,
     #[component(name = "dispatches")]
@@ -141,13 +141,13 @@ pub(super) enum Quota {
     Fuel,
 }
 
-impl From<Quota> for Limit {
-    fn from(quota: Quota) -> Self {
+impl From<QuotaKind> for Limit {
+    fn from(quota: QuotaKind) -> Self {
         match quota {
-            Quota::Bytes => Self::GpuBytes,
-            Quota::Dispatches => Self::GpuDispatches,
-            Quota::Invocations => Self::GpuInvocations,
-            Quota::Fuel => Self::GpuFuel,
+            QuotaKind::Bytes => Self::GpuBytes,
+            QuotaKind::Dispatches => Self::GpuDispatches,
+            QuotaKind::Invocations => Self::GpuInvocations,
+            QuotaKind::Fuel => Self::GpuFuel,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     ACCOUNTED, CHANNEL, FIRST_OTHER, NOT_EXECUTABLE, OWN_CLOCKS, THREAD, at_least, at_most, is,
     masked,
 };
-use crate::filter::{Action, Rule};
+use crate::filter::{Action, FilterRule};
 
 /// All of a futex's operation but its variants.
 const FUTEX_OPERATION: i32 = !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
@@ -24,7 +24,7 @@ const DMA_BUF: i32 = (b'b' as i32) << 8;
 const CODE: i32 = libc::PROT_READ | libc::PROT_EXEC;
 
 /// Shaders become machine code in this process, and run on threads of it.
-pub(in crate::filter) const GPU_SOFTWARE: &[Rule] = rules! {
+pub(in crate::filter) const GPU_SOFTWARE: &[FilterRule] = rules! {
     Allow SYS_recvmsg [is(0, CHANNEL)] "launches";
     Allow SYS_recvmsg [at_least(0, FIRST_OTHER)] "a launch's commands";
     Allow SYS_sendmsg [is(0, CHANNEL)] "how launches ended";
@@ -85,7 +85,7 @@ pub(in crate::filter) const GPU_SOFTWARE: &[Rule] = rules! {
 };
 
 /// Shaders run on a device, which is asked by requests on descriptors that are open. Nothing becomes executable.
-pub(in crate::filter) const GPU_HARDWARE: &[Rule] = rules! {
+pub(in crate::filter) const GPU_HARDWARE: &[FilterRule] = rules! {
     Allow SYS_recvmsg [is(0, CHANNEL)] "launches";
     Allow SYS_recvmsg [at_least(0, FIRST_OTHER)] "a launch's commands";
     Allow SYS_sendmsg [is(0, CHANNEL)] "how launches ended";

@@ -4,8 +4,8 @@
 //! extensions by other names or by none. What is offered is taken here, and is space in the text for the front end.
 
 use super::Token;
-use crate::admission::place::Source;
-use crate::admission::refusal::{Refusal, RefusalReason};
+use crate::admission::place::ShaderText;
+use crate::admission::refusal::{RefusalReason, ShaderRefusal};
 use std::borrow::Cow;
 
 /// Language extensions that kernels may ask for.
@@ -24,10 +24,10 @@ const SUBGROUP_ID: &str = "subgroup_id";
 /// # Errors
 /// A directive is not offered, or comes after something else.
 pub(super) fn without<'a>(
-    source: Source<'a>,
+    source: ShaderText<'a>,
     tokens: &[Token<'a>],
     has_subgroups: bool,
-) -> Result<Cow<'a, str>, Refusal> {
+) -> Result<Cow<'a, str>, ShaderRefusal> {
     let mut text = Cow::Borrowed(source.0);
     let mut rest = tokens;
     while let [first, ..] = rest
@@ -97,11 +97,11 @@ fn is_list(names: &[Token<'_>]) -> bool {
 
 /// Looks at the names of an `enable` or a `requires`.
 fn check(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     kind: &str,
     names: &[Token<'_>],
     has_subgroups: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), ShaderRefusal> {
     for name in names.iter().step_by(2) {
         let offered = match kind {
             "enable" => name.text == "subgroups",
@@ -120,7 +120,7 @@ fn check(
 }
 
 /// Refuses directives where statements or declarations begin.
-fn check_late(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> {
+fn check_late(source: ShaderText<'_>, tokens: &[Token<'_>]) -> Result<(), ShaderRefusal> {
     for pair in tokens.windows(2) {
         let [before, token] = pair else {
             continue;

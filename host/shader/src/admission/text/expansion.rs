@@ -6,8 +6,8 @@
 //! that stands for several things counts as the largest of them.
 
 use super::token::Token;
-use super::{Source, too_many};
-use crate::admission::refusal::Refusal;
+use super::{ShaderText, too_many};
+use crate::admission::refusal::ShaderRefusal;
 use std::collections::HashMap;
 
 /// Parts of values that functions may use of constants and zero values, all together.
@@ -21,7 +21,7 @@ const LOOKUPS: u32 = 128;
 ///
 /// # Errors
 /// They are too large.
-pub(super) fn check(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refusal> {
+pub(super) fn check(source: ShaderText<'_>, tokens: &[Token<'_>]) -> Result<(), ShaderRefusal> {
     let mut sizes = Sizes::of(tokens);
     let mut parts = 0_u64;
     for (index, token) in tokens.iter().enumerate() {
@@ -38,7 +38,7 @@ pub(super) fn check(source: Source<'_>, tokens: &[Token<'_>]) -> Result<(), Refu
 
 /// What a name stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum SymbolKind {
     Constant,
     Type,
 }
@@ -46,7 +46,7 @@ enum Kind {
 /// A declaration outside functions: its kind, and its tokens after the name.
 #[derive(Clone, Copy)]
 struct Declaration {
-    kind: Kind,
+    kind: SymbolKind,
     start: usize,
     end: usize,
 }
@@ -117,8 +117,8 @@ impl<'a> Sizes<'a> {
         }
         self.known.insert(name, 1);
         let size = match kind {
-            Kind::Constant => self.of_range(tokens, start, end, lookups + 1),
-            Kind::Type => self.of_type(tokens, start, end, lookups + 1),
+            SymbolKind::Constant => self.of_range(tokens, start, end, lookups + 1),
+            SymbolKind::Type => self.of_type(tokens, start, end, lookups + 1),
         };
         self.known.insert(name, size);
         size
@@ -153,7 +153,7 @@ impl<'a> Sizes<'a> {
         let is_type = self
             .declared
             .get(word)
-            .is_some_and(|declared| declared.kind == Kind::Type);
+            .is_some_and(|declared| declared.kind == SymbolKind::Type);
         let is_unused_type = is_type && text(tokens, index + 1) != "(";
         let is_unknown = !self.known.contains_key(word) && !self.declared.contains_key(word);
         if is_unused_type || is_unknown {
@@ -289,8 +289,8 @@ fn declarations<'a>(tokens: &[Token<'a>]) -> HashMap<&'a str, Declaration> {
                 braces = braces.saturating_sub(1);
                 continue;
             }
-            "const" | "override" if braces == 0 => Kind::Constant,
-            "alias" | "struct" if braces == 0 => Kind::Type,
+            "const" | "override" if braces == 0 => SymbolKind::Constant,
+            "alias" | "struct" if braces == 0 => SymbolKind::Type,
             _ => continue,
         };
         let is_struct = text(tokens, index) == "struct";

@@ -15,7 +15,7 @@ pub(super) const DIFFERENT: Node = Node(1);
 
 /// Something of a function's caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Input {
+pub(super) enum CallerInput {
     /// Whether all invocations of a workgroup call the function together.
     Flow,
     /// The value of an argument; of a pointer: where it points.
@@ -24,7 +24,7 @@ pub(super) enum Input {
     Contents(usize),
 }
 
-impl Input {
+impl CallerInput {
     pub(super) fn node(self) -> Node {
         let index = match self {
             Self::Flow => 0,
@@ -132,7 +132,7 @@ impl Graph {
     }
 
     /// For each node, whether it may differ where those inputs do.
-    pub(super) fn varying(&self, inputs: &[Input]) -> Vec<bool> {
+    pub(super) fn varying(&self, inputs: &[CallerInput]) -> Vec<bool> {
         let mut dependents = vec![Vec::new(); self.heads.len()];
         for source in 0..self.heads.len() {
             let source = Node(u32::try_from(source).unwrap_or(DIFFERENT.0));
@@ -164,7 +164,7 @@ pub(super) struct Found {
     /// It may differ whatever the caller does.
     pub(super) is_different: bool,
     /// Where one of those differs it may.
-    pub(super) inputs: Vec<Input>,
+    pub(super) inputs: Vec<CallerInput>,
 }
 
 impl Search<'_> {
@@ -182,7 +182,7 @@ impl Search<'_> {
             if node == DIFFERENT {
                 found.is_different = true;
             } else if node.index() < self.graph.inputs_end {
-                found.inputs.extend(Input::of_node(node));
+                found.inputs.extend(CallerInput::of_node(node));
             }
             waiting.extend(self.graph.targets(node));
         }
@@ -197,29 +197,29 @@ mod tests {
     #[test]
     fn inputs_are_nodes_and_back() {
         let inputs = [
-            Input::Flow,
-            Input::Value(0),
-            Input::Contents(0),
-            Input::Value(7),
+            CallerInput::Flow,
+            CallerInput::Value(0),
+            CallerInput::Contents(0),
+            CallerInput::Value(7),
         ];
         for input in inputs {
-            assert_eq!(Input::of_node(input.node()), Some(input));
+            assert_eq!(CallerInput::of_node(input.node()), Some(input));
         }
-        assert_eq!(Input::of_node(SAME), None);
-        assert_eq!(Input::of_node(DIFFERENT), None);
+        assert_eq!(CallerInput::of_node(SAME), None);
+        assert_eq!(CallerInput::of_node(DIFFERENT), None);
     }
 
     #[test]
     fn cycles_end_and_joins_keep_every_dependency() {
         let mut graph = Graph::new(1);
         let head = graph.node();
-        let value = graph.join([head, Input::Value(0).node(), SAME]);
+        let value = graph.join([head, CallerInput::Value(0).node(), SAME]);
         graph.depend(head, value);
         let found = graph.search().from(head);
         assert!(!found.is_different);
-        assert_eq!(found.inputs, [Input::Value(0)]);
-        assert!(graph.varying(&[Input::Value(0)])[head.index()]);
-        assert!(!graph.varying(&[Input::Flow])[head.index()]);
+        assert_eq!(found.inputs, [CallerInput::Value(0)]);
+        assert!(graph.varying(&[CallerInput::Value(0)])[head.index()]);
+        assert!(!graph.varying(&[CallerInput::Flow])[head.index()]);
         graph.depend(value, DIFFERENT);
         assert!(graph.search().from(head).is_different);
     }

@@ -1,14 +1,14 @@
 //! What a caller must know of a function that it calls.
 
-use super::graph::{Found, Graph, Input, Node};
-use crate::admission::place::Source;
-use crate::admission::refusal::{Refusal, RefusalReason};
+use super::graph::{CallerInput, Found, Graph, Node};
+use crate::admission::place::ShaderText;
+use crate::admission::refusal::{RefusalReason, ShaderRefusal};
 use naga::Span;
 use std::rc::Rc;
 
 /// An operation that all invocations of a workgroup must meet together.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(super) struct CollectiveOperation {
     /// As the author writes it.
     pub(super) name: &'static str,
     /// The function that it stands in, where that is not the place's.
@@ -22,11 +22,11 @@ pub(super) struct Operation {
 pub(super) struct Requirement {
     pub(super) node: Node,
     pub(super) place: Span,
-    pub(super) operation: Operation,
+    pub(super) operation: CollectiveOperation,
 }
 
 impl Requirement {
-    fn refusal(&self, source: Source<'_>) -> Refusal {
+    fn refusal(&self, source: ShaderText<'_>) -> ShaderRefusal {
         let operation = self.operation.name;
         let within = self.operation.within.as_deref().map(str::to_owned);
         let reason = if self.operation.is_about_pointer {
@@ -43,7 +43,7 @@ impl Requirement {
 pub(super) struct Summary {
     pub(super) name: Rc<str>,
     /// Inputs that must not differ.
-    pub(super) required: Vec<(Input, Operation)>,
+    pub(super) required: Vec<(CallerInput, CollectiveOperation)>,
     /// What the result depends on.
     pub(super) result: Found,
     /// For each argument through which the function may write: what is there afterwards.
@@ -55,10 +55,10 @@ pub(super) struct Summary {
 /// # Errors
 /// The first requirement that cannot be kept whatever the inputs are.
 pub(super) fn required(
-    source: Source<'_>,
+    source: ShaderText<'_>,
     graph: &Graph,
     requirements: &[Requirement],
-) -> Result<Vec<(Input, Operation)>, Refusal> {
+) -> Result<Vec<(CallerInput, CollectiveOperation)>, ShaderRefusal> {
     let mut search = graph.search();
     let mut required = Vec::new();
     for requirement in requirements {

@@ -9,7 +9,7 @@ use super::graph::{Graph, Node, SAME};
 /// Where branches began.
 pub(super) struct Mark(usize);
 
-struct Scope {
+struct BranchScope {
     /// For each slot written inside, in order, the join of all that is written.
     joined: Vec<(usize, Node)>,
 }
@@ -19,7 +19,7 @@ pub(super) struct Variables {
     current: Vec<Node>,
     /// Every change since the function began: the slot, and what it was.
     changes: Vec<(usize, Node)>,
-    scopes: Vec<Scope>,
+    scopes: Vec<BranchScope>,
 }
 
 impl Variables {
@@ -102,7 +102,7 @@ impl Variables {
                 (slot, node)
             })
             .collect();
-        self.scopes.push(Scope { joined });
+        self.scopes.push(BranchScope { joined });
     }
 
     /// What was and will be written in the innermost scope is what its slots hold: a loop's next turn begins.
@@ -131,7 +131,7 @@ impl Variables {
     }
 }
 
-impl Scope {
+impl BranchScope {
     fn find(&self, slot: usize) -> Option<Node> {
         let position = self.joined.binary_search_by_key(&slot, |(slot, _)| *slot);
         Some(self.joined.get(position.ok()?)?.1)

@@ -9,12 +9,12 @@
 mod call;
 mod value;
 
-use super::graph::{Found, Graph, Input, Node, SAME};
-use super::summary::{Operation, Requirement, Summary};
+use super::graph::{CallerInput, Found, Graph, Node, SAME};
+use super::summary::{CollectiveOperation, Requirement, Summary};
 use super::variables::Variables;
 use crate::admission::cost::Scope;
-use crate::admission::place::Source;
-use crate::admission::refusal::Refusal;
+use crate::admission::place::ShaderText;
+use crate::admission::refusal::ShaderRefusal;
 use naga::{Block, Expression, Function, Handle, Span, Statement, SwitchCase};
 
 /// A call, for what it brings the callee.
@@ -62,7 +62,7 @@ struct Target {
 
 /// The walk over one function.
 pub(super) struct Walk<'a> {
-    source: Source<'a>,
+    source: ShaderText<'a>,
     scope: Scope<'a>,
     is_entry: bool,
     summaries: &'a [Summary],
@@ -82,16 +82,16 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// A call with two pointers into one variable.
     pub(super) fn over(
-        source: Source<'a>,
+        source: ShaderText<'a>,
         scope: Scope<'a>,
         is_entry: bool,
         summaries: &'a [Summary],
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, ShaderRefusal> {
         let function = scope.function;
         let arguments = function.arguments.len();
         let mut graph = Graph::new(arguments);
         let locals = function.local_variables.iter().map(|_| SAME);
-        let contents = (0..arguments).map(|argument| Input::Contents(argument).node());
+        let contents = (0..arguments).map(|argument| CallerInput::Contents(argument).node());
         let variables = Variables::new(locals.chain(contents).collect());
         let result = graph.node();
         let mut walk = Self {
@@ -112,7 +112,7 @@ impl<'a> Walk<'a> {
         let contents = (first..first + arguments).collect();
         walk.variables.enter(&mut walk.graph, contents);
         walk.give_constants();
-        walk.block(&function.body, Input::Flow.node())?;
+        walk.block(&function.body, CallerInput::Flow.node())?;
         Ok(walk)
     }
 
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
             .collect()
     }
 
-    fn block(&mut self, block: &Block, mut flow: Node) -> Result<Exit, Refusal> {
+    fn block(&mut self, block: &Block, mut flow: Node) -> Result<Exit, ShaderRefusal> {
         let mut is_reached = true;
         let mut leaves = Leaves::default();
         for (statement, place) in block.span_iter() {
@@ -159,7 +159,7 @@ impl<'a> Walk<'a> {
         statement: &Statement,
         place: Span,
         flow: Node,
-    ) -> Result<Exit, Refusal> {
+    ) -> Result<Exit, ShaderRefusal> {
         match *statement {
             Statement::Block(ref block) => return self.block(block, flow),
             Statement::If {
@@ -216,7 +216,7 @@ impl<'a> Walk<'a> {
         self.requirements.push(Requirement {
             node,
             place,
-            operation: Operation {
+            operation: CollectiveOperation {
                 name,
                 within: None,
                 is_about_pointer,
@@ -230,7 +230,7 @@ impl<'a> Walk<'a> {
         accept: &Block,
         reject: &Block,
         flow: Node,
-    ) -> Result<Exit, Refusal> {
+    ) -> Result<Exit, ShaderRefusal> {
         let condition = self.value(condition);
         let inside = self.graph.join([flow, condition]);
         let mut ends = Vec::new();
@@ -264,7 +264,7 @@ impl<'a> Walk<'a> {
         selector: Handle<Expression>,
         cases: &[SwitchCase],
         flow: Node,
-    ) -> Result<Exit, Refusal> {
+    ) -> Result<Exit, ShaderRefusal> {
         let selector = self.value(selector);
         let inside = self.graph.join([flow, selector]);
         let breaks = self.graph.node();
@@ -308,7 +308,7 @@ impl<'a> Walk<'a> {
         continuing: &Block,
         break_if: Option<Handle<Expression>>,
         flow: Node,
-    ) -> Result<Exit, Refusal> {
+    ) -> Result<Exit, ShaderRefusal> {
         let [head, next, breaks, exits] = [(); 4].map(|()| self.graph.node());
         self.loops.push(head);
         self.graph.depend(head, flow);

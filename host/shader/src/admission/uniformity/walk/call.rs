@@ -1,10 +1,10 @@
 //! Calls: what they require, what they give, and what they write.
 
-use super::super::graph::{DIFFERENT, Found, Graph, Input, Node, SAME};
+use super::super::graph::{CallerInput, DIFFERENT, Found, Graph, Node, SAME};
 use super::super::pointer;
-use super::super::summary::{Operation, Requirement, Summary};
+use super::super::summary::{CollectiveOperation, Requirement, Summary};
 use super::{Call, Walk};
-use crate::admission::refusal::{Refusal, RefusalReason};
+use crate::admission::refusal::{RefusalReason, ShaderRefusal};
 use naga::{Block, Expression, Function, Handle, Span, Statement};
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ impl Walk<'_> {
         result: Option<Handle<Expression>>,
         place: Span,
         flow: Node,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ShaderRefusal> {
         let summaries = self.summaries;
         let Some(summary) = summaries.get(callee.index()) else {
             return Err(self.source.refuse(place, RefusalReason::FrontEnd));
@@ -26,10 +26,12 @@ impl Walk<'_> {
         for argument in arguments {
             given.push(self.give_argument(*argument));
         }
-        let of_input = |input: Input| match input {
-            Input::Flow => flow,
-            Input::Value(argument) => given.get(argument).map_or(DIFFERENT, |(value, _)| *value),
-            Input::Contents(argument) => given
+        let of_input = |input: CallerInput| match input {
+            CallerInput::Flow => flow,
+            CallerInput::Value(argument) => {
+                given.get(argument).map_or(DIFFERENT, |(value, _)| *value)
+            }
+            CallerInput::Contents(argument) => given
                 .get(argument)
                 .map_or(DIFFERENT, |(_, contents)| *contents),
         };
@@ -41,7 +43,7 @@ impl Walk<'_> {
             self.requirements.push(Requirement {
                 node: of_input(*input),
                 place,
-                operation: Operation {
+                operation: CollectiveOperation {
                     within: Some(within),
                     ..operation.clone()
                 },
@@ -94,7 +96,7 @@ impl Walk<'_> {
         summary: &Summary,
         arguments: &[Handle<Expression>],
         place: Span,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ShaderRefusal> {
         let mut slots: Vec<(usize, usize)> = arguments
             .iter()
             .enumerate()

@@ -1,7 +1,7 @@
 //! Expressions, and what pointers point to.
 
 use super::super::builtin;
-use super::super::graph::{DIFFERENT, Input, Node, SAME};
+use super::super::graph::{CallerInput, DIFFERENT, Node, SAME};
 use super::super::pointer::{self, Pointer, Root};
 use super::Walk;
 use naga::{Expression, Handle};
@@ -100,7 +100,7 @@ impl Walk<'_> {
         if self.is_entry {
             builtin::of_argument(self.scope, argument)
         } else {
-            Input::Value(argument as usize).node()
+            CallerInput::Value(argument as usize).node()
         }
     }
 
@@ -135,7 +135,7 @@ impl Walk<'_> {
             Root::Argument(argument)
             | Root::Constant(Some(argument))
             | Root::Shared(Some(argument)) => {
-                let start = Input::Value(argument as usize).node();
+                let start = CallerInput::Value(argument as usize).node();
                 self.graph.join([indices, start])
             }
             _ => indices,
