@@ -12,7 +12,7 @@ pub(crate) fn explain(outcome: &Outcome) -> String {
         causes => {
             let lines = causes
                 .iter()
-                .map(|cause| format!("\n    {cause}{}", hint(cause)));
+                .map(|cause| format!("\n    {}", explain_cause(cause)));
             format!(
                 "{} things are wrong:{}",
                 causes.len(),
@@ -20,6 +20,11 @@ pub(crate) fn explain(outcome: &Outcome) -> String {
             )
         }
     }
+}
+
+/// One cause, with what to do about it.
+pub(crate) fn explain_cause(cause: &Cause) -> String {
+    format!("{cause}{}", hint(cause))
 }
 
 /// What to do about a cause, to follow its words; empty where these say all.

@@ -16,5 +16,7 @@ mod profile;
 pub use config::{FEATURES, config};
 #[cfg(feature = "run")]
 pub use pool::pool;
-pub use pool::{METADATA_BYTES, METADATA_BYTES_PER_ENTRY, METADATA_BYTES_PER_INSTANCE, PoolNeed, room};
+pub use pool::{
+    METADATA_BYTES, METADATA_BYTES_PER_ENTRY, METADATA_BYTES_PER_INSTANCE, PoolNeed, room,
+};
 pub use profile::profile;

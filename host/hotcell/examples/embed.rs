@@ -2,13 +2,14 @@
 //!
 //! `cargo xtask workers && cargo xtask kernels && cargo run --release -p hotcell --example embed`
 
+use hotcell::grant::{Capability, Grants};
 use hotcell::limit::Limit;
 use hotcell::manifest::DType;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::report::{LogLine, Report};
 use hotcell::{
     Array, ArrayType, Audit, AuditRecord, Cell, Component, Ended, Observer, Places, Request,
-    Tenant, Tier,
+    Tenant, Terms, Tier,
 };
 use std::error::Error;
 use std::path::Path;
@@ -37,6 +38,10 @@ fn cell(workers: impl AsRef<Path>) -> Result<Cell, Box<dyn Error>> {
         .require_tier(Tier::Full)
         .cache(Places::from_environment()?)
         .audit(Arc::new(Journal))
+        .policy(Terms {
+            grants: Grants::built_in().with(Capability::Clock),
+            ..Terms::default()
+        })
         .build()?;
     Ok(cell)
 }

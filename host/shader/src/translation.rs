@@ -3,7 +3,7 @@
 //! What it panics on would panic inside the device, whose state nobody could vouch for afterwards; here nothing is lost
 //! by it.
 
-use crate::admission::{ShaderRefusal, RefusalReason};
+use crate::admission::{RefusalReason, ShaderRefusal};
 use crate::fuel::Instrumented;
 use crate::panics::caught;
 use naga::back::spv;

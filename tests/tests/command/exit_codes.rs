@@ -104,7 +104,7 @@ fn every_outcome_has_its_exit_code_one_line_and_a_report() {
         }
         let report = command.report("r.json");
         assert_eq!(report["outcome"]["kind"], kind, "{line}");
-        assert_eq!(report["schema"], 1);
+        assert_eq!(report["schema"], 2);
         assert_eq!(report["isolation"], "confined");
         std::fs::remove_file(command.path("r.json")).unwrap();
     }

@@ -75,7 +75,7 @@ fn a_limit_that_was_reached_is_marked() {
         &[
             "attack: out-of-fuel, the kernel's doing\n",
             "limit fuel: ",
-            "maximum 1M",
+            "at most 1M allowed",
         ],
     );
     let row = text.lines().find(|line| line.starts_with("  fuel"));

@@ -1,5 +1,6 @@
 //! A report as lines: the outcome first, then what was run, what it used of what it had, and what kept it in.
 
+use crate::hint::{explain, explain_cause};
 use crate::run::{approximate, human};
 use hotcell::layer::{LayerReport, LayerState};
 use hotcell::limit::{Limit, LimitSource, Unit};
@@ -62,14 +63,16 @@ fn outcome(report: &Report) -> String {
         };
     }
     text += "\n";
-    if !outcome.message.is_empty() {
-        text += &format!("  {}\n", shown(&outcome.message));
+    let (first, causes) = match &outcome.causes[..] {
+        // Of one cause the message has the words already.
+        [] | [_] => (explain(outcome), &[][..]),
+        causes => (outcome.message.clone(), causes),
+    };
+    if !first.is_empty() {
+        text += &format!("  {}\n", shown(&first));
     }
-    // Of one cause the message has the words already.
-    if let [_, _, ..] = &outcome.causes[..] {
-        for cause in &outcome.causes {
-            text += &format!("    {}\n", shown(&cause.to_string()));
-        }
+    for cause in causes {
+        text += &format!("    {}\n", shown(&explain_cause(cause)));
     }
     if outcome.partial {
         text += "  the results are partial: the kernel returned early\n";

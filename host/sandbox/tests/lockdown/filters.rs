@@ -6,7 +6,7 @@ use hotcell_model::layer::WorkerKind;
 use hotcell_model::probe::{Attempt, Attempted, Probe};
 use hotcell_sandbox::channel::Received;
 use hotcell_sandbox::filter::{
-    Action, Condition, DriverKind, Filter, FilterRule, TRAP_EXIT_CODE, ArgumentTest, trapped_call,
+    Action, ArgumentTest, Condition, DriverKind, Filter, FilterRule, TRAP_EXIT_CODE, trapped_call,
 };
 use hotcell_sandbox::process::{Exit, ExitKind, Signal, Worker};
 use std::collections::BTreeSet;
@@ -247,7 +247,9 @@ fn satisfying(rule: &FilterRule) -> [u64; 6] {
     let mut arguments = [NOTHING, 0, 0, 0, 0, 0];
     for Condition { argument, test } in rule.conditions {
         arguments[usize::from(*argument)] = match *test {
-            ArgumentTest::Is(value) | ArgumentTest::AtMost(value) | ArgumentTest::Masked(_, value) => value.into(),
+            ArgumentTest::Is(value)
+            | ArgumentTest::AtMost(value)
+            | ArgumentTest::Masked(_, value) => value.into(),
             ArgumentTest::AtLeast(value) => NOTHING.max(value.into()),
         };
     }
@@ -260,7 +262,9 @@ fn violating(filter: &Filter, rule: &FilterRule) -> Vec<[u64; 6]> {
     for Condition { argument, test } in rule.conditions {
         let at = usize::from(*argument);
         let values = match *test {
-            ArgumentTest::Is(value) => vec![value ^ 1, value ^ 2, value ^ 0x40, value | 0x8000_0000],
+            ArgumentTest::Is(value) => {
+                vec![value ^ 1, value ^ 2, value ^ 0x40, value | 0x8000_0000]
+            }
             ArgumentTest::AtMost(value) => vec![value + 1, value | 0x10, u32::MAX],
             ArgumentTest::AtLeast(value) => vec![value - 1, 0],
             // One bit of the mask more, each.
