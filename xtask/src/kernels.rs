@@ -16,19 +16,14 @@ pub(crate) struct KernelsChore {
 impl KernelsChore {
     pub(crate) fn run(self) -> Result<()> {
         build_host()?;
-        let names = if self.names.is_empty() {
-            [names()?, gpu_names()?].concat()
-        } else {
-            self.names
-        };
-        for name in names {
-            build(&name)?;
+        if self.names.is_empty() {
+            return build_all();
         }
-        Ok(())
+        self.names.iter().try_for_each(|name| build(name))
     }
 }
 
-/// Builds every kernel's component; the command is there already.
+/// Builds every kernel's component and that of the tests' guest; the command is there already.
 pub(crate) fn build_all() -> Result<()> {
     names()?
         .iter()

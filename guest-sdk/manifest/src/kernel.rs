@@ -7,7 +7,7 @@ mod record;
 mod rules;
 
 pub use record::{KernelRecord, Parameter, Role, WantedLimits, Weight};
-pub use rules::RecordError;
+pub use rules::{CAPABILITIES, RecordError};
 
 use crate::{Cost, DType, Dim, ScalarValue, Signature, units};
 use std::time::Duration;

@@ -25,8 +25,8 @@ pub mod units;
 pub use cost::{Cost, CostError};
 pub use dtype::{DType, UnknownDType};
 pub use kernel::{
-    ArrayParameter, Kernel, KernelRecord, Parameter, RecordError, Role, ScalarParameter,
-    WantedLimits, Weight,
+    ArrayParameter, CAPABILITIES, Kernel, KernelRecord, Parameter, RecordError, Role,
+    ScalarParameter, WantedLimits, Weight,
 };
 pub use manifest::{ComponentRecord, Manifest, ManifestError, Record, SCHEMA, SECTION};
 pub use scalar::{ScalarError, ScalarValue};

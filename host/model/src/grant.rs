@@ -162,6 +162,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn manifests_know_every_capability() {
+        let names = Capability::ALL.map(Capability::name);
+        assert_eq!(names, hotcell_manifest::CAPABILITIES);
+    }
+
+    #[test]
     fn grants_are_a_set_and_deny_by_default() {
         let grants = Grants::built_in()
             .with(Capability::Clock)
