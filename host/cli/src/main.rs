@@ -6,6 +6,7 @@
 mod arguments;
 mod build;
 mod cache;
+mod command_request;
 mod compile;
 mod doctor;
 mod exit;
@@ -13,7 +14,6 @@ mod guard;
 mod hint;
 mod host;
 mod inspect;
-mod launch;
 mod new;
 mod progress;
 mod report;

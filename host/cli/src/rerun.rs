@@ -1,11 +1,11 @@
 //! `hotcell rerun`: a report as a receipt.
 
 use crate::arguments::{Pair, check_unique, find_limit, locator, pair};
+use crate::command_request::{CommandRequest, launch};
 use crate::exit::CommandError;
 use crate::guard::Guard;
 use crate::hint::explain;
 use crate::host::HostArguments;
-use crate::launch::{CommandRequest, launch};
 use crate::run::Reporting;
 use crate::say::note;
 use anyhow::{Context, Result, bail};

@@ -1,11 +1,11 @@
 //! `hotcell run`
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
+use crate::command_request::{CommandRequest, launch};
 use crate::exit::CommandError;
 use crate::guard::Guard;
 use crate::hint::explain;
 use crate::host::HostArguments;
-use crate::launch::{CommandRequest, launch};
 use crate::report_place::ReportPlace;
 use crate::say::tell;
 use anyhow::{Context, Result};

@@ -5,9 +5,9 @@
 //! panics, and it keeps no more than the limits allow. Nothing in here does I/O, so that a fuzz target can
 //! drive it.
 
-mod launch;
+mod runner;
 
-pub use launch::{Expected, Heard, LaunchReading};
+pub use runner::{Expected, Heard, LaunchReading};
 
 use hotcell_model::component::Refusal;
 use hotcell_model::frame::{

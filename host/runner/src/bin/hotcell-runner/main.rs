@@ -9,7 +9,7 @@
 mod arguments;
 mod arrays;
 mod code;
-mod launch;
+mod server;
 mod stop;
 
 use arguments::RunnerArguments;
@@ -24,7 +24,7 @@ use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::lockdown::{Birth, ResourceLimits, Walled};
 use hotcell_sandbox::memory::SealedMemory;
 use hotcell_sandbox::worker::{EXIT_PANIC, EXIT_SETUP, run, send, words};
-use launch::RunnerServer;
+use server::RunnerServer;
 use std::error::Error;
 use std::io;
 use std::os::fd::OwnedFd;
