@@ -107,7 +107,10 @@ fn a_kernel_that_asks_for_a_gpu_and_was_not_granted_one_is_refused_by_name() {
         Cause::NotGranted { capability, .. } => Some(*capability),
         _ => None,
     });
-    assert_eq!(asked.collect::<Vec<_>>(), [Some(Capability::Gpu)]);
+    assert_eq!(
+        asked.collect::<Vec<_>>(),
+        [Some(Capability::Gpu), Some(Capability::GpuText)]
+    );
     assert_eq!(ended.report.usage.gpu, None);
 }
 

@@ -63,16 +63,13 @@ fn outcome(report: &Report) -> String {
         };
     }
     text += "\n";
-    let (first, causes) = match &outcome.causes[..] {
-        // Of one cause the message has the words already.
-        [] | [_] => (explain(outcome), &[][..]),
-        causes => (outcome.message.clone(), causes),
+    let words = match &outcome.causes[..] {
+        [] | [_] => vec![explain(outcome)],
+        // The message has the words of all of them in one line.
+        causes => causes.iter().map(explain_cause).collect(),
     };
-    if !first.is_empty() {
-        text += &format!("  {}\n", shown(&first));
-    }
-    for cause in causes {
-        text += &format!("    {}\n", shown(&explain_cause(cause)));
+    for words in words.iter().filter(|words| !words.is_empty()) {
+        text += &format!("  {}\n", shown(words));
     }
     if outcome.partial {
         text += "  the results are partial: the kernel returned early\n";
