@@ -1,8 +1,8 @@
 //! Confined isolation: each component compiled in a process of its own, and run in others, none of which can
 //! reach anything but its supervisor's socket.
 //!
-//! The supervisor's side of `docs/threat-model.md`: it starts workers ([`workers`]), looks at their walls before
-//! they see a hostile byte ([`worker`]), bounds and watches them from outside ([`compile`], [`runner`]), hands
+//! The supervisor's side of `docs/threat-model.md`: it starts workers ([`starter`]), looks at their walls before
+//! they see a hostile byte ([`tier`]), bounds and watches them from outside ([`compile`], [`runner`]), hands
 //! arrays over as sealed memory ([`parcel`]), believes nothing ([`reading`], [`claims`]), and kills what does not
 //! stop. A runner belongs to one tenant and one component and is used again ([`pool`]) unless it gave reason for
 //! an alert. What is scarce goes round by tenant ([`turns`]).

@@ -1,6 +1,6 @@
 //! The report of one launch: what an operator reads, a program parses and a rerun checks.
 //!
-//! JSON with `"schema": 2`, described by `docs/report.schema.json`. Counts are [exact](crate::exact) there.
+//! JSON with `"schema": 2`, described by `docs/report.schema.json`. Counts are strings of digits there, which every program reads exactly.
 
 use crate::digest::{Digest, RunId};
 use crate::gpu::GpuUsage;

@@ -6,7 +6,7 @@
 //!
 //! *Why draws never give what is not there:* a draw adds to what is taken and looks afterwards whether that was within the
 //! limit. Those that fail leave what they added, which closes the pool. How much that can be at once is bounded
-//! ([`super::meter::Pool`]), and nobody tries who sees that the pool is closed, so that the sum never wraps.
+//! ([`super::meter::FuelPool`]), and nobody tries who sees that the pool is closed, so that the sum never wraps.
 //!
 //! *Why a workgroup stays in step:* for the counter that all its invocations have alike, the first of them draws for all, and
 //! they get the answer together. They are in step there, or it would not be that counter.
