@@ -282,7 +282,7 @@ impl Cell {
             let description = self.described(component, about, stop)?;
             about.component.name = description.manifest.component().name.clone();
             let mut bound = self.check(&description, &mut request, about)?;
-            bound.data.shaders = shaders(component, &description)?;
+            bound.data.shaders = shaders(component, &description.shaders)?;
             let consignment = prepare_delivery(&request, &bound)?;
             Ok((bound, consignment))
         });

@@ -144,7 +144,7 @@ impl Cell {
 /// The texts of a component's shaders, where they were said to stand.
 pub(crate) fn shaders(
     component: &Component,
-    description: &Description,
+    described: &[Shader],
 ) -> Result<Vec<NamedShader>, Outcome> {
     let named = |shader: &Shader| {
         shader.of(component.bytes()).ok_or_else(|| {
@@ -152,7 +152,7 @@ pub(crate) fn shaders(
             Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
         })
     };
-    description.shaders.iter().map(named).collect()
+    described.iter().map(named).collect()
 }
 
 /// A kernel's limits: the defaults, over them what its manifest asks for, the policy's and the request's.
@@ -221,5 +221,29 @@ fn check_metering(capability: Capability, request: &Request) -> Option<Cause> {
         Determinism::Seeded if request.seed.is_some() => None,
         Determinism::Seeded => Some(Cause::SeedMissing),
         Determinism::Never => Some(Cause::NotDeterministic { capability }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotcell_model::shader::Judged;
+
+    #[test]
+    fn a_shader_outside_the_component_is_the_hosts_fault() {
+        let component = Component::new(b"0123456789".to_vec());
+        let at = |offset_bytes, len_bytes| Shader {
+            name: "a.wgsl".to_owned(),
+            offset_bytes,
+            len_bytes,
+            judged: Judged::Entries(Vec::new()),
+        };
+        let named = shaders(&component, &[at(2, 3), at(10, 0)]).unwrap();
+        assert_eq!(&*named[0].text, b"234");
+        assert!(named[1].text.is_empty());
+        for outside in [at(11, 0), at(9, 2), at(0, u64::MAX), at(u64::MAX, 1)] {
+            let outcome = shaders(&component, &[at(2, 3), outside]).unwrap_err();
+            assert_eq!(outcome.kind, OutcomeKind::HostFault);
+        }
     }
 }
