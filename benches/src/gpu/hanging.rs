@@ -31,7 +31,10 @@ const NOTHING: &str = "@group(0) @binding(0) var<storage, read_write> x: array<u
 
 /// Measures launches one after the other: one that hangs, and one that does not.
 pub(super) fn measure(quick: bool) -> Result<Value> {
-    let cell = Cell::confined().require_tier(Tier::Unprivileged).build()?;
+    let cell = Cell::confined()
+        .require_tier(Tier::Unprivileged)
+        .policy(probe::policy())
+        .build()?;
     let component = probe::component()?;
     let request = |wgsl, groups: u32| {
         let request = probe::request("shader", wgsl, 64)?.scalar("x_groups", groups);

@@ -69,8 +69,11 @@ struct Row {
 /// Measures all of them.
 pub(super) fn measure(direct: &Direct, quick: bool) -> Result<Value> {
     let sides = Sides {
-        in_process: Cell::in_process().build()?,
-        confined: Cell::confined().require_tier(Tier::Unprivileged).build()?,
+        in_process: Cell::in_process().policy(probe::policy()).build()?,
+        confined: Cell::confined()
+            .require_tier(Tier::Unprivileged)
+            .policy(probe::policy())
+            .build()?,
         probe: probe::component()?,
     };
     let rows = [

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Array, Cell, Component, Digests, Ended, Request};
+use hotcell::{Array, Cell, Component, Digests, Ended, Request, Terms};
 use hotcell_model::gpu::GpuError;
 use hotcell_shader::admission::admit;
 use std::time::Duration;
@@ -15,6 +15,11 @@ use wgpu::BufferUsages;
 /// Reads the component.
 pub(super) fn component() -> Result<Component> {
     Ok(Component::read(hotcell_cases::component("gpu-probe"))?)
+}
+
+/// What a cell grants that runs it: whatever a request wants.
+pub(super) fn policy() -> Terms {
+    Terms::default().with_all_grants()
 }
 
 /// A request to the probe for `wgsl` over `words` words, with limits out of the way and no digests.

@@ -5,7 +5,7 @@ use hotcell::grant::Capability;
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
 use hotcell::report::AlertKind::{self, HostileWorker, WorkerDied, WorkerKilled};
-use hotcell::{Cell, Component, Ended, GpuDevice, Tier};
+use hotcell::{Cell, Component, Ended, GpuDevice, Terms, Tier};
 use hotcell_tests::gpu::{DOUBLE, has_lavapipe, shader_request};
 use hotcell_tests::processes::{Signal, children, descriptors, eventually, signal, workers_of};
 use hotcell_tests::{Hostile, alone, assert_ended, checkout, skip, workers};
@@ -149,7 +149,11 @@ fn what_a_real_worker_had_used_is_known_after_it_was_killed() {
     let cell = Cell::confined()
         .workers(workers())
         .require_tier(Tier::Insecure);
-    let cell = cell.gpu(GpuDevice::Software).build().unwrap();
+    let cell = cell
+        .policy(Terms::default().with_all_grants())
+        .gpu(GpuDevice::Software)
+        .build()
+        .unwrap();
     // Seconds of work, with all the fuel that can be had.
     let wgsl = "@group(0) @binding(0) var<storage, read_write> x: array<u32>;
         @compute @workgroup_size(64) fn main(@builtin(local_invocation_index) lane: u32) {
