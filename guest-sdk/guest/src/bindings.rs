@@ -22,15 +22,15 @@ pub mod gpu {
             package hotcell:guest;
 
             world gpu {
-                import hotcell:gpu/compute@0.1.0;
-                import hotcell:gpu/text@0.1.0;
+                import hotcell:gpu/compute@0.2.0;
+                import hotcell:gpu/text@0.2.0;
             }
         ",
         path: ["../../wit/kernel", "../../wit/gpu"],
         with: {
-            "hotcell:kernel/arrays@0.1.0": crate::bindings::hotcell::kernel::arrays,
-            "hotcell:gpu/compute@0.1.0": generate,
-            "hotcell:gpu/text@0.1.0": generate,
+            "hotcell:kernel/arrays@0.2.0": crate::bindings::hotcell::kernel::arrays,
+            "hotcell:gpu/compute@0.2.0": generate,
+            "hotcell:gpu/text@0.2.0": generate,
         },
     });
 }

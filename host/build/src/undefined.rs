@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn interfaces_are_left_to_the_encoder() {
         let module = r#"(module
-            (import "hotcell:kernel/log@0.1.0" "emit" (func (param i32 i32 i32)))
-            (import "hotcell:kernel/lgo@0.1.0" "emit" (func)))"#;
+            (import "hotcell:kernel/log@0.2.0" "emit" (func (param i32 i32 i32)))
+            (import "hotcell:kernel/lgo@0.2.0" "emit" (func)))"#;
         assert!(check(&wat::parse_str(module).unwrap()).is_ok());
     }
 

@@ -1,7 +1,7 @@
 //! Reading a component without running it: manifest, shaders, imports, counts.
 
 use crate::census::{Census, invalid, payloads};
-use hotcell_model::component::{Counts, Description, ENTRIES, Import, PACKAGE_VERSION, Refusal};
+use hotcell_model::component::{Counts, Description, Import, Refusal, entries_names};
 use hotcell_model::frame::WireDescription;
 use hotcell_model::limit::Limits;
 use hotcell_model::manifest::{Manifest, SECTION, SHADERS_SECTION, ShaderRecord, Shaders};
@@ -147,10 +147,11 @@ impl<'a> Surface<'a> {
     }
 
     fn manifest(&self) -> Result<&'a [u8], Refusal> {
-        let entries = format!("{ENTRIES}@{PACKAGE_VERSION}");
-        if !self.exports.contains(&entries) {
+        if !entries_names().any(|entries| self.exports.contains(&entries)) {
+            let names: Vec<_> = entries_names().map(|name| format!("`{name}`")).collect();
             return Err(Refusal::NoKernel(format!(
-                "the component does not export `{entries}`, so it is no kernel for this host"
+                "the component does not export {}, so it is no kernel for this host",
+                names.join(" or ")
             )));
         }
         match self.manifests[..] {

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 
 /// The WIT package whose interfaces kernels import and export.
 pub const PACKAGE: &str = "hotcell:kernel";
-/// The package's version that this host implements.
-pub const PACKAGE_VERSION: &str = "0.1.0";
+/// The version of the packages that kernels are made for today.
+pub const PACKAGE_VERSION: &str = "0.2.0";
+/// Every version of the packages that this host implements, today's first. What a version has, each later one has
+/// too, under the same name and with the same meaning.
+pub const PACKAGE_VERSIONS: [&str; 2] = [PACKAGE_VERSION, "0.1.0"];
 /// The interface that every kernel component exports.
 pub const ENTRIES: &str = "hotcell:kernel/entries";
 /// Interfaces that are part of every launch and need no grant.
@@ -28,6 +31,13 @@ pub struct Description {
     pub shaders: Vec<Shader>,
     /// What was counted.
     pub counts: Counts,
+}
+
+/// The names under which this host finds what a component exports to be launched, today's first.
+pub fn entries_names() -> impl Iterator<Item = String> {
+    PACKAGE_VERSIONS
+        .iter()
+        .map(|version| format!("{ENTRIES}@{version}"))
 }
 
 /// One import of a component.
@@ -59,7 +69,7 @@ impl Import {
             .into_iter()
             .find(|capability| capability.interface() == interface);
         let needs = match known {
-            _ if version != PACKAGE_VERSION => Need::AnotherHost,
+            _ if !PACKAGE_VERSIONS.contains(&version) => Need::AnotherHost,
             _ if ALWAYS_LINKED.contains(&interface) => Need::Nothing,
             Some(capability) => Need::Grant(capability),
             None => Need::AnotherHost,

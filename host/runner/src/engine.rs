@@ -5,7 +5,7 @@ use crate::guest::random::draw_secret;
 use crate::guest::{Guest, imports};
 use crate::ticker::Ticker;
 use hotcell_engine::config;
-use hotcell_model::component::{ENTRIES, PACKAGE_VERSION};
+use hotcell_model::component::{ENTRIES, entries_names};
 use hotcell_model::job::Split;
 use hotcell_model::profile::Metering;
 use std::num::NonZeroUsize;
@@ -180,9 +180,7 @@ impl Runner {
         let linker = imports::linker(&self.engine).map_err(interfaces)?;
         let pre = linker.instantiate_pre(&component).map_err(interfaces)?;
         let launch = find_launch(&component).ok_or_else(|| {
-            LoadError::Interfaces(format!(
-                "`{ENTRIES}@{PACKAGE_VERSION}` has no function `launch`"
-            ))
+            LoadError::Interfaces(format!("`{ENTRIES}` has no function `launch`"))
         })?;
         // The first instantiation would otherwise make the copy-on-write images.
         let _ = component.initialize_copy_on_write_image();
@@ -209,7 +207,7 @@ fn unloadable(error: &wasmtime::Error) -> LoadError {
 }
 
 fn find_launch(component: &Component) -> Option<ComponentExportIndex> {
-    let entries = component.get_export_index(None, &*format!("{ENTRIES}@{PACKAGE_VERSION}"))?;
+    let entries = entries_names().find_map(|name| component.get_export_index(None, &*name))?;
     component.get_export_index(Some(&entries), "launch")
 }
 

@@ -23,7 +23,7 @@ fn module(extra: &str) -> Vec<u8> {
         r#"{extra}
         (memory (export "memory") 1)
         (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
-        (func (export "hotcell:kernel/entries@0.1.0#launch")
+        (func (export "hotcell:kernel/entries@0.2.0#launch")
             (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64 i64 i64) (result i32) unreachable))"#
     )
     .unwrap();
@@ -48,13 +48,13 @@ fn foreign(wit: &str, module: &str) -> Vec<u8> {
 
 #[test]
 fn a_module_with_canonical_names_becomes_a_kernel() {
-    let log = r#"(import "hotcell:kernel/log@0.1.0" "emit" (func (param i32 i32 i32)))"#;
+    let log = r#"(import "hotcell:kernel/log@0.2.0" "emit" (func (param i32 i32 i32)))"#;
     let component = componentize(&module(log), ManifestSource::Given(&manifest())).unwrap();
     let checked = check(&component).unwrap();
     assert_eq!(checked.manifest, manifest());
     assert_eq!(
         checked.imports,
-        ["hotcell:kernel/arrays@0.1.0", "hotcell:kernel/log@0.1.0"]
+        ["hotcell:kernel/arrays@0.2.0", "hotcell:kernel/log@0.2.0"]
     );
 }
 
@@ -79,16 +79,16 @@ fn a_module_without_the_export_is_refused() {
     )
     .unwrap_err();
     let error = format!("{:#}", Error::from(error));
-    assert!(error.contains("hotcell:kernel/entries@0.1.0"), "{error}");
+    assert!(error.contains("hotcell:kernel/entries@0.2.0"), "{error}");
 }
 
 #[test]
 fn an_export_of_another_name_or_type_is_refused() {
     let nothing = foreign("package a:b; world w {}", "(module)");
-    assert!(refusal(&nothing).contains("does not export `hotcell:kernel/entries@0.1.0`"));
+    assert!(refusal(&nothing).contains("does not export `hotcell:kernel/entries@0.2.0`"));
 
-    let wit = "package hotcell:kernel@0.1.0; interface entries { launch: func(); } world w { export entries; }";
-    let module = r#"(module (func (export "hotcell:kernel/entries@0.1.0#launch")))"#;
+    let wit = "package hotcell:kernel@0.2.0; interface entries { launch: func(); } world w { export entries; }";
+    let module = r#"(module (func (export "hotcell:kernel/entries@0.2.0#launch")))"#;
     let error = refusal(&foreign(wit, module));
     assert!(
         error.contains("other types than wit/kernel/kernel.wit"),
@@ -106,7 +106,7 @@ fn an_unknown_import_is_named_with_what_there_is() {
         error.contains("`wasi:evil/files@1.0.0`, which no host offers"),
         "{error}"
     );
-    assert!(error.contains("hotcell:kernel/clock@0.1.0"), "{error}");
+    assert!(error.contains("hotcell:kernel/clock@0.2.0"), "{error}");
 }
 
 #[test]

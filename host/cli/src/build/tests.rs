@@ -106,8 +106,8 @@ fn the_summary_is_one_line() {
     let checked = Checked {
         manifest: manifest("ones"),
         imports: vec![
-            "hotcell:kernel/arrays@0.1.0".into(),
-            "hotcell:kernel/log@0.1.0".into(),
+            "hotcell:kernel/arrays@0.2.0".into(),
+            "hotcell:kernel/log@0.2.0".into(),
         ],
     };
     assert_eq!(

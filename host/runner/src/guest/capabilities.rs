@@ -4,21 +4,17 @@
 //! keeps between calls is a field here, made in one place for a launch and in one for an instance.
 
 use super::gpu::{GpuAccess, Line};
+use super::imports::LinkInterface;
 use super::random::{Random, RandomSource};
-use super::{Guest, clock, control, gpu, log, random};
+use super::{clock, control, gpu, log, random};
 use crate::meter::Meter;
 use hotcell_model::grant::Capability;
 use hotcell_model::job::JobData;
 use hotcell_model::limit::Breach;
 use std::sync::Arc;
-use wasmtime::Result;
-use wasmtime::component::LinkerInstance;
-
-/// Registers the functions of a capability's interface.
-type Link = fn(&mut LinkerInstance<'_, Guest>) -> Result<()>;
 
 /// Every capability's functions.
-pub(super) const LINKS: [(Capability, Link); Capability::ALL.len()] = [
+pub(super) const LINKS: [(Capability, LinkInterface); Capability::ALL.len()] = [
     (Capability::Log, log::link),
     (Capability::Control, control::link),
     (Capability::Clock, clock::link),

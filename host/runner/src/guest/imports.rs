@@ -12,26 +12,31 @@ use super::capabilities::LINKS;
 use crate::arrays::{self, Input, Output, check_range};
 use crate::meter::EXPLANATION_BYTES;
 use bytes::Bytes;
-use hotcell_model::component::PACKAGE_VERSION;
+use hotcell_model::component::PACKAGE_VERSIONS;
 use hotcell_model::text;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
 use wasmtime::{Engine, Result, StoreContextMut};
 
 pub(crate) type Store<'a> = StoreContextMut<'a, Guest>;
 
-/// A linker with every interface of this host.
+/// What registers an interface's functions.
+pub(crate) type LinkInterface = fn(&mut LinkerInstance<'_, Guest>) -> Result<()>;
+
+/// A linker with every interface of this host, under each version that it implements: what a version has, each later
+/// one has as well, so one set of functions serves them all.
 pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
-    link_arrays(&mut interface(&mut linker, "hotcell:kernel/arrays")?)?;
-    failure(&mut interface(&mut linker, "hotcell:kernel/failure")?)?;
-    for (capability, link) in LINKS {
-        link(&mut interface(&mut linker, capability.interface())?)?;
+    for version in PACKAGE_VERSIONS {
+        let mut link_all = |interface: &str, link: LinkInterface| {
+            link(&mut linker.instance(&format!("{interface}@{version}"))?)
+        };
+        link_all("hotcell:kernel/arrays", link_arrays)?;
+        link_all("hotcell:kernel/failure", failure)?;
+        for (capability, link) in LINKS {
+            link_all(capability.interface(), link)?;
+        }
     }
     Ok(linker)
-}
-
-fn interface<'a>(linker: &'a mut Linker<Guest>, name: &str) -> Result<LinkerInstance<'a, Guest>> {
-    linker.instance(&format!("{name}@{PACKAGE_VERSION}"))
 }
 
 fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
@@ -73,6 +78,12 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
         },
     )?;
     interface.func_wrap(
+        "[method]output.buffer",
+        |mut store: Store<'_>, (output, offset, len): (Resource<Output>, u64, u32)| {
+            Ok((buffer(store.data_mut(), &output, offset, len)?,))
+        },
+    )?;
+    interface.func_wrap(
         "[method]output.size-bytes",
         |mut store: Store<'_>, (output,): (Resource<Output>,)| {
             let guest = store.data_mut();
@@ -96,6 +107,15 @@ fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Re
         guest.limiter.memory_bytes(),
         &guest.meter,
     )?)
+}
+
+fn buffer(guest: &mut Guest, output: &Resource<Output>, offset: u64, len: u32) -> Result<Bytes> {
+    guest.charge_host_call()?;
+    let position = guest.handles.get(output)?.position;
+    let size = guest.outputs[position].len() as u64;
+    check_range("fill", offset, len.into(), size)?;
+    guest.check_can_hold(len)?;
+    Ok(Bytes::from(vec![0; len as usize]))
 }
 
 fn write(
