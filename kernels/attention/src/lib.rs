@@ -66,6 +66,7 @@ fn softmax(row: &mut [f32], scale: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
 
     /// `rows` × `columns` numbers between −1 and 1 by an additive recurrence.
     fn matrix(rows: usize, columns: usize, ratio: f32) -> Vec<f32> {
@@ -110,13 +111,9 @@ mod tests {
 
     #[test]
     fn agrees_with_numpy() {
-        let case = include_str!("../expected/numpy.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<f32> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
-        let [q, k, v] = ["q", "k", "v"].map(|name| numbers("inputs", name));
-        let want = numbers("outputs", "out");
+        let case = Case::of(include_str!("../expected/numpy.json"));
+        let [q, k, v] = ["q", "k", "v"].map(|name| case.input::<f32>(name));
+        let want = case.output::<f32>("out");
         for (got, want) in attended(&q, &k, &v, [3, 5, 4, 2]).iter().zip(want) {
             assert!((got - want).abs() <= 2e-6, "{got} for {want}");
         }

@@ -44,6 +44,7 @@ pub fn floyd_warshall(n: usize, dist: &mut [i32]) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
     use reference::npbench_graph;
 
     #[test]
@@ -58,15 +59,11 @@ mod tests {
 
     #[test]
     fn agrees_with_numpy() {
-        let case = include_str!("../expected/numpy.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<i32> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
-        let mut dist = numbers("inputs", "dist");
+        let case = Case::of(include_str!("../expected/numpy.json"));
+        let mut dist = case.input::<i32>("dist");
         assert_eq!(dist, npbench_graph(9));
         floyd_warshall(9, &mut dist).unwrap();
-        assert_eq!(dist, numbers("outputs", "dist"));
+        assert_eq!(dist, case.output::<i32>("dist"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub fn layernorm(epsilon: f32, c: usize, x: &[f32], gamma: &[f32], beta: &[f32],
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
 
     /// `n` numbers around `centre` by an additive recurrence.
     fn numbers(n: usize, centre: f32) -> Vec<f32> {
@@ -75,13 +76,9 @@ mod tests {
 
     #[test]
     fn agrees_with_numpy() {
-        let case = include_str!("../expected/numpy.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<f32> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
-        let [x, gamma, beta] = ["x", "gamma", "beta"].map(|name| numbers("inputs", name));
-        let want = numbers("outputs", "out");
+        let case = Case::of(include_str!("../expected/numpy.json"));
+        let [x, gamma, beta] = ["x", "gamma", "beta"].map(|name| case.input::<f32>(name));
+        let want = case.output::<f32>("out");
         for (got, want) in normalised(5, &x, &gamma, &beta).iter().zip(want) {
             assert!((got - want).abs() <= 5e-6, "{got} for {want}");
         }

@@ -143,6 +143,7 @@ fn select(mask: u32, a: f32, b: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
 
     /// The window of NPBench's size S.
     const WINDOW: [f64; 4] = [-1.75, 0.25, -1.0, 1.0];
@@ -187,13 +188,9 @@ mod tests {
 
     #[test]
     fn counts_are_numpys() {
-        let case = include_str!("../expected/numpy.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<u32> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
+        let case = Case::of(include_str!("../expected/numpy.json"));
         let (counts, _) = computed(60, whole(6), 11);
-        assert_eq!(counts, numbers("outputs", "counts"));
+        assert_eq!(counts, case.output::<u32>("counts"));
     }
 
     #[test]

@@ -131,6 +131,7 @@ fn split_mix(seed: u64, i: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
 
     fn counted(seed: u64, start: usize, len: usize) -> Vec<u32> {
         let mut out = vec![0; len];
@@ -149,12 +150,8 @@ mod tests {
 
     #[test]
     fn hits_are_those_of_the_recurrences_in_python() {
-        let case = include_str!("../expected/python.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<u32> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
-        assert_eq!(counted(7, 0, 4), numbers("outputs", "out"));
+        let case = Case::of(include_str!("../expected/python.json"));
+        assert_eq!(counted(7, 0, 4), case.output::<u32>("out"));
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn accelerations(bodies: &[[f32; 3]], sources: &[[f32; 3]], softening: f32) -> [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
     use reference::energy;
 
     /// `n` bodies spread over [-1, 1]³ by an additive recurrence, at rest.
@@ -129,18 +130,14 @@ mod tests {
 
     #[test]
     fn agrees_with_numpy() {
-        let case = include_str!("../expected/numpy.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<f32> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
+        let case = Case::of(include_str!("../expected/numpy.json"));
         let (x, v) = (
-            numbers("inputs", "positions"),
-            numbers("inputs", "velocities"),
+            case.input::<f32>("positions"),
+            case.input::<f32>("velocities"),
         );
         let (new_x, new_v) = moved(&x, &v, 0.01, 0.01);
-        let want_x = numbers("outputs", "new_positions");
-        let want_v = numbers("outputs", "new_velocities");
+        let want_x = case.output::<f32>("new_positions");
+        let want_v = case.output::<f32>("new_velocities");
         for (got, want) in new_x.iter().chain(&new_v).zip(want_x.iter().chain(&want_v)) {
             assert!((got - want).abs() < 2e-6, "{got} for {want}");
         }

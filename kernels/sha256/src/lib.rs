@@ -48,6 +48,7 @@ fn pad(tail: &mut Vec<u8>, message_bytes: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
 
     fn digest(message: &[u8]) -> String {
         let mut bytes = [0; 32];
@@ -64,14 +65,10 @@ mod tests {
 
     #[test]
     fn agrees_with_hashlib() {
-        let case = include_str!("../expected/hashlib.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<u8> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
+        let case = Case::of(include_str!("../expected/hashlib.json"));
         let mut bytes = [0; 32];
-        sha256(Chunks::from_slice(&numbers("inputs", "data")), &mut bytes);
-        assert_eq!(bytes[..], numbers("outputs", "digest"));
+        sha256(Chunks::from_slice(&case.input::<u8>("data")), &mut bytes);
+        assert_eq!(bytes[..], case.output::<u8>("digest"));
     }
 
     #[test]

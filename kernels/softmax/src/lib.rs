@@ -35,6 +35,7 @@ fn normalise(row: &[f32], weights: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_values::Case;
 
     /// `n` numbers between −`reach` and `reach` by an additive recurrence.
     fn numbers(n: usize, reach: f32) -> Vec<f32> {
@@ -67,13 +68,9 @@ mod tests {
 
     #[test]
     fn agrees_with_numpy() {
-        let case = include_str!("../expected/numpy.json");
-        let case: serde_json::Value = serde_json::from_str(case).unwrap();
-        let numbers = |group: &str, name: &str| -> Vec<f32> {
-            serde_json::from_value(case[group][name].clone()).unwrap()
-        };
-        let want = numbers("outputs", "out");
-        for (got, want) in weights(5, &numbers("inputs", "x")).iter().zip(want) {
+        let case = Case::of(include_str!("../expected/numpy.json"));
+        let want = case.output::<f32>("out");
+        for (got, want) in weights(5, &case.input::<f32>("x")).iter().zip(want) {
             assert!((got - want).abs() <= 2e-6 * want, "{got} for {want}");
         }
     }

@@ -1,6 +1,41 @@
 //! Numbers for the kernels' own tests: read from their `expected/`, or drawn, the same on every machine.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// A kernel's stored case: inputs, and the outputs that another implementation had for them.
+pub struct Case(Value);
+
+impl Case {
+    /// Reads the text of a file of `expected/`.
+    ///
+    /// # Panics
+    /// If it is no JSON.
+    pub fn of(text: &str) -> Self {
+        Self(serde_json::from_str(text).expect("a case in JSON"))
+    }
+
+    /// An input's elements.
+    ///
+    /// # Panics
+    /// If there is no such input, or its elements are of another type.
+    pub fn input<T: DeserializeOwned>(&self, name: &str) -> Vec<T> {
+        self.array("inputs", name)
+    }
+
+    /// An output's elements.
+    ///
+    /// # Panics
+    /// If there is no such output, or its elements are of another type.
+    pub fn output<T: DeserializeOwned>(&self, name: &str) -> Vec<T> {
+        self.array("outputs", name)
+    }
+
+    fn array<T: DeserializeOwned>(&self, side: &str, name: &str) -> Vec<T> {
+        let elements = serde_json::from_value(self.0[side][name].clone());
+        elements.unwrap_or_else(|error| panic!("`{name}` of the case's {side}: {error}"))
+    }
+}
 
 /// An array of floats.
 ///
