@@ -416,6 +416,31 @@ impl ArrayReader {
         }
     }
 
+    /// As [`read_all`](Self::read_all), into memory of the array's size: a `.npy` without a copy between.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_all`](Self::read_all).
+    ///
+    /// # Panics
+    ///
+    /// `bytes` has another size.
+    pub fn read_into(self, bytes: &mut [u8]) -> Result<(), ReadError> {
+        assert_eq!(bytes.len() as u64, self.ty.size_bytes(), "the array's size");
+        if let OpenSource::Npy { file, header } = &self.source {
+            check_limit(
+                &self.file,
+                self.ty.size_bytes(),
+                &self.limits,
+                Form::of(header),
+            )?;
+            let mut range = Range::new(file, header.data_offset);
+            return data::fill(header, bytes, &mut range, &self.file);
+        }
+        bytes.copy_from_slice(&self.read_all()?);
+        Ok(())
+    }
+
     /// The file and the offset of its data, if those bytes are the array as they lie there.
     ///
     /// That holds for a `.npy` in C order and little-endian; one of a single byte an element, or of one

@@ -16,19 +16,32 @@ pub(crate) fn read(
     source: &mut dyn Read,
     file: &str,
 ) -> Result<Vec<u8>, ReadError> {
-    let reordered = header.fortran_order && header.shape.len() > 1 && len > 0;
-    let mut data = if reordered {
-        read_fortran(header, len, source, file)?
+    let mut data = zeroed(len, file)?;
+    fill(header, &mut data, source, file)?;
+    Ok(data)
+}
+
+/// As [`read`], into memory that is there.
+pub(crate) fn fill(
+    header: &Header,
+    data: &mut [u8],
+    source: &mut dyn Read,
+    file: &str,
+) -> Result<(), ReadError> {
+    let reordered = header.fortran_order && header.shape.len() > 1 && !data.is_empty();
+    if reordered {
+        read_fortran(header, data, source, file)?;
     } else {
-        read_plain(len, source, file)?
-    };
+        let len = data.len() as u64;
+        read_exact(source, data, (0, len), file)?;
+    }
     if header.big_endian {
-        to_little_endian(header.dtype, &mut data);
+        to_little_endian(header.dtype, data);
     }
     if header.dtype == DType::Bool {
-        check_bools(&data, 0, file)?;
+        check_bools(data, 0, file)?;
     }
-    Ok(data)
+    Ok(())
 }
 
 /// `len` zero bytes, or an error where there is no memory.
@@ -44,40 +57,34 @@ pub(crate) fn zeroed(len: usize, file: &str) -> Result<Vec<u8>, ReadError> {
     Ok(vec![0; len])
 }
 
-fn read_plain(len: usize, source: &mut dyn Read, file: &str) -> Result<Vec<u8>, ReadError> {
-    let mut data = zeroed(len, file)?;
-    read_exact(source, &mut data, (0, len as u64), file)?;
-    Ok(data)
-}
-
 fn read_fortran(
     header: &Header,
-    len: usize,
+    data: &mut [u8],
     source: &mut dyn Read,
     file: &str,
-) -> Result<Vec<u8>, ReadError> {
+) -> Result<(), ReadError> {
     match header.dtype.size_bytes() {
-        1 => read_slabs::<1>(header, len, source, file),
-        2 => read_slabs::<2>(header, len, source, file),
-        4 => read_slabs::<4>(header, len, source, file),
-        8 => read_slabs::<8>(header, len, source, file),
-        _ => read_slabs::<16>(header, len, source, file),
+        1 => read_slabs::<1>(header, data, source, file),
+        2 => read_slabs::<2>(header, data, source, file),
+        4 => read_slabs::<4>(header, data, source, file),
+        8 => read_slabs::<8>(header, data, source, file),
+        _ => read_slabs::<16>(header, data, source, file),
     }
 }
 
 fn read_slabs<const N: usize>(
     header: &Header,
-    len: usize,
+    data: &mut [u8],
     source: &mut dyn Read,
     file: &str,
-) -> Result<Vec<u8>, ReadError> {
+) -> Result<(), ReadError> {
+    let len = data.len();
     let extents = header.shape.iter().map(|&extent| usize::try_from(extent));
     let shape = extents.collect::<Result<Vec<_>, _>>();
     let shape = shape.map_err(|_| ReadError::out_of_memory(file, len))?;
     let plan = Scatter::new(&shape);
     let slab_bytes = len.min(SLAB_BYTES);
     let mut slab_data = zeroed(slab_bytes, file)?;
-    let mut data = zeroed(len, file)?;
     let (target, _) = data.as_chunks_mut::<N>();
     let mut done = 0;
     for slab in plan.slabs(slab_bytes / N) {
@@ -86,7 +93,7 @@ fn read_slabs<const N: usize>(
         done += bytes.len();
         plan.scatter(slab, bytes.as_chunks::<N>().0, target);
     }
-    Ok(data)
+    Ok(())
 }
 
 /// `progress` is how much was read before, and how much there should be.
