@@ -9,13 +9,16 @@ use bytes::Bytes;
 use hotcell_cases::Arguments;
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION};
 use hotcell_model::job::Split;
-use hotcell_model::manifest::{Dim, ScalarValue};
+use hotcell_model::manifest::Dim;
 use hotcell_model::profile::Metering;
+use hotcell_runner::entries::{
+    ChunkRange, DestinationArgument, Dimension, EmittedLevel, EntryRequest, Input, KernelError,
+    Output, Scalar, SourceArgument,
+};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentType, InstancePre, Lift, Linker, Lower, Resource,
-    ResourceType, WasmList, WasmStr,
+    Component, ComponentExportIndex, InstancePre, Linker, Resource, ResourceType, WasmList, WasmStr,
 };
 use wasmtime::{
     Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut,
@@ -53,110 +56,6 @@ struct State {
     outputs: Vec<Vec<u8>>,
     last_input_dropped: Option<Instant>,
     first_write: Option<Instant>,
-}
-
-struct Input;
-struct Output;
-
-#[derive(ComponentType, Lower, Clone)]
-#[component(record)]
-struct Dimension {
-    name: Arc<str>,
-    extent: u64,
-}
-
-#[derive(ComponentType, Lower, Clone, Copy)]
-#[component(variant)]
-enum Value {
-    #[component(name = "boolean")]
-    Boolean(bool),
-    #[component(name = "i32")]
-    I32(i32),
-    #[component(name = "i64")]
-    I64(i64),
-    #[component(name = "u32")]
-    U32(u32),
-    #[component(name = "u64")]
-    U64(u64),
-    #[component(name = "f32")]
-    F32(f32),
-    #[component(name = "f64")]
-    F64(f64),
-}
-
-#[derive(ComponentType, Lower, Clone)]
-#[component(record)]
-struct Scalar {
-    name: Arc<str>,
-    value: Value,
-}
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-struct Source {
-    name: Arc<str>,
-    data: Resource<Input>,
-}
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-struct Destination {
-    name: Arc<str>,
-    data: Resource<Output>,
-}
-
-#[derive(ComponentType, Lower, Clone, Copy)]
-#[component(record)]
-struct Chunk {
-    start: u64,
-    len: u64,
-    total: u64,
-}
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-struct Request {
-    entry: Arc<str>,
-    dims: Vec<Dimension>,
-    scalars: Vec<Scalar>,
-    sources: Vec<Source>,
-    destinations: Vec<Destination>,
-    chunk: Chunk,
-}
-
-#[derive(ComponentType, Lift)]
-#[component(record)]
-#[expect(dead_code, reason = "only whether there was an error matters here")]
-struct BadArgument {
-    name: WasmStr,
-    reason: WasmStr,
-}
-
-#[derive(ComponentType, Lift)]
-#[component(variant)]
-#[expect(dead_code, reason = "only whether there was an error matters here")]
-enum KernelError {
-    #[component(name = "unknown-entry")]
-    UnknownEntry(WasmStr),
-    #[component(name = "bad-argument")]
-    BadArgument(BadArgument),
-    #[component(name = "failed")]
-    Failed(WasmStr),
-}
-
-#[derive(ComponentType, Lift, Clone, Copy)]
-#[component(enum)]
-#[repr(u8)]
-#[expect(dead_code, reason = "only the guest makes these")]
-enum Severity {
-    #[component(name = "debug")]
-    Debug,
-    #[component(name = "info")]
-    Info,
-    #[component(name = "warn")]
-    Warn,
-    #[component(name = "error")]
-    Error,
 }
 
 impl Bare {
@@ -202,8 +101,10 @@ impl Bare {
             store.set_epoch_deadline(u64::MAX / 2);
         }
         let instance = self.pre.instantiate(&mut store)?;
-        let function = instance
-            .get_typed_func::<(Request,), (Result<(), KernelError>,)>(&mut store, &self.launch)?;
+        let function = instance.get_typed_func::<(EntryRequest,), (Result<(), KernelError>,)>(
+            &mut store,
+            &self.launch,
+        )?;
         let called = Instant::now();
         let (result,) = function.call(&mut store, (launch.request(part),))?;
         let returned = Instant::now();
@@ -244,7 +145,7 @@ pub(crate) struct BareLaunch {
 }
 
 struct Part {
-    chunk: Chunk,
+    chunk: ChunkRange,
     dims: Vec<Dimension>,
     inputs: Vec<Bytes>,
     output_bytes: Vec<usize>,
@@ -262,7 +163,7 @@ impl BareLaunch {
         };
         let scalars = arguments.scalars.iter().map(|(name, value)| Scalar {
             name: name.as_str().into(),
-            value: lower(*value),
+            value: (*value).into(),
         });
         let bounds = bounds(arguments);
         let chunks = bounds
@@ -277,17 +178,19 @@ impl BareLaunch {
         })
     }
 
-    fn request(&self, part: &Part) -> Request {
+    fn request(&self, part: &Part) -> EntryRequest {
         let (sources, destinations) = (self.sources.iter(), self.destinations.iter());
-        let sources = (0..).zip(sources).map(|(rep, name)| Source {
+        let sources = (0..).zip(sources).map(|(rep, name)| SourceArgument {
             name: Arc::clone(name),
             data: Resource::new_own(rep),
         });
-        let destinations = (0..).zip(destinations).map(|(rep, name)| Destination {
-            name: Arc::clone(name),
-            data: Resource::new_own(rep),
-        });
-        Request {
+        let destinations = (0..)
+            .zip(destinations)
+            .map(|(rep, name)| DestinationArgument {
+                name: Arc::clone(name),
+                data: Resource::new_own(rep),
+            });
+        EntryRequest {
             entry: Arc::clone(&self.entry),
             dims: part.dims.clone(),
             scalars: self.scalars.clone(),
@@ -325,8 +228,21 @@ fn bounds(arguments: &Arguments) -> Vec<u64> {
         dim,
         arguments.dims[dim].1,
         operations.unwrap_or_else(written),
+        split_strides(arguments, arguments.dims[dim].1),
     )
     .bounds
+}
+
+/// The bytes per index of the split dimension of each array that has it.
+fn split_strides(arguments: &Arguments, extent: u64) -> Vec<u64> {
+    let split = arguments.kernel.split();
+    let arrays = arguments.arrays.iter().zip(arguments.kernel.arrays());
+    let is_cut =
+        |dim: Option<&Dim>| matches!(dim, Some(Dim::Name(name)) if Some(name.as_str()) == split);
+    arrays
+        .filter(|(_, parameter)| is_cut(parameter.dims.first()))
+        .map(|(array, _)| array.ty.size_bytes() / extent.max(1))
+        .collect()
 }
 
 /// What the chunk from `start` to `end` gets.
@@ -361,7 +277,7 @@ fn part(arguments: &Arguments, start: u64, end: u64) -> Result<Part> {
             output_bytes.push(to - from);
         }
     }
-    let chunk = Chunk {
+    let chunk = ChunkRange {
         start,
         len: end - start,
         total,
@@ -372,18 +288,6 @@ fn part(arguments: &Arguments, start: u64, end: u64) -> Result<Part> {
         inputs,
         output_bytes,
     })
-}
-
-fn lower(value: ScalarValue) -> Value {
-    match value {
-        ScalarValue::Bool(value) => Value::Boolean(value),
-        ScalarValue::I32(value) => Value::I32(value),
-        ScalarValue::I64(value) => Value::I64(value),
-        ScalarValue::U32(value) => Value::U32(value),
-        ScalarValue::U64(value) => Value::U64(value),
-        ScalarValue::F32(value) => Value::F32(value),
-        ScalarValue::F64(value) => Value::F64(value),
-    }
 }
 
 /// hotcell's pool: the same slots, kept resident as much.
@@ -446,6 +350,12 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         },
     )?;
     arrays.func_wrap(
+        "[method]output.buffer",
+        |_: Caller<'_>, (_, _, len): (Resource<Output>, u64, u32)| {
+            Ok((Bytes::from(vec![0; usize::try_from(len)?]),))
+        },
+    )?;
+    arrays.func_wrap(
         "[method]output.size-bytes",
         |store: Caller<'_>, (output,): (Resource<Output>,)| {
             Ok((store.data().outputs[output.rep() as usize].len() as u64,))
@@ -456,7 +366,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
         .func_wrap("explain", |_: Caller<'_>, (_,): (WasmStr,)| Ok(()))?;
     linker
         .instance(&name("log"))?
-        .func_wrap("emit", |_: Caller<'_>, _: (Severity, WasmStr)| Ok(()))?;
+        .func_wrap("emit", |_: Caller<'_>, _: (EmittedLevel, WasmStr)| Ok(()))?;
     let mut control = linker.instance(&name("control"))?;
     control.func_wrap("should-stop", |_: Caller<'_>, (): ()| Ok((false,)))?;
     control.func_wrap("progress", |_: Caller<'_>, _: (u64, u64)| Ok(()))?;

@@ -2,7 +2,7 @@
 
 use crate::bare::{Bare, BareLaunch, Checks};
 use crate::launches::{Subject, names, request, run};
-use crate::measure::{Contender, geomean, interleaved};
+use crate::measure::{Contender, Took, geomean, rotated};
 use crate::table::{self, percent, ratio, time};
 use anyhow::{Context, Result};
 use hotcell::{Cell, Metering, Request};
@@ -23,41 +23,62 @@ struct Row {
     fast_body: f64,
     strict_body: f64,
     deterministic_body: f64,
-    fast_launch: f64,
-    strict_launch: f64,
-    fast_launch_two_threads: f64,
+    /// End to end, in one process.
+    native: Took,
+    in_process: Took,
+    confined: Took,
+    /// Confined, with every array copied.
+    confined_copied: Took,
+    confined_two_threads: Took,
+}
+
+/// The cells that launches are measured in.
+struct Cells {
+    in_process: Cell,
+    confined: Cell,
+    copying: Cell,
 }
 
 /// Measures the kernels of those names, or all.
 pub(crate) fn measure(asked: &[String], quick: bool) -> Result<Value> {
-    let cell = Cell::in_process().build()?;
+    let cells = Cells {
+        in_process: Cell::in_process().build()?,
+        confined: Cell::confined().build()?,
+        copying: Cell::confined().without_mapping().build()?,
+    };
     let mut rows = Vec::new();
     for name in names(asked)? {
         let subject = Subject::load(&name)?;
         let bare = Bare::load(subject.component.bytes(), Checks::None)?;
         for case in Case::load(&name)? {
             eprintln!("{name} {}", case.name);
-            rows.push(row(&cell, &subject, &bare, &case, quick).with_context(|| name.clone())?);
+            rows.push(row(&cells, &subject, &bare, &case, quick).with_context(|| name.clone())?);
         }
     }
     print(&rows);
     Ok(serde_json::to_value(rows)?)
 }
 
-fn row(cell: &Cell, subject: &Subject, bare: &Bare, case: &Case, quick: bool) -> Result<Row> {
+fn row(cells: &Cells, subject: &Subject, bare: &Bare, case: &Case, quick: bool) -> Result<Row> {
     let arguments = subject.arguments(case)?;
     let launch = BareLaunch::new(&arguments)?;
     let requests = Metering::ALL.map(|metering| request(&arguments, metering));
     let [fast, strict, deterministic] = requests;
     let (fast, strict, deterministic) = (fast?, strict?, deterministic?);
-    let two_threads = fast.clone().threads(2);
+    let two_threads = strict.clone().threads(2);
+    let Cells {
+        in_process: cell,
+        confined,
+        copying,
+    } = cells;
     let body = |request| -> Contender<'_> {
         Box::new(move || {
             let report = run(cell, &subject.component, request)?;
             Ok(Duration::from_nanos(report.timings.body_ns))
         })
     };
-    let whole = |request| -> Contender<'_> { Box::new(move || timed(cell, subject, request)) };
+    let whole =
+        |cell, request| -> Contender<'_> { Box::new(move || timed(cell, subject, request)) };
     let mut contenders = [
         native(&subject.baseline, &arguments),
         native(&subject.native, &arguments),
@@ -65,12 +86,14 @@ fn row(cell: &Cell, subject: &Subject, bare: &Bare, case: &Case, quick: bool) ->
         body(&fast),
         body(&strict),
         body(&deterministic),
-        whole(&fast),
-        whole(&strict),
-        whole(&two_threads),
+        whole(cell, &strict),
+        whole(confined, &strict),
+        whole(copying, &strict),
+        whole(confined, &two_threads),
     ];
     let repetitions = repetitions(&mut contenders[3], quick)?;
-    let medians = interleaved(&mut contenders, repetitions)?;
+    let took = rotated(&mut contenders, repetitions)?;
+    let medians: Vec<f64> = took.iter().map(|took| took.median).collect();
     Ok(Row {
         kernel: subject.name.clone(),
         case: case.name.clone(),
@@ -81,9 +104,11 @@ fn row(cell: &Cell, subject: &Subject, bare: &Bare, case: &Case, quick: bool) ->
         fast_body: medians[3],
         strict_body: medians[4],
         deterministic_body: medians[5],
-        fast_launch: medians[6],
-        strict_launch: medians[7],
-        fast_launch_two_threads: medians[8],
+        native: took[0],
+        in_process: took[6],
+        confined: took[7],
+        confined_copied: took[8],
+        confined_two_threads: took[9],
     })
 }
 
@@ -165,33 +190,61 @@ fn print(rows: &[Row]) {
         &columns,
         &bodies.chain([means]).collect::<Vec<_>>(),
     );
+    print_launches(rows);
+}
+
+/// End to end, in `strict`, with inputs and outputs where a caller has them.
+fn print_launches(rows: &[Row]) {
+    let against = |took: fn(&Row) -> Took| move |row: &Row| took(row).median / row.native.median;
+    let confined = against(|row| row.confined);
+    let copied = against(|row| row.confined_copied);
+    let in_process = against(|row| row.in_process);
     let launches = rows.iter().map(|row| {
         let two = match row.is_split {
-            true => time(row.fast_launch_two_threads),
+            true => time(row.confined_two_threads.median),
             false => "–".to_owned(),
         };
         vec![
-            name(row),
-            time(row.native_baseline),
-            time(row.fast_launch),
-            ratio(row.fast_launch / row.native_baseline),
-            time(row.strict_launch),
-            ratio(row.strict_launch / row.native_baseline),
+            format!("{} {}", row.kernel, row.case),
+            time(row.native.median),
+            time(row.confined.median),
+            ratio(confined(row)),
+            ratio(row.confined.best / row.native.best),
+            time(row.confined_copied.median),
+            ratio(copied(row)),
+            time(row.in_process.median),
+            ratio(in_process(row)),
             two,
         ]
     });
+    let mean = |of: &dyn Fn(&Row) -> f64| ratio(geomean(&rows.iter().map(of).collect::<Vec<_>>()));
+    let means = vec![
+        "geomean".to_owned(),
+        String::new(),
+        String::new(),
+        mean(&confined),
+        mean(&|row| row.confined.best / row.native.best),
+        String::new(),
+        mean(&copied),
+        String::new(),
+        mean(&in_process),
+        String::new(),
+    ];
     let columns = [
-        "launch, copies included",
-        "native",
-        "fast",
+        "launch, strict",
+        "native in place",
+        "confined",
         ": native",
-        "strict",
+        "best : best",
+        "copied",
         ": native",
-        "fast, 2 threads",
+        "in process",
+        ": native",
+        "confined, 2 threads",
     ];
     table::print(
         "Kernels: end to end",
         &columns,
-        &launches.collect::<Vec<_>>(),
+        &launches.chain([means]).collect::<Vec<_>>(),
     );
 }

@@ -6,6 +6,7 @@
 //! text calls them, under the names of [`IMPORTS`].
 
 use hotcell::Component;
+use hotcell::description::PACKAGE_VERSION;
 use hotcell_manifest::{
     ComponentRecord, DType, KernelRecord, Parameter, Record, Role, SECTION, Weight,
 };
@@ -15,7 +16,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// What a guest can call: its name in the text, interface, function, core type.
-const IMPORTS: [(&str, &str, &str, &str); 12] = [
+const IMPORTS: [(&str, &str, &str, &str); 13] = [
     (
         "$read",
         "arrays",
@@ -32,6 +33,12 @@ const IMPORTS: [(&str, &str, &str, &str); 12] = [
         "$write",
         "arrays",
         "[method]output.write",
+        "(param i32 i64 i32 i32)",
+    ),
+    (
+        "$buffer",
+        "arrays",
+        "[method]output.buffer",
         "(param i32 i64 i32 i32)",
     ),
     (
@@ -85,7 +92,7 @@ const LAUNCH: &str = r#"
 (global $out (mut i32) (i32.const -1))
 (global $start (mut i64) (i64.const 0))
 (global $len (mut i64) (i64.const 0))
-(func (export "hotcell:kernel/entries@0.1.0#launch")
+(func (export "hotcell:kernel/entries@VERSION#launch")
     (param $entry i32) (param $entry_len i32) (param $dims i32) (param $dims_len i32)
     (param $scalars i32) (param $scalars_len i32) (param $sources i32) (param $sources_len i32)
     (param $destinations i32) (param $destinations_len i32)
@@ -112,6 +119,7 @@ pub fn checkout() -> PathBuf {
 pub struct Guest {
     fields: String,
     wit: String,
+    version: String,
     record: KernelRecord,
     sections: Option<Vec<Vec<u8>>>,
 }
@@ -133,6 +141,7 @@ impl Guest {
         Self {
             fields: fields.into(),
             wit: hotcell_wit::KERNEL.to_owned(),
+            version: PACKAGE_VERSION.to_owned(),
             record: KernelRecord {
                 name: "attack".to_owned(),
                 doc: String::new(),
@@ -168,6 +177,16 @@ impl Guest {
     #[must_use]
     pub fn sections(mut self, sections: Vec<Vec<u8>>) -> Self {
         self.sections = Some(sections);
+        self
+    }
+
+    /// Is made for the version of the interfaces before today's.
+    #[must_use]
+    pub fn of_version(mut self, version: &str) -> Self {
+        self.wit = self
+            .wit
+            .replace(&format!("@{}", self.version), &format!("@{version}"));
+        self.version = version.to_owned();
         self
     }
 
@@ -226,7 +245,7 @@ impl Guest {
     }
 
     fn text(&self) -> String {
-        let fields = &self.fields;
+        let (fields, version) = (&self.fields, &self.version);
         let calls = |name: &str| {
             let call = format!("call {name}");
             fields.match_indices(&call).any(|(at, _)| {
@@ -238,7 +257,7 @@ impl Guest {
         for (name, interface, function, ty) in IMPORTS {
             if calls(name) {
                 text += &format!(
-                    "(import \"hotcell:kernel/{interface}@0.1.0\" \"{function}\" (func {name} {ty}))\n"
+                    "(import \"hotcell:kernel/{interface}@{version}\" \"{function}\" (func {name} {ty}))\n"
                 );
             }
         }
@@ -253,7 +272,7 @@ impl Guest {
                 text += part;
             }
         }
-        text + ")"
+        (text + ")").replace("@VERSION", &format!("@{version}"))
     }
 }
 

@@ -17,8 +17,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
 
 /// The settings that a supervisor could have chosen.
-const RUNNER: &str =
-    "--metering strict --slots 2 --threads 2 --keep-resident-bytes 1048576 --data-bytes 1073741824";
+const RUNNER: &str = "--metering strict --slots 2 --threads 2 --keep-resident-bytes 1048576 \
+    --map-from-bytes 65536 --data-bytes 1073741824";
 /// The device of a GPU worker: one that every machine has.
 const GPU: &str = "--device nothing --data-bytes 1073741824";
 /// The memory for what a compiler makes.

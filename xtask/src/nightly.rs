@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 
 /// The tests that take longer when asked to, by a part of their names.
-const SLOW: [&str; 8] = [
+const SLOW: [&str; 9] = [
     "mutated",
     "no_text_makes",
     "no_file_panics",
@@ -17,6 +17,7 @@ const SLOW: [&str; 8] = [
     "a_device_does",
     "soak",
     "chunks_that_fail",
+    "no_launch_finds",
 ];
 
 /// Run the whole attack corpus, every measurement once, long fuzzing, many generated shaders and many rounds of what
@@ -32,6 +33,9 @@ pub(crate) struct NightlyChore {
     /// Launches of each kernel on a busy machine
     #[arg(long, default_value_t = 1_000)]
     soak: u32,
+    /// Launches that look for what earlier ones had in mapped arrays
+    #[arg(long, default_value_t = 100_000)]
+    mapped_launches: u32,
     /// Generated shaders
     #[arg(long, default_value_t = 10_000)]
     shaders: u32,
@@ -48,6 +52,7 @@ impl NightlyChore {
             .env("HOTCELL_FUZZ_SECONDS", self.fuzz_seconds.to_string())
             .env("HOTCELL_CHUNK_ROUNDS", self.rounds.to_string())
             .env("HOTCELL_SOAK_RUNS", self.soak.to_string())
+            .env("HOTCELL_MAPPED_LAUNCHES", self.mapped_launches.to_string())
             .env("HOTCELL_SHADERS", self.shaders.to_string())
             .args([
                 "test",

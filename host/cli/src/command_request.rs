@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// Arrays up to this are read into memory; a larger `.npy` is read where the kernel asks for it.
 const IN_MEMORY_BYTES: u64 = 1 << 30;
+/// From here on arrays are read into memory that workers and guests map, in place of a copy.
+const SHARED_BYTES: u64 = 64 << 10;
 /// How often the display is redrawn and the interrupt looked for.
 const REDRAW: Duration = Duration::from_millis(50);
 
@@ -68,15 +70,21 @@ fn read(locator: &Locator) -> Result<Array> {
         true => reader.as_file_range()?,
         false => None,
     };
-    let source = match streamed {
-        Some((file, offset_bytes)) => Source::File {
-            file,
-            offset_bytes,
-            len_bytes: ty.size_bytes(),
-        },
-        None => Source::Memory(Bytes::from(reader.read_all()?)),
+    let array = match streamed {
+        Some((file, offset_bytes)) => {
+            let len_bytes = ty.size_bytes();
+            let source = Source::File {
+                file,
+                offset_bytes,
+                len_bytes,
+            };
+            Array::from_source(ty, source)?
+        }
+        None if ty.size_bytes() < SHARED_BYTES => Array::new(ty, Bytes::from(reader.read_all()?))?,
+        None => Array::shared(ty, |bytes| {
+            reader.read_into(bytes).map_err(io::Error::other)
+        })?,
     };
-    let array = Array::from_source(ty, source)?;
     Ok(match locator {
         Locator::Png(_) => array.picture(),
         _ => array,

@@ -11,6 +11,8 @@ pub struct Array {
     ty: ArrayType,
     source: Source,
     is_picture: bool,
+    #[cfg(any(feature = "confined", feature = "in-process"))]
+    repeated: std::sync::Arc<crate::repeated::Repeated>,
 }
 
 /// Why bytes do not make an array, or an array is not of the type asked for.
@@ -100,19 +102,26 @@ impl Array {
                 found,
             });
         }
-        Ok(Self {
+        Ok(Self::of(ty, source))
+    }
+
+    /// An array whose source has the type's bytes.
+    fn of(ty: ArrayType, source: Source) -> Self {
+        Self {
             ty,
             source,
             is_picture: false,
-        })
+            #[cfg(any(feature = "confined", feature = "in-process"))]
+            repeated: Default::default(),
+        }
     }
 
-    /// An array of `ty` in memory that workers map as it is: `fill` writes its bytes, zeros before, and
-    /// then nobody can change them any more. A launch copies it no more than once, into the guest.
+    /// An array of `ty` in memory that workers and guests map as it is: `fill` writes its bytes, zeros before, and
+    /// then nobody can change them any more. A launch copies none of it, where the guest takes whole pages.
     ///
     /// # Errors
     /// There is no memory for it, or `fill` fails.
-    #[cfg(feature = "confined")]
+    #[cfg(any(feature = "confined", feature = "in-process"))]
     pub fn shared(
         ty: ArrayType,
         fill: impl FnOnce(&mut [u8]) -> std::io::Result<()>,
@@ -122,11 +131,7 @@ impl Array {
             0 => fill(&mut []).map(|()| Source::Memory(Bytes::new()))?,
             len => crate::sealed::source(hotcell_sandbox::memory::SealedMemory::fill(len, fill)?)?,
         };
-        Ok(Self {
-            ty,
-            source,
-            is_picture: false,
-        })
+        Ok(Self::of(ty, source))
     }
 
     /// An array of that shape with a copy of `elements`.
@@ -175,6 +180,15 @@ impl Array {
     /// Where the bytes are.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// Where the bytes are for one more launch: memory that is launched again and again is given pages to map.
+    pub(crate) fn launched(&self) -> Source {
+        match &self.source {
+            #[cfg(any(feature = "confined", feature = "in-process"))]
+            Source::Memory(bytes) => self.repeated.source(bytes),
+            source => source.clone(),
+        }
     }
 
     /// The bytes, where they are in memory.

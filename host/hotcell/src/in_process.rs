@@ -9,6 +9,8 @@ use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
 use crate::isolation::{Evidence, Isolate, LoadFailure, Loaded, LoadedKey, Order, Ran, WorkResult};
 use crate::kept::Kept;
+use crate::sealed;
+use crate::zeroed::ZeroedMemory;
 use hotcell_compiler::{CompileError, Compiler, Parallelism};
 use hotcell_model::component::Description;
 use hotcell_model::gpu::{GpuDevice, GpuLink};
@@ -20,7 +22,10 @@ use hotcell_model::profile::{EngineProfile, Isolation, Metering};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use hotcell_runner::{LoadError, LoadedKernel, OutputBuffer, Runner, RunnerConfig};
-use std::sync::{Arc, OnceLock};
+use hotcell_sandbox::memory::OutputMemory;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// The most runners that are kept: each reserves address space for its slots, and has threads. Those whose kernels
 /// are still loaded live on with them.
@@ -32,6 +37,7 @@ pub(crate) struct InProcess {
     compilers: [OnceLock<Result<Compiler, String>>; Metering::ALL.len()],
     runners: Kept<(Tenant, Metering), Runner>,
     gpus: Arc<Gpus>,
+    zeroed: Arc<ZeroedMemory>,
 }
 
 impl InProcess {
@@ -41,6 +47,7 @@ impl InProcess {
             compilers: Default::default(),
             runners: Kept::of_count(RUNNERS),
             gpus: Arc::new(Gpus::new(gpu)),
+            zeroed: Arc::default(),
         }
     }
 
@@ -117,6 +124,8 @@ impl Isolate for InProcess {
             kernel,
             tenant: key.tenant.clone(),
             gpus: Arc::clone(&self.gpus),
+            zeroed: Arc::clone(&self.zeroed),
+            map_from_bytes: self.config.map_from_bytes,
         }))
     }
 }
@@ -126,6 +135,8 @@ struct LoadedInProcess {
     kernel: Arc<LoadedKernel>,
     tenant: Tenant,
     gpus: Arc<Gpus>,
+    zeroed: Arc<ZeroedMemory>,
+    map_from_bytes: usize,
 }
 
 impl Loaded for LoadedInProcess {
@@ -140,8 +151,8 @@ impl Loaded for LoadedInProcess {
         signal: &Arc<StopSignal>,
         observer: &Arc<dyn Observer>,
     ) -> Ran {
-        let outputs = match outputs(job) {
-            Ok(outputs) => outputs,
+        let (outputs, memories) = match self.outputs(job) {
+            Ok(outputs) => outputs.into_iter().unzip(),
             Err(outcome) => return RunEnd::not_run(outcome).into(),
         };
         let gpu = match job.grants.has(Capability::Gpu) {
@@ -153,7 +164,7 @@ impl Loaded for LoadedInProcess {
         };
         let link = gpu.clone();
         let data = JobData {
-            sources: data.sources.clone(),
+            sources: data.sources.iter().map(trusted).collect(),
             shaders: Vec::new(),
             gpu: link.map(|link| link as Arc<dyn GpuLink>),
         };
@@ -167,9 +178,7 @@ impl Loaded for LoadedInProcess {
             signal,
             observer,
         );
-        let source = |buffer: OutputBuffer| Source::Memory(buffer.into_bytes());
-        let end = end.map_outputs(|outputs| outputs.into_iter().map(source).collect());
-        let mut ran = Ran::from(end);
+        let mut ran = Ran::from(finished(end, memories));
         if let Some(gpu) = gpu {
             gpu.conclude(&mut ran);
         }
@@ -177,18 +186,80 @@ impl Loaded for LoadedInProcess {
     }
 }
 
-/// Zeroed memory for the arrays that are written.
-fn outputs(job: &Job) -> Result<Vec<OutputBuffer>, Outcome> {
-    let written = job.arrays.iter().filter(|array| array.is_written);
-    let buffer = |array: &JobArray| {
-        let len = usize::try_from(array.size_bytes).ok();
-        let buffer = len.and_then(|len| OutputBuffer::zeroed(len).ok());
-        buffer.ok_or_else(|| {
-            let (name, bytes) = (&array.name, array.size_bytes);
-            host_fault(&format!("no memory for output `{name}` of {bytes} bytes"))
+/// Where an output goes: its buffer, and the memory that this is of, where that can be mapped.
+type OutputPlace = (OutputBuffer, Option<OutputMemory>);
+
+impl LoadedInProcess {
+    /// Zeroed memory for the arrays that are written.
+    fn outputs(&self, job: &Job) -> Result<Vec<OutputPlace>, Outcome> {
+        let written = job.arrays.iter().filter(|array| array.is_written);
+        let place = |array: &JobArray| {
+            self.output(array.size_bytes).map_err(|error| {
+                let (name, bytes) = (&array.name, array.size_bytes);
+                host_fault(&format!(
+                    "no memory for output `{name}` of {bytes} bytes: {error}"
+                ))
+            })
+        };
+        written.map(place).collect()
+    }
+
+    fn output(&self, len: u64) -> io::Result<OutputPlace> {
+        let index = usize::try_from(len).map_err(io::Error::other)?;
+        let memory = (index >= self.map_from_bytes).then(|| self.zeroed.take(len));
+        // A process may have less memory in files than in all.
+        let Some(Ok(memory)) = memory else {
+            return Ok((OutputBuffer::zeroed(index).map_err(io::Error::other)?, None));
+        };
+        let mut mapped = memory.map()?;
+        let (start, file) = (
+            mapped.as_mut().as_mut_ptr(),
+            memory.as_fd().try_clone_to_owned()?,
+        );
+        // SAFETY: the mapping is initialised (by the operating system, with zeros), stays where it is while its owner
+        // lives, and is reached through the buffer alone: the lock is never taken again.
+        let buffer = unsafe { OutputBuffer::from_raw(start, index, Arc::new(Mutex::new(mapped))) };
+        // SAFETY: they are the file's pages, whose size is fixed.
+        let buffer = unsafe { buffer.in_file(Arc::new(file)) };
+        Ok((buffer, Some(memory)))
+    }
+}
+
+/// A source as a runner may have it: memory is mapped as such where it is known to be sealed.
+fn trusted(source: &Source) -> Source {
+    match source {
+        Source::Sealed { file, bytes } if sealed::memory(file, bytes.len() as u64).is_err() => {
+            Source::Memory(bytes.clone())
+        }
+        _ => source.clone(),
+    }
+}
+
+/// The end with its outputs as they cannot change any more.
+fn finished(end: RunEnd<OutputBuffer>, memories: Vec<Option<OutputMemory>>) -> RunEnd<Source> {
+    let mut failed = None;
+    let mut end = end.map_outputs(|buffers| {
+        let sources = buffers
+            .into_iter()
+            .zip(memories)
+            .map(|(buffer, memory)| match memory {
+                None => Ok(Source::Memory(buffer.into_bytes())),
+                Some(memory) => {
+                    // Nobody has it mapped for writing any more.
+                    drop(buffer);
+                    sealed::source(memory.seal()?)
+                }
+            });
+        let sources: io::Result<_> = sources.collect();
+        sources.unwrap_or_else(|error| {
+            failed = Some(error);
+            Vec::new()
         })
-    };
-    written.map(buffer).collect()
+    });
+    if let Some(error) = failed {
+        end.outcome = host_fault(&format!("the outputs could not be taken over: {error}"));
+    }
+    end
 }
 
 /// What the compiler or the linker refuses, though the component was described.

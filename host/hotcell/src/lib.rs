@@ -60,9 +60,13 @@ mod kept;
 mod launch;
 mod places;
 mod policy;
+#[cfg(any(feature = "confined", feature = "in-process"))]
+mod repeated;
 mod request;
-#[cfg(feature = "confined")]
+#[cfg(any(feature = "confined", feature = "in-process"))]
 mod sealed;
+#[cfg(any(feature = "confined", feature = "in-process"))]
+mod zeroed;
 
 pub use array::{Array, ArrayError, Element, NamedArray};
 pub use artifacts::{ArtifactCache, CacheEntry, CacheError};

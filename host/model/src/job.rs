@@ -15,6 +15,12 @@ use std::sync::Arc;
 /// The most arrays that travel inside a frame: more than a signature has room for.
 pub const INLINE_ARRAYS: usize = 1024;
 
+/// The unit in which memory is mapped, in bytes, on every machine that kernels run on.
+pub const PAGE_BYTES: usize = 4096;
+/// Ranges of arrays from this size on, in bytes, are mapped into a guest's memory where they can be, unless told
+/// otherwise: below, a copy costs less.
+pub const MAP_FROM_BYTES: usize = 64 << 10;
+
 /// What a runner needs besides the arrays' bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
@@ -77,14 +83,35 @@ impl Split {
     /// The arithmetic operations a chunk should at least have, so that an instance pays for itself.
     pub const OPERATIONS_PER_CHUNK: u64 = 1 << 22;
 
+    /// A cut is moved to where pages begin if chunks are so many times larger than what it moves by.
+    const PAGES_PER_CHUNK: u64 = 8;
+
     /// Cuts `extent` indices that take `operations` in all into nearly equal chunks.
-    pub fn cut(dim: usize, extent: u64, operations: u64) -> Self {
+    ///
+    /// `strides` has the bytes per index of each array that is cut. Chunks of many pages begin with one in each of them,
+    /// so that they can be mapped.
+    pub fn cut(
+        dim: usize,
+        extent: u64,
+        operations: u64,
+        strides: impl IntoIterator<Item = u64>,
+    ) -> Self {
         let wanted = operations / Self::OPERATIONS_PER_CHUNK;
         let chunks = wanted.min(Self::MAX_CHUNKS).min(extent).max(1);
+        // Each is a power of two, so the largest is a multiple of all.
+        let page = strides.into_iter().map(indices_per_page).max().unwrap_or(1);
+        let step = match extent / chunks / page >= Self::PAGES_PER_CHUNK {
+            true => page,
+            false => 1,
+        };
         let bound = |chunk: u64| {
             // In u128: the product can pass 2^64.
             let scaled = u128::from(extent) * u128::from(chunk) / u128::from(chunks);
-            u64::try_from(scaled).unwrap_or(extent)
+            let bound = u64::try_from(scaled).unwrap_or(extent);
+            match bound == extent {
+                true => extent,
+                false => bound / step * step,
+            }
         };
         Self {
             dim,
@@ -106,12 +133,19 @@ impl Split {
     }
 }
 
+/// The fewest indices whose bytes are whole pages.
+fn indices_per_page(stride_bytes: u64) -> u64 {
+    let zeros = stride_bytes.trailing_zeros();
+    PAGE_BYTES as u64 >> zeros.min(PAGE_BYTES.trailing_zeros())
+}
+
 /// Where an input's bytes come from.
 #[derive(Clone, Debug)]
 pub enum Source {
     /// Memory that the host owns.
     Memory(Bytes),
-    /// Sealed memory that other processes can map: nobody can change it any more.
+    /// Sealed memory that others can map: nobody can change it any more, nor its size. Whoever gets such a source
+    /// from elsewhere checks that before it maps the file.
     Sealed {
         /// The memory as a file, of exactly the array's size.
         file: Arc<File>,
@@ -226,7 +260,7 @@ mod tests {
             (1000, 1 << 24),
             (u64::MAX, u64::MAX),
         ] {
-            let split = Split::cut(0, extent, operations);
+            let split = Split::cut(0, extent, operations, [4]);
             assert_eq!(split.bounds[0], 0);
             assert_eq!(split.bounds.last(), Some(&extent));
             assert!(split.bounds.is_sorted());
@@ -238,13 +272,28 @@ mod tests {
     }
 
     #[test]
+    fn large_chunks_begin_where_pages_do_in_every_array() {
+        let third = |extent, strides: &[u64]| {
+            let operations = Split::OPERATIONS_PER_CHUNK * 3;
+            Split::cut(0, extent, operations, strides.iter().copied()).bounds[1]
+        };
+        assert_eq!(third(1_000_000, &[4]), 333_333 / 1024 * 1024);
+        assert_eq!(third(1_000_000, &[1, 8, 12]), 333_333 / 4096 * 4096);
+        // What is a page already, what is small, and what has no bytes is cut as it comes.
+        assert_eq!(third(1_000, &[8192]), 333);
+        assert_eq!(third(20_000, &[4]), 6_666);
+        assert_eq!(third(1_000, &[0]), 333);
+        assert_eq!(third(1_000, &[]), 333);
+    }
+
+    #[test]
     fn small_work_is_not_cut() {
         assert_eq!(
-            Split::cut(0, 1 << 20, Split::OPERATIONS_PER_CHUNK * 2 - 1).chunks(),
+            Split::cut(0, 1 << 20, Split::OPERATIONS_PER_CHUNK * 2 - 1, []).chunks(),
             1
         );
         assert_eq!(
-            Split::cut(0, 1 << 20, Split::OPERATIONS_PER_CHUNK * 2).chunks(),
+            Split::cut(0, 1 << 20, Split::OPERATIONS_PER_CHUNK * 2, []).chunks(),
             2
         );
     }

@@ -3,6 +3,7 @@
 //! One copy crosses the boundary each way. An input's range is an owned, shared slice that wasmtime
 //! copies into the guest; an output's range is copied from the guest's memory straight into its place.
 
+use crate::mapping::PageFile;
 use crate::meter::{Denied, Meter};
 use crate::stop::Stop;
 use bytes::Bytes;
@@ -99,8 +100,10 @@ impl Drop for Charged {
 }
 
 /// An input as a guest's resource: what a chunk sees of an array.
-pub(crate) struct Input {
+pub struct Input {
     pub(crate) source: Source,
+    /// The file of the whole array's pages, where it has one.
+    pub(crate) pages: Option<PageFile>,
     /// The array's position in the job's list of those that are read.
     pub(crate) position: usize,
     /// Where the chunk's part begins in the whole array.
@@ -109,7 +112,7 @@ pub(crate) struct Input {
 
 /// An output as a guest's resource.
 #[derive(Clone, Copy)]
-pub(crate) struct Output {
+pub struct Output {
     /// The position of its bytes in the instance's list, and of the array in the job's list of those that are
     /// written.
     pub(crate) position: usize,

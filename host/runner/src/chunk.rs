@@ -1,7 +1,7 @@
 //! One chunk: a fresh store, one instance, one call, and everything dropped at the end.
 
 use crate::arrays::{Input, Output};
-use crate::end::{Circumstances, NAME_BYTES, is_blank, outcome_of, outcome_of_stop};
+use crate::end::{Circumstances, is_blank, outcome_of, outcome_of_stop};
 use crate::engine::LoadedKernel;
 use crate::entries::{
     ChunkRange, DestinationArgument, Dimension, EntryRequest, KernelError, Scalar, SourceArgument,
@@ -9,17 +9,17 @@ use crate::entries::{
 use crate::guest::capabilities::{InstanceCapabilities, LaunchCapabilities};
 use crate::guest::{BodyClock, Guest};
 use crate::limiter::Limiter;
-use crate::meter::{ChunkSpent, CpuClock, EXPLANATION_BYTES, Meter};
+use crate::mapping::SharedMappings;
+use crate::meter::{ChunkSpent, CpuClock, Meter};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
 use hotcell_model::grant::Grants;
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::text;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wasmtime::component::{ResourceTable, WasmStr};
-use wasmtime::{AsContext, Engine, Error, PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Error, PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 /// What every chunk of a launch has in common.
 pub(crate) struct LaunchPlan {
@@ -27,6 +27,8 @@ pub(crate) struct LaunchPlan {
     pub(crate) kernel: Arc<LoadedKernel>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) has_fuel: bool,
+    /// Ranges of arrays from this size on are mapped, where they can be.
+    pub(crate) map_from_bytes: usize,
     pub(crate) entry: Arc<str>,
     pub(crate) scalars: Vec<Scalar>,
     pub(crate) grants: Grants,
@@ -80,6 +82,7 @@ pub(crate) fn run(plan: &LaunchPlan, part: ChunkPart) -> ChunkEnd {
         limiter: Limiter::new(Arc::clone(&plan.meter)),
         handles: ResourceTable::new(),
         outputs: part.outputs,
+        mappings: SharedMappings::new(plan.kernel.initial_memory_bytes, plan.map_from_bytes),
         grants: plan.grants.clone(),
         capabilities: InstanceCapabilities::new(&plan.capabilities, part.index),
         explanation: None,
@@ -90,6 +93,8 @@ pub(crate) fn run(plan: &LaunchPlan, part: ChunkPart) -> ChunkEnd {
         unchecked_bytes: 0,
     };
     let mut store = store(plan, guest);
+    // Behind the store, and so dropped before it, on whatever way this function is left.
+    let restored = store.data().mappings.restored();
     let arguments = EntryArguments {
         range: part.range,
         dims: part.dims,
@@ -106,6 +111,7 @@ pub(crate) fn run(plan: &LaunchPlan, part: ChunkPart) -> ChunkEnd {
         std::mem::replace(&mut store.data_mut().cpu, CpuClock::start()),
     );
     // Resetting the slot is this launch's doing, so its time is charged too.
+    drop(restored);
     drop(store);
     meter.charge_cpu(&mut cpu);
     ChunkEnd {
@@ -197,9 +203,7 @@ fn call(
     timings.body = store.data().body.elapsed(called, now);
     match returned.map_err(CallFailure::Failed)? {
         (Ok(()),) => Ok(()),
-        (Err(error),) => Err(CallFailure::Declined(
-            words(&error, store).map_err(CallFailure::Failed)?,
-        )),
+        (Err(error),) => Err(CallFailure::Declined(words(&error))),
     }
 }
 
@@ -254,32 +258,30 @@ fn request(
     })
 }
 
-/// The guest's error in its own words, escaped and cut; the host's, where it has none.
-fn words(error: &KernelError, store: &Store<Guest>) -> Result<String, Error> {
-    let escaped = |text: &WasmStr, max_bytes: usize| -> Result<String, Error> {
-        Ok(text::escape(&text.to_str(store.as_context())?, max_bytes))
+/// The guest's error in its own words; the host's, where it has none.
+fn words(error: &KernelError) -> String {
+    let said = |text: &str, otherwise: &str| match is_blank(text) {
+        true => otherwise.to_owned(),
+        false => text.to_owned(),
     };
-    let said = |text: &WasmStr, otherwise: &str| -> Result<String, Error> {
-        let said = escaped(text, EXPLANATION_BYTES)?;
-        Ok(match is_blank(&said) {
-            true => otherwise.to_owned(),
-            false => said,
-        })
-    };
-    Ok(match error {
+    match error {
         KernelError::UnknownEntry(name) => format!(
             "the component has no entry `{}`, though its manifest says so",
-            escaped(name, NAME_BYTES)?
+            name.as_str()
         ),
         KernelError::BadArgument(argument) => format!(
             "argument `{}`: {}",
-            escaped(&argument.name, NAME_BYTES)?,
-            said(&argument.reason, "refused, and the kernel did not say why")?
+            argument.name.as_str(),
+            said(
+                argument.reason.as_str(),
+                "refused, and the kernel did not say why"
+            )
         ),
-        KernelError::Failed(message) => {
-            said(message, "the kernel returned an error without a message")?
-        }
-    })
+        KernelError::Failed(message) => said(
+            message.as_str(),
+            "the kernel returned an error without a message",
+        ),
+    }
 }
 
 fn fuel_used(plan: &LaunchPlan, store: &Store<Guest>) -> u64 {

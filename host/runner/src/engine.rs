@@ -6,7 +6,7 @@ use crate::guest::{Guest, imports};
 use crate::ticker::Ticker;
 use hotcell_engine::config;
 use hotcell_model::component::{ENTRIES, entries_names};
-use hotcell_model::job::Split;
+use hotcell_model::job::{MAP_FROM_BYTES, Split};
 use hotcell_model::profile::Metering;
 use std::num::NonZeroUsize;
 use std::ptr::NonNull;
@@ -35,6 +35,9 @@ pub struct RunnerConfig {
     /// Bytes of a slot's memory that stay mapped when it is reset, so that the next launch finds warm
     /// pages. Default 64 MiB. Resetting overwrites what the last launch touched, with zeros.
     pub keep_resident_bytes: usize,
+    /// Ranges of arrays from this size on are mapped into a guest's memory where they can be, in place of a copy.
+    /// Default 64 KiB; `usize::MAX` copies everything, which is of use to measure what mapping brings.
+    pub map_from_bytes: usize,
     /// Threads that run chunks, over all launches, the callers' own included. Default the number of cores, at
     /// most [`Split::MAX_CHUNKS`].
     pub threads: usize,
@@ -45,6 +48,7 @@ impl Default for RunnerConfig {
         Self {
             slots: 16,
             keep_resident_bytes: 64 << 20,
+            map_from_bytes: MAP_FROM_BYTES,
             threads: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
         }
     }
@@ -54,6 +58,7 @@ impl Default for RunnerConfig {
 pub struct Runner {
     pub(crate) engine: Engine,
     pub(crate) metering: Metering,
+    pub(crate) map_from_bytes: usize,
     pub(crate) ticker: Ticker,
     pub(crate) crew: Crew,
     /// What random bytes come from where there is no seed.
@@ -139,6 +144,7 @@ impl Runner {
             launches: AtomicU64::new(0),
             engine,
             metering,
+            map_from_bytes: runner.map_from_bytes,
         })
     }
 

@@ -1,25 +1,29 @@
-//! The types of `hotcell:kernel/entries`, as wasmtime lowers and lifts them.
+//! The types of `hotcell:kernel/entries`, as wasmtime lowers and lifts them. Public for measurements that run a component
+//! without a runner, and no part of the interface.
 //!
 //! They are derived and not generated, for one reason: what the guest returns is lifted as a view of its
-//! memory ([`WasmStr`]), so that the host allocates nothing on the guest's word.
+//! memory and cut there ([`Words`]), so that the host allocates nothing on the guest's word.
 
-use crate::arrays::{Input, Output};
+pub use crate::arrays::{Input, Output};
+use crate::end::NAME_BYTES;
+use crate::meter::EXPLANATION_BYTES;
+pub use crate::words::Words;
 use hotcell_model::manifest::ScalarValue;
 use std::sync::Arc;
-use wasmtime::component::{ComponentType, Lift, Lower, Resource, WasmStr};
+use wasmtime::component::{ComponentType, Lift, Lower, Resource};
 
 /// `record dimension`
 #[derive(ComponentType, Lower, Clone)]
 #[component(record)]
-pub(crate) struct Dimension {
-    pub(crate) name: Arc<str>,
-    pub(crate) extent: u64,
+pub struct Dimension {
+    pub name: Arc<str>,
+    pub extent: u64,
 }
 
 /// `variant scalar-value`
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(variant)]
-pub(crate) enum EntryValue {
+pub enum EntryValue {
     #[component(name = "boolean")]
     Boolean(bool),
     #[component(name = "i32")]
@@ -53,77 +57,73 @@ impl From<ScalarValue> for EntryValue {
 /// `record scalar`
 #[derive(ComponentType, Lower, Clone)]
 #[component(record)]
-pub(crate) struct Scalar {
-    pub(crate) name: Arc<str>,
-    pub(crate) value: EntryValue,
+pub struct Scalar {
+    pub name: Arc<str>,
+    pub value: EntryValue,
 }
 
 /// `record source`
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(crate) struct SourceArgument {
-    pub(crate) name: Arc<str>,
-    pub(crate) data: Resource<Input>,
+pub struct SourceArgument {
+    pub name: Arc<str>,
+    pub data: Resource<Input>,
 }
 
 /// `record destination`
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(crate) struct DestinationArgument {
-    pub(crate) name: Arc<str>,
-    pub(crate) data: Resource<Output>,
+pub struct DestinationArgument {
+    pub name: Arc<str>,
+    pub data: Resource<Output>,
 }
 
 /// `record chunk`
 #[derive(ComponentType, Lower, Clone, Copy)]
 #[component(record)]
-pub(crate) struct ChunkRange {
-    pub(crate) start: u64,
-    pub(crate) len: u64,
-    pub(crate) total: u64,
+pub struct ChunkRange {
+    pub start: u64,
+    pub len: u64,
+    pub total: u64,
 }
 
 /// `record request`
 #[derive(ComponentType, Lower)]
 #[component(record)]
-pub(crate) struct EntryRequest {
-    pub(crate) entry: Arc<str>,
-    pub(crate) dims: Vec<Dimension>,
-    pub(crate) scalars: Vec<Scalar>,
-    pub(crate) sources: Vec<SourceArgument>,
-    pub(crate) destinations: Vec<DestinationArgument>,
-    pub(crate) chunk: ChunkRange,
+pub struct EntryRequest {
+    pub entry: Arc<str>,
+    pub dims: Vec<Dimension>,
+    pub scalars: Vec<Scalar>,
+    pub sources: Vec<SourceArgument>,
+    pub destinations: Vec<DestinationArgument>,
+    pub chunk: ChunkRange,
 }
 
 /// `record bad-argument`
 #[derive(ComponentType, Lift)]
 #[component(record)]
-pub(crate) struct BadArgument {
-    pub(crate) name: WasmStr,
-    pub(crate) reason: WasmStr,
+pub struct BadArgument {
+    pub name: Words<NAME_BYTES>,
+    pub reason: Words<EXPLANATION_BYTES>,
 }
 
 /// `variant kernel-error`
 #[derive(ComponentType, Lift)]
 #[component(variant)]
-pub(crate) enum KernelError {
+pub enum KernelError {
     #[component(name = "unknown-entry")]
-    UnknownEntry(WasmStr),
+    UnknownEntry(Words<NAME_BYTES>),
     #[component(name = "bad-argument")]
     BadArgument(BadArgument),
     #[component(name = "failed")]
-    Failed(WasmStr),
+    Failed(Words<EXPLANATION_BYTES>),
 }
 
 /// `enum level`
-#[expect(
-    dead_code,
-    reason = "only the guest makes these; lifting sets the discriminant"
-)]
 #[derive(ComponentType, Lift, Clone, Copy)]
 #[component(enum)]
 #[repr(u8)]
-pub(crate) enum EmittedLevel {
+pub enum EmittedLevel {
     #[component(name = "debug")]
     Debug,
     #[component(name = "info")]

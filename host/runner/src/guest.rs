@@ -9,7 +9,10 @@ mod log;
 pub(crate) mod random;
 
 use self::capabilities::InstanceCapabilities;
+use crate::arrays::Charged;
+use crate::lent::{Lent, LentRange};
 use crate::limiter::Limiter;
+use crate::mapping::{FilePlace, SharedMappings};
 use crate::meter::{ChunkSpent, CpuClock, Meter};
 use crate::output::OutputBuffer;
 use crate::stop::Stop;
@@ -27,6 +30,8 @@ pub(crate) struct Guest {
     pub(crate) handles: ResourceTable,
     /// The bytes of each output, by the position that its handle names.
     pub(crate) outputs: Vec<OutputBuffer>,
+    /// What of arrays is mapped into the instance's memory.
+    pub(crate) mappings: SharedMappings,
     pub(crate) grants: Grants,
     pub(crate) capabilities: InstanceCapabilities,
     /// The guest's own words about why it is about to trap, escaped.
@@ -82,6 +87,22 @@ impl Guest {
             amount: Amount::Requested(bytes.into()),
             maximum,
         }))
+    }
+
+    /// A checked range of an array, for the guest.
+    pub(crate) fn lend(&self, range: LentRange, len: u32, place: Option<FilePlace>) -> Lent {
+        Lent {
+            range,
+            len: len as usize,
+            place,
+            mappings: self.mappings.clone(),
+            meter: Arc::clone(&self.meter),
+        }
+    }
+
+    /// A buffer of the host's, charged to the launch's memory while it lives.
+    pub(crate) fn charged(&self, len: u32) -> Result<Charged, Stop> {
+        Charged::zeroed(len, self.limiter.memory_bytes(), &self.meter)
     }
 
     /// Counts bytes before they are copied out of the guest.

@@ -12,6 +12,7 @@ use crate::engine::{LoadedKernel, Runner};
 use crate::entries::{ChunkRange, Dimension, Scalar};
 use crate::guest::capabilities::LaunchCapabilities;
 use crate::guest::random::RandomSource;
+use crate::mapping::PageFile;
 use crate::meter::Meter;
 use crate::output::OutputBuffer;
 use hotcell_model::job::{Job, JobArray, JobData, Observer, RunEnd, Source};
@@ -55,6 +56,7 @@ impl Runner {
             kernel: Arc::clone(kernel),
             meter,
             has_fuel: self.metering.has_fuel(),
+            map_from_bytes: self.map_from_bytes,
             entry: job.entry.as_str().into(),
             scalars: scalars(&job),
             grants: job.grants.clone(),
@@ -249,6 +251,7 @@ impl ChunkedLaunch {
                     Some((start, len)) => part(source, start, len),
                     None => source.clone(),
                 },
+                pages: pages(source),
                 position,
                 start_bytes: cut.map_or(0, |(start, _)| start),
             };
@@ -303,6 +306,14 @@ impl ChunkedLaunch {
             false => Vec::new(),
         };
         finish(plan, outcome, outputs, sums)
+    }
+}
+
+/// The file of a source's pages, where it is one whose size nobody can change.
+fn pages(source: &Source) -> Option<PageFile> {
+    match source {
+        Source::Sealed { file, .. } => Some(Arc::clone(file) as PageFile),
+        Source::Memory(_) | Source::File { .. } => None,
     }
 }
 

@@ -13,16 +13,20 @@ mod chunk;
 mod crew;
 mod end;
 mod engine;
-mod entries;
+#[doc(hidden)]
+pub mod entries;
 mod guest;
 mod launch;
+mod lent;
 mod limiter;
+mod mapping;
 mod meter;
 mod output;
 #[cfg(feature = "worker")]
 mod sessions;
 mod stop;
 mod ticker;
+mod words;
 
 pub use engine::{EngineError, LoadError, LoadedKernel, Runner, RunnerConfig, open_pagemap};
 pub use output::OutputBuffer;

@@ -1,11 +1,13 @@
 //! The memory that outputs are written into: the host's own, or memory that another process will read.
 //!
-//! All of this crate's pointers are in this file. A buffer can be cut into parts that different threads
+//! A buffer can be cut into parts that different threads
 //! write, and put together again without a copy.
 
+use crate::mapping::FilePlace;
 use bytes::Bytes;
 use std::any::Any;
 use std::collections::TryReserveError;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// A range of writable memory that nobody else has.
@@ -14,6 +16,8 @@ pub struct OutputBuffer {
     len: usize,
     /// Keeps the memory, where there is any. Parts of one buffer share it.
     owner: Option<Arc<dyn Any + Send + Sync>>,
+    /// Where the memory begins in a file of pages, if it is one's.
+    place: Option<FilePlace>,
 }
 
 // SAFETY: a buffer is the only one with access to its range (`from_raw` demands it, and cutting keeps the
@@ -49,7 +53,27 @@ impl OutputBuffer {
             start,
             len,
             owner: Some(owner),
+            place: None,
         }
+    }
+
+    /// The same memory, known to be all of a file that other processes can map as well.
+    ///
+    /// # Safety
+    /// It is: `file` has the memory's pages, from its beginning on, and nobody can make it shorter.
+    #[must_use]
+    pub unsafe fn in_file(mut self, file: Arc<dyn AsFd + Send + Sync>) -> Self {
+        self.place = Some(FilePlace { file, offset: 0 });
+        self
+    }
+
+    /// Where bytes of it are in a file of pages, if they are in one.
+    pub(crate) fn place(&self, offset: u64) -> Option<FilePlace> {
+        let place = self.place.clone()?;
+        Some(FilePlace {
+            offset: place.offset + offset,
+            ..place
+        })
     }
 
     /// The size in bytes.
@@ -72,10 +96,14 @@ impl OutputBuffer {
             start: self.start,
             len,
             owner: self.owner.clone(),
+            place: self.place.clone(),
         };
         // SAFETY: `len` is within the range, so the pointer stays in it or at its end.
         self.start = unsafe { self.start.add(len) };
         self.len -= len;
+        if let Some(place) = &mut self.place {
+            place.offset += len as u64;
+        }
         front
     }
 
@@ -121,6 +149,7 @@ impl Default for OutputBuffer {
             start: std::ptr::dangling_mut(),
             len: 0,
             owner: None,
+            place: None,
         }
     }
 }

@@ -127,7 +127,7 @@ fn inspect_tells_imports_asked_for_from_those_granted() {
         let imports = json["imports"].as_array().unwrap().clone();
         imports
             .into_iter()
-            .find(|i| i["name"] == "hotcell:kernel/clock@0.1.0")
+            .find(|i| i["name"] == "hotcell:kernel/clock@0.2.0")
             .unwrap()["granted"]
             .clone()
     };

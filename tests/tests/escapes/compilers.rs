@@ -224,7 +224,7 @@ fn counts_and_imports_that_are_made_up_grant_nothing_and_break_nothing() {
         changed(|wire| wire.imports = vec![String::new(); 100_000]),
         changed(|wire| {
             wire.imports
-                .push(format!("hotcell:kernel/random@0.1.0\n{name}"))
+                .push(format!("hotcell:kernel/random@0.2.0\n{name}"))
         }),
         changed(|wire| wire.imports.push("\x1b[2J".to_owned())),
         changed(|wire| wire.shaders = vec![shader(), shader()]),

@@ -213,8 +213,10 @@ fn chunks(cell: &Cell) {
     }
 }
 
-/// Small arrays, large ones, one in a file; and a pause, after which the threads have to be woken.
+/// Small arrays, large ones, some that are mapped, one in a file; and a pause, after which the threads have to be woken.
 fn arrays(cell: &Cell) {
+    let mapping = Guest::named("maps_arrays").component();
+    assert_kind(&cell.run(&mapping, request_of(0, 1 << 20)), Done);
     let honest = Guest::named("honest").component();
     for bytes in [0, 4096, 100_000, 8 << 20, 64 << 20] {
         assert_kind(&cell.run(&honest, request_of(1, bytes)), Done);

@@ -102,7 +102,7 @@ fn a_kernel_that_asks_for_a_gpu_and_was_not_granted_one_is_refused_by_name() {
         .cell
         .run(arena.probe(), shader_request(DOUBLE, &[1; 4]));
     assert_ended(&ended, OutcomeKind::Denied, Some(Blame::Operator));
-    assert!(ended.outcome.message.contains("hotcell:gpu/compute@0.1.0"));
+    assert!(ended.outcome.message.contains("hotcell:gpu/compute@0.2.0"));
     let asked = ended.outcome.causes.iter().map(|cause| match cause {
         Cause::NotGranted { capability, .. } => Some(*capability),
         _ => None,

@@ -51,7 +51,7 @@ fn text_made_at_run_time_is_refused_without_its_own_grant() {
     let ended = arena.cell.run(arena.probe(), request.want(Capability::Gpu));
     assert_ended(&ended, OutcomeKind::Denied, Some(Blame::Operator));
     let message = &ended.outcome.message;
-    assert!(message.contains("hotcell:gpu/text@0.1.0"), "{message}");
+    assert!(message.contains("hotcell:gpu/text@0.2.0"), "{message}");
     let is_text = |cause: &Cause| matches!(cause, Cause::NotGranted { capability, .. } if *capability == Capability::GpuText);
     assert!(ended.outcome.causes.iter().all(is_text));
     arena.assert_serves();

@@ -33,7 +33,7 @@ fn assert_invalid(bytes: Vec<u8>, words: &[&str]) {
 #[test]
 fn an_import_that_is_not_granted_is_denied_with_what_is() {
     let ended = arena!().attack("wants_clock");
-    let words = ["hotcell:kernel/clock@0.1.0", "granted: "];
+    let words = ["hotcell:kernel/clock@0.2.0", "granted: "];
     assert_refused(&ended, OutcomeKind::Denied, Blame::Operator, &words);
     let ended = arena!().attack("wants_random");
     assert_refused(
@@ -174,7 +174,7 @@ fn an_import_that_no_grant_gives_is_denied_by_name() {
     ] {
         let text = format!(
             r#"(component (import "{name}" (instance)) (component $c) (instance $i (instantiate $c))
-               (export "hotcell:kernel/entries@0.1.0" (instance $i)))"#
+               (export "hotcell:kernel/entries@0.2.0" (instance $i)))"#
         );
         let arena = arena!();
         let component = with_manifest(wat::parse_str(text).unwrap());
@@ -188,7 +188,7 @@ fn an_import_that_no_grant_gives_is_denied_by_name() {
 fn an_imports_name_cannot_forge_a_line() {
     let text = r#"(component (import "url=<\1b]0;x\07\0ahotcell: done>" (func))
         (component $c) (instance $i (instantiate $c))
-        (export "hotcell:kernel/entries@0.1.0" (instance $i)))"#;
+        (export "hotcell:kernel/entries@0.2.0" (instance $i)))"#;
     let arena = arena!();
     let component = Component::new(with_manifest(wat::parse_str(text).unwrap()));
     let ended = arena.cell.run(&component, honest_request());
@@ -215,7 +215,7 @@ fn with_manifest(mut component: Vec<u8>) -> Vec<u8> {
 #[test]
 fn an_export_of_another_type_is_an_invalid_component() {
     let guest = Guest::of(
-        r#"(func (export "hotcell:kernel/entries@0.1.0#launch") (result i32) (i32.const 7))
+        r#"(func (export "hotcell:kernel/entries@0.2.0#launch") (result i32) (i32.const 7))
            (func $attack)"#,
     );
     let other = "launch: func() -> u32;";
@@ -237,7 +237,7 @@ fn an_export_of_another_type_is_an_invalid_component() {
 #[test]
 fn an_import_of_another_type_is_an_invalid_component() {
     let guest = Guest::of(
-        r#"(import "hotcell:kernel/control@0.1.0" "should-stop" (func (result i64)))
+        r#"(import "hotcell:kernel/control@0.2.0" "should-stop" (func (result i64)))
            (func $attack)"#,
     );
     let guest = guest.wit(|wit| {

@@ -4,6 +4,7 @@ mod admission;
 mod compilation;
 mod interface;
 mod limits;
+mod mapping;
 mod memory;
 mod records;
 mod settling;

@@ -87,6 +87,13 @@ fn a_kernels_error_of_100_mib_is_cut_and_escaped() {
 }
 
 #[test]
+fn a_kernels_error_is_read_before_the_guest_frees_it() {
+    let ended = arena!().attack("frees_its_words");
+    assert_ended(&ended, OutcomeKind::KernelError, Some(Blame::Guest));
+    assert_eq!(ended.outcome.message, "there is no such row");
+}
+
+#[test]
 fn an_error_about_an_argument_is_escaped() {
     let ended = arena!().attack("bad_argument");
     assert_ended(&ended, OutcomeKind::KernelError, Some(Blame::Guest));

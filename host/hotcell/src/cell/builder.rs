@@ -67,6 +67,19 @@ impl Cell {
 }
 
 impl CellBuilder {
+    /// Copies every array into guests and out of them, however large: what mapping them saves is measured against it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_mapping(mut self) -> Self {
+        match &mut self.isolation {
+            #[cfg(feature = "confined")]
+            Choice::Confined(settings) => settings.map_from_bytes = usize::MAX,
+            #[cfg(feature = "in-process")]
+            Choice::InProcess(config) => config.map_from_bytes = usize::MAX,
+        }
+        self
+    }
+
     fn new(isolation: Choice) -> Self {
         Self {
             isolation,

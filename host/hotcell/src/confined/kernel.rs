@@ -154,6 +154,7 @@ impl ConfinedKernel {
             job,
             launching.data,
             &seats.capabilities(),
+            &supervisor.zeroed,
             seated.runner.outgoing(),
         )
         .map_err(LoadFailure::from)

@@ -2,6 +2,7 @@
 
 use super::fault::Fault;
 use crate::sealed;
+use crate::zeroed::ZeroedMemory;
 use hotcell_model::frame::{
     FrameError, INLINE_BYTES, InputPlace, LaunchRequest, MAX_DESCRIPTORS, OutputPlace, ToRunner,
     encode,
@@ -70,12 +71,15 @@ impl Parcel {
         job: &Job,
         data: &JobData,
         sessions: &[Capability],
+        zeroed: &ZeroedMemory,
         frame: &mut Vec<u8>,
     ) -> Result<Self, Outcome> {
-        match Self::try_pack(id, job, data, sessions, INLINE_BYTES, frame)? {
+        let mut pack =
+            |inline_bytes| Self::try_pack(id, job, data, sessions, inline_bytes, zeroed, frame);
+        match pack(INLINE_BYTES)? {
             Some(parcel) => Ok(parcel),
             // Much else is in the frame: then no array is.
-            None => Self::try_pack(id, job, data, sessions, 0, frame)?.ok_or_else(|| {
+            None => pack(0)?.ok_or_else(|| {
                 let message =
                     "names, dimensions and scalars of the request take more than a frame holds";
                 Outcome::failed(OutcomeKind::Usage, Blame::Request, message)
@@ -90,6 +94,7 @@ impl Parcel {
         data: &JobData,
         sessions: &[Capability],
         inline_bytes: usize,
+        zeroed: &ZeroedMemory,
         frame: &mut Vec<u8>,
     ) -> Result<Option<Self>, Outcome> {
         let mut parcel = Self {
@@ -98,10 +103,13 @@ impl Parcel {
             outputs: Vec::new(),
         };
         let inputs = parcel.place_inputs(job, data, inline_bytes)?;
-        let outputs = parcel.place_outputs(job, inline_bytes)?;
+        let outputs = parcel.place_outputs(job, inline_bytes, zeroed)?;
         // A channel goes beside them for each session, and to a session's worker what is its own.
         if parcel.descriptors().len() > MAX_ARRAYS {
-            let message = format!("more than {MAX_ARRAYS} large arrays in one launch");
+            let message = format!(
+                "more than {MAX_ARRAYS} large arrays in one launch: put several into one with another dimension, or \
+                 make those smaller that are; arrays of a few KiB travel otherwise and do not count"
+            );
             return Err(Outcome::failed(OutcomeKind::Usage, Blame::Request, message));
         }
         let request = ToRunner::Launch(Box::new(LaunchRequest {
@@ -228,6 +236,7 @@ impl Parcel {
         &mut self,
         job: &Job,
         inline_bytes: usize,
+        zeroed: &ZeroedMemory,
     ) -> Result<Vec<OutputPlace>, Outcome> {
         let written: Vec<&JobArray> = job.arrays.iter().filter(|array| array.is_written).collect();
         let sizes: Vec<u64> = written.iter().map(|array| array.size_bytes).collect();
@@ -236,7 +245,7 @@ impl Parcel {
             let (place, output) = match usize::try_from(*bytes) {
                 Ok(bytes) if is_small => (OutputPlace::Inline, OutputSlot::Inline(bytes)),
                 _ => {
-                    let memory = OutputMemory::create(*bytes).map_err(here)?;
+                    let memory = zeroed.take(*bytes).map_err(here)?;
                     (OutputPlace::Memory, OutputSlot::Memory(memory))
                 }
             };
@@ -358,7 +367,15 @@ mod tests {
 
     fn pack(job: &Job, sources: Vec<Source>) -> (Parcel, LaunchRequest) {
         let mut frame = Vec::new();
-        let parcel = Parcel::pack(3, job, &data_of(sources), &[], &mut frame).unwrap();
+        let parcel = Parcel::pack(
+            3,
+            job,
+            &data_of(sources),
+            &[],
+            &ZeroedMemory::default(),
+            &mut frame,
+        )
+        .unwrap();
         assert!(frame.len() <= MAX_BYTES);
         match decode(&frame).unwrap() {
             ToRunner::Launch(request) => (parcel, *request),
@@ -408,9 +425,16 @@ mod tests {
         assert_eq!(parcel.descriptors().len(), 1);
         job.dims = vec![("d".repeat(MAX_BYTES), 1)];
         let data = data_of(vec![memory(INLINE_BYTES)]);
-        let refused = Parcel::pack(1, &job, &data, &[], &mut Vec::new())
-            .err()
-            .unwrap();
+        let refused = Parcel::pack(
+            1,
+            &job,
+            &data,
+            &[],
+            &ZeroedMemory::default(),
+            &mut Vec::new(),
+        )
+        .err()
+        .unwrap();
         assert_eq!(refused.kind, OutcomeKind::Usage);
     }
 
@@ -441,7 +465,14 @@ mod tests {
             bytes: Bytes::from(vec![0; size]),
         };
         let sources = vec![forged];
-        let refused = Parcel::pack(1, &job, &data_of(sources), &[], &mut Vec::new());
+        let refused = Parcel::pack(
+            1,
+            &job,
+            &data_of(sources),
+            &[],
+            &ZeroedMemory::default(),
+            &mut Vec::new(),
+        );
         assert_eq!(refused.err().unwrap().kind, OutcomeKind::Io);
     }
 }

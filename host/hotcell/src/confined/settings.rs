@@ -2,6 +2,7 @@
 
 use super::turns::Bounds;
 use hotcell_model::gpu::GpuDevice;
+use hotcell_model::job::MAP_FROM_BYTES;
 use hotcell_model::layer::Tier;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) struct Settings {
     pub(crate) compilers_per_tenant: usize,
     pub(crate) kill_grace: Duration,
     pub(crate) spares: bool,
+    pub(crate) map_from_bytes: usize,
 }
 
 impl Settings {
@@ -72,6 +74,7 @@ impl Default for Settings {
             compilers_per_tenant: cores.saturating_sub(1).max(1),
             kill_grace: Duration::from_millis(500),
             spares: true,
+            map_from_bytes: MAP_FROM_BYTES,
         }
     }
 }

@@ -25,6 +25,7 @@ const TASKS: u64 = 32;
 pub(crate) struct Starter {
     programs: Programs,
     threads: usize,
+    map_from_bytes: usize,
     gpu: GpuDevice,
     cgroups: Result<Hierarchy, LayerReport>,
 }
@@ -52,6 +53,7 @@ impl Starter {
         Self {
             programs,
             threads: settings.runner_threads,
+            map_from_bytes: settings.map_from_bytes,
             gpu: settings.gpu,
             cgroups: Hierarchy::delegated(),
         }
@@ -84,6 +86,7 @@ impl Starter {
                     ("--slots", threads.clone()),
                     ("--threads", threads),
                     ("--keep-resident-bytes", KEEP_RESIDENT_BYTES.to_string()),
+                    ("--map-from-bytes", self.map_from_bytes.to_string()),
                     ("--data-bytes", data_bytes.to_string()),
                 ];
                 (&self.programs.runner, settings)

@@ -17,6 +17,7 @@ use super::turns::NoTurn;
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
 use crate::isolation::{Evidence, LoadFailure, LoadedKey, Order, Waiting, WorkResult, cancelled};
+use crate::zeroed::ZeroedMemory;
 use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -46,6 +47,7 @@ pub(crate) struct Supervisor {
     spare_compiler: Spare,
     spare_runner: Spare,
     keeper: Keeper,
+    pub(crate) zeroed: ZeroedMemory,
 }
 
 impl Supervisor {
@@ -66,6 +68,7 @@ impl Supervisor {
                 spare_compiler: Spare::default(),
                 spare_runner: Spare::default(),
                 keeper: Keeper::start(look),
+                zeroed: ZeroedMemory::default(),
                 settings,
             }
         });

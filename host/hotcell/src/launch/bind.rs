@@ -111,7 +111,7 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
     };
     let sources = arguments
         .iter()
-        .map(|(_, array)| array.source().clone())
+        .map(|(_, array)| array.launched())
         .collect();
     Ok(Bound {
         job,
@@ -459,5 +459,8 @@ fn split(
         .cost()
         .and_then(|cost| cost.evaluate(value).ok())
         .unwrap_or_else(written);
-    Some(Split::cut(dim, dims[dim].1, operations))
+    let strides = kernel.arrays().iter().zip(types);
+    let strides =
+        strides.filter_map(|(parameter, ty)| job_array(kernel, parameter, ty).split_stride_bytes);
+    Some(Split::cut(dim, dims[dim].1, operations, strides))
 }

@@ -10,8 +10,10 @@
 use super::Guest;
 use super::capabilities::LINKS;
 use crate::arrays::{self, Input, Output, check_range};
+use crate::lent::{Lent, LentRange};
+use crate::mapping::{FilePlace, OutputPlace};
 use crate::meter::EXPLANATION_BYTES;
-use bytes::Bytes;
+use crate::output::OutputBuffer;
 use hotcell_model::component::PACKAGE_VERSIONS;
 use hotcell_model::text;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
@@ -94,28 +96,29 @@ fn link_arrays(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     )
 }
 
-fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Result<Bytes> {
+fn read(guest: &mut Guest, input: &Resource<Input>, offset: u64, len: u32) -> Result<Lent> {
     guest.charge_host_call()?;
-    let source = guest.handles.get(input)?.source.clone();
+    let input = guest.handles.get(input)?;
+    let source = input.source.clone();
+    let place = input.pages.clone().map(|file| FilePlace {
+        file,
+        offset: input.start_bytes + offset,
+    });
     check_range("read", offset, len.into(), source.len_bytes())?;
     guest.check_can_hold(len)?;
     guest.charge_bytes_in(len.into())?;
-    Ok(arrays::read(
-        &source,
-        offset,
-        len,
-        guest.limiter.memory_bytes(),
-        &guest.meter,
-    )?)
+    Ok(guest.lend(LentRange::Input(source, offset), len, place))
 }
 
-fn buffer(guest: &mut Guest, output: &Resource<Output>, offset: u64, len: u32) -> Result<Bytes> {
+fn buffer(guest: &mut Guest, output: &Resource<Output>, offset: u64, len: u32) -> Result<Lent> {
     guest.charge_host_call()?;
     let position = guest.handles.get(output)?.position;
-    let size = guest.outputs[position].len() as u64;
-    check_range("fill", offset, len.into(), size)?;
+    let output = &guest.outputs[position];
+    check_range("fill", offset, len.into(), output.len() as u64)?;
+    let place = output.place(offset);
     guest.check_can_hold(len)?;
-    Ok(Bytes::from(vec![0; len as usize]))
+    let range = LentRange::Output(OutputPlace { position, offset });
+    Ok(guest.lend(range, len, place))
 }
 
 fn write(
@@ -133,9 +136,32 @@ fn write(
     guest.charge_bytes_out(len)?;
     // Taken out for the copy: the guest's memory and its state are borrowed from one store.
     let mut bytes = std::mem::take(&mut guest.outputs[position]);
-    let start = arrays::as_index(offset);
-    bytes.as_mut_slice()[start..start + data.len()].copy_from_slice(data.as_le_slice(&store));
+    let written = put(&store, &mut bytes, OutputPlace { position, offset }, data);
     store.data_mut().outputs[position] = bytes;
+    written
+}
+
+/// Puts the guest's bytes where they belong in an output, as far as they are not there already.
+fn put(
+    store: &Store<'_>,
+    output: &mut OutputBuffer,
+    place: OutputPlace,
+    data: &WasmList<u8>,
+) -> Result<()> {
+    let (guest, data) = (store.data(), data.as_le_slice(store));
+    let mut mappings = guest.mappings.lock();
+    let there = mappings.hand_back(data, place);
+    let from = &data[there..];
+    let to = arrays::as_index(place.offset) + there..arrays::as_index(place.offset) + data.len();
+    if !mappings.are_shared(from) {
+        output.as_mut_slice()[to].copy_from_slice(from);
+        return Ok(());
+    }
+    // Pages of an output that are given back at another place: the two may be the same memory under two addresses, of
+    // which the optimiser knows nothing. It must not make one copy of these two.
+    let mut copy = guest.charged(u32::try_from(from.len())?)?;
+    copy.as_mut().copy_from_slice(from);
+    output.as_mut_slice()[to].copy_from_slice(std::hint::black_box(copy.as_ref()));
     Ok(())
 }
 

@@ -122,6 +122,11 @@ pub(super) const RUNNER_LOAD: &[FilterRule] = rules! {
         at_least(4, FIRST_OTHER)
     ] "outputs, once it is locked";
     Allow SYS_mmap [
+        at_most(2, NOT_EXECUTABLE),
+        is(3, libc::MAP_SHARED | libc::MAP_FIXED),
+        at_least(4, FIRST_OTHER)
+    ] "outputs in a guest's memory, once it is locked";
+    Allow SYS_mmap [
         is(2, libc::PROT_READ | libc::PROT_EXEC),
         is(3, libc::MAP_PRIVATE | libc::MAP_FIXED),
         at_least(4, FIRST_OTHER)
@@ -130,6 +135,8 @@ pub(super) const RUNNER_LOAD: &[FilterRule] = rules! {
     Allow SYS_munmap "the allocator, pool slots, handed-over memory, stacks";
     Allow SYS_madvise [is(2, libc::MADV_DONTNEED)] "pool slots, the allocator, stacks";
     Allow SYS_madvise [is(2, libc::MADV_HUGEPAGE)] "outputs' memory";
+    Allow SYS_madvise [is(2, libc::MADV_POPULATE_READ)] "inputs in a guest's memory, once it is locked";
+    Allow SYS_madvise [is(2, libc::MADV_POPULATE_WRITE)] "outputs in a guest's memory, once it is locked";
     Allow SYS_brk "the allocator";
     Allow SYS_futex [is(1, WAIT)] "the allocator's locks";
     Allow SYS_futex [is(1, WAKE)] "locks, threads that are given work";
@@ -179,10 +186,17 @@ pub(super) const RUNNER: &[FilterRule] = rules! {
         is(3, libc::MAP_SHARED),
         at_least(4, FIRST_OTHER)
     ] "outputs";
+    Allow SYS_mmap [
+        at_most(2, NOT_EXECUTABLE),
+        is(3, libc::MAP_SHARED | libc::MAP_FIXED),
+        at_least(4, FIRST_OTHER)
+    ] "outputs, in a guest's memory";
     Allow SYS_mprotect [at_most(2, NOT_EXECUTABLE)] "memory that grows";
     Allow SYS_munmap "handed-over memory, the allocator";
     Allow SYS_madvise [is(2, libc::MADV_DONTNEED)] "pool slots between launches, the allocator";
     Allow SYS_madvise [is(2, libc::MADV_HUGEPAGE)] "outputs' memory";
+    Allow SYS_madvise [is(2, libc::MADV_POPULATE_READ)] "inputs, in a guest's memory";
+    Allow SYS_madvise [is(2, libc::MADV_POPULATE_WRITE)] "outputs, in a guest's memory";
     Allow SYS_brk "the allocator";
     Allow SYS_futex [is(1, WAIT)] "the allocator's locks";
     Allow SYS_futex [is(1, WAKE)] "locks, threads that are given work";

@@ -11,6 +11,7 @@ pub(crate) struct RunnerArguments {
     pub(crate) slots: u32,
     pub(crate) threads: usize,
     pub(crate) keep_resident_bytes: usize,
+    pub(crate) map_from_bytes: usize,
     /// `RLIMIT_DATA`.
     pub(crate) data_bytes: u64,
 }
@@ -39,6 +40,7 @@ impl RunnerArguments {
             slots: number("--slots", find("--slots")?)?,
             threads: number("--threads", find("--threads")?)?,
             keep_resident_bytes: number("--keep-resident-bytes", find("--keep-resident-bytes")?)?,
+            map_from_bytes: number("--map-from-bytes", find("--map-from-bytes")?)?,
             data_bytes: number("--data-bytes", find("--data-bytes")?)?,
         })
     }
@@ -47,6 +49,7 @@ impl RunnerArguments {
         RunnerConfig {
             slots: self.slots,
             keep_resident_bytes: self.keep_resident_bytes,
+            map_from_bytes: self.map_from_bytes,
             threads: self.threads,
         }
     }
@@ -62,7 +65,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_needed_and_checked() {
-        let line = "--metering fast --slots 2 --threads 3 --keep-resident-bytes 4 --data-bytes 5";
+        let line = "--metering fast --slots 2 --threads 3 --keep-resident-bytes 4 --map-from-bytes 6 --data-bytes 5";
         let arguments = parse(line).unwrap();
         assert_eq!(arguments.metering, Metering::Fast);
         assert_eq!((arguments.slots, arguments.threads), (2, 3));

@@ -57,7 +57,9 @@ fn source(
             // SAFETY: the supervisor made and sealed the memory, of the size that it says in the same frame.
             let memory =
                 unsafe { SealedMemory::adopt_unchecked(next(descriptors)?, index(len_bytes)?) };
-            Source::Memory(Bytes::from_owner(memory.map()?))
+            let bytes = Bytes::from_owner(memory.map()?);
+            let file = Arc::new(File::from(memory.into_fd()));
+            Source::Sealed { file, bytes }
         }
         InputPlace::File { offset_bytes } => Source::File {
             file: Arc::new(File::from(next(descriptors)?)),
@@ -78,11 +80,14 @@ fn output(
             // SAFETY: the supervisor made the memory, of the size that it says in the same frame, and fixed that.
             let memory =
                 unsafe { OutputMemory::adopt_unchecked(next(descriptors)?, index(len_bytes)?) };
-            let mut memory = memory.map()?;
-            let (start, len) = (memory.as_mut().as_mut_ptr(), memory.as_mut().len());
+            let mut mapped = memory.map()?;
+            let (start, len) = (mapped.as_mut().as_mut_ptr(), mapped.as_mut().len());
             // SAFETY: the mapping is initialised (by the operating system, with zeros), stays where it is while
             // its owner lives, and is reached through the buffer alone: the lock is never taken again.
-            Ok(unsafe { OutputBuffer::from_raw(start, len, Arc::new(Mutex::new(memory))) })
+            let buffer =
+                unsafe { OutputBuffer::from_raw(start, len, Arc::new(Mutex::new(mapped))) };
+            // SAFETY: they are the file's pages, whose size the supervisor has fixed.
+            Ok(unsafe { buffer.in_file(Arc::new(memory.into_fd())) })
         }
     }
 }

@@ -268,6 +268,7 @@ impl Setup {
         let mut handles = ResourceTable::new();
         let input = handles.push(Input {
             source,
+            pages: None,
             position: 0,
             start_bytes,
         });
@@ -283,6 +284,7 @@ impl Setup {
             meter,
             handles,
             outputs: vec![OutputBuffer::zeroed(len).unwrap()],
+            mappings: crate::mapping::SharedMappings::new(0, usize::MAX),
             capabilities: InstanceCapabilities::of_gpu(line),
             explanation: None,
             body: BodyClock::default(),
