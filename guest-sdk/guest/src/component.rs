@@ -94,6 +94,10 @@ impl WriteArray for Output {
         Output::size_bytes(self)
     }
 
+    fn buffer(&self, len_bytes: u32) -> Vec<u8> {
+        Output::buffer(self, 0, len_bytes)
+    }
+
     fn write(&self, offset_bytes: u64, bytes: &[u8]) {
         Output::write(self, offset_bytes, bytes);
     }

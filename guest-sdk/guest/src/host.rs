@@ -18,6 +18,8 @@ pub(crate) trait ReadArray {
 pub(crate) trait WriteArray {
     /// Its size in bytes.
     fn size_bytes(&self) -> u64;
+    /// Memory for all of its bytes, zero, to be filled and handed to [`write`](Self::write).
+    fn buffer(&self, len_bytes: u32) -> Vec<u8>;
     /// Replaces the bytes of a range that lies inside it.
     fn write(&self, offset_bytes: u64, bytes: &[u8]);
     /// The component's handle of the array.

@@ -1,9 +1,11 @@
 //! A launch inside a component: from the host's arguments to a kernel's slots and back.
 //!
-//! The order is part of the contract. Outputs are allocated (zeroed) first; then every input is read
-//! with one call and given back; then the kernel runs; then, only if it succeeded, every output is
-//! written with one call. So what the host sees between the last input that it gets back and the first
-//! write is the kernel's own work.
+//! The order is part of the contract. Memory for outputs comes first, zeroed; then every input is read and
+//! given back; then the kernel runs; then, only if it succeeded, every output is written with one call. So
+//! what the host sees between the last input that it gets back and the first write is the kernel's own work.
+//!
+//! Large outputs are filled in memory that the host gives, small ones in the launch's own. An array that is both is
+//! copied from one to the other, in reads too short for the host to map; any other input is read with one call.
 //! Nothing here knows Wasm: the host stands behind the traits of `host`.
 
 #![cfg_attr(
@@ -15,6 +17,7 @@ use crate::chunk::Chunk;
 use crate::chunks::{Exchange, Reader, Writer};
 use crate::entry::{Access, ArrayParam, Entry, Param, Scalar, ScalarKind, check_names, find};
 use crate::error::LaunchError;
+use crate::heap::{PAGE, PAGED_FROM};
 use crate::host::{ReadArray, WriteArray};
 use crate::raw::{self, Held};
 
@@ -44,7 +47,7 @@ pub(crate) fn run(entries: &[&Entry], arguments: &Arguments<'_>) -> Result<(), L
     arguments.check_known(entry)?;
     let dims = entry.extents(&arguments.dims, Chunk::from_u64(arguments.chunk)?)?;
     let mut held = arguments.check_and_hold(entry, &dims)?;
-    allocate_outputs(entry, &dims, &mut held)?;
+    arguments.allocate_outputs(entry, &dims, &mut held)?;
     arguments.read_inputs(entry, &dims, &mut held)?;
     raw::call(entry, &dims, &mut held)?;
     arguments.write_outputs(entry, &held)
@@ -118,6 +121,28 @@ impl<'a> Arguments<'a> {
         by_name(&self.destinations, array.name, "the output is missing")
     }
 
+    /// Memory for every output that is not streamed; for a small one that is read too, its bytes are.
+    fn allocate_outputs(
+        &self,
+        entry: &Entry,
+        dims: &[usize],
+        held: &mut [Held<'a>],
+    ) -> Result<(), LaunchError> {
+        for (array, held) in whole_arrays(entry, held) {
+            let len_bytes = array.len_bytes(dims)?;
+            if array.access == Access::In {
+                continue;
+            }
+            if len_bytes >= PAGED_FROM {
+                let output = self.destination(array)?;
+                *held = Held::Owned(output.buffer(whole_len(array, len_bytes)?));
+            } else if array.access == Access::Out {
+                *held = Held::Owned(zeroed(array.name, len_bytes));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads every input that is not streamed.
     fn read_inputs(
         &self,
@@ -127,11 +152,12 @@ impl<'a> Arguments<'a> {
     ) -> Result<(), LaunchError> {
         for (array, held) in whole_arrays(entry, held) {
             if array.access != Access::Out {
-                let len_bytes = u32::try_from(array.len_bytes(dims)?).map_err(|_| {
-                    LaunchError::bad_argument(array.name, "4 GiB or more; a kernel can stream it")
-                })?;
+                let len_bytes = whole_len(array, array.len_bytes(dims)?)?;
                 let source = self.source(array)?;
-                *held = Held::Owned(source.read(0, len_bytes));
+                match held {
+                    Held::Owned(bytes) => copy(source, bytes),
+                    _ => *held = Held::Owned(source.read(0, len_bytes)),
+                }
                 source.release();
             }
         }
@@ -150,18 +176,23 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Zeroed memory for every output that is neither streamed nor read.
-fn allocate_outputs(
-    entry: &Entry,
-    dims: &[usize],
-    held: &mut [Held<'_>],
-) -> Result<(), LaunchError> {
-    for (array, held) in whole_arrays(entry, held) {
-        if array.access == Access::Out {
-            *held = Held::Owned(zeroed(array.name, array.len_bytes(dims)?));
-        }
+/// The length of an array that is held whole, as the host counts it.
+fn whole_len(array: &ArrayParam, len_bytes: usize) -> Result<u32, LaunchError> {
+    u32::try_from(len_bytes)
+        .map_err(|_| LaunchError::bad_argument(array.name, "4 GiB or more; a kernel can stream it"))
+}
+
+/// Copies an array in reads that are too short to be mapped: memory for all of it is there already.
+fn copy(source: &dyn ReadArray, target: &mut [u8]) {
+    let mut offset_bytes = 0;
+    for part in target.chunks_mut(PAGED_FROM - PAGE) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it is less than `PAGED_FROM`"
+        )]
+        part.copy_from_slice(&source.read(offset_bytes, part.len() as u32));
+        offset_bytes += part.len() as u64;
     }
-    Ok(())
 }
 
 /// # Panics

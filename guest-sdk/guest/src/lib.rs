@@ -100,6 +100,8 @@
 #[cfg(test)]
 extern crate self as hotcell_guest;
 
+#[cfg(target_arch = "wasm32")]
+mod allocator;
 #[doc(hidden)]
 pub mod bindings;
 mod capabilities;
@@ -115,6 +117,11 @@ mod export;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod half;
+#[cfg_attr(
+    not(any(target_arch = "wasm32", test)),
+    expect(dead_code, reason = "natively only the tests have this heap")
+)]
+mod heap;
 mod host;
 mod launch;
 pub mod math;

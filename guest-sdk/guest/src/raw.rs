@@ -1,4 +1,4 @@
-//! The allocator, and the pointers that stand between a launch and a kernel's function.
+//! The pointers that stand between a launch and a kernel's function.
 //!
 //! The invariant: a [`Slot`]'s address is non-null, aligned for the parameter's element and covers what the
 //! parameter's shape and the launch's dimensions say: [`call`] checks that before it runs an [`Entry`].
@@ -9,56 +9,9 @@ use crate::element::{Element, bytes_of, first_invalid};
 use crate::entry::{Access, ArrayParam, Entry, Param, Slot};
 use crate::error::LaunchError;
 use crate::view::{View, ViewMut};
-#[cfg(any(target_arch = "wasm32", test))]
-use std::alloc::{GlobalAlloc, Layout, System};
 
 /// The alignment of every block in a component's memory, in bytes: one `v128`.
 pub(crate) const BLOCK_ALIGN: usize = 16;
-
-/// The system's allocator with every alignment raised to [`BLOCK_ALIGN`].
-///
-/// The canonical ABI allocates a `list<u8>` with alignment 1, and the SDK views such a list as the
-/// array's elements where it lies. The cost is at most 15 bytes a block.
-#[cfg(any(target_arch = "wasm32", test))]
-pub(crate) struct AlignedSystem;
-
-// In tests too: they then run over the allocator that components have.
-#[cfg(any(target_arch = "wasm32", test))]
-#[global_allocator]
-static ALLOCATOR: AlignedSystem = AlignedSystem;
-
-#[cfg(any(target_arch = "wasm32", test))]
-fn raised(layout: Layout) -> Layout {
-    // A size within 15 bytes of `isize::MAX` cannot be aligned so; the allocator refuses it as it is.
-    layout.align_to(BLOCK_ALIGN).unwrap_or(layout)
-}
-
-// SAFETY: every method passes a layout made by `raised`, a pure function of the caller's layout, so
-// a block is freed and resized under the layout it was allocated with; a block aligned to more than
-// was asked satisfies the caller. Resizing keeps the alignment, as `raised` depends on the size only
-// where no allocation succeeds.
-#[cfg(any(target_arch = "wasm32", test))]
-unsafe impl GlobalAlloc for AlignedSystem {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's contract is `System`'s, and `raised` keeps the size.
-        unsafe { System.alloc(raised(layout)) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as in `alloc`.
-        unsafe { System.alloc_zeroed(raised(layout)) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: `block` came from this allocator with `layout`, so from `System` with the raised one.
-        unsafe { System.dealloc(block, raised(layout)) }
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        // SAFETY: as in `dealloc`; `new_size` is the caller's promise.
-        unsafe { System.realloc(block, raised(layout), new_size) }
-    }
-}
 
 /// A Rust caller's slice, ready for a parameter of the same dtype.
 pub(crate) struct Lent<'a> {

@@ -89,6 +89,11 @@ impl WriteArray for Array {
         self.bytes.borrow().len() as u64
     }
 
+    fn buffer(&self, len_bytes: u32) -> Vec<u8> {
+        self.note("buffer", 0, len_bytes as usize);
+        vec![0; len_bytes as usize]
+    }
+
     fn write(&self, offset_bytes: u64, bytes: &[u8]) {
         self.note("write", offset_bytes, bytes.len());
         let start = usize::try_from(offset_bytes).unwrap();
@@ -198,6 +203,56 @@ fn inputs_are_read_once_then_outputs_are_written_once() {
         "write out 0+12",
     ];
     assert_eq!(*log, expected);
+}
+
+#[test]
+fn large_outputs_are_filled_in_the_hosts_memory_and_small_ones_are_not() {
+    let n = PAGED_FROM / 4;
+    for (n, calls) in [
+        (n, vec!["buffer out", "read x", "write out"]),
+        (n - 1, vec!["read x", "write out"]),
+    ] {
+        let host = Host::new(&[("n", n as u64)])
+            .scalar("a", 1.0_f32)
+            .source("x", &vec![2.0_f32; n])
+            .source("y", &vec![1.0_f32; n])
+            .destination("out", 4 * n);
+        host.launch("saxpy").unwrap();
+        assert_eq!(host.written::<f32>(0), vec![3.0; n]);
+        let log = host.log.borrow();
+        let seen = log.iter().filter(|line| !line.contains(" y"));
+        let seen: Vec<_> = seen.filter(|line| !line.contains("give")).collect();
+        assert_eq!(seen.len(), calls.len(), "{seen:?}");
+        for (seen, wanted) in seen.iter().zip(calls) {
+            assert_eq!(**seen, format!("{wanted} 0+{}", 4 * n));
+        }
+    }
+}
+
+#[test]
+fn a_large_in_out_array_is_copied_into_the_hosts_memory_in_small_reads() {
+    let len = 3 * PAGED_FROM;
+    let given: Vec<u8> = (0..=250).cycle().take(len).collect();
+    let host = Host::new(&[("h", 1), ("w", len as u64 / 3), ("k", 1)])
+        .source("flags", &[true])
+        .source("image", &given)
+        .destination("image", len)
+        .destination("rows", 8);
+    host.launch("shapes").unwrap();
+    let written = host.written::<u8>(0);
+    assert_eq!((written[2], &written[3..]), (given[2] + 1, &given[3..]));
+    let log = host.log.borrow();
+    assert_eq!(log[0], format!("buffer image 0+{len}"));
+    let reads: Vec<&String> = log
+        .iter()
+        .filter(|line| line.starts_with("read image"))
+        .collect();
+    assert_eq!(reads.len(), len.div_ceil(PAGED_FROM - PAGE));
+    let (last, after) = (log.len() - 2, &log[1 + reads.len()]);
+    assert_eq!(
+        (after.as_str(), log[last].as_str()),
+        ("give back image", format!("write image 0+{len}").as_str())
+    );
 }
 
 #[test]
@@ -360,21 +415,4 @@ fn a_streamed_byte_that_is_no_bool_is_a_panic() {
         .source("x", &[0_u8, 0, 0, 7, 1])
         .destination("out", 1);
     let _ = host.launch("any");
-}
-
-#[test]
-fn blocks_are_aligned_whatever_was_asked() {
-    let blocks: Vec<Vec<u8>> = (1..200).map(|len| vec![0; len]).collect();
-    for block in &blocks {
-        assert_eq!(block.as_ptr().addr() % raw::BLOCK_ALIGN, 0);
-    }
-    let mut growing = vec![1_u8];
-    for len in 0..10_000 {
-        growing.push(u8::try_from(len % 251).unwrap());
-        assert_eq!(growing.as_ptr().addr() % raw::BLOCK_ALIGN, 0);
-    }
-    assert_eq!(
-        (growing[0], growing[10_000]),
-        (1, u8::try_from(9_999 % 251).unwrap())
-    );
 }
