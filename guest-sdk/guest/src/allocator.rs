@@ -10,6 +10,35 @@ use std::ptr::{copy_nonoverlapping, null_mut, with_exposed_provenance_mut};
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator(UnsafeCell::new(Heap::new(Linear)));
 
+/// Gives and resizes blocks for the host's lists and strings; the canonical ABI's name for it.
+///
+/// # Safety
+/// As the canonical ABI has it: the block is one of this component's with that length and alignment, or null with 0.
+#[unsafe(export_name = "cabi_realloc")]
+unsafe extern "C" fn reallocate(
+    block: *mut u8,
+    old_len: usize,
+    align: usize,
+    new_len: usize,
+) -> *mut u8 {
+    if new_len == 0 {
+        return std::ptr::without_provenance_mut(align);
+    }
+    // SAFETY: the caller's; an alignment is a power of two, and a length with it fits 32 bits or is refused.
+    let block = unsafe {
+        let layout = |len| Layout::from_size_align_unchecked(len, align);
+        match old_len {
+            0 => ALLOCATOR.alloc(layout(new_len)),
+            _ => ALLOCATOR.realloc(block, layout(old_len), new_len),
+        }
+    };
+    if block.is_null() {
+        // The host sees that its limit was refused.
+        std::arch::wasm32::unreachable()
+    }
+    block
+}
+
 /// The unit in which memory grows.
 const UNIT: usize = 64 << 10;
 

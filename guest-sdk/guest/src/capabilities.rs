@@ -27,17 +27,11 @@ pub mod log {
     }
 
     #[cfg(target_arch = "wasm32")]
-    use crate::bindings::hotcell::kernel::log as host;
+    use crate::abi::log as host;
 
     #[cfg(not(target_arch = "wasm32"))]
     mod host {
-        #[derive(Debug)]
-        pub(super) enum Level {
-            Debug,
-            Info,
-            Warn,
-            Error,
-        }
+        pub(super) use crate::abi::log::Level;
 
         pub(super) fn emit(level: Level, message: &str) {
             eprintln!("{level:?}: {message}");
@@ -50,7 +44,7 @@ pub mod control {
     /// True once the host would like the kernel to return what it has. Natively always false.
     pub fn should_stop() -> bool {
         #[cfg(target_arch = "wasm32")]
-        return crate::bindings::hotcell::kernel::control::should_stop();
+        return crate::abi::control::should_stop();
         #[cfg(not(target_arch = "wasm32"))]
         false
     }
@@ -58,7 +52,7 @@ pub mod control {
     /// Tells how far the work has come: `done` of `total`, in any unit. Natively does nothing.
     pub fn progress(done: u64, total: u64) {
         #[cfg(target_arch = "wasm32")]
-        crate::bindings::hotcell::kernel::control::progress(done, total);
+        crate::abi::control::progress(done, total);
         #[cfg(not(target_arch = "wasm32"))]
         let _ = (done, total);
     }
@@ -70,7 +64,7 @@ pub mod clock {
     /// first call.
     pub fn elapsed_ns() -> u64 {
         #[cfg(target_arch = "wasm32")]
-        return crate::bindings::hotcell::kernel::clock::elapsed_ns();
+        return crate::abi::clock::elapsed_ns();
         #[cfg(not(target_arch = "wasm32"))]
         {
             static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
@@ -90,7 +84,7 @@ pub mod random {
     /// Natively the stream is one fixed sequence a thread (SplitMix64 from 0), so that tests repeat.
     pub fn bytes(len: u32) -> Vec<u8> {
         #[cfg(target_arch = "wasm32")]
-        return crate::bindings::hotcell::kernel::random::bytes(len);
+        return crate::abi::random::bytes(len);
         #[cfg(not(target_arch = "wasm32"))]
         return (0..len).map(|_| native::next_byte()).collect();
     }

@@ -1,6 +1,6 @@
 //! [`Chunk`]: the part of a split launch that an instance computes.
 
-use crate::error::LaunchError;
+use crate::error::Refusal;
 
 /// Which part of the split dimension this instance computes.
 ///
@@ -39,10 +39,10 @@ impl Chunk {
     }
 
     /// From the WIT's start, length and total.
-    pub(crate) fn from_u64(parts: [u64; 3]) -> Result<Self, LaunchError> {
+    pub(crate) fn from_u64(parts: [u64; 3]) -> Result<Self, Box<Refusal<'static>>> {
         match parts.map(usize::try_from) {
             [Ok(start), Ok(len), Ok(total)] => Ok(Self { start, len, total }),
-            _ => Err(LaunchError::bad_argument(
+            _ => Err(Refusal::fixed(
                 "chunk",
                 "it does not fit this machine's integers",
             )),

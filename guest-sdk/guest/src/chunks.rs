@@ -4,7 +4,7 @@
 //! In a component the ranges come from the host, one call each; natively they come from a slice.
 
 use crate::element::{Block, Element, bytes_of};
-use crate::host::{ReadArray, WriteArray};
+use crate::host::{Input, Output};
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -24,15 +24,11 @@ pub struct Reader<'a> {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Bytes(&'a [u8]),
-    Host(&'a dyn ReadArray),
+    Host(Input),
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn from_host(
-        name: &'static str,
-        len_elements: usize,
-        host: &'a dyn ReadArray,
-    ) -> Self {
+    pub(crate) fn from_host(name: &'static str, len_elements: usize, host: Input) -> Self {
         Self {
             name,
             len_elements,
@@ -50,7 +46,7 @@ impl<'a> Reader<'a> {
 
     /// The host's array, where it is one.
     #[cfg(feature = "gpu")]
-    pub(crate) fn host(&self) -> Option<&'a dyn ReadArray> {
+    pub(crate) fn host(&self) -> Option<Input> {
         match self.source {
             Source::Bytes(_) => None,
             Source::Host(host) => Some(host),
@@ -91,7 +87,7 @@ impl<'a, T: Element> Chunks<'a, T> {
 
     /// The host's array, where it is one.
     #[cfg(feature = "gpu")]
-    pub(crate) fn host(&self) -> Option<&'a dyn ReadArray> {
+    pub(crate) fn host(&self) -> Option<Input> {
         self.reader.host()
     }
 
@@ -191,15 +187,11 @@ pub struct Writer<'a> {
 
 enum Target<'a> {
     Bytes(&'a mut [u8]),
-    Host(&'a dyn WriteArray),
+    Host(Output),
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn from_host(
-        name: &'static str,
-        len_elements: usize,
-        host: &'a dyn WriteArray,
-    ) -> Self {
+    pub(crate) fn from_host(name: &'static str, len_elements: usize, host: Output) -> Self {
         Self {
             name,
             len_elements,
@@ -266,7 +258,7 @@ impl<'a, T: Element> ChunksMut<'a, T> {
 
     /// The host's array, where it is one.
     #[cfg(feature = "gpu")]
-    pub(crate) fn host(&self) -> Option<&'a dyn WriteArray> {
+    pub(crate) fn host(&self) -> Option<Output> {
         match self.destination {
             Destination::Writer(Writer {
                 target: Target::Host(host),
@@ -325,7 +317,7 @@ fn offset_bytes(elements: usize, element_bytes: usize) -> u64 {
 
 /// One range from the host. The host reads at most 4 GiB − 1 at once, so such a range is a mistake.
 #[track_caller]
-fn read_host(host: &dyn ReadArray, range: &Range<usize>, element_bytes: usize) -> Vec<u8> {
+fn read_host(host: Input, range: &Range<usize>, element_bytes: usize) -> Vec<u8> {
     let len = u32::try_from(offset_bytes(range.len(), element_bytes))
         .expect("a block is smaller than 4 GiB");
     let bytes = host.read(offset_bytes(range.start, element_bytes), len);

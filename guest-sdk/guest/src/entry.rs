@@ -1,8 +1,8 @@
 //! What the macro tells the SDK of a kernel: its parameters, and the function that runs it.
 
 use crate::chunk::Chunk;
-use crate::element::Element;
-use crate::error::LaunchError;
+use crate::element::{Element, first_invalid};
+use crate::error::{Reason, Refusal};
 use std::fmt;
 
 /// One kernel of a component, as `#[kernel]` describes it.
@@ -26,40 +26,43 @@ pub struct Halo {
 
 /// A kernel's function behind one type: extents in the order of `dims`, then of the rows of each of
 /// `halos`, a slot for each of `params`, and where its error message goes.
-pub type Call = unsafe fn(&[usize], &[Slot], &mut Option<String>);
+pub type Call = unsafe fn(*const usize, *const Slot, &mut Option<String>);
 
-/// One parameter's value on its way into a kernel: a scalar's bits or an address.
+/// One parameter's value on its way into a kernel: a scalar's bits, or an address. What a slot does not have is 0: the
+/// macro describes each parameter once, and reads from its slot what it has described.
 #[derive(Clone, Copy, Debug)]
-pub enum Slot {
-    /// A scalar, widened to 64 bits as [`Scalar`] says.
-    Bits(u64),
-    /// An array's first element, or a [`Chunk`], or the `Reader`, `Writer` or `Exchange` of a stream.
-    Address(*mut u8),
+pub struct Slot {
+    bits: u64,
+    address: *mut u8,
 }
 
 impl Slot {
-    /// The scalar's bits.
-    ///
-    /// # Panics
-    /// If this is an address: the macro describes each parameter once, so it is not.
-    #[inline]
-    pub fn bits(self) -> u64 {
-        match self {
-            Self::Bits(bits) => bits,
-            Self::Address(_) => panic!("an array where the kernel takes a scalar"),
+    /// Neither.
+    pub(crate) const EMPTY: Self = Self::of_bits(0);
+
+    /// A scalar, widened to 64 bits as [`Scalar`] says.
+    pub(crate) const fn of_bits(bits: u64) -> Self {
+        Self {
+            bits,
+            address: std::ptr::null_mut(),
         }
     }
 
-    /// The address.
-    ///
-    /// # Panics
-    /// If this is a scalar, as for [`bits`](Self::bits).
+    /// An array's first element, or a [`Chunk`], or the `Reader`, `Writer` or `Exchange` of a stream.
+    pub(crate) const fn of_address(address: *mut u8) -> Self {
+        Self { bits: 0, address }
+    }
+
+    /// The scalar's bits.
     #[inline]
-    pub fn address<T>(self) -> *mut T {
-        match self {
-            Self::Address(address) => address.cast(),
-            Self::Bits(_) => panic!("a scalar where the kernel takes an array"),
-        }
+    pub const fn bits(self) -> u64 {
+        self.bits
+    }
+
+    /// The address.
+    #[inline]
+    pub const fn address<T>(self) -> *mut T {
+        self.address.cast()
     }
 }
 
@@ -89,8 +92,8 @@ pub struct ArrayParam {
     pub dtype: &'static str,
     /// The size of one element in bytes.
     pub element_bytes: usize,
-    /// Whether only the bytes 0 and 1 are values.
-    pub is_bool: bool,
+    /// Finds the first byte that is no value, where not every byte is a part of one.
+    pub first_invalid: Option<FirstInvalid>,
     /// The extent of each axis.
     pub shape: &'static [Extent],
     /// Which way its data goes.
@@ -98,6 +101,9 @@ pub struct ArrayParam {
     /// Whether it is streamed: a `Chunks`, `ChunksMut` or `ChunksInOut`.
     pub streamed: bool,
 }
+
+/// Finds the first byte that is no value of an element type.
+pub type FirstInvalid = fn(&[u8]) -> Option<usize>;
 
 /// The extent of one axis.
 #[derive(Clone, Copy, Debug)]
@@ -227,9 +233,10 @@ fn low(bits: u64) -> u32 {
     bits as u32
 }
 
-impl fmt::Display for ScalarKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl ScalarKind {
+    /// The type's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
             Self::Bool => "bool",
             Self::I32 => "i32",
             Self::I64 => "i64",
@@ -237,7 +244,13 @@ impl fmt::Display for ScalarKind {
             Self::U64 => "u64",
             Self::F32 => "f32",
             Self::F64 => "f64",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ScalarKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 
@@ -275,37 +288,38 @@ impl Entry {
         self.name
     }
 
-    /// The extents of `dims` from a list by name, in any order, and the rows of each of `halos` in the
-    /// chunk.
-    pub(crate) fn extents(
+    /// How many extents there are: of `dims` and `halos`.
+    pub(crate) const fn extents_len(&self) -> usize {
+        self.dims.len() + self.halos.len()
+    }
+
+    /// Fills in the extents of `dims`, which `extent` has by position and name, and the rows of each of `halos` in the
+    /// chunk. There is room for [`extents_len`](Self::extents_len).
+    pub(crate) fn fill_extents<'r>(
         &self,
-        given: &[(&str, u64)],
         chunk: Chunk,
-    ) -> Result<Vec<usize>, LaunchError> {
-        check_names(
-            self.dims.iter().copied(),
-            given.iter().map(|(name, _)| *name),
-        )?;
-        let extent = |&dim: &&str| {
-            let (_, extent) = given
-                .iter()
-                .find(|(name, _)| *name == dim)
-                .ok_or_else(|| LaunchError::bad_argument(dim, "the dimension is missing"))?;
-            usize::try_from(*extent).map_err(|_| {
-                let reason = format!("an extent of {extent} does not fit this machine's integers");
-                LaunchError::bad_argument(dim, reason)
-            })
-        };
-        let mut extents: Vec<usize> = self.dims.iter().map(extent).collect::<Result<_, _>>()?;
-        for halo in self.halos {
-            let more = chunk.before(halo.rows as usize) + chunk.after(halo.rows as usize);
-            let rows = extents[halo.dim].checked_add(more).ok_or_else(|| {
-                let reason = "its rows and their neighbours are more than can be counted";
-                LaunchError::bad_argument(self.dims[halo.dim], reason)
-            })?;
-            extents.push(rows);
+        extents: &mut [usize],
+        extent: impl Fn(usize, &'static str) -> Result<u64, Box<Refusal<'r>>>,
+    ) -> Result<(), Box<Refusal<'r>>> {
+        let (named, rows) = extents
+            .split_at_mut_checked(self.dims.len())
+            .unwrap_or_default();
+        for (at, (&name, place)) in self.dims.iter().zip(&mut *named).enumerate() {
+            let extent = extent(at, name)?;
+            *place = usize::try_from(extent)
+                .map_err(|_| Refusal::bad_argument(name, Reason::Extent(extent)))?;
         }
-        Ok(extents)
+        for (halo, place) in self.halos.iter().zip(rows) {
+            let reach = halo.rows as usize;
+            let more = chunk.before(reach).saturating_add(chunk.after(reach));
+            let own = named.get(halo.dim).copied();
+            *place = own.and_then(|own| own.checked_add(more)).ok_or_else(|| {
+                let name = self.dims.get(halo.dim).copied().unwrap_or_default();
+                let reason = "its rows and their neighbours are more than can be counted";
+                Refusal::fixed(name, reason)
+            })?;
+        }
+        Ok(())
     }
 
     /// Every array parameter.
@@ -323,30 +337,6 @@ impl Entry {
             Param::Array(_) | Param::Chunk => None,
         })
     }
-}
-
-/// Refuses the first name that is given twice or not known.
-pub(crate) fn check_names<'n>(
-    known: impl Iterator<Item = &'static str> + Clone,
-    given: impl Iterator<Item = &'n str>,
-) -> Result<(), LaunchError> {
-    let mut seen = Vec::new();
-    for name in given {
-        if !known.clone().any(|known| known == name) {
-            return Err(LaunchError::bad_argument(
-                name,
-                "the entry has no such argument",
-            ));
-        }
-        if seen.contains(&name) {
-            return Err(LaunchError::bad_argument(
-                name,
-                "the argument is given twice",
-            ));
-        }
-        seen.push(name);
-    }
-    Ok(())
 }
 
 impl ArrayParam {
@@ -369,7 +359,11 @@ impl ArrayParam {
             name,
             dtype,
             element_bytes: size_of::<T>(),
-            is_bool: T::IS_BOOL,
+            first_invalid: if T::IS_BOOL {
+                Some(first_invalid)
+            } else {
+                None
+            },
             shape,
             access,
             streamed,
@@ -378,52 +372,54 @@ impl ArrayParam {
 
     /// The number of elements under these extents, or a bad argument where its bytes do not fit the
     /// address space. A streamed array need not fit.
-    pub(crate) fn len_elements(&self, dims: &[usize]) -> Result<usize, LaunchError> {
-        let extent = |extent: &Extent| match *extent {
-            Extent::Dim(position) => dims[position],
-            Extent::Fixed(extent) => extent,
-        };
-        let len = self
-            .shape
-            .iter()
-            .map(extent)
-            .try_fold(1_usize, usize::checked_mul);
+    pub(crate) fn len_elements(&self, extents: &[usize]) -> Result<usize, Box<Refusal<'static>>> {
+        let mut len = Some(1_usize);
+        for extent in self.shape {
+            let extent = match *extent {
+                Extent::Dim(position) => extents.get(position).copied(),
+                Extent::Fixed(extent) => Some(extent),
+            };
+            len = len
+                .zip(extent)
+                .and_then(|(len, extent)| len.checked_mul(extent));
+        }
         let bytes = len.and_then(|len| len.checked_mul(self.element_bytes));
         let fits = self.streamed || bytes.is_some_and(|bytes| isize::try_from(bytes).is_ok());
-        len.filter(|_| fits).ok_or_else(|| {
-            let reason =
-                "the array is larger than the address space; a kernel can stream it as `Chunks`";
-            LaunchError::bad_argument(self.name, reason)
-        })
+        let reason =
+            "the array is larger than the address space; a kernel can stream it as `Chunks`";
+        len.filter(|_| fits)
+            .ok_or_else(|| Refusal::fixed(self.name, reason))
     }
 
-    /// The number of bytes of an array that is held whole.
-    pub(crate) fn len_bytes(&self, dims: &[usize]) -> Result<usize, LaunchError> {
-        // No overflow: `len_elements` has seen that the bytes fit.
-        Ok(self.len_elements(dims)? * self.element_bytes)
-    }
-
-    /// Refuses an array of another size than `len_elements`.
-    pub(crate) fn check_size(&self, len_elements: usize, found: u64) -> Result<(), LaunchError> {
-        let expected = (len_elements as u64).checked_mul(self.element_bytes as u64);
-        if expected == Some(found) {
+    /// Refuses an array of another size than `elements`.
+    pub(crate) fn check_size(
+        &self,
+        elements: usize,
+        given_bytes: u64,
+    ) -> Result<(), Box<Refusal<'static>>> {
+        let (elements, dtype) = (elements as u64, self.dtype);
+        if elements.checked_mul(self.element_bytes as u64) == Some(given_bytes) {
             return Ok(());
         }
-        let reason = format!(
-            "{found} bytes, but {len_elements} elements of {} are expected",
-            self.dtype
-        );
-        Err(LaunchError::bad_argument(self.name, reason))
+        let reason = Reason::Size {
+            given_bytes,
+            elements,
+            dtype,
+        };
+        Err(Refusal::bad_argument(self.name, reason))
     }
 }
 
 /// The entry of that name.
-pub(crate) fn find<'e>(entries: &[&'e Entry], name: &str) -> Result<&'e Entry, LaunchError> {
-    entries
-        .iter()
-        .find(|entry| entry.name == name)
+pub(crate) fn find<'e, 'r>(
+    entries: &[&'e Entry],
+    name: &'r str,
+) -> Result<&'e Entry, Box<Refusal<'r>>> {
+    let mut entries = entries.iter();
+    let found = entries.find(|entry| entry.name == name);
+    found
         .copied()
-        .ok_or_else(|| LaunchError::UnknownEntry(name.to_owned()))
+        .ok_or_else(|| Box::new(Refusal::UnknownEntry(name)))
 }
 
 /// `==` for constant evaluation.

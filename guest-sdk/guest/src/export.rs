@@ -83,22 +83,36 @@ macro_rules! __export {
         static MANIFEST: [u8; $crate::__private::total_len(RECORDS)] =
             $crate::__private::concat(RECORDS);
 
-        struct Component;
-
-        impl $crate::__private::bindings::exports::hotcell::kernel::entries::Guest for Component {
-            fn launch(
-                request: $crate::__private::bindings::exports::hotcell::kernel::entries::Request,
-            ) -> ::std::result::Result<
-                (),
-                $crate::__private::bindings::exports::hotcell::kernel::entries::KernelError,
-            > {
-                $crate::__private::launch($entries, request)
-            }
+        /// `launch` of the WIT's `entries`, as the canonical ABI lowers it.
+        #[unsafe(export_name = "hotcell:kernel/entries@0.2.0#launch")]
+        unsafe extern "C" fn launch(
+            entry: *const u8,
+            entry_len: usize,
+            dims: *const $crate::__private::Dimension<'static>,
+            dims_len: usize,
+            scalars: *const $crate::__private::Scalar<'static>,
+            scalars_len: usize,
+            sources: *const $crate::__private::Source<'static>,
+            sources_len: usize,
+            destinations: *const $crate::__private::Destination<'static>,
+            destinations_len: usize,
+            chunk_start: u64,
+            chunk_len: u64,
+            chunk_total: u64,
+        ) -> *const $crate::__private::Answer {
+            // SAFETY: the host calls with what the canonical ABI says.
+            let request = unsafe {
+                $crate::__private::ComponentRequest::new(
+                    (entry, entry_len),
+                    (dims, dims_len),
+                    (scalars, scalars_len),
+                    (sources, sources_len),
+                    (destinations, destinations_len),
+                    [chunk_start, chunk_len, chunk_total],
+                )
+            };
+            $crate::__private::launch($entries, request)
         }
-
-        $crate::__private::bindings::export_world!(
-            Component with_types_in $crate::__private::bindings
-        );
     };
 }
 

@@ -1,28 +1,38 @@
-//! Arrays that the host owns, as a launch sees them: the host stands behind these two traits, and so do the tests.
+//! Arrays that the host owns, as a launch sees them: by handle. In tests the host is made of vectors; natively there is
+//! none, and no handle either.
 
-/// A host-owned array to read.
-pub(crate) trait ReadArray {
-    /// Its size in bytes.
-    fn size_bytes(&self) -> u64;
-    /// The bytes of a range that lies inside it.
-    fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8>;
-    /// Gives the array back to the host: it will not be read again.
-    fn release(&self);
-    /// The component's handle of the array, until it is given back.
-    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    fn handle(&self)
-    -> std::cell::Ref<'_, Option<crate::bindings::hotcell::kernel::arrays::Input>>;
+pub(crate) use crate::abi::arrays::{Input, Output};
+
+#[cfg(not(any(target_arch = "wasm32", test)))]
+impl Input {
+    pub(crate) fn read(self, _: u64, _: u32) -> Vec<u8> {
+        unreachable!("there is no host outside a component")
+    }
 }
 
-/// A host-owned array to write.
-pub(crate) trait WriteArray {
-    /// Its size in bytes.
-    fn size_bytes(&self) -> u64;
-    /// Memory for all of its bytes, zero, to be filled and handed to [`write`](Self::write).
-    fn buffer(&self, len_bytes: u32) -> Vec<u8>;
-    /// Replaces the bytes of a range that lies inside it.
-    fn write(&self, offset_bytes: u64, bytes: &[u8]);
-    /// The component's handle of the array.
-    #[cfg(all(feature = "gpu", target_arch = "wasm32"))]
-    fn handle(&self) -> &crate::bindings::hotcell::kernel::arrays::Output;
+#[cfg(not(any(target_arch = "wasm32", test)))]
+impl Output {
+    pub(crate) fn write(self, _: u64, _: &[u8]) {
+        unreachable!("there is no host outside a component")
+    }
+}
+
+/// Ends the launch for want of memory, with a message first: the trap lets the host see that its limit was refused.
+///
+/// # Panics
+/// Natively; a component traps.
+#[cfg(any(target_arch = "wasm32", test))]
+#[cold]
+pub(crate) fn no_memory(name: &str, len_bytes: usize) -> ! {
+    let mut room = [0; 192];
+    let mut words = crate::words::Words::new(&mut room);
+    words.text("no memory for the ").number(len_bytes as u64);
+    words.text(" bytes of `").text(name).text("`");
+    #[cfg(target_arch = "wasm32")]
+    {
+        crate::abi::failure::explain(words.into_str());
+        std::arch::wasm32::unreachable()
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    panic!("{}", words.into_str())
 }

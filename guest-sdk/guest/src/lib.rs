@@ -100,10 +100,13 @@
 #[cfg(test)]
 extern crate self as hotcell_guest;
 
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    expect(dead_code, reason = "natively there is no host to call")
+)]
+mod abi;
 #[cfg(target_arch = "wasm32")]
 mod allocator;
-#[doc(hidden)]
-pub mod bindings;
 mod capabilities;
 mod chunk;
 mod chunks;
@@ -123,11 +126,13 @@ mod half;
 )]
 mod heap;
 mod host;
+#[cfg(any(target_arch = "wasm32", test))]
 mod launch;
 pub mod math;
 pub mod native;
 mod raw;
 mod view;
+mod words;
 
 pub use capabilities::{clock, control, log, random};
 pub use chunk::Chunk;
@@ -150,13 +155,16 @@ pub mod prelude {
 /// What the macros' expansion uses; not for people.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::bindings;
+    pub use crate::abi::entries::{
+        Answer, Destination, Dimension, List, Request as ComponentRequest, Scalar, Source,
+    };
     pub use crate::chunks::{Exchange, Reader, Writer};
     #[cfg(target_arch = "wasm32")]
     pub use crate::component::launch;
     pub use crate::element::Element;
     pub use crate::entry::{
-        Access, ArrayParam, Call, Entry, Extent, Halo, Param, ScalarKind, ScalarType, Slot,
+        Access, ArrayParam, Call, Entry, Extent, FirstInvalid, Halo, Param, ScalarKind, ScalarType,
+        Slot,
     };
     pub use crate::export::{concat, failure, shader_len, shader_record, total_len};
     pub use crate::native::{Bytes, Request, launch_native};

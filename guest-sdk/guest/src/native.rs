@@ -12,7 +12,8 @@
 use crate::chunk::Chunk;
 use crate::chunks::{Exchange, Reader, Writer};
 use crate::element::Element;
-use crate::entry::{Access, ArrayParam, Param, find};
+use crate::entry::{Access, ArrayParam, Param, Slot, find};
+use crate::error::{Reason, Refusal};
 use crate::raw::{self, Held, Lent};
 
 mod symbols;
@@ -117,8 +118,8 @@ impl<'a> Launch<'a> {
         let entry = find(self.entries, self.name)?;
         for (value, (name, kind)) in self.scalars.iter().zip(entry.scalars()) {
             if value.kind() != kind {
-                let reason = format!("a value of type {}, but it is {kind}", value.kind());
-                return Err(LaunchError::bad_argument(name, reason));
+                let (given, wanted) = (value.kind().name(), kind.name());
+                return Err(Refusal::bad_argument(name, Reason::Scalar { given, wanted }).into());
             }
         }
         check_count("arrays", entry.arrays().count(), self.arrays.len())?;
@@ -130,7 +131,7 @@ impl<'a> Launch<'a> {
         let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
         let scalars: Vec<u64> = self.scalars.iter().map(|value| value.to_bits()).collect();
         let chunk = self.chunk.unwrap_or([0, 1, 1]);
-        run(entry, &self.dims, &scalars, arrays, chunk)
+        Ok(run(entry, &self.dims, &scalars, arrays, chunk)?)
     }
 }
 
@@ -141,44 +142,48 @@ pub(crate) fn run(
     scalars: &[u64],
     arrays: Vec<Held<'_>>,
     chunk: [u64; 3],
-) -> Result<(), LaunchError> {
+) -> Result<(), Box<Refusal<'static>>> {
     check_count("dimensions", entry.dims.len(), dims.len())?;
     check_count("scalars", entry.scalars().count(), scalars.len())?;
-    let named: Vec<(&str, u64)> = entry
-        .dims
-        .iter()
-        .copied()
-        .zip(dims.iter().copied())
-        .collect();
     let chunk = Chunk::from_u64(chunk)?;
-    let dims = entry.extents(&named, chunk)?;
+    let mut extents = vec![0; entry.extents_len()];
+    entry.fill_extents(chunk, &mut extents, |at, _| Ok(dims[at]))?;
     let (mut scalars, mut arrays) = (scalars.iter(), arrays.into_iter());
     let hold = |param: &Param| match param {
         Param::Scalar { .. } => Ok(scalars
             .next()
             .map_or(Held::Missing, |&bits| Held::Scalar(bits))),
         Param::Chunk => Ok(Held::Chunk(chunk)),
-        Param::Array(array) => stream(array, arrays.next().unwrap_or(Held::Missing), &dims),
+        Param::Array(array) => stream(array, arrays.next().unwrap_or(Held::Missing), &extents),
     };
     let mut held = entry
         .params
         .iter()
         .map(hold)
         .collect::<Result<Vec<_>, _>>()?;
-    raw::call(entry, &dims, &mut held)
+    let mut slots = vec![Slot::EMPTY; held.len()];
+    raw::call(entry, &extents, &mut held, &mut slots)
 }
 
-pub(crate) fn check_count(what: &str, expected: usize, found: usize) -> Result<(), LaunchError> {
-    if expected == found {
+pub(crate) fn check_count(
+    what: &'static str,
+    wanted: usize,
+    given: usize,
+) -> Result<(), Box<Refusal<'static>>> {
+    if given == wanted {
         return Ok(());
     }
-    let reason = format!("{found} given, but the entry has {expected}");
-    Err(LaunchError::bad_argument(what, reason))
+    let (given, wanted) = (given as u64, wanted as u64);
+    Err(Refusal::bad_argument(what, Reason::Count { given, wanted }))
 }
 
 /// A streamed parameter's stream over the caller's memory; any other array as it is.
-fn stream<'a>(array: &ArrayParam, held: Held<'a>, dims: &[usize]) -> Result<Held<'a>, LaunchError> {
-    let len = array.len_elements(dims)?;
+fn stream<'a>(
+    array: &ArrayParam,
+    held: Held<'a>,
+    extents: &[usize],
+) -> Result<Held<'a>, Box<Refusal<'static>>> {
+    let len = array.len_elements(extents)?;
     let (name, size) = (array.name, |bytes: &[u8]| {
         array.check_size(len, bytes.len() as u64)
     });

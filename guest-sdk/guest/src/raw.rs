@@ -5,9 +5,9 @@
 
 use crate::chunk::Chunk;
 use crate::chunks::{Chunks, ChunksInOut, ChunksMut, Exchange, Reader, Writer};
-use crate::element::{Element, bytes_of, first_invalid};
+use crate::element::{Element, bytes_of};
 use crate::entry::{Access, ArrayParam, Entry, Param, Slot};
-use crate::error::LaunchError;
+use crate::error::{Reason, Refusal};
 use crate::view::{View, ViewMut};
 
 /// The alignment of every block in a component's memory, in bytes: one `v128`.
@@ -39,15 +39,15 @@ impl<'a> Lent<'a> {
     }
 
     /// The slice, if the parameter has its dtype.
-    pub(crate) fn for_param(self, param: &ArrayParam) -> Result<Held<'a>, LaunchError> {
-        if self.dtype == param.dtype {
+    pub(crate) fn for_param(self, param: &ArrayParam) -> Result<Held<'a>, Box<Refusal<'static>>> {
+        let (given, wanted) = (self.dtype, param.dtype);
+        if given == wanted {
             return Ok(self.held);
         }
-        let reason = format!(
-            "an array of {}, but it is one of {}",
-            self.dtype, param.dtype
-        );
-        Err(LaunchError::bad_argument(param.name, reason))
+        Err(Refusal::bad_argument(
+            param.name,
+            Reason::Elements { given, wanted },
+        ))
     }
 }
 
@@ -59,8 +59,9 @@ pub(crate) enum Held<'a> {
     Scalar(u64),
     /// The part to compute.
     Chunk(Chunk),
-    /// An array that the launch owns.
-    Owned(Vec<u8>),
+    /// An array of the host's that is held whole.
+    #[cfg(any(target_arch = "wasm32", test))]
+    Whole(crate::launch::Whole<'a>),
     /// An array of the caller's, to read.
     Shared(&'a [u8]),
     /// An array of the caller's, to write.
@@ -73,75 +74,75 @@ pub(crate) enum Held<'a> {
     Exchange(Exchange<'a>),
 }
 
-/// Runs a kernel on one value for each of its parameters.
+/// Runs a kernel on one value for each of its parameters. `slots` has room for them.
 ///
 /// # Errors
 /// A value that is missing, misaligned, of the wrong size or no value of its dtype; or the kernel's
 /// own failure.
-///
-/// # Panics
-/// If there are not as many extents and values as the entry has dimensions and parameters.
 pub(crate) fn call(
     entry: &Entry,
-    dims: &[usize],
+    extents: &[usize],
     held: &mut [Held<'_>],
-) -> Result<(), LaunchError> {
-    assert_eq!(
-        (dims.len(), held.len()),
-        (entry.dims.len() + entry.halos.len(), entry.params.len())
-    );
-    let slots = entry
-        .params
-        .iter()
-        .zip(held)
-        .map(|(param, held)| slot(param, held, dims));
-    let slots = slots.collect::<Result<Vec<_>, _>>()?;
+    slots: &mut [Slot],
+) -> Result<(), Box<Refusal<'static>>> {
+    let params = entry.params.len();
+    if extents.len() != entry.extents_len() || held.len() != params || slots.len() != params {
+        return Err(Refusal::fixed(
+            "entry",
+            "values for another one's parameters",
+        ));
+    }
+    for ((param, held), place) in entry.params.iter().zip(held).zip(&mut *slots) {
+        *place = slot(param, held, extents)?;
+    }
     let mut failure = None;
     // SAFETY: `Entry::new` was promised that slots which fit `params` may be passed, and `slot` has
-    // checked each. `held` is borrowed mutably, so nothing else reaches what the slots point to,
-    // but for shared inputs, which a kernel only reads.
-    unsafe { (entry.call)(dims, &slots, &mut failure) };
-    failure.map_or(Ok(()), |message| Err(LaunchError::Failed(message)))
+    // checked each; there are as many as it says. `held` is borrowed mutably, so nothing else reaches what
+    // the slots point to, but for shared inputs, which a kernel only reads.
+    unsafe { (entry.call)(extents.as_ptr(), slots.as_ptr(), &mut failure) };
+    failure.map_or(Ok(()), |message| Err(Box::new(Refusal::Failed(message))))
 }
 
 /// The slot of one value, if it is what the parameter needs.
-fn slot(param: &Param, held: &mut Held<'_>, dims: &[usize]) -> Result<Slot, LaunchError> {
+fn slot(
+    param: &Param,
+    held: &mut Held<'_>,
+    extents: &[usize],
+) -> Result<Slot, Box<Refusal<'static>>> {
+    let missing = |name| Err(Refusal::fixed(name, "it is missing"));
     match (param, held) {
-        (Param::Scalar { .. }, Held::Scalar(bits)) => Ok(Slot::Bits(*bits)),
+        (Param::Scalar { .. }, Held::Scalar(bits)) => Ok(Slot::of_bits(*bits)),
         (Param::Chunk, Held::Chunk(chunk)) => Ok(slot_of(chunk)),
-        (Param::Array(array), held) => array_slot(array, held, dims),
-        (Param::Scalar { name, .. }, _) => Err(LaunchError::bad_argument(name, "it is missing")),
-        (Param::Chunk, _) => Err(LaunchError::bad_argument("chunk", "it is missing")),
+        (Param::Array(array), held) => array_slot(array, held, extents),
+        (Param::Scalar { name, .. }, _) => missing(name),
+        (Param::Chunk, _) => missing("chunk"),
     }
 }
 
 fn array_slot(
     array: &ArrayParam,
     held: &mut Held<'_>,
-    dims: &[usize],
-) -> Result<Slot, LaunchError> {
-    let bytes: &mut [u8] = match (array.streamed, array.access, held) {
+    extents: &[usize],
+) -> Result<Slot, Box<Refusal<'static>>> {
+    let (first, len) = match (array.streamed, array.access, held) {
         (true, Access::In, Held::Reader(reader)) => return Ok(slot_of(reader)),
         (true, Access::Out, Held::Writer(writer)) => return Ok(slot_of(writer)),
         (true, Access::InOut, Held::Exchange(exchange)) => return Ok(slot_of(exchange)),
-        (false, Access::In, Held::Shared(bytes)) => {
-            check_array(array, bytes, dims)?;
-            // A kernel takes an input by shared reference: nothing is written through this pointer.
-            return Ok(Slot::Address(address(
-                bytes.as_ptr().cast_mut(),
-                bytes.len(),
-            )));
-        }
-        (false, _, Held::Owned(bytes)) => bytes,
-        (false, _, Held::Unique(bytes)) => bytes,
-        _ => return Err(LaunchError::bad_argument(array.name, "it is missing")),
+        // A kernel takes an input by shared reference: nothing is written through this pointer.
+        (false, Access::In, Held::Shared(bytes)) => (bytes.as_ptr().cast_mut(), bytes.len()),
+        #[cfg(any(target_arch = "wasm32", test))]
+        (false, _, Held::Whole(whole)) => (whole.bytes.as_mut_ptr(), whole.bytes.len()),
+        (false, _, Held::Unique(bytes)) => (bytes.as_mut_ptr(), bytes.len()),
+        _ => return Err(Refusal::fixed(array.name, "it is missing")),
     };
-    check_array(array, bytes, dims)?;
-    Ok(Slot::Address(address(bytes.as_mut_ptr(), bytes.len())))
+    // SAFETY: the pointer and the length are those of a slice that is borrowed here.
+    let bytes = unsafe { std::slice::from_raw_parts(first, len) };
+    check_array(array, bytes, extents)?;
+    Ok(Slot::of_address(address(first, len)))
 }
 
 fn slot_of<T>(value: &mut T) -> Slot {
-    Slot::Address(std::ptr::from_mut(value).cast())
+    Slot::of_address(std::ptr::from_mut(value).cast())
 }
 
 /// An empty array's bytes may lie anywhere, so it gets an aligned address.
@@ -154,16 +155,90 @@ fn address(first: *mut u8, len: usize) -> *mut u8 {
 }
 
 /// Refuses bytes that are not this parameter's array: their number, alignment or values.
-fn check_array(array: &ArrayParam, bytes: &[u8], dims: &[usize]) -> Result<(), LaunchError> {
-    array.check_size(array.len_elements(dims)?, bytes.len() as u64)?;
-    let refuse = |reason: String| Err(LaunchError::bad_argument(array.name, reason));
+fn check_array(
+    array: &ArrayParam,
+    bytes: &[u8],
+    extents: &[usize],
+) -> Result<(), Box<Refusal<'static>>> {
+    array.check_size(array.len_elements(extents)?, bytes.len() as u64)?;
     if !bytes.is_empty() && !bytes.as_ptr().addr().is_multiple_of(BLOCK_ALIGN) {
-        return refuse(format!("its memory is not aligned to {BLOCK_ALIGN} bytes"));
+        return Err(Refusal::fixed(
+            array.name,
+            "its memory is not aligned to 16 bytes",
+        ));
     }
-    match array.is_bool.then(|| first_invalid(bytes)).flatten() {
-        Some(at) => refuse(format!("byte {at} is {}, not 0 or 1", bytes[at])),
+    let invalid = array.first_invalid.and_then(|first| first(bytes));
+    match invalid.and_then(|at| Some((at, *bytes.get(at)?))) {
+        Some((at, byte)) => Err(Refusal::bad_argument(
+            array.name,
+            Reason::Bool {
+                at: at as u64,
+                byte,
+            },
+        )),
         None => Ok(()),
     }
+}
+
+/// A list of `len` values, for as long as the component lives: a launch's own, which are needed until it ends.
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) fn list<'l, T: 'l>(len: usize, value: impl Fn() -> T) -> &'l mut [T] {
+    let Ok(layout) = std::alloc::Layout::array::<T>(len) else {
+        crate::host::no_memory("a list", len)
+    };
+    if layout.size() == 0 {
+        return &mut [];
+    }
+    // SAFETY: its size is not 0.
+    let first: *mut T = unsafe { std::alloc::alloc(layout) }.cast();
+    if first.is_null() {
+        crate::host::no_memory("a list", layout.size());
+    }
+    for at in 0..len {
+        // SAFETY: there is room for `len` values.
+        unsafe { first.add(at).write(value()) };
+    }
+    // SAFETY: `len` values were written, in memory that is never given back.
+    unsafe { std::slice::from_raw_parts_mut(first, len) }
+}
+
+/// A value for as long as the component lives.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn keep<T>(value: T) -> &'static mut T {
+    let layout = std::alloc::Layout::new::<T>();
+    // SAFETY: what is kept here has a size.
+    let place: *mut T = unsafe { std::alloc::alloc(layout) }.cast();
+    if place.is_null() {
+        crate::host::no_memory("a value", layout.size());
+    }
+    // SAFETY: there is room for it, in memory that is never given back.
+    unsafe {
+        place.write(value);
+        &mut *place
+    }
+}
+
+/// Zeroed memory for as long as the component lives.
+#[cfg(any(target_arch = "wasm32", test))]
+pub(crate) fn zeroed<'l>(name: &str, len_bytes: usize) -> &'l mut [u8] {
+    let layout = match std::alloc::Layout::array::<u8>(len_bytes) {
+        Ok(layout) if len_bytes > 0 => layout,
+        _ => return &mut [],
+    };
+    // SAFETY: its size is not 0.
+    let first = unsafe { std::alloc::alloc_zeroed(layout) };
+    if first.is_null() {
+        crate::host::no_memory(name, len_bytes);
+    }
+    // SAFETY: these bytes were allocated, are zero, and are never given back.
+    unsafe { std::slice::from_raw_parts_mut(first, len_bytes) }
+}
+
+/// Copies as many bytes as both have: `copy_from_slice` without its panic, which formats lengths.
+pub(crate) fn copy(target: &mut [u8], source: &[u8]) {
+    let len = target.len().min(source.len());
+    // SAFETY: both have so many, and one is borrowed alone.
+    unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), target.as_mut_ptr(), len) }
 }
 
 /// A flat input.

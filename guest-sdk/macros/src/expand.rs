@@ -173,22 +173,23 @@ fn call_function(model: &Model, function: &ItemFn) -> TokenStream {
     let (dims, slots, failure) = (local("dims", ""), local("slots", ""), local("failure", ""));
     let failure_type = failure_type();
     let extents = 0..model.dims.len() + model.halos.len();
-    let extents = extents.map(|at| quote!(#dims[#at],));
+    let extents = extents.map(|at| quote!(*#dims.add(#at),));
     let values = each_slot(model, |_, _, parameter, slot| match parameter.kind {
         Kind::Scalar(_) => {
-            quote!(::hotcell_guest::__private::ScalarType::from_bits(#slots[#slot].bits()),)
+            quote!(::hotcell_guest::__private::ScalarType::from_bits((*#slots.add(#slot)).bits()),)
         }
-        _ => quote!(#slots[#slot].address(),),
+        _ => quote!((*#slots.add(#slot)).address(),),
     });
     let passed_failure = fails(function).then(|| quote!(#failure));
     quote! {
         #[allow(unused_variables)]
         unsafe fn __hotcell_call(
-            #dims: &[usize],
-            #slots: &[::hotcell_guest::__private::Slot],
+            #dims: *const usize,
+            #slots: *const ::hotcell_guest::__private::Slot,
             #failure: #failure_type,
         ) {
-            // SAFETY: the slots fit the parameters, as the caller promises.
+            // SAFETY: there are as many extents and slots as the entry says, and the slots fit the parameters, as the
+            // caller promises.
             unsafe { __hotcell_kernel(#(#extents)* #(#values)* #passed_failure) }
         }
     }

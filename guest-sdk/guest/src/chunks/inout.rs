@@ -2,7 +2,7 @@
 
 use super::{Chunks, ChunksMut, Reader, Writer};
 use crate::element::Element;
-use crate::host::{ReadArray, WriteArray};
+use crate::host::{Input, Output};
 
 /// A streamed in-out array of any element type: what [`ChunksInOut`] gives a type.
 pub struct Exchange<'a> {
@@ -13,15 +13,20 @@ pub struct Exchange<'a> {
 
 enum Place<'a> {
     Bytes(&'a mut [u8]),
-    Host(&'a dyn ReadArray, &'a dyn WriteArray),
+    #[cfg_attr(
+        not(any(target_arch = "wasm32", test)),
+        expect(dead_code, reason = "natively there is no host")
+    )]
+    Host(Input, Output),
 }
 
 impl<'a> Exchange<'a> {
+    #[cfg(any(target_arch = "wasm32", test))]
     pub(crate) fn from_host(
         name: &'static str,
         len_elements: usize,
-        given: &'a dyn ReadArray,
-        result: &'a dyn WriteArray,
+        given: Input,
+        result: Output,
     ) -> Self {
         Self {
             name,
@@ -132,7 +137,7 @@ impl<'a, T: Element> ChunksInOut<'a, T> {
 
     /// The host's two sides of the array, where it is one of the host's.
     #[cfg(feature = "gpu")]
-    pub(crate) fn host(&self) -> Option<(&'a dyn ReadArray, &'a dyn WriteArray)> {
+    pub(crate) fn host(&self) -> Option<(Input, Output)> {
         match self.sides {
             Sides::Exchange(Exchange {
                 place: Place::Host(given, result),

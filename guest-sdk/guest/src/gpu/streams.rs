@@ -2,7 +2,8 @@
 
 use crate::chunks::{Chunks, ChunksInOut, ChunksMut};
 use crate::element::Element;
-use crate::host::{ReadArray, WriteArray};
+use crate::host::{Input, Output};
+use std::marker::PhantomData;
 
 /// An array that a batch fills buffers from: [`Chunks`] and [`ChunksInOut`].
 pub trait Source<'a>: sealed::Array {
@@ -25,7 +26,8 @@ pub struct Given<'a>(
         not(target_arch = "wasm32"),
         expect(dead_code, reason = "natively there is no device to hand it to")
     )]
-    pub(super) Option<&'a dyn ReadArray>,
+    pub(super) Option<Input>,
+    PhantomData<&'a ()>,
 );
 
 /// An array of the host's to write, if it is one: a slice of the guest's is not.
@@ -35,7 +37,8 @@ pub struct Wanted<'a>(
         not(target_arch = "wasm32"),
         expect(dead_code, reason = "natively there is no device to hand it to")
     )]
-    pub(super) Option<&'a dyn WriteArray>,
+    pub(super) Option<Output>,
+    PhantomData<&'a ()>,
 );
 
 pub(super) use sealed::Array;
@@ -72,24 +75,24 @@ arrays!(Chunks, ChunksMut, ChunksInOut);
 
 impl<'a, T: Element> Source<'a> for Chunks<'a, T> {
     fn given(&self) -> Given<'a> {
-        Given(self.host())
+        Given(self.host(), PhantomData)
     }
 }
 
 impl<'a, T: Element> Source<'a> for ChunksInOut<'a, T> {
     fn given(&self) -> Given<'a> {
-        Given(self.host().map(|(given, _)| given))
+        Given(self.host().map(|(given, _)| given), PhantomData)
     }
 }
 
 impl<'a, T: Element> Destination<'a> for ChunksMut<'a, T> {
     fn wanted(&mut self) -> Wanted<'a> {
-        Wanted(self.host())
+        Wanted(self.host(), PhantomData)
     }
 }
 
 impl<'a, T: Element> Destination<'a> for ChunksInOut<'a, T> {
     fn wanted(&mut self) -> Wanted<'a> {
-        Wanted(self.host().map(|(_, result)| result))
+        Wanted(self.host().map(|(_, result)| result), PhantomData)
     }
 }

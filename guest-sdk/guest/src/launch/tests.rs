@@ -1,10 +1,12 @@
 //! Launches against a host made of vectors that writes down what it is asked.
 
 use super::*;
+use crate::abi::entries::{self, Destination, Dimension, Source, Text};
 use crate::element::bytes_of;
+use crate::entry::Scalar;
+use crate::error::LaunchError;
 use crate::prelude::*;
 use std::cell::RefCell;
-use std::rc::Rc;
 
 #[kernel(sig = "(n),(n)->(n)", split = "n")]
 fn saxpy(a: f32, x: &[f32], y: &[f32], out: &mut [f32]) {
@@ -57,70 +59,89 @@ fn reversed(mut x: ChunksInOut<u16>) {
 
 crate::export!(saxpy, shapes, streamed, any, reversed);
 
-type Log = Rc<RefCell<Vec<String>>>;
+thread_local! {
+    /// The arrays of this test's hosts, by handle, and what was asked of them.
+    static ARRAYS: RefCell<Vec<Array>> = const { RefCell::new(Vec::new()) };
+    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
 
 /// An array of the host's.
 struct Array {
     name: &'static str,
-    bytes: RefCell<Vec<u8>>,
-    log: Log,
+    bytes: Vec<u8>,
 }
 
-impl ReadArray for Array {
-    fn size_bytes(&self) -> u64 {
-        self.bytes.borrow().len() as u64
+impl Input {
+    pub(crate) fn size_bytes(self) -> u64 {
+        with(self.0, |array| array.bytes.len() as u64)
     }
 
-    fn read(&self, offset_bytes: u64, len_bytes: u32) -> Vec<u8> {
-        self.note("read", offset_bytes, len_bytes as usize);
-        let start = usize::try_from(offset_bytes).unwrap();
-        self.bytes.borrow()[start..start + len_bytes as usize].to_vec()
+    pub(crate) fn read(self, offset_bytes: u64, len_bytes: u32) -> Vec<u8> {
+        with(self.0, |array| {
+            array.note("read", offset_bytes, len_bytes as usize);
+            let start = usize::try_from(offset_bytes).unwrap();
+            array.bytes[start..start + len_bytes as usize].to_vec()
+        })
     }
 
-    fn release(&self) {
-        self.log
-            .borrow_mut()
-            .push(format!("give back {}", self.name));
+    pub(crate) fn release(self) {
+        with(self.0, |array| say(format!("give back {}", array.name)));
     }
 }
 
-impl WriteArray for Array {
-    fn size_bytes(&self) -> u64 {
-        self.bytes.borrow().len() as u64
+impl Output {
+    pub(crate) fn size_bytes(self) -> u64 {
+        with(self.0, |array| array.bytes.len() as u64)
     }
 
-    fn buffer(&self, len_bytes: u32) -> Vec<u8> {
-        self.note("buffer", 0, len_bytes as usize);
-        vec![0; len_bytes as usize]
+    pub(crate) fn buffer(self, len_bytes: u32) -> Vec<u8> {
+        with(self.0, |array| {
+            array.note("buffer", 0, len_bytes as usize);
+            vec![0; len_bytes as usize]
+        })
     }
 
-    fn write(&self, offset_bytes: u64, bytes: &[u8]) {
-        self.note("write", offset_bytes, bytes.len());
-        let start = usize::try_from(offset_bytes).unwrap();
-        self.bytes.borrow_mut()[start..start + bytes.len()].copy_from_slice(bytes);
+    pub(crate) fn write(self, offset_bytes: u64, bytes: &[u8]) {
+        with(self.0, |array| {
+            array.note("write", offset_bytes, bytes.len());
+            let start = usize::try_from(offset_bytes).unwrap();
+            array.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+        });
     }
+}
+
+fn with<T>(handle: u32, f: impl FnOnce(&mut Array) -> T) -> T {
+    ARRAYS.with_borrow_mut(|arrays| f(&mut arrays[handle as usize]))
+}
+
+fn say(line: String) {
+    LOG.with_borrow_mut(|log| log.push(line));
+}
+
+fn said() -> Vec<String> {
+    LOG.with_borrow(Vec::clone)
 }
 
 impl Array {
     fn note(&self, what: &str, offset: u64, len: usize) {
-        let line = format!("{what} {} {offset}+{len}", self.name);
-        self.log.borrow_mut().push(line);
+        say(format!("{what} {} {offset}+{len}", self.name));
     }
 }
 
-/// The arguments of one launch; owns what `Arguments` borrows.
+/// The arguments of one launch; owns what a request borrows.
 #[derive(Default)]
 struct Host {
     dims: Vec<(&'static str, u64)>,
     scalars: Vec<(&'static str, Scalar)>,
-    sources: Vec<Array>,
-    destinations: Vec<Array>,
+    /// By name and handle.
+    sources: Vec<(&'static str, u32)>,
+    destinations: Vec<(&'static str, u32)>,
     chunk: [u64; 3],
-    log: Log,
 }
 
 impl Host {
     fn new(dims: &[(&'static str, u64)]) -> Self {
+        LOG.take();
         Self {
             dims: dims.to_vec(),
             chunk: [0, 1, 1],
@@ -134,37 +155,44 @@ impl Host {
     }
 
     fn source<T: Element>(mut self, name: &'static str, elements: &[T]) -> Self {
-        self.sources.push(self.array(name, bytes_of(elements)));
+        let bytes = bytes_of(elements).to_vec();
+        self.sources.push((name, add(name, bytes)));
         self
     }
 
     fn destination(mut self, name: &'static str, len_bytes: usize) -> Self {
-        self.destinations
-            .push(self.array(name, &vec![0; len_bytes]));
+        let handle = add(name, vec![0; len_bytes]);
+        self.destinations.push((name, handle));
         self
     }
 
-    fn array(&self, name: &'static str, bytes: &[u8]) -> Array {
-        Array {
-            name,
-            bytes: RefCell::new(bytes.to_vec()),
-            log: Rc::clone(&self.log),
-        }
-    }
-
     fn launch(&self, entry: &str) -> Result<(), LaunchError> {
-        let sources = self.sources.iter().map(|a| (a.name, a as &dyn ReadArray));
-        let destinations = self.destinations.iter();
-        let destinations = destinations.map(|a| (a.name, a as &dyn WriteArray));
-        let arguments = Arguments {
+        let dims = self.dims.iter().map(|&(name, extent)| Dimension {
+            name: Text::new(name),
+            extent,
+        });
+        let scalars = self.scalars.iter().map(|(name, value)| entries::Scalar {
+            name: Text::new(name),
+            tag: value.kind() as u8,
+            bits: value.to_bits(),
+        });
+        let sources = self.sources.iter().map(|&(name, handle)| Source {
+            name: Text::new(name),
+            data: Input(handle),
+        });
+        let destinations = self.destinations.iter().map(|&(name, handle)| Destination {
+            name: Text::new(name),
+            data: Output(handle),
+        });
+        let request = Request {
             entry,
-            dims: self.dims.clone(),
-            scalars: self.scalars.clone(),
-            sources: sources.collect(),
-            destinations: destinations.collect(),
+            dims: &dims.collect::<Vec<_>>(),
+            scalars: &scalars.collect::<Vec<_>>(),
+            sources: &sources.collect::<Vec<_>>(),
+            destinations: &destinations.collect::<Vec<_>>(),
             chunk: self.chunk,
         };
-        run(HOTCELL_ENTRIES, &arguments)
+        Ok(run(HOTCELL_ENTRIES, &request)?)
     }
 
     /// The name and reason of the refusal.
@@ -176,9 +204,17 @@ impl Host {
     }
 
     fn written<T: Element>(&self, at: usize) -> Vec<T> {
-        let bytes = self.destinations[at].bytes.borrow().clone();
+        let bytes = with(self.destinations[at].1, |array| array.bytes.clone());
         Block::<T>::new(bytes.into()).unwrap().to_vec()
     }
+}
+
+/// A new array's handle.
+fn add(name: &'static str, bytes: Vec<u8>) -> u32 {
+    ARRAYS.with_borrow_mut(|arrays| {
+        arrays.push(Array { name, bytes });
+        u32::try_from(arrays.len() - 1).unwrap()
+    })
 }
 
 fn saxpy_host() -> Host {
@@ -194,7 +230,7 @@ fn inputs_are_read_once_then_outputs_are_written_once() {
     let host = saxpy_host();
     host.launch("saxpy").unwrap();
     assert_eq!(host.written::<f32>(0), [12.0, 24.0, 36.0]);
-    let log = host.log.borrow();
+    let log = said();
     let expected = [
         "read x 0+12",
         "give back x",
@@ -202,7 +238,7 @@ fn inputs_are_read_once_then_outputs_are_written_once() {
         "give back y",
         "write out 0+12",
     ];
-    assert_eq!(*log, expected);
+    assert_eq!(log, expected);
 }
 
 #[test]
@@ -219,7 +255,7 @@ fn large_outputs_are_filled_in_the_hosts_memory_and_small_ones_are_not() {
             .destination("out", 4 * n);
         host.launch("saxpy").unwrap();
         assert_eq!(host.written::<f32>(0), vec![3.0; n]);
-        let log = host.log.borrow();
+        let log = said();
         let seen = log.iter().filter(|line| !line.contains(" y"));
         let seen: Vec<_> = seen.filter(|line| !line.contains("give")).collect();
         assert_eq!(seen.len(), calls.len(), "{seen:?}");
@@ -241,7 +277,7 @@ fn a_large_in_out_array_is_copied_into_the_hosts_memory_in_small_reads() {
     host.launch("shapes").unwrap();
     let written = host.written::<u8>(0);
     assert_eq!((written[2], &written[3..]), (given[2] + 1, &given[3..]));
-    let log = host.log.borrow();
+    let log = said();
     assert_eq!(log[0], format!("buffer image 0+{len}"));
     let reads: Vec<&String> = log
         .iter()
@@ -278,7 +314,7 @@ fn a_kernels_failure_writes_nothing() {
     let message = "none of 1 flags is set".to_owned();
     assert_eq!(host.launch("shapes"), Err(LaunchError::Failed(message)));
     assert_eq!(
-        *host.log.borrow(),
+        said(),
         [
             "read image 0+3",
             "give back image",
@@ -296,14 +332,14 @@ fn streams_read_and_write_by_ranges_and_know_their_chunk() {
     host.chunk = [100, 5, 1000];
     host.launch("streamed").unwrap();
     assert_eq!(host.written::<f64>(0), [101.0, 102.0, 103.0, 104.0, 105.0]);
-    let log = host.log.borrow();
+    let log = said();
     let expected = [
         "read x 0+24",
         "write out 0+24",
         "read x 24+16",
         "write out 24+16",
     ];
-    assert_eq!(*log, expected);
+    assert_eq!(log, expected);
 }
 
 #[test]
@@ -313,7 +349,7 @@ fn the_input_of_a_streamed_in_out_array_stays_while_its_output_is_written() {
         .destination("x", 6);
     host.launch("reversed").unwrap();
     assert_eq!(host.written::<u16>(0), [3, 2, 1]);
-    assert_eq!(host.log.borrow().len(), 6);
+    assert_eq!(said().len(), 6);
 }
 
 #[test]
@@ -347,12 +383,12 @@ fn each_bad_argument_is_named_before_anything_is_read() {
         ),
         (|h| h.scalars[0].0 = "b", "b", "no such argument"),
         (|h| h.sources.truncate(1), "y", "missing"),
-        (|h| h.sources[0].name = "z", "z", "no such argument"),
-        (|h| h.sources[0].name = "out", "out", "no such argument"),
+        (|h| h.sources[0].0 = "z", "z", "no such argument"),
+        (|h| h.sources[0].0 = "out", "out", "no such argument"),
         (|h| h.destinations.clear(), "out", "missing"),
-        (|h| h.destinations[0].name = "x", "x", "no such argument"),
+        (|h| h.destinations[0].0 = "x", "x", "no such argument"),
         (
-            |h| h.destinations[0].bytes.borrow_mut().push(0),
+            |h| with(h.destinations[0].1, |array| array.bytes.push(0)),
             "out",
             "13 bytes, but 3 elements of f32",
         ),
@@ -368,18 +404,14 @@ fn each_bad_argument_is_named_before_anything_is_read() {
         let (found, text) = host.refusal("saxpy");
         assert_eq!(found, name, "{text}");
         assert!(text.contains(reason), "{text}");
-        assert!(
-            host.log.borrow().is_empty(),
-            "{name} was found after {:?}",
-            host.log
-        );
+        assert!(said().is_empty(), "{name} was found after {:?}", said());
     }
 }
 
 #[test]
 fn an_input_of_the_wrong_size_is_refused() {
     let host = saxpy_host();
-    host.sources[1].bytes.borrow_mut().pop();
+    with(host.sources[1].1, |array| array.bytes.pop());
     let (name, reason) = host.refusal("saxpy");
     assert_eq!(name, "y");
     assert_eq!(reason, "11 bytes, but 3 elements of f32 are expected");

@@ -101,7 +101,7 @@ pub unsafe fn launch_native(entries: &[&Entry], request: *const Request) -> i32 
         // SAFETY: the caller's; an array that is written overlaps no other.
         let arrays = arrays.map(|(param, array)| unsafe { borrow(param, array) });
         let chunk = [request.chunk_start, request.chunk_len, request.chunk_total];
-        run(entry, dims, scalars, arrays.collect(), chunk)
+        Ok(run(entry, dims, scalars, arrays.collect(), chunk)?)
     })
 }
 
