@@ -38,10 +38,9 @@ enum Op {
 }
 
 /// Why a cost expression cannot be read or evaluated.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CostError {
     /// The text is not an expression; `column` counts bytes from 1.
-    #[error("cost, column {column}: {problem}")]
     Syntax {
         /// Where in the text, in bytes from 1.
         column: usize,
@@ -49,9 +48,15 @@ pub enum CostError {
         problem: String,
     },
     /// The expression names something that has no value.
-    #[error("cost names `{0}`, which is neither a dimension nor an integer scalar")]
     UnknownName(String),
 }
+
+crate::words! { CostError:
+    Self::Syntax { column, problem } => ("cost, column {column}: {problem}"),
+    Self::UnknownName(a) => ("cost names `{a}`, which is neither a dimension nor an integer scalar"),
+}
+
+impl std::error::Error for CostError {}
 
 impl Cost {
     /// The longest text accepted, in bytes.

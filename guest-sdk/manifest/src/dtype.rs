@@ -1,12 +1,14 @@
 //! Element types of arrays.
 
+#[cfg(feature = "read")]
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// The element type of an array. Elements are little-endian; complex numbers are real part first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "read", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "read", serde(rename_all = "lowercase"))]
 pub enum DType {
     /// One byte, 0 or 1.
     Bool,
@@ -100,11 +102,14 @@ impl fmt::Display for DType {
 }
 
 /// A name that is no dtype.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown dtype `{0}` (known: bool, i8–i64, u8–u64, f16, bf16, f32, f64, complex64, complex128)"
-)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownDType(pub String);
+
+crate::words! { UnknownDType:
+    Self(a) => ("unknown dtype `{a}` (known: bool, i8–i64, u8–u64, f16, bf16, f32, f64, complex64, complex128)"),
+}
+
+impl std::error::Error for UnknownDType {}
 
 impl FromStr for DType {
     type Err = UnknownDType;

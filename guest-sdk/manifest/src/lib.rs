@@ -11,10 +11,30 @@
 //! * [`Shaders`]: the custom section `hotcell:shaders`
 //!
 //! Every parser here is bounded in length and depth, since its input may be hostile.
+//!
+//! Without the default feature `read`, records are written and not read: all that the SDK's macro needs, and no
+//! dependency, so that an author's build is short.
+
+/// `Display` of an error: for each pattern what `write!` takes. A derive would be a crate more that every kernel's build
+/// waits for.
+macro_rules! words {
+    ($error:ident: $($(#[$attribute:meta])* $pattern:pat => ($($words:tt)+),)*) => {
+        impl std::fmt::Display for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $($(#[$attribute])* $pattern => write!(f, $($words)+),)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use words;
 
 mod cost;
 mod dtype;
+#[cfg(feature = "read")]
 mod float;
+mod json;
 mod kernel;
 mod manifest;
 mod scalar;
@@ -34,10 +54,11 @@ pub use shaders::{SHADERS_SECTION, ShaderRecord, Shaders, ShadersError};
 pub use signature::{Dim, Signature, SignatureError};
 
 /// This crate's source: hosts of which it differs read and write other records.
-pub const SOURCE: [&str; 13] = [
+pub const SOURCE: [&str; 14] = [
     include_str!("cost.rs"),
     include_str!("dtype.rs"),
     include_str!("float.rs"),
+    include_str!("json.rs"),
     include_str!("kernel.rs"),
     include_str!("kernel/record.rs"),
     include_str!("kernel/rules.rs"),

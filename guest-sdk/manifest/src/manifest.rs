@@ -3,7 +3,9 @@
 //! In a core module the linker concatenates the records that the SDK's macro left there, in any
 //! order; at a component's top level there is exactly one section, written by `hotcell build`.
 
+use crate::json;
 use crate::kernel::{Kernel, KernelRecord, RecordError};
+#[cfg(feature = "read")]
 use serde::{Deserialize, Serialize};
 
 /// The name of the custom section.
@@ -12,27 +14,38 @@ pub const SECTION: &str = "hotcell:manifest";
 pub const SCHEMA: u32 = 1;
 
 /// One record of the section.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "read", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "read", serde(deny_unknown_fields))]
 pub struct Record {
     /// Always [`SCHEMA`].
     pub schema: u32,
     /// What the record says: of the component or of one kernel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "read",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub component: Option<ComponentRecord>,
     /// One kernel.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "read",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
     pub kernel: Option<KernelRecord>,
 }
 
 /// What is true of the whole component.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "read", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "read", serde(deny_unknown_fields))]
 pub struct ComponentRecord {
     /// The component's name, as its author calls it; at most 128 bytes.
     pub name: String,
     /// Its version; at most 64 bytes.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[cfg_attr(
+        feature = "read",
+        serde(default, skip_serializing_if = "String::is_empty")
+    )]
     pub version: String,
 }
 
@@ -60,9 +73,9 @@ impl Record {
     /// The record as it stands in the section.
     ///
     /// # Panics
-    /// If the JSON is longer than 4 GiB or holds a default that is not finite.
+    /// If the JSON is longer than 4 GiB.
     pub fn encode(&self) -> Vec<u8> {
-        let json = serde_json::to_vec(self).expect("a record has only string keys");
+        let json = json::text(self).into_bytes();
         let len = u32::try_from(json.len()).expect("a record is far below 4 GiB");
         [&len.to_le_bytes()[..], &json].concat()
     }
@@ -76,10 +89,9 @@ pub struct Manifest {
 }
 
 /// Why bytes are not a manifest.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum ManifestError {
     /// The section is larger than any honest one.
-    #[error("the manifest is {used} bytes, at most {maximum} are allowed")]
     TooLong {
         /// The section's size in bytes.
         used: usize,
@@ -87,10 +99,9 @@ pub enum ManifestError {
         maximum: usize,
     },
     /// A record's length points past the section's end.
-    #[error("the manifest is cut short at byte {0}")]
     Truncated(usize),
     /// A record is not the JSON it should be.
-    #[error("record {index} of the manifest cannot be read")]
+    #[cfg(feature = "read")]
     Json {
         /// Which record, from 0.
         index: usize,
@@ -98,7 +109,6 @@ pub enum ManifestError {
         source: serde_json::Error,
     },
     /// A record of another schema.
-    #[error("record {index} of the manifest has schema {schema}, this host reads schema 1")]
     Schema {
         /// Which record, from 0.
         index: usize,
@@ -106,31 +116,50 @@ pub enum ManifestError {
         schema: u32,
     },
     /// A record that says nothing, or two things at once.
-    #[error("record {0} of the manifest must have exactly one of `component` and `kernel`")]
     Shape(usize),
     /// More than one component record.
-    #[error("the manifest names the component twice")]
     TwoComponents,
     /// A component record with a name or version that is too long or has control characters.
-    #[error("the component's {0} is too long or has control characters")]
     ComponentText(&'static str),
     /// Two kernels of one name.
-    #[error("the manifest has two kernels named `{0}`")]
     TwoKernels(String),
     /// More kernels than allowed.
-    #[error("the manifest has more than {0} kernels")]
     TooManyKernels(usize),
     /// No kernel at all.
-    #[error("the manifest has no kernel")]
     NoKernel,
     /// A kernel's record breaks a rule.
-    #[error("kernel `{name}`")]
     Kernel {
         /// The kernel.
         name: String,
         /// The rule it breaks.
         source: RecordError,
     },
+}
+
+crate::words! { ManifestError:
+    Self::TooLong { used, maximum } => ("the manifest is {used} bytes, at most {maximum} are allowed"),
+    Self::Truncated(a) => ("the manifest is cut short at byte {a}"),
+    #[cfg(feature = "read")]
+    Self::Json { index, .. } => ("record {index} of the manifest cannot be read"),
+    Self::Schema { index, schema } => ("record {index} of the manifest has schema {schema}, this host reads schema 1"),
+    Self::Shape(a) => ("record {a} of the manifest must have exactly one of `component` and `kernel`"),
+    Self::TwoComponents => ("the manifest names the component twice"),
+    Self::ComponentText(a) => ("the component's {a} is too long or has control characters"),
+    Self::TwoKernels(a) => ("the manifest has two kernels named `{a}`"),
+    Self::TooManyKernels(a) => ("the manifest has more than {a} kernels"),
+    Self::NoKernel => ("the manifest has no kernel"),
+    Self::Kernel { name, .. } => ("kernel `{name}`"),
+}
+
+impl std::error::Error for ManifestError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            #[cfg(feature = "read")]
+            Self::Json { source, .. } => Some(source),
+            Self::Kernel { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 impl Manifest {
@@ -143,6 +172,7 @@ impl Manifest {
     ///
     /// # Errors
     /// The first thing that is wrong, with the record's index or the kernel's name.
+    #[cfg(feature = "read")]
     pub fn decode(section: &[u8]) -> Result<Self, ManifestError> {
         Self::from_records(read_records(section)?)
     }
@@ -204,6 +234,7 @@ impl Manifest {
     }
 }
 
+#[cfg(feature = "read")]
 fn read_records(section: &[u8]) -> Result<Vec<Record>, ManifestError> {
     if section.len() > Manifest::MAX_BYTES {
         return Err(ManifestError::TooLong {

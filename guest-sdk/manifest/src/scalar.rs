@@ -5,11 +5,13 @@ mod text;
 pub use text::ScalarError;
 
 use crate::DType;
+#[cfg(feature = "read")]
 use serde::{Deserialize, Serialize};
 
 /// The value of a scalar parameter, with its type.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "read", derive(Serialize, Deserialize))]
+#[cfg_attr(feature = "read", serde(rename_all = "lowercase"))]
 pub enum ScalarValue {
     /// `bool`
     Bool(bool),
@@ -22,9 +24,9 @@ pub enum ScalarValue {
     /// `u64`
     U64(u64),
     /// `f32`
-    F32(#[serde(with = "crate::float")] f32),
+    F32(#[cfg_attr(feature = "read", serde(with = "crate::float"))] f32),
     /// `f64`
-    F64(#[serde(with = "crate::float")] f64),
+    F64(#[cfg_attr(feature = "read", serde(with = "crate::float"))] f64),
 }
 
 impl ScalarValue {

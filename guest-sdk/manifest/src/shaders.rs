@@ -28,10 +28,9 @@ pub struct ShaderRecord<'a> {
 }
 
 /// Why bytes are no section of shaders.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShadersError {
     /// The section is larger than any honest one.
-    #[error("the shaders are {used} bytes, at most {maximum} are allowed")]
     TooLong {
         /// The section's size in bytes.
         used: usize,
@@ -39,10 +38,8 @@ pub enum ShadersError {
         maximum: usize,
     },
     /// A record's lengths point past the section's end.
-    #[error("the shaders are cut short at byte {0}")]
     Truncated(usize),
     /// A record of another schema.
-    #[error("record {index} of the shaders has schema {schema}, this host reads schema 1")]
     Schema {
         /// Which record, from 0.
         index: usize,
@@ -50,15 +47,23 @@ pub enum ShadersError {
         schema: u32,
     },
     /// A name that is empty, too long, not UTF-8 or has control characters.
-    #[error("record {0} of the shaders has a name that is none")]
     Name(usize),
     /// More shaders than allowed.
-    #[error("there are more than {0} shaders")]
     TooMany(usize),
     /// Two shaders of one name.
-    #[error("there are two shaders named `{0}`")]
     Two(String),
 }
+
+crate::words! { ShadersError:
+    Self::TooLong { used, maximum } => ("the shaders are {used} bytes, at most {maximum} are allowed"),
+    Self::Truncated(a) => ("the shaders are cut short at byte {a}"),
+    Self::Schema { index, schema } => ("record {index} of the shaders has schema {schema}, this host reads schema 1"),
+    Self::Name(a) => ("record {a} of the shaders has a name that is none"),
+    Self::TooMany(a) => ("there are more than {a} shaders"),
+    Self::Two(a) => ("there are two shaders named `{a}`"),
+}
+
+impl std::error::Error for ShadersError {}
 
 impl<'a> Shaders<'a> {
     /// The largest section read, in bytes.

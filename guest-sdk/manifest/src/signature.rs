@@ -39,14 +39,19 @@ pub struct Signature {
 }
 
 /// Why a signature cannot be read; `column` counts bytes from 1.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("signature, column {column}: {problem}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureError {
     /// Where in the text, in bytes from 1.
     pub column: usize,
     /// What is wrong there.
     pub problem: String,
 }
+
+crate::words! { SignatureError:
+    Self { column, problem } => ("signature, column {column}: {problem}"),
+}
+
+impl std::error::Error for SignatureError {}
 
 impl Signature {
     /// The longest text accepted, in bytes.

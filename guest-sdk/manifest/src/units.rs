@@ -6,13 +6,11 @@
 use std::time::Duration;
 
 /// Why a quantity cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnitError {
     /// The text does not begin with a number.
-    #[error("`{0}` does not begin with a number; write for example `{1}`")]
     NoNumber(String, &'static str),
     /// The unit is missing or not one of those known.
-    #[error("`{text}` needs one of the units {known}")]
     Unit {
         /// What was written.
         text: String,
@@ -20,12 +18,19 @@ pub enum UnitError {
         known: &'static str,
     },
     /// The value does not fit.
-    #[error("`{0}` is too large")]
     TooLarge(String),
     /// The value is not a whole number of the smallest unit.
-    #[error("`{0}` is not a whole number of {1}")]
     NotWhole(String, &'static str),
 }
+
+crate::words! { UnitError:
+    Self::NoNumber(a, b) => ("`{a}` does not begin with a number; write for example `{b}`"),
+    Self::Unit { text, known } => ("`{text}` needs one of the units {known}"),
+    Self::TooLarge(a) => ("`{a}` is too large"),
+    Self::NotWhole(a, b) => ("`{a}` is not a whole number of {b}"),
+}
+
+impl std::error::Error for UnitError {}
 
 const COUNT: Scale = Scale {
     units: &[

@@ -5,16 +5,13 @@ use super::{ArrayParameter, Kernel, ScalarParameter};
 use crate::{Cost, CostError, DType, Dim, Signature, SignatureError, is_identifier, units};
 
 /// Why a kernel's record is not one.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RecordError {
     /// A name that is no identifier.
-    #[error("`{0}` is no name: a letter or `_`, then up to 63 letters, digits or `_`")]
     Name(String),
     /// Two parameters, or a parameter and a dimension, share a name.
-    #[error("`{0}` is named twice")]
     Duplicate(String),
     /// The documentation is too long.
-    #[error("documentation of {used} bytes, at most {maximum} are allowed")]
     DocTooLong {
         /// What was there.
         used: usize,
@@ -22,16 +19,12 @@ pub enum RecordError {
         maximum: usize,
     },
     /// The signature is malformed.
-    #[error(transparent)]
-    Signature(#[from] SignatureError),
+    Signature(SignatureError),
     /// The cost is malformed or names something unknown.
-    #[error(transparent)]
-    Cost(#[from] CostError),
+    Cost(CostError),
     /// A wanted limit is malformed.
-    #[error(transparent)]
-    Unit(#[from] units::UnitError),
+    Unit(units::UnitError),
     /// The signature and the parameters disagree.
-    #[error("the signature has {signature} {side}, the parameters have {parameters}")]
     Arity {
         /// `inputs` or `outputs`.
         side: &'static str,
@@ -41,13 +34,10 @@ pub enum RecordError {
         parameters: usize,
     },
     /// An in-out parameter's two shapes differ.
-    #[error("in-out `{0}` has different dimensions on the two sides of the signature")]
     InoutShape(String),
     /// An array that is never written: nothing would come back.
-    #[error("no parameter is written: a kernel needs an output")]
     NoOutput,
     /// A scalar of a type that scalars cannot have.
-    #[error("scalar `{name}` cannot be {dtype} (scalars are bool, i32, i64, u32, u64, f32, f64)")]
     ScalarType {
         /// The parameter.
         name: String,
@@ -55,29 +45,58 @@ pub enum RecordError {
         dtype: DType,
     },
     /// A default of another type, or on an array.
-    #[error("the default of `{0}` does not fit it")]
     Default(String),
     /// The split is no named dimension.
-    #[error("split `{0}` is not a dimension of the signature")]
     SplitUnknown(String),
     /// A halo where nothing is cut: on a scalar, on what is written, on an input without the split.
-    #[error(
-        "`{0}` cannot have a halo: inputs that are only read and begin with the split dimension can"
-    )]
     Halo(String),
     /// A wanted capability that is none.
-    #[error("`{}` is no capability (there are {})", .0.escape_debug(), CAPABILITIES.join(", "))]
     Want(String),
     /// The split is missing in an output, or not an array's first dimension.
-    #[error(
-        "split `{split}` must be the first dimension wherever it occurs, and occur in every output; `{parameter}` breaks that"
-    )]
     SplitPlace {
         /// The split.
         split: String,
         /// The array that breaks the rule.
         parameter: String,
     },
+}
+
+crate::words! { RecordError:
+    Self::Name(a) => ("`{a}` is no name: a letter or `_`, then up to 63 letters, digits or `_`"),
+    Self::Duplicate(a) => ("`{a}` is named twice"),
+    Self::DocTooLong { used, maximum } => ("documentation of {used} bytes, at most {maximum} are allowed"),
+    Self::Signature(a) => ("{a}"),
+    Self::Cost(a) => ("{a}"),
+    Self::Unit(a) => ("{a}"),
+    Self::Arity { side, signature, parameters } => ("the signature has {signature} {side}, the parameters have {parameters}"),
+    Self::InoutShape(a) => ("in-out `{a}` has different dimensions on the two sides of the signature"),
+    Self::NoOutput => ("no parameter is written: a kernel needs an output"),
+    Self::ScalarType { name, dtype } => ("scalar `{name}` cannot be {dtype} (scalars are bool, i32, i64, u32, u64, f32, f64)"),
+    Self::Default(a) => ("the default of `{a}` does not fit it"),
+    Self::SplitUnknown(a) => ("split `{a}` is not a dimension of the signature"),
+    Self::Halo(a) => ("`{a}` cannot have a halo: inputs that are only read and begin with the split dimension can"),
+    Self::Want(a) => ("`{}` is no capability (there are {})", a.escape_debug(), CAPABILITIES.join(", ")),
+    Self::SplitPlace { split, parameter } => ("split `{split}` must be the first dimension wherever it occurs, and occur in every output; `{parameter}` breaks that"),
+}
+
+impl std::error::Error for RecordError {}
+
+impl From<SignatureError> for RecordError {
+    fn from(error: SignatureError) -> Self {
+        Self::Signature(error)
+    }
+}
+
+impl From<CostError> for RecordError {
+    fn from(error: CostError) -> Self {
+        Self::Cost(error)
+    }
+}
+
+impl From<units::UnitError> for RecordError {
+    fn from(error: units::UnitError) -> Self {
+        Self::Unit(error)
+    }
 }
 
 pub(super) fn check_names(record: &KernelRecord) -> Result<(), RecordError> {

@@ -11,10 +11,9 @@ use std::fmt::LowerExp;
 use std::str::FromStr;
 
 /// Why a text is no scalar of a type.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScalarError {
     /// It is none at all.
-    #[error("`{text}` is no {dtype}: {expected}")]
     Malformed {
         /// The text, cut.
         text: String,
@@ -24,7 +23,6 @@ pub enum ScalarError {
         expected: &'static str,
     },
     /// It is a number, beyond the type's range.
-    #[error("`{text}` is out of range for {dtype}, which is from {minimum} to {maximum}{hint}")]
     OutOfRange {
         /// The text, cut.
         text: String,
@@ -38,6 +36,13 @@ pub enum ScalarError {
         hint: &'static str,
     },
 }
+
+crate::words! { ScalarError:
+    Self::Malformed { text, dtype, expected } => ("`{text}` is no {dtype}: {expected}"),
+    Self::OutOfRange { text, dtype, minimum, maximum, hint } => ("`{text}` is out of range for {dtype}, which is from {minimum} to {maximum}{hint}"),
+}
+
+impl std::error::Error for ScalarError {}
 
 /// Longer texts are cut in messages.
 const SHOWN_CHARS: usize = 64;
