@@ -5,19 +5,20 @@
 //! the author's parameters and calls the author's function, which is inlined into it.
 //! `__hotcell_call` unpacks slots into its parameters.
 
+use crate::function::Function;
 use crate::model::{Matched, Model};
 use crate::parameters::{Array, Form, Halo, Kind, Parameter, ungrouped};
 use hotcell_manifest::{DType, Dim, Role};
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Ident, ItemFn, ReturnType, Type, Visibility};
+use syn::{Ident, ReturnType, Type, Visibility};
 
 /// The kernel function's prefix among a module's exports.
 const EXPORT_PREFIX: &str = "hotcell-kernel:";
 
 /// The function itself and its entry.
-pub(crate) fn expand(model: &Model, function: &ItemFn) -> TokenStream {
+pub(crate) fn expand(model: &Model, function: &Function) -> TokenStream {
     let name = &model.name;
     // The whole crate sees it, whoever may call the function: `export!` stands at the root.
     let vis = match &function.vis {
@@ -50,13 +51,13 @@ pub(crate) fn entry_name(kernel: &Ident) -> Ident {
 ///
 /// `inline(always)` would be too much: LLVM then inlines before it has cleaned the function up, and
 /// what the parameters' types say of aliasing is lost.
-fn inline(function: &ItemFn) -> Option<TokenStream> {
+fn inline(function: &Function) -> Option<TokenStream> {
     let mut attributes = function.attrs.iter();
     let decided = attributes.any(|attribute| attribute.path().is_ident("inline"));
     (!decided).then(|| quote!(#[inline]))
 }
 
-fn entry_body(model: &Model, function: &ItemFn) -> TokenStream {
+fn entry_body(model: &Model, function: &Function) -> TokenStream {
     let text = model.name.to_string();
     let dims = &model.dims;
     let params = each_slot(model, describe);
@@ -130,7 +131,7 @@ fn argument_local(parameter: &Parameter) -> Ident {
 }
 
 /// The kernel as analyses find it in the module.
-fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
+fn kernel_function(model: &Model, function: &Function) -> TokenStream {
     let name = &model.name;
     let export_name = format!("{EXPORT_PREFIX}{name}");
     let dims = model.dims.iter().map(|dim| {
@@ -150,7 +151,7 @@ fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
     // Through a pointer, so that rustc's own inliner leaves the call to LLVM's, which keeps what
     // the signature says of aliasing.
     let types = model.parameters.iter().map(|_| quote!(_));
-    let span = match &function.sig.output {
+    let span = match &function.output {
         ReturnType::Type(_, ty) => ty.span(),
         ReturnType::Default => Span::call_site(),
     };
@@ -169,7 +170,7 @@ fn kernel_function(model: &Model, function: &ItemFn) -> TokenStream {
 }
 
 /// The kernel behind the one type that all entries share.
-fn call_function(model: &Model, function: &ItemFn) -> TokenStream {
+fn call_function(model: &Model, function: &Function) -> TokenStream {
     let (dims, slots, failure) = (local("dims", ""), local("slots", ""), local("failure", ""));
     let failure_type = failure_type();
     let extents = 0..model.dims.len() + model.halos.len();
@@ -196,8 +197,8 @@ fn call_function(model: &Model, function: &ItemFn) -> TokenStream {
 }
 
 /// Whether the function returns something: a `Result`, as the expansion makes the compiler check.
-fn fails(function: &ItemFn) -> bool {
-    match &function.sig.output {
+fn fails(function: &Function) -> bool {
+    match &function.output {
         ReturnType::Default => false,
         ReturnType::Type(_, ty) => {
             !matches!(ungrouped(ty), Type::Tuple(tuple) if tuple.elems.is_empty())

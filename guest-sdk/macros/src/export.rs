@@ -4,9 +4,10 @@ use crate::expand::entry_name;
 use hotcell_manifest::{ComponentRecord, Record};
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, Ident, Path, Result, Token, UseTree};
+use syn::{Error, Ident, Path, Result, Token, token};
 
 /// The kernels to export, by path.
 pub(crate) struct Kernels(Vec<Path>);
@@ -19,7 +20,7 @@ impl Parse for Kernels {
                 leading_colon: input.parse()?,
                 segments: Punctuated::new(),
             };
-            flatten(&input.parse()?, &mut start, &mut paths)?;
+            flatten(input, &mut start, &mut paths)?;
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
@@ -29,35 +30,38 @@ impl Parse for Kernels {
 }
 
 /// The paths of a tree as `use` has them: `filters::{blur, edges}`.
-fn flatten(tree: &UseTree, path: &mut Path, paths: &mut Vec<Path>) -> Result<()> {
-    match tree {
-        UseTree::Path(step) => {
-            path.segments.push(step.ident.clone().into());
-            flatten(&step.tree, path, paths)?;
-            path.segments.pop();
-            // The separator that was before it: the next step sets its own.
-            path.segments.pop_punct();
-            Ok(())
+fn flatten(input: ParseStream<'_>, path: &mut Path, paths: &mut Vec<Path>) -> Result<()> {
+    if input.peek(token::Brace) {
+        let content;
+        syn::braced!(content in input);
+        while !content.is_empty() {
+            flatten(&content, path, paths)?;
+            if !content.is_empty() {
+                content.parse::<Token![,]>()?;
+            }
         }
-        UseTree::Name(name) => {
-            let mut path = path.clone();
-            path.segments.push(name.ident.clone().into());
-            paths.push(path);
-            Ok(())
-        }
-        UseTree::Group(group) => {
-            let mut trees = group.items.iter();
-            trees.try_for_each(|tree| flatten(tree, path, paths))
-        }
-        UseTree::Rename(rename) => {
-            let message = "a kernel is exported under its function's name";
-            Err(Error::new(rename.rename.span(), message))
-        }
-        UseTree::Glob(glob) => {
-            let message = "a component's kernels are listed one by one";
-            Err(Error::new_spanned(glob, message))
-        }
+        return Ok(());
     }
+    if let Some(glob) = input.parse::<Option<Token![*]>>()? {
+        let message = "a component's kernels are listed one by one";
+        return Err(Error::new_spanned(glob, message));
+    }
+    let name = input.call(Ident::parse_any)?;
+    if input.parse::<Option<Token![as]>>()?.is_some() {
+        let renamed: Ident = input.parse()?;
+        let message = "a kernel is exported under its function's name";
+        return Err(Error::new(renamed.span(), message));
+    }
+    path.segments.push(name.into());
+    if input.parse::<Option<Token![::]>>()?.is_some() {
+        flatten(input, path, paths)?;
+    } else {
+        paths.push(path.clone());
+    }
+    path.segments.pop();
+    // The separator that was before it: the next step sets its own.
+    path.segments.pop_punct();
+    Ok(())
 }
 
 pub(crate) fn expand(kernels: &Kernels) -> Result<TokenStream> {

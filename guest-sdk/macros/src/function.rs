@@ -5,9 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{
-    Abi, Attribute, Generics, Ident, Result, ReturnType, Token, Type, Visibility, token,
-};
+use syn::{Abi, Attribute, Generics, Ident, Result, ReturnType, Token, Type, Visibility, token};
 
 /// A function item.
 pub(crate) struct Function {
@@ -73,7 +71,9 @@ impl Parse for Input {
             } else if input.peek(Token![:]) {
                 break;
             } else {
-                input.parse::<proc_macro2::TokenTree>()?.to_tokens(&mut pattern);
+                input
+                    .parse::<proc_macro2::TokenTree>()?
+                    .to_tokens(&mut pattern);
             }
         }
         let ty = match input.parse::<Option<Token![:]>>()? {
@@ -130,7 +130,8 @@ impl ToTokens for Function {
         tokens.extend(quote! {
             #(#attrs)* #vis #constness #asyncness #unsafety #abi #fn_token #name #generics
         });
-        self.paren_token.surround(tokens, |tokens| inputs.to_tokens(tokens));
+        self.paren_token
+            .surround(tokens, |tokens| inputs.to_tokens(tokens));
         tokens.extend(quote!(#output #where_clause #body));
     }
 }

@@ -1,7 +1,7 @@
 //! The macros of the hotcell guest SDK, documented where authors see them: in `hotcell-guest`.
 //!
 //! `#[kernel]` goes through four steps, one module each: `attributes` reads the attribute,
-//! `parameters` the function, `model` matches one with the other under the rules of the
+//! `function` and `parameters` the function, `model` matches one with the other under the rules of the
 //! manifest, and `expand` writes the code. Every mistake is reported at the token that made it.
 
 use proc_macro::TokenStream;
@@ -10,6 +10,7 @@ use syn::parse_macro_input;
 mod attributes;
 mod expand;
 mod export;
+mod function;
 mod model;
 mod parameters;
 mod record;
@@ -18,7 +19,7 @@ mod record;
 #[proc_macro_attribute]
 pub fn kernel(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let attributes = parse_macro_input!(attribute as attributes::Attributes);
-    let function = parse_macro_input!(item as syn::ItemFn);
+    let function = parse_macro_input!(item as function::Function);
     let expanded = model::Model::new(attributes, &function)
         .map(|model| expand::expand(&model, &function))
         // The function itself stays, so that its callers do not fail as well.

@@ -4,10 +4,11 @@
 //! looked at here first because only here it is known which token breaks them.
 
 use crate::attributes::{Attributes, NamedValue};
+use crate::function::Function;
 use crate::parameters::{self, Array, Form, Halo, Kind, Parameter, at};
 use crate::record;
 use hotcell_manifest::{Cost, DType, Dim, Kernel, Record, Role, Signature};
-use syn::{Ident, ItemFn, Lit, LitStr, Result};
+use syn::{Ident, Lit, LitStr, Result};
 
 /// A kernel whose parts fit together.
 pub(crate) struct Model {
@@ -30,7 +31,7 @@ pub(crate) struct Matched {
 }
 
 impl Model {
-    pub(crate) fn new(attributes: Attributes, function: &ItemFn) -> Result<Self> {
+    pub(crate) fn new(attributes: Attributes, function: &Function) -> Result<Self> {
         let parameters = parameters::read(function)?;
         let sig = &attributes.sig;
         let signature = Signature::parse(&sig.value()).map_err(|e| at(sig, e))?;
@@ -46,9 +47,9 @@ impl Model {
         let halos = halos.collect::<Result<Vec<_>>>()?;
         check_cost(attributes.cost.as_ref(), &dims, &parameters)?;
         let record = record::record(&attributes, function, &parameters, &roles, &halos)?;
-        Kernel::check(record.clone()).map_err(|error| at(&function.sig.ident, error))?;
+        Kernel::check(record.clone()).map_err(|error| at(&function.name, error))?;
         Ok(Self {
-            name: function.sig.ident.clone(),
+            name: function.name.clone(),
             dims,
             parameters,
             arrays,

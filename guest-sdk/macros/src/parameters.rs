@@ -4,10 +4,11 @@
 //! compiler check that the type behind the spelling is the SDK's. What another macro passed as
 //! `$t:ty` arrives in an invisible group, and is looked into wherever a type may stand.
 
+use crate::function::{Function, Input};
 use hotcell_manifest::DType;
 use quote::ToTokens;
 use std::fmt::Display;
-use syn::{Error, FnArg, GenericArgument, Ident, ItemFn, Pat, PathArguments, Result, Type};
+use syn::{Error, GenericArgument, Ident, PathArguments, Result, Type};
 
 /// One parameter.
 pub(crate) struct Parameter {
@@ -68,51 +69,50 @@ const ELEMENTS: &str = "elements are bool, u8 to u64, i8 to i64, f32, f64, F16, 
      Complex<f32> or Complex<f64>";
 
 /// Reads every parameter; refuses functions that cannot be kernels.
-pub(crate) fn read(function: &ItemFn) -> Result<Vec<Parameter>> {
+pub(crate) fn read(function: &Function) -> Result<Vec<Parameter>> {
     check_plain(function)?;
-    function.sig.inputs.iter().map(parameter).collect()
+    function.inputs.iter().map(parameter).collect()
 }
 
-fn check_plain(function: &ItemFn) -> Result<()> {
-    let sig = &function.sig;
+fn check_plain(function: &Function) -> Result<()> {
     let refuse = |token: &dyn ToTokens, message: &str| {
         Err(Error::new_spanned(token.to_token_stream(), message))
     };
-    if let Some(token) = &sig.asyncness {
+    if let Some(token) = &function.asyncness {
         return refuse(token, "a kernel cannot be async: a launch is one call");
     }
-    if let Some(token) = &sig.unsafety {
+    if let Some(token) = &function.unsafety {
         return refuse(token, "a kernel is a safe function");
     }
-    if let Some(abi) = &sig.abi {
+    if let Some(abi) = &function.abi {
         return refuse(abi, "a kernel is an ordinary Rust function");
     }
-    if !sig.generics.params.is_empty() {
+    if !function.generics.params.is_empty() {
         let message = "a kernel cannot be generic: the manifest names one type for each parameter";
-        return refuse(&sig.generics, message);
+        return refuse(&function.generics, message);
     }
-    if let Some(clause) = &sig.generics.where_clause {
+    if let Some(clause) = &function.generics.where_clause {
         return refuse(clause, "a kernel has no where clause");
     }
     Ok(())
 }
 
-fn parameter(argument: &FnArg) -> Result<Parameter> {
-    let typed = match argument {
-        FnArg::Typed(typed) => typed,
-        FnArg::Receiver(receiver) => {
+fn parameter(argument: &Input) -> Result<Parameter> {
+    let ty = match &argument.ty {
+        Some((_, ty)) if !argument.is_self() => ty,
+        _ => {
             let message = "a kernel is a free function, without `self`";
-            return Err(Error::new_spanned(receiver, message));
+            return Err(Error::new_spanned(argument, message));
         }
     };
-    let Pat::Ident(pattern) = &*typed.pat else {
+    let Some(name) = argument.name() else {
         let message = "a kernel's parameter has a plain name, which the manifest shows";
-        return Err(Error::new_spanned(&typed.pat, message));
+        return Err(Error::new_spanned(&argument.pattern, message));
     };
     Ok(Parameter {
-        name: pattern.ident.clone(),
-        ty: (*typed.ty).clone(),
-        kind: kind(&typed.ty)?,
+        name,
+        ty: ty.clone(),
+        kind: kind(ty)?,
     })
 }
 

@@ -1,15 +1,16 @@
 //! The kernel's record in the manifest, from the attribute and the function's documentation.
 
 use crate::attributes::{Attributes, NamedValue};
+use crate::function::Function;
 use crate::parameters::{Halo, Kind, Parameter, at, halo_of};
 use hotcell_manifest::{DType, KernelRecord, Role, ScalarValue, WantedLimits, Weight, units};
 use std::fmt::Display;
-use syn::{Attribute, Expr, ItemFn, Lit, LitStr, Meta, Result};
+use syn::{Attribute, Expr, Lit, LitStr, Meta, Result};
 
 /// The record, with each parameter's role.
 pub(crate) fn record(
     attributes: &Attributes,
-    function: &ItemFn,
+    function: &Function,
     parameters: &[Parameter],
     roles: &[Role],
     halos: &[Halo],
@@ -25,7 +26,7 @@ pub(crate) fn record(
         return Err(at(&unknown.name, message));
     }
     Ok(KernelRecord {
-        name: function.sig.ident.to_string(),
+        name: function.name.to_string(),
         doc: first_paragraph(function),
         signature: attributes.sig.value(),
         parameters: listed,
@@ -146,7 +147,7 @@ fn limits(attributes: &Attributes) -> Result<WantedLimits> {
 }
 
 /// The documentation up to its first empty line, as one line.
-fn first_paragraph(function: &ItemFn) -> String {
+fn first_paragraph(function: &Function) -> String {
     let text: Vec<String> = function.attrs.iter().filter_map(doc_text).collect();
     let lines = text.iter().flat_map(|text| text.split('\n')).map(str::trim);
     let paragraph = lines
