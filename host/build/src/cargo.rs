@@ -220,7 +220,9 @@ impl Project {
         cargo.args(["--profile", &options.profile.0]);
         cargo.arg("--message-format=json-render-diagnostics");
         cargo.args(options.resolution());
-        for setting in flags::profile_settings(&options.profile.0, options.debug) {
+        let mut packages = self.metadata.packages.iter();
+        let has_sdk = packages.any(|package| package.name == flags::SDK);
+        for setting in flags::profile_settings(&options.profile.0, options.debug, has_sdk) {
             cargo.args(["--config", &setting]);
         }
         let rustflags = flags::rustflags(&self.remaps(toolchain)?);

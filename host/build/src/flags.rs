@@ -1,7 +1,9 @@
 //! How the compiler is called for a kernel.
 //!
-//! Speed: fat LTO, vectors of 128 bits, and loops unrolled by LLVM, which rustc does not do for Wasm by
-//! itself and which hides the price of metering. Sameness: no path of the building machine reaches the
+//! Speed: vectors of 128 bits, and loops unrolled by LLVM further than it does for Wasm by itself, which hides the price
+//! of metering. Smallness: what is not the author's own is not unrolled, and the SDK's launch is compiled for size, since
+//! a small kernel's component is mostly that. So there is no link-time optimisation, which knows one set of options for
+//! all (docs/decisions/0027-guest-diet.md). Sameness: no path of the building machine reaches the
 //! component, so that the same source gives the same bytes wherever it lies.
 
 use serde::Deserialize;
@@ -45,15 +47,18 @@ impl TryFrom<u32> for Unroll {
 #[error("{}: the path is not UTF-8", .0.display())]
 pub struct NotUtf8(pub PathBuf);
 
-/// The profile's settings, as values of cargo's `--config`.
-pub(crate) fn profile_settings(profile: &str, has_debug_info: bool) -> Vec<String> {
+/// The SDK's package.
+pub(crate) const SDK: &str = "hotcell-guest";
+
+/// The profile's settings, as values of cargo's `--config`; those of the SDK too, where the project has it.
+pub(crate) fn profile_settings(profile: &str, has_debug_info: bool, has_sdk: bool) -> Vec<String> {
     // Names stay in either case: a trap tells the function it happened in.
     let (debug, strip) = match has_debug_info {
         true => ("\"line-tables-only\"", "\"none\""),
         false => ("false", "\"debuginfo\""),
     };
     let settings = [
-        ("lto", "\"fat\""),
+        ("lto", "\"off\""),
         ("panic", "\"abort\""),
         ("codegen-units", "1"),
         ("opt-level", "3"),
@@ -64,25 +69,57 @@ pub(crate) fn profile_settings(profile: &str, has_debug_info: bool) -> Vec<Strin
         ("build-override.debug", "false"),
         ("build-override.strip", "\"none\""),
     ];
+    // What of the SDK an inner loop calls is generic or `inline`, and so compiled with the author's crate.
+    let of_sdk = has_sdk.then(|| format!("package.{SDK}.opt-level=\"z\""));
+    let settings = settings.map(|(key, value)| format!("{key}={value}"));
+    let settings = settings.into_iter().chain(of_sdk);
     settings
-        .into_iter()
-        .map(|(key, value)| format!("profile.{profile}.{key}={value}"))
+        .map(|setting| format!("profile.{profile}.{setting}"))
         .collect()
 }
 
-/// What stands after `--` for the kernel's own crate, which under fat LTO is where loops are unrolled;
-/// nothing for a count of 1.
+/// How many of LLVM's instructions a loop may grow to.
+const UNROLLED_SIZE: u32 = 1024;
+/// How often LLVM repeats a loop whose turns are not known beforehand.
+const USUAL_COUNT: u32 = 8;
+
+/// What stands after `--` for the kernel's own crate; nothing for a count of 1.
+///
+/// LLVM repeats a loop up to eight times where the result is small enough: a larger size for it is all that it takes. A
+/// loop that became vectors it would leave alone, so several vectors a turn are asked for, and vectors for what is left
+/// over. Loops of few turns are still unrolled as a whole: `-unroll-count=8` would leave nine turns at eight and one, at
+/// twice the fuel. More than eight cannot be had without.
 pub(crate) fn unroll_arguments(Unroll(count): Unroll) -> Vec<String> {
-    if count == 1 {
-        return Vec::new();
-    }
-    [
-        "-unroll-runtime=true".to_owned(),
-        format!("-unroll-count={count}"),
-    ]
-    .into_iter()
-    .flat_map(|argument| ["-C".to_owned(), format!("llvm-args={argument}")])
-    .collect()
+    let options = match count {
+        1 => vec![],
+        ..=USUAL_COUNT => vec![
+            format!("-unroll-partial-threshold={UNROLLED_SIZE}"),
+            // Of constant loops a count would limit how many turns are unrolled as well.
+            format!(
+                "-unroll-max-count={}",
+                if count == USUAL_COUNT {
+                    u32::MAX
+                } else {
+                    count
+                }
+            ),
+            format!("-force-vector-interleave={}", interleaved(count)),
+            "-epilogue-vectorization-force-VF=4".to_owned(),
+        ],
+        _ => vec![
+            "-unroll-runtime=true".to_owned(),
+            format!("-unroll-count={count}"),
+        ],
+    };
+    let arguments = options.into_iter();
+    arguments
+        .flat_map(|option| ["-C".to_owned(), format!("llvm-args={option}")])
+        .collect()
+}
+
+/// The largest power of two up to a count from 2 on: LLVM interleaves by no other.
+const fn interleaved(count: u32) -> u32 {
+    1 << count.ilog2()
 }
 
 /// A folder of this machine, and the name it has in the component.
@@ -185,24 +222,25 @@ mod tests {
     }
 
     #[test]
-    fn a_count_of_one_leaves_loops_alone() {
+    fn a_count_of_one_leaves_loops_alone_and_eight_forces_none() {
         assert!(unroll_arguments(Unroll(1)).is_empty());
-        assert_eq!(
-            unroll_arguments(Unroll(4)),
-            [
-                "-C",
-                "llvm-args=-unroll-runtime=true",
-                "-C",
-                "llvm-args=-unroll-count=4"
-            ]
-        );
+        let options = |count| {
+            let arguments = unroll_arguments(Unroll(count));
+            let options = arguments.chunks(2).map(|pair| pair[1].clone());
+            options.collect::<Vec<_>>().join(" ")
+        };
+        let eight = options(8);
+        assert!(eight.contains("-force-vector-interleave=8") && !eight.contains("-unroll-count"));
+        let six = options(6);
+        assert!(six.contains("-unroll-max-count=6") && six.contains("-force-vector-interleave=4"));
+        assert!(options(16).ends_with("llvm-args=-unroll-count=16"));
     }
 
     #[test]
     fn every_setting_is_toml_on_its_own() {
-        for setting in profile_settings("release", true)
+        for setting in profile_settings("release", true, true)
             .iter()
-            .chain(&profile_settings("my-profile", false))
+            .chain(&profile_settings("my-profile", false, false))
         {
             assert!(setting.parse::<toml::Table>().is_ok(), "{setting}");
         }
