@@ -44,6 +44,8 @@ pub enum CompileError {
 /// A compiler for one metering mode.
 pub struct Compiler {
     engine: Engine,
+    metering: Metering,
+    parallelism: Parallelism,
 }
 
 impl Compiler {
@@ -52,11 +54,11 @@ impl Compiler {
     /// # Errors
     /// [`CompileError::Setup`] where Cranelift does not support the machine.
     pub fn new(metering: Metering, parallelism: Parallelism) -> Result<Self, CompileError> {
-        let mut config = config(metering);
-        parallelism.apply(&mut config);
-        let engine =
-            Engine::new(&config).map_err(|error| CompileError::Setup(format!("{error:#}")))?;
-        Ok(Self { engine })
+        Ok(Self {
+            engine: engine(metering, parallelism, &[])?,
+            metering,
+            parallelism,
+        })
     }
 
     /// Compiles a component that [`describe`](crate::describe()) has accepted.
@@ -64,11 +66,16 @@ impl Compiler {
     /// # Errors
     /// The compiler refuses it, or the artifact is over its limit.
     pub fn compile(&self, component: &[u8], limits: &Limits) -> Result<Vec<u8>, CompileError> {
-        let component = passes::rewrite(component)?;
-        let artifact = self
-            .engine
-            .precompile_component(&component)
+        let rewritten = passes::rewrite(component, self.metering)?;
+        let other = match &rewritten.instead[..] {
+            [] => None,
+            instead => Some(engine(self.metering, self.parallelism, instead)?),
+        };
+        let engine = other.as_ref().unwrap_or(&self.engine);
+        let mut artifact = engine
+            .precompile_component(&rewritten.component)
             .map_err(|error| CompileError::Refused(format!("{error:#}")))?;
+        rewritten.tell_positions(&mut artifact)?;
         let (requested, maximum) = (artifact.len() as u64, limits.get(Limit::ArtifactBytes));
         if requested > maximum {
             return Err(CompileError::TooMuch(Breach {
@@ -79,4 +86,18 @@ impl Compiler {
         }
         Ok(artifact)
     }
+}
+
+/// An engine as the profile has it, but for what it does in the place of passes.
+fn engine(
+    metering: Metering,
+    parallelism: Parallelism,
+    instead: &[fn(&mut wasmtime::Config)],
+) -> Result<Engine, CompileError> {
+    let mut config = config(metering);
+    parallelism.apply(&mut config);
+    for change in instead {
+        change(&mut config);
+    }
+    Engine::new(&config).map_err(|error| CompileError::Setup(format!("{error:#}")))
 }

@@ -30,7 +30,8 @@ const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0
 /// wasmtime's configuration for a metering mode.
 ///
 /// Linear memories keep wasmtime's full address-space reservation and guard pages, which make bounds
-/// checks free; the cap on memory is the runner's limiter, not a small reservation.
+/// checks free; the cap on memory is the runner's limiter, not a small reservation. NaNs are made canonical by a pass of the
+/// compiler's over a component, and not by Cranelift.
 pub fn config(metering: Metering) -> Config {
     let mut config = Config::new();
     config
@@ -46,8 +47,6 @@ pub fn config(metering: Metering) -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES))
         .memory_init_cow(true);
-    #[cfg(feature = "compile")]
-    config.cranelift_nan_canonicalization(metering == Metering::Deterministic);
     config
 }
 

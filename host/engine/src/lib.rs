@@ -19,4 +19,4 @@ pub use pool::pool;
 pub use pool::{
     METADATA_BYTES, METADATA_BYTES_PER_ENTRY, METADATA_BYTES_PER_INSTANCE, PoolNeed, room,
 };
-pub use profile::profile;
+pub use profile::{LAZY_NANS, profile};
