@@ -2,7 +2,7 @@
 //!
 //! The compiler and the runner each make an engine of their own, in processes of their own, and an
 //! artifact passes from one to the other only if both were configured alike. So both call
-//! [`config()`], and add nothing to it that changes machine code.
+//! [`config()`], and add nothing to it that changes machine code, but that the compiler can have Cranelift canonicalise NaNs.
 //!
 //! Everything that kernels do not need is off. Most sandbox escapes of recent years were in what is off
 //! here: garbage collection, threads, exceptions, component-model async, stack switching.

@@ -284,3 +284,85 @@ fn is_aligned<const BYTES: usize>(lanes: &[u8; 16]) -> bool {
         usize::from(place[0]) % BYTES == 0 && place.windows(2).all(follow)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every rule that depends on operands, with how many it takes.
+    const RULES: [(Rule, usize); 13] = [
+        (Rule::Move(None), 2),
+        (Rule::Move(Some(W32)), 2),
+        (Rule::Move(Some(W64)), 1),
+        (Rule::Select, 3),
+        (Rule::Abs(W32), 1),
+        (Rule::Abs(W64), 1),
+        (Rule::And, 2),
+        (Rule::AndNot, 2),
+        (Rule::Masks, 1),
+        (Rule::Masks, 2),
+        (Rule::BitSelect, 3),
+        (
+            Rule::Arithmetic {
+                reads: W64,
+                makes: W32,
+            },
+            2,
+        ),
+        (
+            Rule::Compare {
+                reads: W32,
+                makes: MASK_32,
+            },
+            2,
+        ),
+    ];
+
+    /// A graph is solved by taking values down: what follows from less must not be more.
+    #[test]
+    fn less_known_of_an_operand_is_no_more_known_of_the_result() {
+        let values = Value::all();
+        for (rule, len) in RULES {
+            let mut places = vec![0; len];
+            loop {
+                let operands: Vec<Value> = places.iter().map(|place| values[*place]).collect();
+                let made = rule.apply(&mut operands.clone());
+                for place in 0..len {
+                    for other in &values {
+                        let mut lower = operands.clone();
+                        lower[place] = lower[place].meet(*other);
+                        let less = rule.apply(&mut lower.clone());
+                        assert_eq!(less.meet(made), less, "{rule:?} {operands:?} {lower:?}");
+                    }
+                }
+                let Some(next) = places.iter().position(|place| place + 1 < values.len()) else {
+                    break;
+                };
+                places[..next].fill(0);
+                places[next] += 1;
+            }
+        }
+    }
+
+    /// A result is lazy only if no operand had to be settled into it unnoticed: all that were lazy still are.
+    #[test]
+    fn a_lazy_result_of_moves_comes_from_operands_that_stay_lazy() {
+        let values = Value::all();
+        for (rule, _) in RULES.into_iter().filter(|(_, len)| *len == 2) {
+            for one in &values {
+                for other in &values {
+                    let mut operands = [*one, *other];
+                    let made = rule.apply(&mut operands);
+                    let is_move = !matches!(rule, Rule::Arithmetic { .. } | Rule::Compare { .. });
+                    if is_move && made.lazy().is_some() {
+                        assert_eq!(operands, [*one, *other], "{rule:?}");
+                    }
+                    if is_move && made.lazy().is_none() {
+                        let lazy = operands.iter().any(|operand| operand.lazy().is_some());
+                        assert!(!lazy, "{rule:?} {operands:?}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The pass against Cranelift's own canonicalisation, on small modules by hand and on generated ones.
 
 mod dense;
+mod effort;
 mod harness;
 mod random;
 mod rules;
