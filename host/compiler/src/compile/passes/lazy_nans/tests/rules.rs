@@ -440,3 +440,38 @@ fn a_local_is_lazy_from_loop_to_loop_and_settled_where_another_variable_of_it_is
         "(if (local.get $i) (then (local.set $a (f32.sqrt (local.get $y))))) (local.get $a)",
     );
 }
+
+#[test]
+fn what_only_looks_canonical_is_not_settled_with_what_is_lazy() {
+    // Each of these can be a NaN with bits of its own, and meets a lazy value: that one is settled, and this one stays.
+    for value in [
+        "(v128.andnot (f32x4.lt (local.get $u) (local.get $v)) (v128.const i32x4 0 0 0 0))",
+        "(v128.not (v128.const i32x4 0 0 0 0))",
+        "(v128.and (i32x4.eq (local.get $u) (local.get $v)) (v128.const i32x4 -1 -1 -1 -1))",
+        "(v128.or (f32x4.lt (local.get $u) (local.get $v)) (v128.const i32x4 0 0 0 0))",
+        "(f32x4.abs (f32x4.lt (local.get $u) (local.get $v)))",
+        "(v128.bitselect (v128.const i32x4 0 0 0 0) (v128.const i32x4 0x7fc00000 0 0 0)
+            (v128.const i32x4 0x00400000 0 0 0))",
+        "(v128.const i64x2 0x3ff00000ffffffff 0x3ff0000000000000)",
+        "(f64x2.convert_low_i32x4_s (local.get $v))",
+        "(f64x2.promote_low_f32x4 (local.get $v))",
+        "(f32x4.splat (f32.reinterpret_i32 (local.get $i)))",
+        "(i32x4.add (f32x4.convert_i32x4_s (local.get $u)) (local.get $v))",
+        "(v128.load32_splat (i32.const 16))",
+    ] {
+        let settled = 1 + usize::from(value.contains("promote"));
+        let body = |one: &str, other: &str| format!("(select {one} {other} (local.get $i))");
+        let lazy = "(f32x4.sqrt (local.get $u))";
+        check(settled, "v128", &body(value, lazy));
+        check(settled, "v128", &body(lazy, value));
+    }
+    // Of these settling changes nothing, so that it waits for both.
+    for value in [
+        "(v128.and (f32x4.convert_i32x4_s (local.get $u)) (i32x4.eq (local.get $u) (local.get $v)))",
+        "(f32x4.abs (f32x4.convert_i32x4_u (local.get $v)))",
+        "(v128.const i32x4 0x7fc00000 0 0x3f800000 0)",
+    ] {
+        let body = format!("(select {value} (f32x4.sqrt (local.get $u)) (local.get $i))");
+        check(1, "v128", &format!("(v128.xor (local.get $v) {body})"));
+    }
+}
