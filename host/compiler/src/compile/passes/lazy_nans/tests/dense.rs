@@ -56,7 +56,7 @@ pub(super) fn module(random: &mut Random) -> Vec<u8> {
     let mut functions = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
-    let count = 1 + random.below(FUNCTIONS);
+    let count = random.pick(&[1, 1, 2, FUNCTIONS]);
     for function in 0..count {
         functions.function(FUNCTION);
         exports.export(&format!("f{function}"), ExportKind::Func, function + 1);
@@ -129,7 +129,8 @@ fn globals(random: &mut Random) -> GlobalSection {
 }
 
 fn body(random: &mut Random, index: u32) -> Function {
-    let enough = 30 + random.below(120);
+    // Mostly small, so that there are many.
+    let enough = random.pick(&[10, 20, 40, 100]) + random.below(40);
     let mut writer = Writer {
         random,
         enough,
@@ -137,7 +138,7 @@ fn body(random: &mut Random, index: u32) -> Function {
         turns: 0,
         index,
     };
-    for _ in 0..3 + writer.random.below(12) {
+    for _ in 0..2 + writer.random.below(9) {
         writer.statement(3);
     }
     for ty in SIGNATURES[FUNCTION as usize].1 {
