@@ -46,7 +46,7 @@ fn mutated_arithmetic_gives_the_bits_of_cranelifts_canonicalisation() {
     let [tried, ran, differ] = mutated(|random| Some(dense::module(random)));
     assert!(ran * 2 > tried, "{ran} of {tried} ran");
     assert!(
-        differ * 2 > tried / 32,
+        differ * 8 >= tried / 32,
         "{differ} of {tried} differ untreated"
     );
 }
