@@ -266,7 +266,7 @@ impl Guest {
         for (export, part) in [
             ("(export \"memory\")", MEMORY),
             ("(export \"cabi_realloc\")", REALLOC),
-            ("#launch\")", LAUNCH),
+            ("(export \"hotcell:kernel/entries", LAUNCH),
         ] {
             if !fields.contains(export) {
                 text += part;

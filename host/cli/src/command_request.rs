@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Arrays up to this are read into memory; a larger `.npy` is read where the kernel asks for it.
 const IN_MEMORY_BYTES: u64 = 1 << 30;
 /// From here on arrays are read into memory that workers and guests map, in place of a copy.
-const SHARED_BYTES: u64 = 64 << 10;
+const SHARED_BYTES: u64 = 256 << 10;
 /// How often the display is redrawn and the interrupt looked for.
 const REDRAW: Duration = Duration::from_millis(50);
 

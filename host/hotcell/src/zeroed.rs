@@ -5,7 +5,6 @@
 //! program that launches once pays nothing; one that stops launching has everything given back to the operating
 //! system after [`IDLE`], and never more than [`MOST_BYTES`] are ready.
 
-use hotcell_model::job::MAP_FROM_BYTES;
 use hotcell_sandbox::memory::OutputMemory;
 use std::collections::VecDeque;
 use std::io;
@@ -14,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// The most bytes that are kept ready, over all sizes.
 pub(crate) const MOST_BYTES: u64 = 256 << 20;
+/// Smaller outputs are zeroed in less time than somebody else is asked to do it.
+const LEAST_BYTES: u64 = 1 << 20;
 /// How long ready memory waits for a launch, and how long a size is remembered.
 const IDLE: Duration = Duration::from_secs(5);
 /// The most sizes that are remembered.
@@ -50,7 +51,7 @@ impl ZeroedMemory {
     /// # Errors
     /// As [`OutputMemory::create`].
     pub(crate) fn take(&self, len: u64) -> io::Result<OutputMemory> {
-        if !(MAP_FROM_BYTES as u64..=MOST_BYTES / 2).contains(&len) {
+        if !(LEAST_BYTES..=MOST_BYTES / 2).contains(&len) {
             return OutputMemory::create(len);
         }
         let mut stock = self.shared.lock();
@@ -154,7 +155,7 @@ impl Stock {
 mod tests {
     use super::*;
 
-    const LEN: u64 = MAP_FROM_BYTES as u64;
+    const LEN: u64 = LEAST_BYTES;
 
     fn memory(len: u64) -> OutputMemory {
         OutputMemory::create(len).unwrap()
@@ -170,7 +171,7 @@ mod tests {
         while zeroed.shared.lock().ready.is_empty() {
             std::thread::sleep(Duration::from_millis(1));
         }
-        let mut bytes = vec![1; MAP_FROM_BYTES];
+        let mut bytes = vec![1; 1 << 20];
         zeroed.take(LEN).unwrap().peek(&mut bytes).unwrap();
         assert!(bytes.iter().all(|byte| *byte == 0));
     }

@@ -19,7 +19,7 @@ pub const INLINE_ARRAYS: usize = 1024;
 pub const PAGE_BYTES: usize = 4096;
 /// Ranges of arrays from this size on, in bytes, are mapped into a guest's memory where they can be, unless told
 /// otherwise: below, a copy costs less.
-pub const MAP_FROM_BYTES: usize = 64 << 10;
+pub const MAP_FROM_BYTES: usize = 256 << 10;
 
 /// What a runner needs besides the arrays' bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

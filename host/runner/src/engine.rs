@@ -36,7 +36,7 @@ pub struct RunnerConfig {
     /// pages. Default 64 MiB. Resetting overwrites what the last launch touched, with zeros.
     pub keep_resident_bytes: usize,
     /// Ranges of arrays from this size on are mapped into a guest's memory where they can be, in place of a copy.
-    /// Default 64 KiB; `usize::MAX` copies everything, which is of use to measure what mapping brings.
+    /// Default 256 KiB; `usize::MAX` copies everything, which is of use to measure what mapping brings.
     pub map_from_bytes: usize,
     /// Threads that run chunks, over all launches, the callers' own included. Default the number of cores, at
     /// most [`Split::MAX_CHUNKS`].

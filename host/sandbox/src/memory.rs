@@ -15,6 +15,8 @@ use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
+/// How many zeros are written at once: few enough to stay in a core's own cache.
+const ZEROS_BYTES: usize = 64 << 10;
 /// From here on, large pages pay.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
 
@@ -153,12 +155,21 @@ impl OutputMemory {
         Ok(Writable(mapping))
     }
 
-    /// Makes every page present, so that nobody waits for its zeros later.
+    /// Makes every page present, so that nobody waits for its zeros later. Memory that nobody has written stays zeros.
+    ///
+    /// Zeros are written and not mapped: so nothing of this process waits for it, as every change of a mapping would.
     ///
     /// # Errors
-    /// There is no memory or address space left, or Linux is older than 5.14.
+    /// There is no memory left.
     pub fn populate(&self) -> io::Result<()> {
-        self.map()?.populate()
+        let zeros = [0; ZEROS_BYTES];
+        let mut done = 0;
+        while done < self.len {
+            let some = &zeros[..ZEROS_BYTES.min(self.len - done)];
+            done +=
+                rustix::io::retry_on_intr(|| rustix::io::pwrite(&self.file, some, done as u64))?;
+        }
+        Ok(())
     }
 }
 

@@ -69,7 +69,16 @@ fn arrays_arrive_and_leave_whole_whatever_their_size() {
         Arena::with(few_slots().without_mapping().build().unwrap()),
     );
     let guest = Guest::named("maps_arrays");
-    for len in [2000, 4096, 65_535, 65_536, 65_537, 69_632, BYTES, 1 << 20] {
+    for len in [
+        2000,
+        65_536,
+        262_143,
+        262_144,
+        262_145,
+        266_240,
+        BYTES,
+        1 << 20,
+    ] {
         let bytes = pattern(mode::PLAIN, 7, len);
         for arena in [&mapped, &copied] {
             let ended = arena.cell.run(&guest.component(), request(&bytes));
