@@ -7,7 +7,8 @@
 
 use crate::sealed;
 use bytes::Bytes;
-use hotcell_model::job::{MAP_FROM_BYTES, Source};
+use hotcell_model::frame::INLINE_BYTES;
+use hotcell_model::job::Source;
 use hotcell_sandbox::memory::SealedMemory;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -42,7 +43,8 @@ struct SealedCopy {
 impl Repeated {
     /// The array's bytes for one more launch.
     pub(crate) fn source(&self, bytes: &Bytes) -> Source {
-        if bytes.len() < MAP_FROM_BYTES {
+        // A smaller one travels in the frame.
+        if bytes.len() <= INLINE_BYTES {
             return Source::Memory(bytes.clone());
         }
         let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_second_launch_makes_the_copy_that_later_ones_share() {
-        let bytes = Bytes::from(vec![7; MAP_FROM_BYTES]);
+        let bytes = Bytes::from(vec![7; INLINE_BYTES + 1]);
         let repeated = Repeated::default();
         assert!(matches!(repeated.source(&bytes), Source::Memory(_)));
         let (Source::Sealed { file, bytes: copy }, Source::Sealed { file: again, .. }) =
@@ -101,10 +103,7 @@ mod tests {
 
     #[test]
     fn small_arrays_stay_as_they_are() {
-        let (bytes, repeated) = (
-            Bytes::from(vec![7; MAP_FROM_BYTES - 1]),
-            Repeated::default(),
-        );
+        let (bytes, repeated) = (Bytes::from(vec![7; INLINE_BYTES]), Repeated::default());
         for _ in 0..3 {
             assert!(matches!(repeated.source(&bytes), Source::Memory(_)));
         }

@@ -12,7 +12,7 @@ use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
 use hotcell_model::tenant::Tenant;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Whether a report carries digests of the arrays.
@@ -104,7 +104,7 @@ impl Request {
             metering: Metering::default(),
             wants: Wants::default(),
             seed: None,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: cores(),
             cutting: Cutting::default(),
             stop_grace: Self::DEFAULT_STOP_GRACE,
             has_gpu_profile: false,
@@ -279,4 +279,11 @@ impl Request {
         self.observer = observer;
         self
     }
+}
+
+/// The processors that this process may use, as they were when it was first asked: each answer takes reading the files of
+/// its control group, which would be a good part of a small launch.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
