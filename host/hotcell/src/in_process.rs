@@ -22,7 +22,7 @@ use hotcell_model::profile::{EngineProfile, Isolation, Metering};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use hotcell_runner::{LoadError, LoadedKernel, OutputBuffer, Runner, RunnerConfig};
-use hotcell_sandbox::memory::OutputMemory;
+use hotcell_sandbox::memory::{OutputMemory, SealError};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -211,18 +211,20 @@ impl LoadedInProcess {
         let Some(Ok(memory)) = memory else {
             return Ok((OutputBuffer::zeroed(index).map_err(io::Error::other)?, None));
         };
-        let mut mapped = memory.map()?;
-        let (start, file) = (
-            mapped.as_mut().as_mut_ptr(),
-            memory.as_fd().try_clone_to_owned()?,
-        );
-        // SAFETY: the mapping is initialised (by the operating system, with zeros), stays where it is while its owner
-        // lives, and is reached through the buffer alone: the lock is never taken again.
-        let buffer = unsafe { OutputBuffer::from_raw(start, index, Arc::new(Mutex::new(mapped))) };
+        let file = memory.as_fd().try_clone_to_owned()?;
         // SAFETY: they are the file's pages, whose size is fixed.
-        let buffer = unsafe { buffer.in_file(Arc::new(file)) };
+        let buffer = unsafe { mapped(&memory)?.in_file(Arc::new(file)) };
         Ok((buffer, Some(memory)))
     }
+}
+
+/// All of an output's memory, which nobody else of this process writes.
+fn mapped(memory: &OutputMemory) -> io::Result<OutputBuffer> {
+    let mut mapped = memory.map()?;
+    let (start, len) = (mapped.as_mut().as_mut_ptr(), mapped.len());
+    // SAFETY: the mapping is initialised (by the operating system, with zeros), stays where it is while its owner
+    // lives, and is reached through the buffer alone: the lock is never taken again.
+    Ok(unsafe { OutputBuffer::from_raw(start, len, Arc::new(Mutex::new(mapped))) })
 }
 
 /// A source as a runner may have it: memory is mapped as such where it is known to be sealed.
@@ -245,9 +247,8 @@ fn finished(end: RunEnd<OutputBuffer>, memories: Vec<Option<OutputMemory>>) -> R
             .map(|(buffer, memory)| match memory {
                 None => Ok(Source::Memory(buffer.into_bytes())),
                 Some(memory) => {
-                    // Nobody has it mapped for writing any more.
                     drop(buffer);
-                    sealed::source(memory.seal()?)
+                    taken_over(memory)
                 }
             });
         let sources: io::Result<_> = sources.collect();
@@ -262,6 +263,17 @@ fn finished(end: RunEnd<OutputBuffer>, memories: Vec<Option<OutputMemory>>) -> R
     end
 }
 
+/// An output's bytes, sealed, so that they go into the next launch as they are.
+fn taken_over(memory: OutputMemory) -> io::Result<Source> {
+    let same = memory.try_clone()?;
+    match memory.seal() {
+        Ok(memory) => sealed::source(memory),
+        // A child that this process forked meanwhile has it mapped, too: no enemy, but one who may not end for a while.
+        Err(SealError::StillMapped) => Ok(Source::Memory(mapped(&same)?.into_bytes())),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// What the compiler or the linker refuses, though the component was described.
 fn misfit(error: &impl ToString) -> Outcome {
     let message = hotcell_model::text::escape(&error.to_string(), 2048);
@@ -270,4 +282,22 @@ fn misfit(error: &impl ToString) -> Outcome {
 
 fn host_fault(error: &impl ToString) -> Outcome {
     Outcome::failed(OutcomeKind::HostFault, Blame::Host, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_that_somebody_else_has_mapped_is_taken_over_unsealed() {
+        let output = || OutputMemory::create(8).unwrap();
+        assert!(matches!(taken_over(output()), Ok(Source::Sealed { .. })));
+        let memory = output();
+        let mut other = memory.map().unwrap();
+        other.as_mut()[0] = 7;
+        match taken_over(memory) {
+            Ok(Source::Memory(bytes)) => assert_eq!(bytes[..2], [7, 0]),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -122,6 +122,17 @@ impl OutputMemory {
         }
     }
 
+    /// Another handle on the same memory.
+    ///
+    /// # Errors
+    /// The operating system has no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            file: self.file.try_clone()?,
+            len: self.len,
+        })
+    }
+
     /// Copies its first bytes while others may be writing them: each is old or new.
     ///
     /// # Errors
