@@ -213,11 +213,7 @@ impl SealedMemory {
     /// `write` fails, or the operating system has no memory or descriptors left.
     pub fn fill(len: u64, write: impl FnOnce(&mut [u8]) -> io::Result<()>) -> io::Result<Self> {
         let memory = OutputMemory::create(len)?;
-        let mut mapped = memory.map()?;
-        // Faster than a fault for each page, and no more than that.
-        let _ = mapped.populate();
-        write(mapped.as_mut())?;
-        drop(mapped);
+        write(memory.map()?.as_mut())?;
         memory.seal().map_err(io::Error::from)
     }
 
@@ -295,16 +291,6 @@ impl From<SealError> for io::Error {
 pub struct Writable(Mapping);
 
 impl Writable {
-    /// Makes every page present.
-    fn populate(&self) -> io::Result<()> {
-        let (mapping, advice) = (&self.0, Advice::LinuxPopulateWrite);
-        if mapping.len > 0 {
-            // SAFETY: the range is the mapping's, and making pages present changes no byte.
-            unsafe { madvise(mapping.start.as_ptr().cast(), mapping.len, advice)? };
-        }
-        Ok(())
-    }
-
     /// Where it begins.
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.0.start

@@ -147,7 +147,7 @@ mod tests {
         let workers = workers();
         assert!(workers.command(Role::Compiler).arguments.is_empty());
         let runner = workers.command(Role::Runner(Metering::Fast)).arguments;
-        assert_eq!(runner.len(), 10);
+        assert_eq!(runner.len(), 12);
         assert_eq!(runner[..2], ["--metering", "fast"]);
         assert!(runner.iter().all(|argument| !argument.is_empty()));
     }
