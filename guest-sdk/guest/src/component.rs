@@ -4,8 +4,8 @@ use crate::abi::entries::{Answer, Request};
 use crate::abi::failure;
 use crate::entry::Entry;
 use crate::error::{REASON_BYTES, Refusal};
+use crate::kept::keep;
 use crate::launch;
-use crate::raw::keep;
 use crate::words::Words;
 use std::panic::PanicHookInfo;
 

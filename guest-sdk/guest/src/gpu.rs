@@ -41,7 +41,6 @@ mod batch;
 mod buffer;
 #[cfg(target_arch = "wasm32")]
 mod component;
-mod error;
 mod kernel;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -49,9 +48,9 @@ mod shader;
 mod streams;
 
 pub use crate::__gpu_wgsl as wgsl;
+pub use crate::gpu_error::Error;
 pub use batch::{Batch, Submission};
 pub use buffer::{Buffer, Word};
-pub use error::Error;
 pub use kernel::{BindSet, Binding, Kernel};
 pub use shader::Shader;
 pub use streams::{Destination, Source};

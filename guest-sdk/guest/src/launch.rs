@@ -15,9 +15,10 @@ use crate::chunk::Chunk;
 use crate::chunks::{Exchange, Reader, Writer};
 use crate::entry::{Access, ArrayParam, Entry, Param, ScalarKind, Slot, find};
 use crate::error::{Reason, Refusal};
-use crate::heap::{PAGE, PAGED_FROM};
 use crate::host::{Input, Output};
+use crate::kept::list;
 use crate::raw::{self, Held};
+use crate::whole::Whole;
 
 /// Runs one launch.
 ///
@@ -31,15 +32,15 @@ pub(crate) fn run<'a>(
     let entry = find(entries, request.entry)?;
     request.check_known(entry)?;
     let chunk = Chunk::from_u64(request.chunk)?;
-    let extents = raw::list(entry.extents_len(), || 0);
+    let extents = list(entry.extents_len(), || 0);
     entry.fill_extents(chunk, extents, |_, name| request.extent(name))?;
-    let held = raw::list(entry.params.len(), || Held::Missing);
+    let held = list(entry.params.len(), || Held::Missing);
     for (param, held) in entry.params.iter().zip(&mut *held) {
         *held = request.hold(param, chunk, extents)?;
     }
     wholes(held).for_each(Whole::allocate);
     wholes(held).for_each(Whole::read);
-    let slots = raw::list(entry.params.len(), || Slot::EMPTY);
+    let slots = list(entry.params.len(), || Slot::EMPTY);
     raw::call(entry, extents, held, slots)?;
     wholes(held).for_each(|whole| whole.write());
     Ok(())
@@ -51,61 +52,6 @@ fn wholes<'h, 'a>(held: &'h mut [Held<'a>]) -> impl Iterator<Item = &'h mut Whol
         Held::Whole(whole) => Some(whole),
         _ => None,
     })
-}
-
-/// An array that is held whole: where it comes from, where it goes, and its bytes once there are any.
-pub(crate) struct Whole<'a> {
-    name: &'static str,
-    source: Option<Input>,
-    destination: Option<Output>,
-    len_bytes: u32,
-    pub(crate) bytes: &'a mut [u8],
-}
-
-impl Whole<'_> {
-    /// Memory for an output. A small one that is read too uses its input's.
-    fn allocate(&mut self) {
-        let Some(output) = self.destination else {
-            return;
-        };
-        if self.len_bytes as usize >= PAGED_FROM {
-            self.bytes = output.buffer(self.len_bytes).leak();
-        } else if self.source.is_none() {
-            self.bytes = raw::zeroed(self.name, self.len_bytes as usize);
-        }
-    }
-
-    fn read(&mut self) {
-        let Some(source) = self.source else {
-            return;
-        };
-        if self.bytes.is_empty() {
-            self.bytes = source.read(0, self.len_bytes).leak();
-        } else {
-            copy(source, self.bytes);
-        }
-        source.release();
-    }
-
-    fn write(&self) {
-        if let Some(output) = self.destination {
-            output.write(0, self.bytes);
-        }
-    }
-}
-
-/// Copies an array in reads that are too short to be mapped: memory for all of it is there already.
-fn copy(source: Input, target: &mut [u8]) {
-    let mut offset_bytes = 0;
-    for part in target.chunks_mut(PAGED_FROM - PAGE) {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "it is less than `PAGED_FROM`"
-        )]
-        let given = source.read(offset_bytes, part.len() as u32);
-        raw::copy(part, &given);
-        offset_bytes += part.len() as u64;
-    }
 }
 
 impl<'a> Request<'a> {

@@ -107,6 +107,7 @@ extern crate self as hotcell_guest;
 mod abi;
 #[cfg(target_arch = "wasm32")]
 mod allocator;
+mod bytes;
 mod capabilities;
 mod chunk;
 mod chunks;
@@ -119,6 +120,8 @@ mod error;
 mod export;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(feature = "gpu")]
+mod gpu_error;
 mod half;
 #[cfg_attr(
     not(any(target_arch = "wasm32", test)),
@@ -127,11 +130,15 @@ mod half;
 mod heap;
 mod host;
 #[cfg(any(target_arch = "wasm32", test))]
+mod kept;
+#[cfg(any(target_arch = "wasm32", test))]
 mod launch;
 pub mod math;
 pub mod native;
 mod raw;
 mod view;
+#[cfg(any(target_arch = "wasm32", test))]
+mod whole;
 mod words;
 
 pub use capabilities::{clock, control, log, random};

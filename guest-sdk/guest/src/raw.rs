@@ -61,7 +61,7 @@ pub(crate) enum Held<'a> {
     Chunk(Chunk),
     /// An array of the host's that is held whole.
     #[cfg(any(target_arch = "wasm32", test))]
-    Whole(crate::launch::Whole<'a>),
+    Whole(crate::whole::Whole<'a>),
     /// An array of the caller's, to read.
     Shared(&'a [u8]),
     /// An array of the caller's, to write.
@@ -178,67 +178,6 @@ fn check_array(
         )),
         None => Ok(()),
     }
-}
-
-/// A list of `len` values, for as long as the component lives: a launch's own, which are needed until it ends.
-#[cfg(any(target_arch = "wasm32", test))]
-pub(crate) fn list<'l, T: 'l>(len: usize, value: impl Fn() -> T) -> &'l mut [T] {
-    let Ok(layout) = std::alloc::Layout::array::<T>(len) else {
-        crate::host::no_memory("a list", len)
-    };
-    if layout.size() == 0 {
-        return &mut [];
-    }
-    // SAFETY: its size is not 0.
-    let first: *mut T = unsafe { std::alloc::alloc(layout) }.cast();
-    if first.is_null() {
-        crate::host::no_memory("a list", layout.size());
-    }
-    for at in 0..len {
-        // SAFETY: there is room for `len` values.
-        unsafe { first.add(at).write(value()) };
-    }
-    // SAFETY: `len` values were written, in memory that is never given back.
-    unsafe { std::slice::from_raw_parts_mut(first, len) }
-}
-
-/// A value for as long as the component lives.
-#[cfg(target_arch = "wasm32")]
-pub(crate) fn keep<T>(value: T) -> &'static mut T {
-    let layout = std::alloc::Layout::new::<T>();
-    // SAFETY: what is kept here has a size.
-    let place: *mut T = unsafe { std::alloc::alloc(layout) }.cast();
-    if place.is_null() {
-        crate::host::no_memory("a value", layout.size());
-    }
-    // SAFETY: there is room for it, in memory that is never given back.
-    unsafe {
-        place.write(value);
-        &mut *place
-    }
-}
-
-/// Zeroed memory for as long as the component lives.
-#[cfg(any(target_arch = "wasm32", test))]
-pub(crate) fn zeroed<'l>(name: &str, len_bytes: usize) -> &'l mut [u8] {
-    let layout = match std::alloc::Layout::array::<u8>(len_bytes) {
-        Ok(layout) if len_bytes > 0 => layout,
-        _ => return &mut [],
-    };
-    // SAFETY: its size is not 0.
-    let first = unsafe { std::alloc::alloc_zeroed(layout) };
-    if first.is_null() {
-        crate::host::no_memory(name, len_bytes);
-    }
-    // SAFETY: these bytes were allocated, are zero, and are never given back.
-    unsafe { std::slice::from_raw_parts_mut(first, len_bytes) }
-}
-
-/// Copies as many bytes as both have: `copy_from_slice` without its panic, which formats lengths.
-pub(crate) fn copy(target: &mut [u8], source: &[u8]) {
-    let len = target.len().min(source.len());
-    // SAFETY: both have so many, and one is borrowed alone.
-    unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), target.as_mut_ptr(), len) }
 }
 
 /// A flat input.

@@ -1,7 +1,7 @@
 //! Text of a bounded length, put together without the machinery behind `format!`, which would be the largest part of a
 //! small component.
 
-use crate::raw::copy;
+use crate::bytes::copy;
 
 /// As much text as there is room for. Words that do not fit are left out, each as a whole.
 pub(crate) struct Words<'a> {

@@ -167,14 +167,17 @@ impl Mappings {
     ) -> Option<Range<usize>> {
         let pages = list.len() / PAGE_BYTES * PAGE_BYTES;
         let is_worth_it = pages >= self.threshold && self.ranges.len() < MOST_RANGES;
-        if !is_worth_it || list.start < self.floor || place.offset % PAGE_BYTES as u64 != 0 {
+        if !is_worth_it
+            || list.start < self.floor
+            || !place.offset.is_multiple_of(PAGE_BYTES as u64)
+        {
             return None;
         }
         let start = memory.get_mut(list.clone())?.as_mut_ptr() as usize;
         let addresses = start..start + pages;
         let is_taken =
             |range: &MappedRange| range.shared.is_some() && overlap(&range.addresses, &addresses);
-        let can_be = start % PAGE_BYTES == 0 && !self.ranges.iter().any(is_taken);
+        let can_be = start.is_multiple_of(PAGE_BYTES) && !self.ranges.iter().any(is_taken);
         can_be.then_some(addresses)
     }
 

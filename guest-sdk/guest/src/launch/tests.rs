@@ -5,6 +5,7 @@ use crate::abi::entries::{self, Destination, Dimension, Source, Text};
 use crate::element::bytes_of;
 use crate::entry::Scalar;
 use crate::error::LaunchError;
+use crate::heap::{PAGE, PAGED_FROM};
 use crate::prelude::*;
 use std::cell::RefCell;
 

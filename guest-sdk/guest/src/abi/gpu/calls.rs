@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::abi::Bytes;
-use crate::gpu::Error;
+use crate::gpu_error::Error;
 
 impl Returned {
     /// Where the host writes to.

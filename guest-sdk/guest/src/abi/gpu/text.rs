@@ -17,7 +17,7 @@ pub(crate) fn create_kernel(
     wgsl: &str,
     entry: &str,
     constants: &[Constant<'_>],
-) -> Result<crate::abi::gpu::Kernel, crate::gpu::Error> {
+) -> Result<crate::abi::gpu::Kernel, crate::gpu_error::Error> {
     let mut result = Returned::EMPTY;
     // SAFETY: the canonical ABI's word; the host reads texts and list.
     unsafe {

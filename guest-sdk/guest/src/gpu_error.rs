@@ -45,7 +45,7 @@ pub enum Error {
 
 impl Error {
     /// The same error, in the author's file if it is in a shader.
-    pub(super) fn in_file(mut self, name: &str) -> Self {
+    pub(crate) fn in_file(mut self, name: &str) -> Self {
         if let Self::Shader { file, .. } = &mut self {
             name.clone_into(file);
         }
