@@ -9,7 +9,7 @@
 use crate::sections::{self, SectionsError};
 use crate::{Foreign, sdk};
 use hotcell_manifest::{Manifest, ManifestError, SECTION, Weight};
-use hotcell_model::component::Refusal;
+use hotcell_model::component::{ENTRIES, PACKAGE_VERSION, PACKAGE_VERSIONS, Refusal};
 use hotcell_model::limit::Limits;
 use hotcell_model::shader::Shader;
 use wasmparser::Parser;
@@ -134,8 +134,10 @@ fn check_world(component: &[u8]) -> Result<Vec<String>, CheckError> {
     let DecodedWasm::Component(found, found_world) = decoded else {
         return Err(CheckError::WitPackage);
     };
-    let (resolve, world) = sdk::world();
     let (imports, exports) = names(&found, found_world);
+    let is_exported = |version: &&&str| exports.contains(&format!("{ENTRIES}@{version}"));
+    let version = PACKAGE_VERSIONS.iter().find(is_exported);
+    let (resolve, world) = sdk::world_of(version.unwrap_or(&PACKAGE_VERSION));
     let (offered, wanted) = names(&resolve, world);
     if let Some(unknown) = imports.iter().find(|name| !offered.contains(name)) {
         let name = unknown.clone();

@@ -7,7 +7,8 @@ use crate::sections::{self, SectionsError, SplitBinary};
 use crate::undefined::{self, UndefinedError};
 use crate::{Foreign, sdk};
 use hotcell_manifest::{Manifest, ManifestError, SECTION, SHADERS_SECTION, Shaders, ShadersError};
-use wasmparser::Parser;
+use hotcell_model::component::{ENTRIES, PACKAGE_VERSION, PACKAGE_VERSIONS};
+use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding};
 
 /// Where the manifest of a component comes from.
@@ -91,10 +92,25 @@ fn choose(found: Option<&[u8]>, source: ManifestSource<'_>) -> Result<Manifest, 
     }
 }
 
+/// The version of the interfaces that a core module is made for, by the name of what it exports: today's, where it exports
+/// nothing of any.
+fn version_of(module: &[u8]) -> &'static str {
+    let exports = Parser::new(0).parse_all(module).filter_map(|payload| {
+        let Ok(Payload::ExportSection(section)) = payload else {
+            return None;
+        };
+        Some(section.into_iter().filter_map(Result::ok))
+    });
+    let names: Vec<&str> = exports.flatten().map(|export| export.name).collect();
+    let is_exported = |version: &&&str| names.contains(&&*format!("{ENTRIES}@{version}#launch"));
+    let found = PACKAGE_VERSIONS.iter().find(is_exported);
+    found.copied().unwrap_or(PACKAGE_VERSION)
+}
+
 fn encode(mut module: Vec<u8>) -> Result<Vec<u8>, ComponentizeError> {
     undefined::check(&module)?;
     if !sections::has_component_type(&module)? {
-        let (resolve, world) = sdk::world();
+        let (resolve, world) = sdk::world_of(version_of(&module));
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
             .expect("the embedded world can be written down");
     }

@@ -3,6 +3,7 @@
 //! The SDK is in no registry, so this crate carries it: a project made anywhere builds against exactly
 //! the interface that this host implements.
 
+use hotcell_model::component::PACKAGE_VERSION;
 use wit_parser::{Resolve, WorldId};
 
 /// The files of a project's `vendor/`, by their path in it.
@@ -18,10 +19,20 @@ pub fn files() -> impl Iterator<Item = (String, &'static [u8])> {
 /// # Panics
 /// If the embedded WIT is not valid: it is fixed when this crate is built.
 pub fn world() -> (Resolve, WorldId) {
+    world_of(PACKAGE_VERSION)
+}
+
+/// As [`world`], under the names of a version of the packages that the host implements: what a version has, each later one
+/// has too.
+///
+/// # Panics
+/// As [`world`].
+pub fn world_of(version: &str) -> (Resolve, WorldId) {
     let mut resolve = Resolve::default();
+    let today = format!("@{PACKAGE_VERSION}");
     let packages = hotcell_wit::FILES.map(|(path, text)| {
         resolve
-            .push_source(path, text)
+            .push_source(path, &text.replace(&today, &format!("@{version}")))
             .expect("the embedded WIT parses")
     });
     let world = resolve

@@ -108,9 +108,12 @@ pub(crate) fn find_limit(name: &str) -> Result<Limit> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Capabilities")]
 pub(crate) struct GrantArguments {
-    /// Grant a capability besides log and control: clock, random, gpu, gpu-text
+    /// Grant a capability besides log and control: clock, random, gpu (which brings gpu-text along)
     #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<Capability>,
+    /// Withhold a capability that is granted by default or with another: log, control, gpu-text
+    #[arg(long = "deny", value_name = "NAME")]
+    denied: Vec<Capability>,
     /// Seed of the capability random
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -120,10 +123,15 @@ pub(crate) struct GrantArguments {
 }
 
 impl GrantArguments {
-    /// What is granted: `log` and `control`, and what the command line says.
+    /// What is granted: `log` and `control`, and what the command line says. Who grants the GPU by hand has in mind the
+    /// kernel that asks for it, with whatever shaders it makes.
     pub(crate) fn granted(&self) -> Grants {
         let named = self.grants.iter().copied();
-        Grants::built_in().iter().chain(named).collect()
+        let with_gpu = self.grants.contains(&Capability::Gpu);
+        let text = with_gpu.then_some(Capability::GpuText);
+        let built_in = Grants::built_in();
+        let granted = built_in.iter().chain(named).chain(text);
+        granted.filter(|one| !self.denied.contains(one)).collect()
     }
 
     /// Has a request want all that is granted.
@@ -142,6 +150,23 @@ impl GrantArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_gpu_brings_text_along_unless_that_is_denied() {
+        let granted = |grants: &[Capability], denied: &[Capability]| {
+            let arguments = GrantArguments {
+                grants: grants.to_vec(),
+                denied: denied.to_vec(),
+                ..GrantArguments::default()
+            };
+            arguments.granted()
+        };
+        use Capability::{Control, Gpu, GpuText, Log};
+        assert!(granted(&[Gpu], &[]).has(GpuText));
+        assert!(!granted(&[Gpu], &[GpuText]).has(GpuText));
+        assert!(!granted(&[], &[]).has(GpuText));
+        assert_eq!(granted(&[], &[Log, Control]), Grants::none());
+    }
 
     #[test]
     fn pairs_need_both_sides() {

@@ -195,7 +195,7 @@ mod tests {
             needs("hotcell:kernel/clock@0.1.0"),
             Need::Grant(Capability::Clock)
         );
-        assert_eq!(needs("hotcell:kernel/clock@0.2.0"), Need::AnotherHost);
+        assert_eq!(needs("hotcell:kernel/clock@0.3.0"), Need::AnotherHost);
         assert_eq!(needs("hotcell:kernel/clock"), Need::AnotherHost);
         assert_eq!(needs("wasi:filesystem/types@0.2.6"), Need::AnotherHost);
     }

@@ -30,6 +30,23 @@ fn module(extra: &str) -> Vec<u8> {
     wat::parse_str(&text).unwrap()
 }
 
+#[test]
+fn modules_for_the_version_before_are_components_of_it() {
+    let log = r#"(import "hotcell:kernel/log@0.2.0" "emit" (func (param i32 i32 i32)))"#;
+    let mut before = module(log);
+    for at in 0..before.len() - 6 {
+        if before[at..].starts_with(b"@0.2.0") {
+            before[at + 3] = b'1';
+        }
+    }
+    let component = componentize(&before, ManifestSource::Given(&manifest())).unwrap();
+    let imports = check(&component).unwrap().imports;
+    assert!(
+        imports.contains(&"hotcell:kernel/log@0.1.0".to_owned()),
+        "{imports:?}"
+    );
+}
+
 fn refusal(component: &[u8]) -> String {
     format!("{:#}", Error::from(check(component).unwrap_err()))
 }
