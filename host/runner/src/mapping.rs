@@ -85,8 +85,7 @@ impl SharedMappings {
 }
 
 impl Mappings {
-    /// Maps an input's pages copy-on-write over `memory[at..]`, for a list of `len` bytes; gives how many of its bytes
-    /// are there now.
+    /// Maps an input's pages copy-on-write over a list in the guest's memory; gives how many of its bytes are there now.
     ///
     /// `memory` is all of a linear memory, and the list lies inside it.
     pub(crate) fn map_input(
@@ -194,14 +193,8 @@ impl Mappings {
 
     /// Puts pages of zeros wherever something was mapped.
     fn restore(&mut self) {
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
         for MappedRange { addresses, .. } in self.ranges.drain(..) {
-            let start = addresses.start as *mut std::ffi::c_void;
-            // SAFETY: the range is the guest's memory, in its slot of the pool, which holds no Rust value and of which
-            // nothing is borrowed: its instance does not run, and its store is borrowed by nobody.
-            if unsafe { mmap_anonymous(start, addresses.len(), READ_WRITE, flags) }.is_err() {
-                lost();
-            }
+            put_zeros(&addresses);
         }
     }
 }
@@ -212,7 +205,7 @@ impl Drop for Restored {
     }
 }
 
-/// Maps whole pages of a file over the guest's; whether it was done.
+/// Maps whole pages of a file over the guest's; whether it was done. If not, there are zeros.
 fn map(addresses: &Range<usize>, place: &FilePlace, kind: MapFlags) -> bool {
     let start = addresses.start as *mut std::ffi::c_void;
     let flags = kind | MapFlags::FIXED;
@@ -229,7 +222,22 @@ fn map(addresses: &Range<usize>, place: &FilePlace, kind: MapFlags) -> bool {
             place.offset,
         )
     };
+    if mapped.is_err() {
+        // Older kernels take away what was there before they find that they cannot map: the guest's memory has no holes.
+        put_zeros(addresses);
+    }
     mapped.is_ok()
+}
+
+/// Puts pages of zeros in the place of whole pages of a guest's memory, or ends the process.
+fn put_zeros(addresses: &Range<usize>) {
+    let start = addresses.start as *mut std::ffi::c_void;
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE | MapFlags::FIXED;
+    // SAFETY: the range is the guest's memory, in its slot of the pool, which holds no Rust value and which its instance
+    // does not run on now; whoever asks has nothing of it borrowed that is read again before it is written.
+    if unsafe { mmap_anonymous(start, addresses.len(), READ_WRITE, flags) }.is_err() {
+        lost();
+    }
 }
 
 /// Makes pages present at once, which costs less than a fault for each. Where that is refused, they fault.
