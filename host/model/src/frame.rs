@@ -20,11 +20,11 @@ use crate::layer::{Layer, LayerReport, WorkerKind};
 use serde::{Deserialize, Serialize};
 
 /// The largest frame in bytes.
-pub const MAX_BYTES: usize = 64 << 10;
+pub const MAX_BYTES: usize = 96 << 10;
 /// The most descriptors beside a frame: the operating system's kernel passes 253.
 pub const MAX_DESCRIPTORS: usize = 250;
 /// The most bytes of arrays that travel inside a frame, each way.
-pub const INLINE_BYTES: usize = 32 << 10;
+pub const INLINE_BYTES: usize = 64 << 10;
 /// The largest piece of a log line in one frame.
 pub const LINE_BYTES: usize = 16 << 10;
 
@@ -251,8 +251,10 @@ mod tests {
         assert_bounded(&ready, &three, 0);
         let trapped = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
         assert_bounded(&trapped, &three, 0);
-        // The capability that a guest does not want.
-        let not_wanted = [6, 0];
+        // A capability, which is the least that a cause says.
+        let capability = crate::grant::Capability::Log;
+        let not_wanted = crate::outcome::Cause::NotWanted { capability };
+        let not_wanted = postcard::to_allocvec(&not_wanted).unwrap();
         assert_bounded(&trapped, &not_wanted, 1);
         let ended = FromRunner::Ended {
             id: 1,

@@ -4,7 +4,10 @@
 //! longer than a frame may be is an error and never a part of the next. Descriptors are close-on-exec from the
 //! moment they arrive; those of a refused message are closed.
 
+mod looking;
+
 use hotcell_model::frame::{MAX_BYTES, MAX_DESCRIPTORS};
+use looking::Looking;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{
@@ -23,7 +26,10 @@ const ANCILLARY_BYTES: usize = rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS));
 
 /// One end of a connection between the supervisor and a worker.
 #[derive(Debug)]
-pub struct Channel(OwnedFd);
+pub struct Channel {
+    end: OwnedFd,
+    looking: Looking,
+}
 
 /// What came of waiting for a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +61,7 @@ impl Channel {
             SocketFlags::CLOEXEC,
             None,
         )?;
-        Ok((Self(one), Self(other)))
+        Ok((Self::from(one), Self::from(other)))
     }
 
     /// The end that a worker was given as its standard input. To be called once.
@@ -82,7 +88,7 @@ impl Channel {
             return Err(invalid("a standard descriptor that is no channel"));
         }
         // SAFETY: as above, and each is taken over once.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+        Ok(Self::from(unsafe { OwnedFd::from_raw_fd(number) }))
     }
 
     /// Hangs up, for both ends and whoever else holds one: what was sent can be received, and then both are told that
@@ -91,7 +97,7 @@ impl Channel {
     /// # Errors
     /// The operating system refuses.
     pub fn shutdown(&self) -> io::Result<()> {
-        match shutdown(&self.0, Shutdown::Both) {
+        match shutdown(&self.end, Shutdown::Both) {
             // The peer was gone already.
             Ok(()) | Err(Errno::NOTCONN) => Ok(()),
             Err(error) => Err(error.into()),
@@ -103,7 +109,7 @@ impl Channel {
     /// # Errors
     /// The operating system has no descriptors left.
     pub fn try_clone(&self) -> io::Result<Self> {
-        self.0.try_clone().map(Self)
+        self.end.try_clone().map(Self::from)
     }
 
     /// Waits until one of the channels is hung up or its peer is gone, whatever is still unread: its position.
@@ -165,7 +171,7 @@ impl Channel {
             ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
         }
         rustix::io::retry_on_intr(|| {
-            sendmsg(&self.0, &[IoSlice::new(frame)], &mut ancillary, flags)
+            sendmsg(&self.end, &[IoSlice::new(frame)], &mut ancillary, flags)
         })?;
         Ok(())
     }
@@ -179,7 +185,22 @@ impl Channel {
         buffer: &mut Vec<u8>,
         descriptors: &mut Vec<OwnedFd>,
     ) -> io::Result<Received> {
-        SCRATCH.with_borrow_mut(|scratch| self.receive_into(scratch, buffer, descriptors))
+        let arrived = RefCell::new((buffer, descriptors));
+        let receive = |flags| {
+            let (buffer, descriptors) = &mut *arrived.borrow_mut();
+            self.receive_now(buffer, descriptors, flags)
+        };
+        let look = || is_there(receive(RecvFlags::DONTWAIT));
+        self.looking.wait(look, || receive(RecvFlags::empty()))
+    }
+
+    fn receive_now(
+        &self,
+        buffer: &mut Vec<u8>,
+        descriptors: &mut Vec<OwnedFd>,
+        flags: RecvFlags,
+    ) -> io::Result<Received> {
+        SCRATCH.with_borrow_mut(|scratch| self.receive_into(scratch, buffer, descriptors, flags))
     }
 
     fn receive_into(
@@ -187,6 +208,7 @@ impl Channel {
         scratch: &mut [u8],
         buffer: &mut Vec<u8>,
         descriptors: &mut Vec<OwnedFd>,
+        flags: RecvFlags,
     ) -> io::Result<Received> {
         buffer.clear();
         descriptors.clear();
@@ -195,10 +217,10 @@ impl Channel {
         let received = rustix::io::retry_on_intr(|| {
             let mut pieces = [IoSliceMut::new(scratch)];
             recvmsg(
-                &self.0,
+                &self.end,
                 &mut pieces,
                 &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
+                RecvFlags::CMSG_CLOEXEC | flags,
             )
         });
         let message = match received {
@@ -239,11 +261,30 @@ impl Channel {
         deadline: Option<Instant>,
         wake: Option<&Wake>,
     ) -> io::Result<Received> {
+        let arrived = RefCell::new((buffer, descriptors));
+        let receive = |flags| {
+            let (buffer, descriptors) = &mut *arrived.borrow_mut();
+            self.receive_now(buffer, descriptors, flags)
+        };
+        let sleep = || match self.sleep_until(deadline, wake)? {
+            Received::Frame => receive(RecvFlags::empty()),
+            woken => Ok(woken),
+        };
+        let is_short = |deadline: Instant| deadline <= Instant::now() + looking::LOOK_FOR;
+        if deadline.is_some_and(is_short) {
+            return sleep();
+        }
+        let look = || is_there(receive(RecvFlags::DONTWAIT));
+        self.looking.wait(look, sleep)
+    }
+
+    /// Waits until there is a frame to receive, or the end of the peer.
+    fn sleep_until(&self, deadline: Option<Instant>, wake: Option<&Wake>) -> io::Result<Received> {
         loop {
-            let channel = PollFd::new(&self.0, PollFlags::IN);
+            let channel = PollFd::new(&self.end, PollFlags::IN);
             // Where nobody can wake, the channel stands twice.
             let waker = PollFd::from_borrowed_fd(
-                wake.map_or(self.0.as_fd(), |wake| wake.0.as_fd()),
+                wake.map_or(self.end.as_fd(), |wake| wake.0.as_fd()),
                 PollFlags::IN,
             );
             let mut sources = [channel, waker];
@@ -251,9 +292,7 @@ impl Channel {
                 .map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
             match poll(&mut sources, timeout.as_ref()) {
                 Ok(0) => return Ok(Received::TimedOut),
-                Ok(_) if !sources[0].revents().is_empty() => {
-                    return self.receive(buffer, descriptors);
-                }
+                Ok(_) if !sources[0].revents().is_empty() => return Ok(Received::Frame),
                 Ok(_) => return Ok(Received::Woken),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -264,13 +303,13 @@ impl Channel {
 
 impl AsFd for Channel {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.end.as_fd()
     }
 }
 
 impl AsRawFd for Channel {
     fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.end.as_raw_fd()
     }
 }
 
@@ -303,6 +342,14 @@ impl Wake {
     }
 }
 
+/// What a look found, unless it is that nothing is there yet.
+fn is_there(looked: io::Result<Received>) -> Option<io::Result<Received>> {
+    match looked {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        found => Some(found),
+    }
+}
+
 fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
@@ -317,12 +364,15 @@ fn invalid(message: &'static str) -> io::Error {
 impl From<OwnedFd> for Channel {
     /// A channel that came beside a frame of somebody who is believed that it is one.
     fn from(end: OwnedFd) -> Self {
-        Self(end)
+        Self {
+            end,
+            looking: Looking::default(),
+        }
     }
 }
 
 impl From<Channel> for OwnedFd {
     fn from(channel: Channel) -> Self {
-        channel.0
+        channel.end
     }
 }

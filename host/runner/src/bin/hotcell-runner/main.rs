@@ -23,7 +23,7 @@ use hotcell_sandbox::channel::{Channel, Received};
 use hotcell_sandbox::end::end_now;
 use hotcell_sandbox::lockdown::{Birth, ResourceLimits, Walled};
 use hotcell_sandbox::memory::SealedMemory;
-use hotcell_sandbox::worker::{EXIT_PANIC, EXIT_SETUP, run, send, words};
+use hotcell_sandbox::worker::{EXIT_PANIC, EXIT_SETUP, keep_freed_memory, run, send, words};
 use server::RunnerServer;
 use std::error::Error;
 use std::io;
@@ -37,6 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), Box<dyn Error>> {
+    keep_freed_memory();
     let birth = Birth::begin(WorkerKind::Runner)?;
     let (channel, control) = (
         Arc::new(Channel::from_standard_input()?),
