@@ -76,7 +76,7 @@ impl IsolationArguments {
             IsolationName::InProcess => Cell::in_process(),
             IsolationName::Confined => confined(self.workers.clone()).require_tier(self.tier),
         };
-        builder.gpu(self.gpu_device)
+        builder.gpu(self.gpu_device).for_one_launch()
     }
 }
 

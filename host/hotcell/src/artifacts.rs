@@ -11,15 +11,17 @@
 //!    both, under a key that only the host's user can read, is checked on that memory; the very same pages are
 //!    what a runner maps and makes executable. A file that fails is removed, and its artifact compiled again.
 //! 4. An artifact that loads in no engine of this host (another version made it) is removed as well.
-//! 5. After a write, files are removed until the cache is within its size: of the tenant that has the most bytes,
+//! 5. A component's description is kept beside its artifacts, under the same signature ([`descriptions`]).
+//! 6. After a write, files are removed until the cache is within its size: of the tenant that has the most bytes,
 //!    those used longest ago. So one that fills the cache pushes out its own artifacts, and no other tenant's as
 //!    long as that has no more than its equal part. The file's name carries a mark of its tenant for that.
-//! 6. A compilation that failed by the component's doing leaves no file: it is remembered for a while instead,
+//! 7. A compilation that failed by the component's doing leaves no file: it is remembered for a while instead,
 //!    in memory, so that a compile bomb costs once.
 //!
 //! An artifact's signature says which host made it, never that it is harmless: it was made from code that
 //! nobody trusts.
 
+mod descriptions;
 mod memory;
 
 use crate::places::{PlaceError, Places, own_directory, own_key};
@@ -106,7 +108,10 @@ fn owner_mark(tenant: &Tenant) -> String {
 /// The tenant's mark in a file's name; none in what is no artifact, or an older version's.
 fn owner_of(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
-    let name = name.strip_suffix(SUFFIX)?.strip_suffix('.')?;
+    let (name, suffix) = name.rsplit_once('.')?;
+    if ![SUFFIX, descriptions::SUFFIX].contains(&suffix) {
+        return None;
+    }
     let (component_and_owner, _key) = name.rsplit_once('-')?;
     let (_component, owner) = component_and_owner.rsplit_once('-')?;
     Some(owner.to_owned())
@@ -196,11 +201,7 @@ impl ArtifactCache {
         };
         match file.and_then(|file| self.verify(file, origin)) {
             Ok(artifact) => {
-                // For pruning by last use; a read-only cache still serves.
-                let _ = File::options()
-                    .append(true)
-                    .open(&path)
-                    .and_then(|file| file.set_modified(SystemTime::now()));
+                note_use(&path);
                 Ok(artifact)
             }
             Err(why) => {
@@ -217,11 +218,9 @@ impl ArtifactCache {
             return Err(CacheError::TooLarge { bytes, maximum });
         }
         let path = self.path(origin).map_err(|source| self.io(source))?;
-        self.write(&path, origin, artifact)
-            .map_err(|source| CacheError::Io {
-                path: path.clone(),
-                source,
-            })?;
+        let written = serde_json::to_vec(origin).map_err(io::Error::from);
+        let written = written.and_then(|header| self.write(&path, &header, artifact));
+        written.map_err(|source| CacheError::Io { path, source })?;
         self.prune_to(self.max_bytes)?;
         Ok(())
     }
@@ -258,7 +257,7 @@ impl ArtifactCache {
     }
 
     /// Removes artifacts until all take at most `max_bytes`: of the tenant that has the most bytes, those used
-    /// longest ago. Returns how many.
+    /// longest ago. Returns how many artifacts went.
     ///
     /// # Errors
     /// The directory cannot be read or a file not be removed.
@@ -278,7 +277,8 @@ impl ArtifactCache {
                     let path = file.path;
                     return Err(CacheError::Io { path, source });
                 }
-                _ => removed += 1,
+                // What it says of a component goes uncounted.
+                _ => removed += usize::from(!descriptions::is_one(&file.path)),
             }
             total -= file.bytes;
         }
@@ -327,28 +327,28 @@ impl ArtifactCache {
         Ok(VerifiedArtifact(file.artifact))
     }
 
-    fn sign(&self, header: &[u8], artifact: &[u8]) -> blake3::Hash {
+    fn sign(&self, header: &[u8], body: &[u8]) -> blake3::Hash {
         let len = u32::try_from(header.len()).unwrap_or(u32::MAX);
         let mut signer = blake3::Hasher::new_keyed(&self.key);
         signer
             .update(&len.to_le_bytes())
             .update(header)
-            .update(artifact);
+            .update(body);
         signer.finalize()
     }
 
-    fn write(&self, path: &Path, origin: &Origin, artifact: &[u8]) -> io::Result<()> {
-        let header = serde_json::to_vec(origin)?;
+    /// Writes a file whole, or none.
+    fn write(&self, path: &Path, header: &[u8], body: &[u8]) -> io::Result<()> {
         let len = u32::try_from(header.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let mut file = tempfile::Builder::new()
             .prefix(".new-")
             .tempfile_in(&self.directory)?;
         for part in [
             &MAGIC[..],
-            self.sign(&header, artifact).as_bytes(),
+            self.sign(header, body).as_bytes(),
             &len.to_le_bytes(),
-            &header,
-            artifact,
+            header,
+            body,
         ] {
             file.write_all(part)?;
         }
@@ -488,6 +488,12 @@ impl Head {
     fn origin(&self) -> Option<Origin> {
         serde_json::from_slice(&self.header).ok()
     }
+}
+
+/// Marks a file as used just now, for pruning by last use; a read-only cache still serves.
+fn note_use(path: &Path) {
+    let file = File::options().append(true).open(path);
+    let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 /// Fills `bytes`; false if the file ends before.

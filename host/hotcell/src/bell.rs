@@ -2,6 +2,7 @@
 
 use hotcell_model::stop::StopSignal;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Where one thread waits and others ring. A ring before the wait is not lost.
 #[derive(Default)]
@@ -22,6 +23,25 @@ impl Bell {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_while(rung, |rung| !*rung);
         *waited.unwrap_or_else(PoisonError::into_inner) = false;
+    }
+
+    /// As [`Bell::wait`], for so long at most; whether somebody rang.
+    pub(crate) fn wait_for(&self, longest: Duration) -> bool {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(rung, longest, |rung| !*rung);
+        let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *rung)
+    }
+}
+
+/// Rings when dropped, however that comes about.
+pub(crate) struct RingAtEnd(pub(crate) Arc<Bell>);
+
+impl Drop for RingAtEnd {
+    fn drop(&mut self) {
+        self.0.ring();
     }
 }
 
@@ -53,6 +73,20 @@ impl Drop for OnCancel<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_ends_when_the_work_does_or_when_it_was_long_enough() {
+        let bell = Arc::<Bell>::default();
+        assert!(!bell.wait_for(Duration::from_millis(1)));
+        let at_end = RingAtEnd(Arc::clone(&bell));
+        let thread = std::thread::spawn(move || {
+            let _at_end = at_end;
+            panic!("as a launch may");
+        });
+        assert!(bell.wait_for(Duration::from_secs(60)));
+        assert!(thread.join().is_err());
+        assert!(!bell.wait_for(Duration::ZERO));
+    }
 
     #[test]
     fn a_cancel_ends_a_wait_from_elsewhere_or_from_before() {

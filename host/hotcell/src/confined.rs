@@ -31,7 +31,7 @@ mod tier;
 mod turns;
 
 pub use programs::ProgramError;
-pub(crate) use settings::Settings;
+pub(crate) use settings::{Settings, Spares};
 
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
@@ -41,6 +41,7 @@ use fault::Fault;
 use hotcell_model::component::Description;
 use hotcell_model::frame::WireDescription;
 use hotcell_model::layer::{Tier, WorkerKind};
+use hotcell_model::limit::Limit;
 use hotcell_model::outcome::Outcome;
 use hotcell_model::profile::{EngineProfile, Isolation, Metering};
 use hotcell_model::tenant::Tenant;
@@ -77,7 +78,7 @@ impl Isolate for ConfinedIsolation {
             .compile(component, CompileTask::Describe, metering, order);
         let mut alert = None;
         let mut described = worked.and_then(|written| {
-            match WireDescription::read(written.bytes(), order.limits) {
+            match WireDescription::read(written.bytes(), order.limits.get(Limit::Items)) {
                 Ok(described) => described.map_err(|refusal| refusal.outcome()),
                 // The process claimed that it is a description.
                 Err(error) => {

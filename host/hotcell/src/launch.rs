@@ -25,6 +25,7 @@ use self::settle::{
     InputDigests, Settled, add_arguments, clock, result_reports, settle, unsettled,
 };
 use crate::array::{Array, NamedArray};
+use crate::bell::{Bell, RingAtEnd};
 use crate::cell::Cell;
 use crate::component::Component;
 use crate::request::Request;
@@ -40,7 +41,7 @@ use hotcell_model::time::nanoseconds;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How a launch ended: its outcome, its report, and the arrays that came out.
 #[derive(Clone, Debug)]
@@ -67,7 +68,8 @@ impl Ended {
 pub struct Launch {
     signal: Arc<StopSignal>,
     thread: Option<JoinHandle<Ended>>,
-    started: Instant,
+    /// Rings when the thread is done.
+    ended: Arc<Bell>,
 }
 
 impl Launch {
@@ -96,14 +98,7 @@ impl Launch {
 
     /// Waits for the end, calling `watch` every `interval` until then.
     pub fn wait_watching(self, interval: Duration, watch: impl Fn()) -> Ended {
-        while self
-            .thread
-            .as_ref()
-            .is_some_and(|thread| !thread.is_finished())
-        {
-            // Most launches are short: look often at first.
-            let elapsed = self.started.elapsed();
-            std::thread::park_timeout(interval.min(elapsed / 4 + Duration::from_micros(20)));
+        while !self.ended.wait_for(interval) {
             watch();
         }
         self.wait()
@@ -244,14 +239,19 @@ impl Cell {
             let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
             place.take().expect("the thread alone takes it, or nobody")
         };
+        let ended = Arc::<Bell>::default();
+        let at_end = RingAtEnd(Arc::clone(&ended));
         let thread = std::thread::Builder::new()
             .name("hotcell-launch".to_owned())
-            .spawn(move || run(&cell, taken(&place), &stop));
+            .spawn(move || {
+                let _at_end = at_end;
+                run(&cell, taken(&place), &stop)
+            });
         match thread {
             Ok(thread) => Ok(Launch {
                 signal,
                 thread: Some(thread),
-                started: Instant::now(),
+                ended,
             }),
             Err(error) => {
                 let message = format!("no thread for the launch: {error}");

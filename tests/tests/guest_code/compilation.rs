@@ -25,14 +25,26 @@ fn run(base: &Path, request: Request) -> CacheOutcome {
         timings.compile_ns > 0,
         matches!(cache, CacheOutcome::Miss(_))
     );
+    // With description and artifact on disk no compile process is needed.
+    assert!(cache != CacheOutcome::Hit || timings.compilation.is_none());
     cache
 }
 
-fn artifacts(base: &Path) -> Vec<PathBuf> {
+/// The files of the cache, whatever they are.
+fn files(base: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(base.join("cache/artifacts")).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
+}
+
+fn files_of(base: &Path, suffix: &str) -> Vec<PathBuf> {
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|found| found == suffix);
+    files(base).into_iter().filter(is_one).collect()
+}
+
+fn artifacts(base: &Path) -> Vec<PathBuf> {
+    files_of(base, "artifact")
 }
 
 #[track_caller]
@@ -70,6 +82,29 @@ fn an_artifact_edited_on_disk_is_removed_and_made_again() {
             CacheOutcome::Hit,
             "byte {at}"
         );
+    }
+}
+
+#[test]
+fn a_description_edited_on_disk_is_removed_and_made_again() {
+    let base = tempfile::tempdir().unwrap();
+    run(base.path(), honest_request());
+    let description = files_of(base.path(), "description").remove(0);
+    let honest = std::fs::read(&description).unwrap();
+    // The manifest stands there as text.
+    let name = honest.windows(7).position(|bytes| bytes == b"hostile");
+    let mut lied = honest.clone();
+    lied[name.unwrap()] = b'j';
+    for edited in [&lied[..], &honest[..honest.len() - 1], b""] {
+        std::fs::write(&description, edited).unwrap();
+        let cell = cell(isolation!())
+            .cache(places(base.path()))
+            .build()
+            .unwrap();
+        let ended = cell.run(&Guest::named("honest").component(), honest_request());
+        assert_ended(&ended, OutcomeKind::Done, None);
+        assert_eq!(ended.report.timings.cache, Some(CacheOutcome::Hit));
+        assert_eq!(std::fs::read(&description).unwrap(), honest);
     }
 }
 
@@ -156,7 +191,7 @@ fn many_distinct_components_do_not_pass_the_caches_size() {
             OutcomeKind::Done,
             None,
         );
-        let files = artifacts(base.path());
+        let files = files(base.path());
         let bytes: u64 = files
             .iter()
             .map(|path| path.metadata().unwrap().len())

@@ -4,7 +4,7 @@ use crate::artifacts::ArtifactCache;
 use crate::audit::{Audit, NoAudit};
 use crate::cell::{Cell, Inner, SetupError};
 #[cfg(feature = "confined")]
-use crate::confined::{ConfinedIsolation, Settings};
+use crate::confined::{ConfinedIsolation, Settings, Spares};
 use crate::isolation::Isolate;
 use crate::kept::memory::HostMemory;
 use crate::places::Places;
@@ -272,6 +272,18 @@ impl CellBuilder {
     /// start. Default yes.
     #[must_use]
     pub fn spares(self, spares: bool) -> Self {
-        self.set(|settings| settings.spares = spares)
+        self.set(|settings| {
+            settings.spares = match spares {
+                true => Spares::Kept,
+                false => Spares::None,
+            };
+        })
+    }
+
+    /// For a program that launches once and ends: nothing is started for launches to come, only what the launch under way
+    /// needs next.
+    #[must_use]
+    pub fn for_one_launch(self) -> Self {
+        self.set(|settings| settings.spares = Spares::Ahead)
     }
 }

@@ -23,8 +23,19 @@ pub(crate) struct Settings {
     pub(crate) compilers: usize,
     pub(crate) compilers_per_tenant: usize,
     pub(crate) kill_grace: Duration,
-    pub(crate) spares: bool,
+    pub(crate) spares: Spares,
     pub(crate) map_from_bytes: usize,
+}
+
+/// Which workers are started before anybody asks for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spares {
+    /// None.
+    None,
+    /// Those that the launch under way needs next.
+    Ahead,
+    /// One of each kind, always.
+    Kept,
 }
 
 impl Settings {
@@ -73,7 +84,7 @@ impl Default for Settings {
             compilers: cores.max(2),
             compilers_per_tenant: cores.saturating_sub(1).max(1),
             kill_grace: Duration::from_millis(500),
-            spares: true,
+            spares: Spares::Kept,
             map_from_bytes: MAP_FROM_BYTES,
         }
     }

@@ -9,7 +9,7 @@ use super::process::Process;
 use super::programs::Programs;
 use super::reading::CompileTask;
 use super::runner::{LoadOrder, NotLoaded, RunnerWorker};
-use super::settings::Settings;
+use super::settings::{Settings, Spares};
 use super::spare::Spare;
 use super::starter::{Role, Starter};
 use super::tier::check_tier;
@@ -72,8 +72,8 @@ impl Supervisor {
                 settings,
             }
         });
-        supervisor.refill(Role::Compiler);
-        supervisor.refill(Role::Runner(Metering::default()));
+        supervisor.refill(Role::Compiler, Spares::Kept);
+        supervisor.refill(Role::Runner(Metering::default()), Spares::Kept);
         supervisor
     }
 
@@ -110,6 +110,12 @@ impl Supervisor {
                 ..Err(outcome).into()
             };
         }
+        // What is described here is compiled next, and what is compiled is run next.
+        let next = match asked {
+            CompileTask::Describe => Role::Compiler,
+            CompileTask::Compile => Role::Runner(metering),
+        };
+        self.refill(next, Spares::Ahead);
         let compiled = Compiling::new(process, asked, order).run(component, metering);
         drop(turn);
         evidence.alerts.extend(compiled.alert);
@@ -131,7 +137,7 @@ impl Supervisor {
             None => self.starter.start(role),
         };
         if process.is_ok() {
-            self.refill(role);
+            self.refill(role, Spares::Kept);
         }
         process
     }
@@ -144,9 +150,10 @@ impl Supervisor {
         }
     }
 
-    /// Has a spare of that role started in the background, where none is.
-    fn refill(self: &Arc<Self>, role: Role) {
-        if !self.settings.spares || !self.spare(role).begin() {
+    /// Has a spare of that role started in the background, where none is, and where the settings want that one.
+    fn refill(self: &Arc<Self>, role: Role, wanted: Spares) {
+        let is_wanted = self.settings.spares == wanted || self.settings.spares == Spares::Kept;
+        if !is_wanted || !self.spare(role).begin() {
             return;
         }
         let own = Arc::downgrade(self);

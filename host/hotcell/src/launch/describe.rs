@@ -9,10 +9,12 @@ use crate::launch::about::About;
 use crate::request::Request;
 use hotcell_model::audit::Verb;
 use hotcell_model::component::Description;
+use hotcell_model::digest::Digest;
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::outcome::Outcome;
 use hotcell_model::shader::Shader;
 use hotcell_model::stop::StopSignal;
+use hotcell_model::tenant::Tenant;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -54,6 +56,7 @@ impl Cell {
         let digest = component.digest();
         let key = (order.tenant.clone(), digest);
         let known = self.inner.descriptions.get(&key);
+        let known = known.or_else(|| self.description_on_disk(&key));
         // A description made under wider limits does not speak for these.
         if let Some(known) = known.filter(|known| counts_fit(known, order.limits)) {
             return Ok(known).into();
@@ -73,10 +76,22 @@ impl Cell {
         }
         worked.and_then(|description| {
             let description = Arc::new(description);
-            let (kept, bytes) = (Arc::clone(&description), weight(&description));
-            self.inner.descriptions.insert(key, kept, bytes);
+            self.keep_description(key, &description);
             Ok(description)
         })
+    }
+
+    /// A description that an earlier cell made.
+    fn description_on_disk(&self, key: &(Tenant, Digest)) -> Option<Arc<Description>> {
+        let cache = self.inner.cache.as_ref().ok()?;
+        let description = Arc::new(cache.find_description(&key.0, key.1)?);
+        self.keep_description(key.clone(), &description);
+        Some(description)
+    }
+
+    fn keep_description(&self, key: (Tenant, Digest), description: &Arc<Description>) {
+        let (kept, bytes) = (Arc::clone(description), weight(description));
+        self.inner.descriptions.insert(key, kept, bytes);
     }
 
     /// Has real workers of each kind try, after lockdown, what they must not be able to do; `component` is

@@ -102,7 +102,10 @@ impl Preparing<'_> {
         let cache = inner.cache.as_ref().map_err(Clone::clone);
         let why = match cache.and_then(|cache| cache.find(&origin)) {
             Ok(artifact) => match self.load_found(artifact, spent)? {
-                Ok(prepared) => return Ok(prepared),
+                Ok(prepared) => {
+                    self.keep_description();
+                    return Ok(prepared);
+                }
                 Err(stale) => {
                     inner.cache.iter().for_each(|cache| cache.remove(&origin));
                     stale
@@ -118,6 +121,7 @@ impl Preparing<'_> {
         })?;
         // Only now: a compiler that makes noise must not have made it for every later launch too.
         let why = self.keep(&origin, &artifact, why);
+        self.keep_description();
         spent.timings.cache = Some(CacheOutcome::Miss(why));
         Ok(prepared)
     }
@@ -189,6 +193,17 @@ impl Preparing<'_> {
             inner.failed.note(tried, outcome, Instant::now());
         }
         spent.charge(worked)
+    }
+
+    /// Keeps the component's description on disk, now that an artifact of the component has loaded: a compiler that lies is
+    /// not to be believed by every later launch too.
+    fn keep_description(&self) {
+        let (tenant, component) = (&self.key.tenant, self.key.component);
+        let described = (tenant.clone(), component);
+        let description = self.cell.inner.descriptions.get(&described);
+        if let (Ok(cache), Some(description)) = (&self.cell.inner.cache, description) {
+            cache.store_description(tenant, component, &description);
+        }
     }
 
     /// Keeps a fresh artifact on disk; returns why it was compiled, and why it is not kept.

@@ -3,7 +3,7 @@
 use super::{FrameError, decode_long};
 use crate::bounded;
 use crate::component::{Counts, Description, Import, LISTED, Refusal};
-use crate::limit::{Limit, Limits};
+use crate::limit::Limits;
 use crate::probe::{Attempt, Attempted};
 use crate::profile::Metering;
 use crate::shader::{self, Shader};
@@ -102,17 +102,30 @@ impl WireDescription {
     /// The most bytes that a description takes: the largest manifest, and as many names as there may be items.
     pub const MAX_BYTES: u64 = 16 << 20;
 
-    /// Reads a description of a component that was described within `limits`, and checks what it says as if it were
-    /// the component itself.
+    /// What stands for a description on its way or on disk.
+    pub fn of(description: &Description) -> Self {
+        Self {
+            manifest: description.manifest.encode(),
+            imports: description
+                .imports
+                .iter()
+                .map(|import| import.name.clone())
+                .collect(),
+            shaders: description.shaders.clone(),
+            counts: description.counts.clone(),
+        }
+    }
+
+    /// Reads a description of a component that has at most `max_items` items, and checks what it says as if it were the
+    /// component itself.
     ///
-    /// Whatever the bytes are, lists take at most 48 MiB meanwhile, and afterwards what the limit on items allows.
+    /// Whatever the bytes are, lists take at most 48 MiB meanwhile, and afterwards what that many items take.
     ///
     /// # Errors
-    /// The bytes are no description, have more than the limit on items allows or shaders that cannot be, or the manifest is
-    /// none.
-    pub fn read(bytes: &[u8], limits: &Limits) -> Result<Result<Description, Refusal>, FrameError> {
+    /// The bytes are no description, have more items than that or shaders that cannot be, or the manifest is none.
+    pub fn read(bytes: &[u8], max_items: u64) -> Result<Result<Description, Refusal>, FrameError> {
         let wire: Borrowed<'_> = decode_long(bytes)?;
-        let most = usize::try_from(limits.get(Limit::Items)).unwrap_or(usize::MAX);
+        let most = usize::try_from(max_items).unwrap_or(usize::MAX);
         let lists = [
             wire.imports.len(),
             wire.counts.memories.len(),
@@ -145,7 +158,7 @@ mod tests {
     use super::*;
     use crate::component::Extent;
     use crate::frame::encode_long;
-    use crate::limit::LimitSource;
+    use crate::limit::Limit;
     use crate::shader::Judged;
 
     fn encoded(change: impl FnOnce(&mut WireDescription)) -> Vec<u8> {
@@ -159,13 +172,6 @@ mod tests {
         let mut bytes = Vec::new();
         encode_long(&wire, &mut bytes).unwrap();
         bytes
-    }
-
-    fn limits(items: u64) -> Limits {
-        let mut limits = Limits::defaults(Default::default());
-        let set = limits.try_set(Limit::Items, items, LimitSource::Request);
-        set.unwrap();
-        limits
     }
 
     #[test]
@@ -182,9 +188,9 @@ mod tests {
         for list in lists {
             let bytes = encoded(|wire| list(wire, extent));
             // Few enough to be looked at: what is wrong then is the manifest.
-            let read = WireDescription::read(&bytes, &limits(8));
+            let read = WireDescription::read(&bytes, 8);
             assert!(matches!(read, Ok(Err(Refusal::NoKernel(_)))), "{read:?}");
-            let read = WireDescription::read(&bytes, &limits(7));
+            let read = WireDescription::read(&bytes, 7);
             assert!(matches!(read, Err(FrameError::Malformed(_))), "{read:?}");
         }
     }
@@ -199,7 +205,7 @@ mod tests {
         };
         let read = |shaders: Vec<Shader>| {
             let bytes = encoded(|wire| wire.shaders = shaders);
-            WireDescription::read(&bytes, &limits(8)).is_ok()
+            WireDescription::read(&bytes, 8).is_ok()
         };
         assert!(read(vec![shader.clone()]));
         assert!(!read(vec![shader.clone(), shader.clone()]));
@@ -218,7 +224,7 @@ mod tests {
         bytes.truncate(1);
         bytes.extend([0x80, 0x80, 0x80, 0x07]);
         bytes.resize(14 << 20, 0);
-        let read = WireDescription::read(&bytes, &limits(Limit::Items.ceiling()));
+        let read = WireDescription::read(&bytes, Limit::Items.ceiling());
         assert!(matches!(read, Err(FrameError::Malformed(_))), "{read:?}");
     }
 
