@@ -52,6 +52,14 @@ impl Command {
         Self { place, binary }
     }
 
+    /// Writes the user's own policy, where the command looks for it.
+    pub fn own_policy(&self, text: &str) -> &Self {
+        let folder = self.place.path().join("config/hotcell");
+        std::fs::create_dir_all(&folder).expect("a folder for the configuration");
+        std::fs::write(folder.join("hotcell.toml"), text).expect("it can be written");
+        self
+    }
+
     /// A path in the working directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.place.path().join("work").join(name)
@@ -116,6 +124,7 @@ impl Command {
             .current_dir(self.path(""))
             .env("XDG_STATE_HOME", self.place.path().join("state"))
             .env("XDG_CACHE_HOME", self.place.path().join("cache"))
+            .env("XDG_CONFIG_HOME", self.place.path().join("config"))
             .env("HOME", self.place.path())
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())

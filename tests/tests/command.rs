@@ -6,6 +6,7 @@ mod inputs;
 mod memory;
 mod outputs;
 mod places;
+mod policy;
 mod receipts;
 mod reports;
 mod schema;

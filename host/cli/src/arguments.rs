@@ -6,7 +6,8 @@ use hotcell::grant::{Capability, Grants};
 use hotcell::limit::Limit;
 use hotcell::{Metering, Request};
 use hotcell_formats::Locator;
-use std::collections::BTreeSet;
+use hotcell_policy::FilePolicy;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A `NAME=VALUE` pair of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +59,27 @@ pub(crate) struct LimitArguments {
     /// Any other limit by its name in reports: host_calls=10k, log_bytes=1MiB, cpu_time_ns=5s
     #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = pair)]
     limits: Vec<Pair>,
-    /// fast: epochs only; strict: fuel too; deterministic: the same bytes and fuel on every machine
-    #[arg(long, value_name = "MODE", default_value = "strict")]
-    pub(crate) metering: Metering,
+    /// fast: epochs only; strict: fuel too; deterministic: the same bytes and fuel on every machine [default: strict, or
+    /// what the policy requires where that is more]
+    #[arg(long, value_name = "MODE")]
+    pub(crate) metering: Option<Metering>,
 }
 
 impl LimitArguments {
     /// Puts the limits into a request.
     pub(crate) fn apply(&self, mut request: Request) -> Result<Request> {
-        request = request.metering(self.metering);
+        if let Some(metering) = self.metering {
+            request = request.metering(metering);
+        }
+        for (limit, value) in self.asked()? {
+            request = request.limit(limit, value);
+        }
+        Ok(request)
+    }
+
+    /// The limits that are asked for.
+    pub(crate) fn asked(&self) -> Result<BTreeMap<Limit, u64>> {
+        let mut asked = BTreeMap::new();
         for (limit, option, text) in [
             (Limit::Timeout, "--timeout", &self.timeout),
             (Limit::Fuel, "--fuel", &self.fuel),
@@ -77,7 +90,7 @@ impl LimitArguments {
                     .unit()
                     .parse(text)
                     .with_context(|| option.to_owned())?;
-                request = request.limit(limit, value);
+                asked.insert(limit, value);
             }
         }
         for Pair { name, value } in &self.limits {
@@ -86,9 +99,9 @@ impl LimitArguments {
                 .unit()
                 .parse(value)
                 .with_context(|| format!("--limit {name}"))?;
-            request = request.limit(limit, value);
+            asked.insert(limit, value);
         }
-        Ok(request)
+        Ok(asked)
     }
 }
 
@@ -108,7 +121,8 @@ pub(crate) fn find_limit(name: &str) -> Result<Limit> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Capabilities")]
 pub(crate) struct GrantArguments {
-    /// Grant a capability besides log and control: clock, random, gpu (which brings gpu-text along)
+    /// Grant a capability besides log and control: clock, random, gpu (which brings gpu-text along). Where there is a
+    /// policy, it grants, and this does nothing
     #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<Capability>,
     /// Withhold a capability that is granted by default or with another: log, control, gpu-text
@@ -134,9 +148,17 @@ impl GrantArguments {
         granted.filter(|one| !self.denied.contains(one)).collect()
     }
 
-    /// Has a request want all that is granted.
-    pub(crate) fn apply(&self, request: Request) -> Request {
-        let mut request = request.wants(self.granted().iter());
+    /// Has a request want all that is granted: by the command line, or by a policy.
+    pub(crate) fn apply(&self, request: Request, policy: Option<&FilePolicy>) -> Request {
+        let granted = match policy {
+            Some(_) => {
+                let all = Grants::all();
+                let left = all.iter().filter(|one| !self.denied.contains(one));
+                left.collect()
+            }
+            None => self.granted(),
+        };
+        let mut request = request.wants(granted.iter());
         if self.gpu_profile {
             request = request.gpu_profile();
         }

@@ -10,7 +10,8 @@ use anyhow::Result;
 use clap::Args;
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::CacheOutcome;
-use hotcell::{Component, Request};
+use hotcell::{Component, Metering, Request};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,13 +32,17 @@ impl CompileCommand {
     /// Compiles, and says how long it took.
     pub(crate) fn execute(self) -> Result<()> {
         let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
-        let request = self
-            .limits
-            .apply(self.grants.apply(Request::new()))
-            .map_err(usage)?;
+        let (policy, tenant) = (self.host.policy.load()?, self.host.policy.tenant());
+        let least = policy.as_ref().map_or(Metering::Fast, |policy| {
+            policy.explain(&tenant, None, &BTreeMap::new()).metering
+        });
+        let metering = self.limits.metering.unwrap_or(least.max(Metering::Strict));
+        let request = Request::new().tenant(tenant);
+        let request = self.grants.apply(request, policy.as_ref());
+        let request = self.limits.apply(request).map_err(usage)?;
         let component = Component::read(&self.kernel)
             .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
-        let cell = self.host.cell(self.grants.granted())?;
+        let cell = self.host.cell(policy.as_ref(), self.grants.granted())?;
         let timings = cell.prepare_only(&component, &request).map_err(|outcome| {
             CommandError::of(
                 outcome.kind,
@@ -49,13 +54,11 @@ impl CompileCommand {
             Some(CacheOutcome::Miss(why)) => {
                 let took = human(Duration::from_nanos(timings.compile_ns));
                 note(format_args!(
-                    "{name}: compiled for {} metering in {took} ({why})",
-                    self.limits.metering
+                    "{name}: compiled for {metering} metering in {took} ({why})"
                 ))
             }
             _ => note(format_args!(
-                "{name}: already compiled for {} metering",
-                self.limits.metering
+                "{name}: already compiled for {metering} metering"
             )),
         }
     }

@@ -35,7 +35,12 @@ fn hint(cause: &Cause) -> String {
             let ceiling = breach.limit.unit().format(breach.limit.ceiling());
             format!("; raise it with {option} (at most {ceiling}), or give the kernel less to do")
         }
+        Cause::NotGranted {
+            remedy: Some(remedy),
+            ..
+        } => format!("; {remedy}"),
         Cause::NotGranted { capability, .. } => format!("; `--grant {capability}` grants it"),
+        Cause::MeteringTooWeak { least, .. } => format!("; run it with `--metering {least}`"),
         Cause::NotWanted { capability } => format!(
             " (and run it with `--grant {capability}` where that is not granted by default)"
         ),
@@ -50,6 +55,7 @@ fn hint(cause: &Cause) -> String {
         Cause::AboveCeiling(_)
         | Cause::ManifestAboveCeiling { .. }
         | Cause::NotOffered { .. }
+        | Cause::Refused { .. }
         | Cause::NotDeterministic { .. }
         | Cause::UnknownEntry { .. }
         | Cause::EntryMissing { .. }

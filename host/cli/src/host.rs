@@ -1,11 +1,13 @@
 //! The cell that commands run in.
 
 use crate::exit::CommandError;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use hotcell::grant::Grants;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, CellBuilder, GpuDevice, Places, Terms, Tier};
+use hotcell::{Cell, CellBuilder, GpuDevice, Isolation, Places, Tenant, Terms, Tier};
+use hotcell_policy::{FilePolicy, LoadError};
+use std::fmt::Display;
 use std::path::PathBuf;
 
 /// How launches are kept apart from the host.
@@ -17,6 +19,45 @@ pub(crate) struct HostArguments {
     /// Neither read nor write the cache of compiled kernels
     #[arg(long, help_heading = "Isolation")]
     no_cache: bool,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArguments,
+}
+
+/// Whose policy holds, and for whom.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Policy")]
+pub(crate) struct PolicyArguments {
+    /// The operator's policy [default: /etc/hotcell/hotcell.toml, else hotcell/hotcell.toml in the user's configuration,
+    /// else the built-in one]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Who is charged [default: local]. A label: nobody checks it here
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<Tenant>,
+}
+
+impl PolicyArguments {
+    /// The policy that is named, or found where policies are; `None` where the built-in one holds.
+    pub(crate) fn load(&self) -> Result<Option<FilePolicy>> {
+        let found = match &self.policy {
+            Some(file) => FilePolicy::load(file).map(Some),
+            None => FilePolicy::find(),
+        };
+        found.map_err(|error| match error {
+            error @ LoadError::Unreadable { .. } => CommandError::of(OutcomeKind::Io, error),
+            LoadError::Wrong(error) => CommandError::of(OutcomeKind::Usage, error),
+        })
+    }
+
+    /// Who is charged.
+    pub(crate) fn tenant(&self) -> Tenant {
+        self.tenant_or(&Tenant::default())
+    }
+
+    /// Who is charged, where nobody is named.
+    pub(crate) fn tenant_or(&self, other: &Tenant) -> Tenant {
+        self.tenant.as_ref().unwrap_or(other).clone()
+    }
 }
 
 /// What keeps a kernel apart from the host.
@@ -26,13 +67,10 @@ pub(crate) struct IsolationArguments {
     /// What keeps the kernel apart from the host, besides the Wasm sandbox
     #[arg(long, value_enum, default_value = "confined")]
     isolation: IsolationName,
-    /// The least that confined workers must have around them; `hotcell doctor` says what this machine gives
-    #[arg(
-        long,
-        value_name = "full|unprivileged|insecure",
-        default_value = "full"
-    )]
-    tier: Tier,
+    /// The least that confined workers must have around them; `hotcell doctor` says what this machine gives [default:
+    /// full, or what the policy has]
+    #[arg(long, value_name = "full|unprivileged|insecure")]
+    tier: Option<Tier>,
     /// Where hotcell-compiler, hotcell-runner and hotcell-gpu are [default: beside hotcell, or in ../libexec/hotcell]
     #[arg(long, value_name = "DIRECTORY")]
     workers: Option<PathBuf>,
@@ -50,12 +88,15 @@ enum IsolationName {
 }
 
 impl HostArguments {
-    /// The cell these arguments ask for, which grants that.
-    pub(crate) fn cell(&self, grants: Grants) -> Result<Cell> {
-        let builder = self.isolation.builder().policy(Terms {
-            grants,
-            ..Terms::default()
-        });
+    /// The cell these arguments ask for, under the policy; where there is none, it grants what the command line does.
+    pub(crate) fn cell(&self, policy: Option<&FilePolicy>, grants: Grants) -> Result<Cell> {
+        let builder = match policy {
+            Some(policy) => self.isolation.within(policy)?.policy(policy.clone()),
+            None => self.isolation.builder(Tier::Full).policy(Terms {
+                grants,
+                ..Terms::default()
+            }),
+        };
         let builder = if self.no_cache {
             builder
         } else {
@@ -68,13 +109,37 @@ impl HostArguments {
 impl IsolationArguments {
     /// A cell without a cache.
     pub(crate) fn cell(&self) -> Result<Cell> {
-        build(self.builder())
+        build(self.builder(Tier::Full))
     }
 
-    fn builder(&self) -> CellBuilder {
+    /// As [`Self::builder`], if that is not less than the policy requires.
+    fn within(&self, policy: &FilePolicy) -> Result<CellBuilder> {
+        let refused = |asked: &dyn Display, required: &dyn Display| {
+            let name = policy.name();
+            let words = format!("{asked} was asked for, and {name} requires `{required}`");
+            CommandError::of(OutcomeKind::Denied, anyhow!(words))
+        };
+        if self.isolation == IsolationName::InProcess && policy.isolation() == Isolation::Confined {
+            return Err(refused(
+                &"`--isolation in-process`",
+                &"isolation = confined",
+            ));
+        }
+        match self.tier {
+            Some(tier) if tier < policy.tier() => {
+                let required = format!("tier = {}", policy.tier());
+                Err(refused(&format!("`--tier {tier}`"), &required))
+            }
+            _ => Ok(self.builder(policy.tier())),
+        }
+    }
+
+    /// A cell of that isolation; `tier` is the least where none is asked for.
+    fn builder(&self, tier: Tier) -> CellBuilder {
+        let tier = self.tier.unwrap_or(tier);
         let builder = match self.isolation {
             IsolationName::InProcess => Cell::in_process(),
-            IsolationName::Confined => confined(self.workers.clone()).require_tier(self.tier),
+            IsolationName::Confined => confined(self.workers.clone()).require_tier(tier),
         };
         builder.gpu(self.gpu_device).for_one_launch()
     }

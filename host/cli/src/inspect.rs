@@ -75,7 +75,7 @@ impl InspectCommand {
 }
 
 /// Inspection goes to the ceilings, so that what is refused by default can still be looked at.
-fn ceilings() -> Limits {
+pub(crate) fn ceilings() -> Limits {
     let mut limits = Limits::defaults(Weight::Normal);
     for limit in Limit::ALL {
         let _ = limits.try_set(
@@ -186,7 +186,8 @@ fn kernel_text(kernel: &Kernel) -> String {
             text += &format!("  {name:7} {fact}\n");
         }
     }
-    let (limits, above) = Limits::of_kernel(kernel, &Ceilings::default());
+    let mut limits = Limits::defaults(kernel.weight());
+    let above = limits.set_by_manifest(kernel, &Ceilings::default());
     if above.is_empty() {
         let shown = |limit: Limit| limit.unit().format(limits.get(limit));
         text += &format!(

@@ -15,6 +15,7 @@ mod hint;
 mod host;
 mod inspect;
 mod new;
+mod policy;
 mod progress;
 mod report;
 mod report_place;
@@ -49,6 +50,8 @@ enum HotcellCommand {
     Build(build::BuildCommand),
     /// Make a new kernel project
     New(new::NewCommand),
+    /// Check the operator's policy, and say what it comes to
+    Policy(policy::PolicyCommand),
     /// Look at or clear the cache of compiled kernels
     Cache(cache::CacheCommand),
     /// Try to break out of real workers, and say how strong the walls are on this machine
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         HotcellCommand::Report(command) => command.execute().map(|()| 0),
         HotcellCommand::Build(command) => command.execute().map(|()| 0),
         HotcellCommand::New(command) => command.execute().map(|()| 0),
+        HotcellCommand::Policy(command) => command.execute(),
         HotcellCommand::Cache(command) => command.execute().map(|()| 0),
         HotcellCommand::Doctor(command) => command.execute(),
     };

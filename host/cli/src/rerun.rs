@@ -46,6 +46,7 @@ impl RerunCommand {
     pub(crate) fn execute(self) -> Result<u8> {
         let first = crate::report::read(&self.report_file)?;
         let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
+        let policy = self.host.policy.load()?;
         let request = self.request(&first).map_err(usage)?;
         let component = self.component(&first).map_err(usage)?;
         let mut guard = Guard::default();
@@ -54,7 +55,7 @@ impl RerunCommand {
         guard.launches(&request.inputs, &request.outputs);
         let report = Reporting::prepare(self.report.as_deref(), guard)?;
         check_component(&first, &component)?;
-        let cell = self.host.cell(first.grants.clone())?;
+        let cell = self.host.cell(policy.as_ref(), first.grants.clone())?;
         let again = launch(&cell, &component, request).report;
         report.write(&again)?;
         check_same_question(&first, &again).map_err(usage)?;
@@ -93,6 +94,7 @@ impl RerunCommand {
 
     fn request(&self, first: &Report) -> Result<CommandRequest> {
         let mut request = Request::new()
+            .tenant(self.host.policy.tenant_or(&first.tenant))
             .metering(Metering::Deterministic)
             .wants(first.grants.iter())
             .entry(&first.component.entry);

@@ -16,6 +16,7 @@ use hotcell::outcome::OutcomeKind;
 use hotcell::report::{CacheOutcome, Report};
 use hotcell::{Cutting, Ended, Request};
 use hotcell_formats::FileId;
+use hotcell_policy::FilePolicy;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,13 +68,14 @@ impl RunCommand {
     /// Runs, and returns the outcome's exit code.
     pub(crate) fn execute(self) -> Result<u8> {
         let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
-        let mut command = self.request().map_err(usage)?;
+        let policy = self.host.policy.load()?;
+        let mut command = self.request(policy.as_ref()).map_err(usage)?;
         let mut guard = Guard::default();
         guard.reads("the component", &self.kernel);
         guard.launches(&command.inputs, &command.outputs);
         let report = Reporting::prepare(self.report.as_deref(), guard)?;
         command.kept = report.kept();
-        let cell = self.host.cell(self.grants.granted())?;
+        let cell = self.host.cell(policy.as_ref(), self.grants.granted())?;
         let ended = launch(&cell, &self.kernel, command);
         let written = report.write(&ended.report);
         show(&ended, self.quiet);
@@ -81,8 +83,9 @@ impl RunCommand {
         Ok(ended.outcome.kind.exit_code())
     }
 
-    fn request(&self) -> Result<CommandRequest> {
-        let mut request = self.limits.apply(self.grants.apply(Request::new()))?;
+    fn request(&self, policy: Option<&FilePolicy>) -> Result<CommandRequest> {
+        let request = Request::new().tenant(self.host.policy.tenant());
+        let mut request = self.limits.apply(self.grants.apply(request, policy))?;
         check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--out", self.outputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--dim", self.dims.iter().map(|pair| pair.name.as_str()))?;

@@ -11,6 +11,7 @@ mod baseline;
 pub(crate) mod bind;
 mod describe;
 mod digests;
+pub(crate) mod observed;
 pub(crate) mod permit;
 mod prepare;
 mod settle;
@@ -201,7 +202,7 @@ impl Cell {
     ) -> Result<Timings, Outcome> {
         let about = self.about(component, request);
         self.recorded(Verb::Compile, about, |about| {
-            about.limits = self.request_limits(about, request)?;
+            self.request_terms(about, request)?;
             let stop = StopSignal::default();
             let description = self.described(component, about, &stop)?;
             self.check_entries(&description, request, about)?;
@@ -278,7 +279,7 @@ impl Cell {
         let mut attempt = OpenRecord::begin(self, Verb::Launch, self.about(component, &request))?;
         let checked = caught(|| {
             let about = &mut attempt.about;
-            about.limits = self.request_limits(about, &request)?;
+            self.request_terms(about, &request)?;
             let description = self.described(component, about, stop)?;
             about.component.name = description.manifest.component().name.clone();
             let mut bound = self.check(&description, &mut request, about)?;

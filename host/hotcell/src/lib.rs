@@ -80,10 +80,11 @@ pub use isolation::Waiting;
 pub use isolation::diagnosis::{
     Diagnosis, GpuDiagnosis, ProbeResult, TrialVerdict, WorkerDiagnosis,
 };
+pub use launch::observed::observable;
 pub use launch::permit::Permit;
 pub use launch::{Ended, Launch};
 pub use places::{PlaceError, Places};
-pub use policy::{Policy, Subject, Terms};
+pub use policy::{Policy, Subject, TermLimit, Terms, resolve_limits};
 pub use request::delivery::{Consignment, Delivery, Undelivered};
 pub use request::{Cutting, Digests, InputError, Request};
 

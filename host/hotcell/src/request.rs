@@ -65,7 +65,8 @@ pub struct Request {
     pub(crate) scalars: BTreeMap<String, GivenScalar>,
     pub(crate) dims: BTreeMap<String, u64>,
     pub(crate) limits: BTreeMap<Limit, u64>,
-    pub(crate) metering: Metering,
+    /// What is asked for; the cell's policy says what holds where nothing is.
+    pub(crate) metering: Option<Metering>,
     pub(crate) wants: Wants,
     pub(crate) seed: Option<u64>,
     pub(crate) threads: usize,
@@ -91,7 +92,7 @@ impl Request {
     /// The time a guest that polls `should-stop` has before it is interrupted.
     pub const DEFAULT_STOP_GRACE: Duration = Duration::from_millis(100);
 
-    /// A request with no arguments, the component's only entry, default limits, `strict` metering, the
+    /// A request with no arguments, the component's only entry, default limits and metering, the
     /// built-in wants, no seed, one thread per core, and digests in the report.
     pub fn new() -> Self {
         Self {
@@ -101,7 +102,7 @@ impl Request {
             scalars: BTreeMap::new(),
             dims: BTreeMap::new(),
             limits: BTreeMap::new(),
-            metering: Metering::default(),
+            metering: None,
             wants: Wants::default(),
             seed: None,
             threads: cores(),
@@ -203,10 +204,10 @@ impl Request {
         self.limit(Limit::Timeout, ns)
     }
 
-    /// The metering mode. Default [`Metering::Strict`].
+    /// The metering mode. Default [`Metering::Strict`], or what the cell's policy requires where that is more.
     #[must_use]
     pub fn metering(mut self, metering: Metering) -> Self {
-        self.metering = metering;
+        self.metering = Some(metering);
         self
     }
 

@@ -255,8 +255,12 @@ pub enum LimitSource {
     Default,
     /// The kernel's author, in the manifest.
     Manifest,
-    /// The operator: a policy's limit, or its ceiling where a default is above that.
+    /// The operator, for everybody: a policy's limit, or a ceiling where a default is above that.
     Policy,
+    /// The operator, for kernels of a profile.
+    Profile,
+    /// The operator, for a tenant.
+    Tenant,
     /// Whoever asked for the launch: the command line or the embedding program.
     Request,
 }
@@ -324,9 +328,8 @@ impl Limits {
         }
     }
 
-    /// The defaults, with what the kernel's manifest asks for in their place; and what it asks for above a ceiling.
-    pub fn of_kernel(kernel: &Kernel, ceilings: &Ceilings) -> (Self, Vec<AboveCeiling>) {
-        let mut limits = Self::defaults(kernel.weight());
+    /// Puts what the kernel's manifest asks for in the place of what is set; returns what it asks for above a ceiling.
+    pub fn set_by_manifest(&mut self, kernel: &Kernel, ceilings: &Ceilings) -> Vec<AboveCeiling> {
         let timeout = kernel.wanted_timeout().map(nanoseconds);
         let wanted = [
             (Limit::Fuel, kernel.wanted_fuel()),
@@ -334,11 +337,10 @@ impl Limits {
             (Limit::Memory, kernel.wanted_memory_bytes()),
         ];
         let set = wanted.map(|(limit, wanted)| {
-            let value = wanted?;
-            let set = limits.try_set_within(ceilings, limit, value, LimitSource::Manifest);
+            let set = self.try_set_within(ceilings, limit, wanted?, LimitSource::Manifest);
             set.err()
         });
-        (limits, set.into_iter().flatten().collect())
+        set.into_iter().flatten().collect()
     }
 
     /// Brings what is above a ceiling down to it: defaults may be, where an operator's ceilings are low.

@@ -4,8 +4,8 @@ use crate::names::named;
 use serde::{Deserialize, Serialize};
 
 named! {
-    /// How a kernel's execution is metered. Epoch checks are in every mode.
-    #[derive(Default)]
+    /// How a kernel's execution is metered, the weakest first. Epoch checks are in every mode.
+    #[derive(Default, PartialOrd, Ord)]
     pub enum Metering, "metering mode" {
         /// Epochs only: timeouts and cancellation work, fuel is not counted.
         Fast = "fast",

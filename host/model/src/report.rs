@@ -6,7 +6,7 @@ use crate::digest::{Digest, RunId};
 use crate::gpu::GpuUsage;
 use crate::grant::Grants;
 use crate::layer::{LayerReport, Tier};
-use crate::limit::{Limit, LimitSource, Limits};
+use crate::limit::{Breach, Limit, LimitSource, Limits};
 use crate::names::named;
 use crate::outcome::Outcome;
 use crate::profile::{Isolation, Metering};
@@ -71,6 +71,9 @@ pub struct Report {
     /// What was odd about the launch.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub alerts: Vec<Alert>,
+    /// Limits that the policy only observes, and that would have stopped the launch or refused it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub observed: Vec<Breach>,
     /// The guest's log lines that were kept, escaped.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub log: Vec<LogLine>,

@@ -140,6 +140,19 @@ fn real_reports_and_the_schema_agree() {
         "run {probe} misuse --in what=4 --dim n=4 --grant gpu --grant gpu-text {dispatches} --report r.json"
     ));
     walk.check(&schema, &command.report("r.json"), "").unwrap();
+    command.write("p.toml", super::policy::OBSERVING);
+    command.run(&format!(
+        "run honest.wasm {IN} --policy p.toml --report r.json"
+    ));
+    walk.check(&schema, &command.report("r.json"), "").unwrap();
+    for refused in [
+        "run honest.wasm --tenant nobody",
+        "run honest.wasm --metering fast",
+    ] {
+        command.write("q.toml", super::policy::STRICT_FOR_ONE);
+        command.run(&format!("{refused} {IN} --policy q.toml --report r.json"));
+        walk.check(&schema, &command.report("r.json"), "").unwrap();
+    }
     let report = report_of_a_stopped_runner(&command);
     walk.check(&schema, &report, "").unwrap();
     for (key, _) in schema["properties"].as_object().unwrap() {

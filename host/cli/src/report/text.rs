@@ -23,6 +23,7 @@ pub(super) fn of(report: &Report) -> String {
         ("timings", timings(report)),
         ("walls", walls(report)),
         ("alerts", alerts(report)),
+        ("observed", observed(report)),
         ("arguments", arrays(&report.arguments)),
         ("results", arrays(&report.results)),
         ("log", log(report)),
@@ -175,6 +176,8 @@ fn usage_row(report: &Report, (limit, used, field): (Limit, u64, &str)) -> Strin
             LimitSource::Default => "default",
             LimitSource::Manifest => "by the kernel's manifest",
             LimitSource::Policy => "by the host's policy",
+            LimitSource::Profile => "by the host's policy for such kernels",
+            LimitSource::Tenant => "by the host's policy for the tenant",
             LimitSource::Request => "as asked for",
         };
         line += &format!(
@@ -281,6 +284,14 @@ fn absence(report: &LayerReport) -> Option<String> {
             Some(format!("  without {}: {why}; {remedy}", report.layer))
         }
     }
+}
+
+/// What the policy's observed limits would have done.
+fn observed(report: &Report) -> Vec<String> {
+    let observed = report.observed.iter();
+    observed
+        .map(|breach| format!("enforced, it would have ended: {breach}"))
+        .collect()
 }
 
 fn alerts(report: &Report) -> Vec<String> {

@@ -3,14 +3,16 @@
 use crate::cell::Cell;
 use crate::component::Component;
 use crate::isolation::{Evidence, Order};
+use crate::launch::observed::{Seen, would_stop};
 use crate::launch::spent::Spent;
-use crate::policy::{Subject, Terms};
+use crate::policy::{Subject, Terms, resolve_limits};
 use crate::request::{Digests, Request};
+use hotcell_model::component::Description;
 use hotcell_model::digest::RunId;
 use hotcell_model::grant::{Grants, Wants};
 use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::layer::Tier;
-use hotcell_model::limit::{LimitSource, Limits};
+use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::manifest::Kernel;
 use hotcell_model::outcome::{Cause, Outcome};
 use hotcell_model::profile::{Isolation, Metering};
@@ -19,6 +21,8 @@ use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use hotcell_model::text;
 use hotcell_model::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What was asked for, what was granted, and what it has taken so far.
@@ -35,6 +39,10 @@ pub(crate) struct About {
     pub(crate) limits: Limits,
     pub(crate) isolation: Isolation,
     pub(crate) digests: Digests,
+    /// What the component counts, once it is described.
+    pub(crate) described: Option<Arc<Description>>,
+    /// Values that limits could have, by the policy.
+    pub(crate) observed: BTreeMap<Limit, u64>,
     pub(crate) spent: Spent,
 }
 
@@ -51,6 +59,12 @@ impl About {
     /// The report of it, without arguments and results.
     pub(crate) fn report(self, end: &RunEnd<Source>, required: Option<Tier>) -> Report {
         let walls = self.spent.evidence.walls(required);
+        let seen = Seen {
+            usage: &end.usage,
+            timings: &self.spent.timings,
+            counts: self.described.as_ref().map(|described| &described.counts),
+        };
+        let observed = would_stop(&self.observed, &seen);
         let Evidence { alerts, device, .. } = self.spent.evidence;
         Report {
             schema: SCHEMA,
@@ -74,6 +88,7 @@ impl About {
             device,
             walls,
             alerts,
+            observed,
             log: end.log.clone(),
         }
     }
@@ -91,16 +106,21 @@ impl Cell {
                 entry: request.entry.as_deref().map(shown).unwrap_or_default(),
             },
             tenant: request.tenant.clone(),
-            metering: request.metering,
+            metering: request.metering.unwrap_or_default(),
             wants: request.wants.clone(),
             grants: Grants::none(),
             seed: request.seed,
             limits: Limits::defaults(Default::default()),
             isolation: self.isolation(),
             digests: request.digests,
+            described: None,
+            observed: BTreeMap::new(),
             spent: Spent::default(),
         };
-        about.grants = about.wants.granted_by(&self.terms(&about, None).grants);
+        let terms = self.terms(&about, None);
+        about.grants = about.wants.granted_by(&terms.grants);
+        // Where it asks for less than there has to be, its own refusal says so.
+        about.metering = terms.metering(request.metering).unwrap_or(about.metering);
         about
     }
 
@@ -113,35 +133,39 @@ impl Cell {
         })
     }
 
-    /// The limits of a request alone, for what happens before its kernel is known.
-    pub(crate) fn request_limits(
+    /// What is known of a request before its kernel is: its metering and limits, by the terms for its tenant.
+    pub(crate) fn request_terms(
         &self,
-        about: &About,
+        about: &mut About,
         request: &Request,
-    ) -> Result<Limits, Outcome> {
-        let mut limits = Limits::defaults(Default::default());
-        let causes = limit_by_policy(&mut limits, request, &self.terms(about, None));
+    ) -> Result<(), Outcome> {
+        let terms = self.terms(about, None);
+        let (limits, mut causes) = resolve_limits(None, &request.limits, &terms);
+        causes.extend(about.take_terms(&terms, request));
         match causes.is_empty() {
-            true => Ok(limits),
+            true => {
+                about.limits = limits;
+                Ok(())
+            }
             false => Err(Outcome::because(causes)),
         }
     }
 }
 
-/// Puts the policy's limits, and over them the request's, in the place of others; what is above a ceiling is told.
-pub(crate) fn limit_by_policy(limits: &mut Limits, request: &Request, terms: &Terms) -> Vec<Cause> {
-    let ceilings = &terms.ceilings;
-    for (limit, value) in &terms.limits {
-        let value = (*value).min(ceilings.get(*limit));
-        // Within the ceiling it always fits.
-        let _ = limits.try_set_within(ceilings, *limit, value, LimitSource::Policy);
+impl About {
+    /// Takes over what terms say besides grants and limits; returns what is wrong by them.
+    pub(crate) fn take_terms(&mut self, terms: &Terms, request: &Request) -> Vec<Cause> {
+        self.observed = terms.observed.clone();
+        let refused = terms.refused.clone().map(|why| Cause::Refused { why });
+        let metering = match terms.metering(request.metering) {
+            Ok(metering) => {
+                self.metering = metering;
+                None
+            }
+            Err(cause) => Some(cause),
+        };
+        refused.into_iter().chain(metering).collect()
     }
-    limits.cap(ceilings);
-    let asked = request.limits.iter();
-    let set = asked.map(|(limit, value)| {
-        limits.try_set_within(ceilings, *limit, *value, LimitSource::Request)
-    });
-    set.filter_map(Result::err).map(Cause::from).collect()
 }
 
 /// A name from elsewhere, fit for a message.
@@ -161,7 +185,7 @@ fn new_run_id() -> RunId {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hotcell_model::limit::{Ceilings, Limit};
+    use hotcell_model::limit::{Ceilings, LimitSource};
 
     #[test]
     fn run_ids_differ() {
@@ -174,15 +198,11 @@ mod tests {
             .lower(Limit::Fuel, 1000)
             .lower(Limit::Memory, 1 << 20);
         let terms = Terms {
-            limits: [(Limit::Fuel, 500), (Limit::HostCalls, 7)].into(),
+            limits: [(Limit::Fuel, 500.into()), (Limit::HostCalls, 7.into())].into(),
             ceilings,
             ..Terms::default()
         };
-        let resolve = |request: Request| {
-            let mut limits = Limits::defaults(Default::default());
-            let causes = limit_by_policy(&mut limits, &request, &terms);
-            (limits, causes)
-        };
+        let resolve = |request: Request| resolve_limits(None, &request.limits, &terms);
         let (limits, causes) = resolve(Request::new().limit(Limit::HostCalls, 5));
         assert_eq!(causes, []);
         for (limit, value, source) in [

@@ -45,7 +45,9 @@ impl Cell {
         stop: &StopSignal,
     ) -> Result<Arc<Description>, Outcome> {
         let worked = self.describe_now(component, about.order(stop));
-        about.spent.charge(worked)
+        let description = about.spent.charge(worked)?;
+        about.described = Some(Arc::clone(&description));
+        Ok(description)
     }
 
     fn describe_now(

@@ -5,10 +5,10 @@
 
 use crate::cell::Cell;
 use crate::component::Component;
-use crate::launch::about::{About, limit_by_policy, shown};
+use crate::launch::about::{About, shown};
 use crate::launch::attempt::OpenRecord;
 use crate::launch::bind::{Bound, bind, check_names, choose};
-use crate::policy::Terms;
+use crate::policy::{Subject, resolve_limits};
 use crate::request::Request;
 use crate::request::delivery::Consignment;
 use hotcell_model::array::ArrayType;
@@ -84,13 +84,14 @@ impl Cell {
         about.component.entry = kernel.name().to_owned();
         let terms = self.terms(about, Some(kernel));
         let offered = about.wants.granted_by(&terms.grants);
-        let mut causes = check_imports(kernel, &description.imports, &offered, request);
+        let mut causes = about.take_terms(&terms, request);
+        causes.extend(self.check_imports(kernel, &description.imports, &offered, request, about));
         // What the entry does not want it is not given: a call of it ends the launch as denied.
         let granted = offered
             .iter()
             .filter(|capability| wants(kernel, *capability));
         about.grants = granted.collect();
-        let (limits, above) = resolve_limits(kernel, request, &terms);
+        let (limits, above) = resolve_limits(Some(kernel), &request.limits, &terms);
         about.limits = limits;
         causes.extend(above);
         causes.extend(check_names(kernel, request));
@@ -123,14 +124,16 @@ impl Cell {
         let named = request.entry.as_deref();
         let mut causes = Vec::new();
         for kernel in kernels.filter(|kernel| named.is_none_or(|name| name == kernel.name())) {
-            let offered = about
-                .wants
-                .granted_by(&self.terms(about, Some(kernel)).grants);
-            causes.extend(check_imports(
+            let terms = self.terms(about, Some(kernel));
+            let mut about = about.clone();
+            causes.extend(about.take_terms(&terms, request));
+            let offered = about.wants.granted_by(&terms.grants);
+            causes.extend(self.check_imports(
                 kernel,
                 &description.imports,
                 &offered,
                 request,
+                &about,
             ));
         }
         causes.dedup();
@@ -138,6 +141,53 @@ impl Cell {
             true => Ok(()),
             false => Err(Outcome::because(causes)),
         }
+    }
+
+    /// What is wrong with the imports that an entry wants: all of them must be granted, and be had in the metering mode.
+    fn check_imports(
+        &self,
+        kernel: &Kernel,
+        imports: &[Import],
+        granted: &Grants,
+        request: &Request,
+        about: &About,
+    ) -> Vec<Cause> {
+        let asked = || -> Vec<String> {
+            let asked = imports
+                .iter()
+                .filter(|import| import.needs != Need::Nothing);
+            asked
+                .take(NAMES_SHOWN)
+                .map(|import| shown(&import.name))
+                .collect()
+        };
+        let check = |import: &Import| match import.needs {
+            Need::Nothing => None,
+            Need::Grant(capability) if !wants(kernel, capability) => None,
+            Need::AnotherHost => Some(Cause::NotOffered {
+                import: shown(&import.name),
+                asked: asked(),
+            }),
+            Need::Grant(capability) if !granted.has(capability) => Some(Cause::NotGranted {
+                capability,
+                import: shown(&import.name),
+                asked: asked(),
+                granted: granted.clone(),
+                remedy: self.remedy(about, kernel, capability),
+            }),
+            Need::Grant(capability) => check_metering(capability, request, about.metering),
+        };
+        imports.iter().filter_map(check).collect()
+    }
+
+    /// What would grant a capability to whoever wanted it.
+    fn remedy(&self, about: &About, kernel: &Kernel, missing: Capability) -> Option<String> {
+        let subject = Subject {
+            tenant: &about.tenant,
+            component: about.component.digest,
+            kernel: Some(kernel),
+        };
+        self.inner.policy.remedy(&subject, missing)
     }
 }
 
@@ -155,18 +205,6 @@ pub(crate) fn shaders(
     described.iter().map(named).collect()
 }
 
-/// A kernel's limits: the defaults, over them what its manifest asks for, the policy's and the request's.
-fn resolve_limits(kernel: &Kernel, request: &Request, terms: &Terms) -> (Limits, Vec<Cause>) {
-    let (mut limits, above) = Limits::of_kernel(kernel, &terms.ceilings);
-    let cause = |limit| Cause::ManifestAboveCeiling {
-        entry: kernel.name().to_owned(),
-        limit,
-    };
-    let mut causes: Vec<Cause> = above.into_iter().map(cause).collect();
-    causes.extend(limit_by_policy(&mut limits, request, terms));
-    (limits, causes)
-}
-
 /// The most imports that a refusal lists.
 const NAMES_SHOWN: usize = 16;
 
@@ -177,43 +215,9 @@ fn wants(kernel: &Kernel, capability: Capability) -> bool {
         .is_none_or(|wants| wants.iter().any(|name| name == capability.name()))
 }
 
-/// What is wrong with the imports that an entry wants: all of them must be granted, and be had in the metering mode.
-fn check_imports(
-    kernel: &Kernel,
-    imports: &[Import],
-    granted: &Grants,
-    request: &Request,
-) -> Vec<Cause> {
-    let asked = || -> Vec<String> {
-        let asked = imports
-            .iter()
-            .filter(|import| import.needs != Need::Nothing);
-        asked
-            .take(NAMES_SHOWN)
-            .map(|import| shown(&import.name))
-            .collect()
-    };
-    let check = |import: &Import| match import.needs {
-        Need::Nothing => None,
-        Need::Grant(capability) if !wants(kernel, capability) => None,
-        Need::AnotherHost => Some(Cause::NotOffered {
-            import: shown(&import.name),
-            asked: asked(),
-        }),
-        Need::Grant(capability) if !granted.has(capability) => Some(Cause::NotGranted {
-            capability,
-            import: shown(&import.name),
-            asked: asked(),
-            granted: granted.clone(),
-        }),
-        Need::Grant(capability) => check_metering(capability, request),
-    };
-    imports.iter().filter_map(check).collect()
-}
-
 /// What the metering mode cannot have.
-fn check_metering(capability: Capability, request: &Request) -> Option<Cause> {
-    if request.metering != Metering::Deterministic {
+fn check_metering(capability: Capability, request: &Request, metering: Metering) -> Option<Cause> {
+    if metering != Metering::Deterministic {
         return None;
     }
     match capability.determinism() {

@@ -8,6 +8,7 @@ use crate::bounded;
 use crate::grant::{Capability, Grants};
 use crate::layer::Tier;
 use crate::limit::{AboveCeiling, Breach};
+use crate::profile::Metering;
 use hotcell_manifest::DType;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,22 @@ pub enum Cause {
         asked: Vec<String>,
         /// What is granted.
         granted: Grants,
+        /// What the operator would have to write for it to be granted; absent where there is no policy to write it in.
+        remedy: Option<String>,
+    },
+    /// The policy refuses the tenant or the kernel.
+    #[error("refused: {why}")]
+    Refused {
+        /// Why, in the policy's words.
+        why: String,
+    },
+    /// The request asks for weaker metering than the policy has.
+    #[error("`{asked}` metering was asked for, and at least `{least}` is required")]
+    MeteringTooWeak {
+        /// What was asked for.
+        asked: Metering,
+        /// The least that is required.
+        least: Metering,
     },
     /// The component imports what this host does not have.
     #[error("the component imports `{import}`, which this host does not offer (it asks for: {})", asked.join(", "))]
@@ -217,6 +234,8 @@ impl Cause {
             | Self::NotOffered { .. }
             | Self::NotWanted { .. }
             | Self::NotDeterministic { .. }
+            | Self::Refused { .. }
+            | Self::MeteringTooWeak { .. }
             | Self::SeedMissing => OutcomeKind::Denied,
             Self::UnknownEntry { .. }
             | Self::EntryMissing { .. }
@@ -246,6 +265,7 @@ impl Cause {
             | Self::ManifestMissing => Blame::Guest,
             Self::NotGranted { .. }
             | Self::NotOffered { .. }
+            | Self::Refused { .. }
             | Self::TierTooLow { .. }
             | Self::WallsFailed { .. } => Blame::Operator,
             _ => Blame::Request,
@@ -301,6 +321,7 @@ mod tests {
                 import: "hotcell:gpu/compute@0.1.0".into(),
                 asked: vec!["hotcell:gpu/compute@0.1.0".into()],
                 granted: Grants::built_in(),
+                remedy: None,
             },
             Cause::DimMissing {
                 entry: "k".into(),

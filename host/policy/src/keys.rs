@@ -1,0 +1,239 @@
+//! Every key that a policy file can have: what the reader knows, what the schema lists, and what the reference explains.
+//!
+//! A key is added here and read in [`crate::read`]; tests hold both against each other, and ask for a test of what the key
+//! does.
+
+/// One key of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// What it does, in a sentence or two.
+    pub about: &'static str,
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The number of the file's form: 1.
+    Schema,
+    /// A list of capabilities.
+    Grants,
+    /// A metering mode.
+    Metering,
+    /// A tier.
+    Tier,
+    /// An isolation.
+    Isolation,
+    /// A table of limits, each a value or a table of `value` and `mode`.
+    Limits,
+    /// A table of limits' ceilings.
+    Ceilings,
+    /// A table of profiles by name.
+    Profiles,
+    /// A list of bindings of kernels.
+    Kernels,
+    /// A table of tenants by name, `*` for all others.
+    Tenants,
+    /// A component's digest.
+    Digest,
+    /// A pattern of names, in which `*` stands for any characters.
+    Pattern,
+    /// A kernel's weight.
+    Weight,
+    /// A profile's name.
+    Profile,
+    /// Words for whoever is refused.
+    Words,
+    /// A list of profiles' names.
+    ProfileList,
+    /// A list of users and groups.
+    Subjects,
+}
+
+/// One kind of table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// How it is headed in a file; empty for what stands before any heading.
+    pub heading: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key { name, kind, about }
+}
+
+const LIMITS: Key = key(
+    "limits",
+    Kind::Limits,
+    "Limits in place of what the kernel's manifest asks for. A request may ask for other values, within the ceilings.",
+);
+const CEILINGS: Key = key(
+    "ceilings",
+    Kind::Ceilings,
+    "The most that a limit can be set to here. Of all ceilings that concern a launch the lowest holds.",
+);
+const METERING: Key = key(
+    "metering",
+    Kind::Metering,
+    "The least metering here, and what a request has that asks for none. The strongest of all that concern a launch holds.",
+);
+
+/// What stands before any heading.
+pub const FILE: Table = Table {
+    heading: "",
+    about: "For everybody.",
+    keys: &[
+        key(
+            "schema",
+            Kind::Schema,
+            "The form of the file: 1. It has to be there.",
+        ),
+        key(
+            "isolation",
+            Kind::Isolation,
+            "What has to keep launches apart from the host: `confined`, or `in-process` where the WebAssembly sandbox alone is \
+             enough. Default `confined`. It is enforced always, and cannot be only observed.",
+        ),
+        key(
+            "tier",
+            Kind::Tier,
+            "The least that confined workers must have around them. Default `full`. It is enforced always, and cannot be only \
+             observed.",
+        ),
+        key(
+            "metering",
+            Kind::Metering,
+            "The least metering, and what a request has that asks for none. Default `fast` as the least, `strict` for requests \
+             that ask for none.",
+        ),
+        key(
+            "grants",
+            Kind::Grants,
+            "The capabilities that everybody is granted whose tenant says nothing else. Default `log` and `control`.",
+        ),
+        key(
+            "limits",
+            Kind::Limits,
+            "Limits in place of the built-in defaults. What a kernel's manifest asks for goes before them.",
+        ),
+        key(
+            "ceilings",
+            Kind::Ceilings,
+            "The most that a limit can be set to by anybody: manifest, profile, tenant or request.",
+        ),
+        key("profiles", Kind::Profiles, "Profiles by name."),
+        key(
+            "kernels",
+            Kind::Kernels,
+            "Which kernels have which profile.",
+        ),
+        key(
+            "tenants",
+            Kind::Tenants,
+            "Tenants by name; `*` is every other. With no tenant named at all, everybody is served under what stands above; \
+             with any, who is not named is refused.",
+        ),
+    ],
+};
+
+/// A profile.
+pub const PROFILE: Table = Table {
+    heading: "[profiles.NAME]",
+    about: "What kernels that are alike may have. A kernel has the profile that `[[kernels]]` binds it to, else the one of the \
+            name of its weight, `light`, `normal` or `heavy`, where there is such a one. A profile takes away, and gives nothing.",
+    keys: &[
+        key(
+            "grants",
+            Kind::Grants,
+            "The only capabilities that these kernels can have of those that their tenant is granted. Default all of them.",
+        ),
+        METERING,
+        LIMITS,
+        CEILINGS,
+    ],
+};
+
+/// A binding of kernels.
+pub const KERNEL: Table = Table {
+    heading: "[[kernels]]",
+    about: "Binds kernels to a profile, or refuses them. All that is said of a kernel has to be so; the first binding that fits \
+            a kernel holds. Names and weights are what a kernel's author says: bind by digest what is to have more than others.",
+    keys: &[
+        key(
+            "digest",
+            Kind::Digest,
+            "The component's BLAKE3 digest, as `hotcell inspect` prints it.",
+        ),
+        key(
+            "name",
+            Kind::Pattern,
+            "The kernel's name, or a pattern: `gemm*`.",
+        ),
+        key(
+            "weight",
+            Kind::Weight,
+            "The weight in the kernel's manifest.",
+        ),
+        key(
+            "profile",
+            Kind::Profile,
+            "The profile that these kernels have.",
+        ),
+        key(
+            "deny",
+            Kind::Words,
+            "Refuses these kernels; the words are told to whoever asks.",
+        ),
+    ],
+};
+
+/// A tenant.
+pub const TENANT: Table = Table {
+    heading: "[tenants.NAME]",
+    about: "Who is charged. `[tenants.\"*\"]` is every tenant that is not named.",
+    keys: &[
+        key(
+            "subjects",
+            Kind::Subjects,
+            "Who belongs to the tenant, for a daemon that knows who is asking: `user:alice`, `uid:1000`, `group:students`, \
+             `gid:100`. The first tenant in the order of their names that somebody belongs to is theirs.",
+        ),
+        key(
+            "grants",
+            Kind::Grants,
+            "The capabilities that the tenant is granted, in place of those for everybody.",
+        ),
+        key(
+            "profiles",
+            Kind::ProfileList,
+            "The only profiles whose kernels the tenant may run. Default all kernels.",
+        ),
+        METERING,
+        key(
+            "limits",
+            Kind::Limits,
+            "Limits in place of the profile's and the manifest's. A request may ask for other values, within the ceilings.",
+        ),
+        CEILINGS,
+    ],
+};
+
+/// The tables, in the order in which the reference has them.
+pub const TABLES: [Table; 4] = [FILE, PROFILE, KERNEL, TENANT];
+
+/// The keys of a limit that is a table.
+pub const LIMIT_KEYS: [Key; 2] = [
+    key("value", Kind::Words, "The limit, in its unit."),
+    key(
+        "mode",
+        Kind::Words,
+        "`enforce`, the default, or `observe`: nothing is refused or stopped by this value, and the report of each launch that \
+         would have been says so.",
+    ),
+];

@@ -1,0 +1,97 @@
+//! The file's JSON Schema, for editors: made from the same tables that the reader reads by.
+
+use crate::keys::{self, Key, Kind, Table};
+use hotcell::observable;
+use hotcell_model::grant::Capability;
+use hotcell_model::layer::Tier;
+use hotcell_model::limit::{Limit, Unit};
+use hotcell_model::profile::{Isolation, Metering};
+use serde_json::{Map, Value, json};
+
+/// The schema of a policy, in the words of JSON Schema's draft of 2020-12.
+pub fn json() -> Value {
+    let mut schema = table(&keys::FILE);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("hotcell policy");
+    schema["required"] = json!(["schema"]);
+    schema
+}
+
+fn table(table: &Table) -> Value {
+    let keys = table.keys.iter().map(|key| {
+        let mut value = of_key(key);
+        value["description"] = json!(key.about);
+        (key.name.to_owned(), value)
+    });
+    json!({
+        "type": "object",
+        "description": table.about,
+        "additionalProperties": false,
+        "properties": keys.collect::<Map<_, _>>(),
+    })
+}
+
+fn of_key(key: &Key) -> Value {
+    match key.kind {
+        Kind::Schema => json!({ "const": crate::read::SCHEMA }),
+        Kind::Grants => list(json!({ "enum": Capability::ALL.map(Capability::name) })),
+        Kind::Metering => json!({ "enum": Metering::ALL.map(Metering::name) }),
+        Kind::Tier => json!({ "enum": Tier::ALL.map(Tier::name) }),
+        Kind::Isolation => json!({ "enum": Isolation::ALL.map(Isolation::name) }),
+        Kind::Limits => by_limit(|limit| {
+            let mut forms = vec![amount(limit)];
+            let modes: &[&str] = match observable(limit) {
+                true => &["enforce", "observe"],
+                false => &["enforce"],
+            };
+            forms.push(json!({
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["value"],
+                "properties": { "value": amount(limit), "mode": { "enum": modes } },
+            }));
+            json!({ "anyOf": forms })
+        }),
+        Kind::Ceilings => by_limit(amount),
+        Kind::Profiles => by_name(&keys::PROFILE),
+        Kind::Tenants => by_name(&keys::TENANT),
+        Kind::Kernels => list(table(&keys::KERNEL)),
+        Kind::Digest => json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" }),
+        Kind::Weight => json!({ "enum": ["light", "normal", "heavy"] }),
+        Kind::Pattern | Kind::Profile | Kind::Words => json!({ "type": "string" }),
+        Kind::ProfileList => list(json!({ "type": "string" })),
+        Kind::Subjects => {
+            list(json!({ "type": "string", "pattern": "^(user:.+|group:.+|[ug]id:[0-9]+)$" }))
+        }
+    }
+}
+
+fn list(of: Value) -> Value {
+    json!({ "type": "array", "items": of })
+}
+
+fn by_name(of: &Table) -> Value {
+    json!({ "type": "object", "additionalProperties": table(of) })
+}
+
+fn by_limit(of: impl Fn(Limit) -> Value) -> Value {
+    let limits = Limit::ALL.iter().copied();
+    let limits = limits.map(|limit| (limit.name().to_owned(), of(limit)));
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": limits.collect::<Map<_, _>>(),
+    })
+}
+
+fn amount(limit: Limit) -> Value {
+    let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+    match limit.unit() {
+        Unit::Ns => text("^[0-9.]+ ?(ns|us|ms|s|m)$"),
+        Unit::Bytes => text("^[0-9.]+ ?(B|KiB|MiB|GiB)$"),
+        Unit::Fuel | Unit::Count => json!({ "anyOf": [
+            { "type": "integer", "minimum": 0 },
+            text("^[0-9.]+ ?[kMGT]?$"),
+        ] }),
+    }
+}
