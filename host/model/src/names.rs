@@ -14,7 +14,8 @@ impl UnknownName {
     /// The longest part of a wrong name that is shown.
     const SHOWN_CHARS: usize = 64;
 
-    pub(crate) fn new(name: &str, what: &'static str, known: &[&'static str]) -> Self {
+    /// That name, which is no such thing; the known ones are said with it.
+    pub fn new(name: &str, what: &'static str, known: &[&'static str]) -> Self {
         Self {
             name: name.chars().take(Self::SHOWN_CHARS).collect(),
             what,
@@ -23,7 +24,9 @@ impl UnknownName {
     }
 }
 
-/// Declares an enum with `ALL`, `name`, `Display` and `FromStr`; what it is called in an error follows its name.
+/// Declares an enum with `ALL`, `name`, `Display` and `FromStr`; what it is called in an error follows its name. Whoever uses
+/// it has `serde` among its dependencies.
+#[macro_export]
 macro_rules! named {
     (
         $(#[$attribute:meta])*
@@ -65,7 +68,7 @@ macro_rules! named {
     };
 }
 
-pub(crate) use named;
+pub use named;
 
 #[cfg(test)]
 mod tests {
