@@ -54,10 +54,22 @@ impl Command {
 
     /// Writes the user's own policy, where the command looks for it.
     pub fn own_policy(&self, text: &str) -> &Self {
-        let folder = self.place.path().join("config/hotcell");
-        std::fs::create_dir_all(&folder).expect("a folder for the configuration");
-        std::fs::write(folder.join("hotcell.toml"), text).expect("it can be written");
+        let file = self.configuration().join("hotcell.toml");
+        std::fs::create_dir_all(self.configuration()).expect("a folder for the configuration");
+        std::fs::write(&file, text).expect("it can be written");
+        let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, own).expect("it is one's own");
         self
+    }
+
+    /// Where the command looks for the user's own policy.
+    pub fn configuration(&self) -> PathBuf {
+        self.place.path().join("config/hotcell")
+    }
+
+    /// Where the command keeps keys and budgets.
+    pub fn state(&self) -> PathBuf {
+        self.place.path().join("state/hotcell")
     }
 
     /// A path in the working directory.

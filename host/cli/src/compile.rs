@@ -34,7 +34,9 @@ impl CompileCommand {
         let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
         let (policy, tenant) = (self.host.policy.load()?, self.host.policy.tenant());
         let least = policy.as_ref().map_or(Metering::Fast, |policy| {
-            policy.explain(&tenant, None, &BTreeMap::new()).metering
+            policy
+                .explain(&tenant, None, &BTreeMap::new(), None)
+                .metering
         });
         let metering = self.limits.metering.unwrap_or(least.max(Metering::Strict));
         let request = Request::new().tenant(tenant);

@@ -56,6 +56,8 @@ fn hint(cause: &Cause) -> String {
         | Cause::ManifestAboveCeiling { .. }
         | Cause::NotOffered { .. }
         | Cause::Refused { .. }
+        | Cause::BudgetSpent { .. }
+        | Cause::PlacesTaken { .. }
         | Cause::NotDeterministic { .. }
         | Cause::UnknownEntry { .. }
         | Cause::EntryMissing { .. }

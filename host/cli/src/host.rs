@@ -3,12 +3,18 @@
 use crate::exit::CommandError;
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
+use hotcell::accounts::{Account, Accounts, Allowance, NoBudget};
+use hotcell::budget::Amounts;
 use hotcell::grant::Grants;
 use hotcell::outcome::OutcomeKind;
 use hotcell::{Cell, CellBuilder, GpuDevice, Isolation, Places, Tenant, Terms, Tier};
+use hotcell_ledger::Ledger;
+use hotcell_model::stop::StopSignal;
+use hotcell_model::text::chain;
 use hotcell_policy::{FilePolicy, LoadError};
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 /// How launches are kept apart from the host.
 #[derive(Args, Clone, Debug)]
@@ -44,19 +50,16 @@ impl PolicyArguments {
             None => FilePolicy::find(),
         };
         found.map_err(|error| match error {
-            error @ LoadError::Unreadable { .. } => CommandError::of(OutcomeKind::Io, error),
+            error @ (LoadError::Unreadable { .. } | LoadError::NotOwn { .. }) => {
+                CommandError::of(OutcomeKind::Io, error)
+            }
             LoadError::Wrong(error) => CommandError::of(OutcomeKind::Usage, error),
         })
     }
 
     /// Who is charged.
     pub(crate) fn tenant(&self) -> Tenant {
-        self.tenant_or(&Tenant::default())
-    }
-
-    /// Who is charged, where nobody is named.
-    pub(crate) fn tenant_or(&self, other: &Tenant) -> Tenant {
-        self.tenant.as_ref().unwrap_or(other).clone()
+        self.tenant.clone().unwrap_or_default()
     }
 }
 
@@ -91,7 +94,13 @@ impl HostArguments {
     /// The cell these arguments ask for, under the policy; where there is none, it grants what the command line does.
     pub(crate) fn cell(&self, policy: Option<&FilePolicy>, grants: Grants) -> Result<Cell> {
         let builder = match policy {
-            Some(policy) => self.isolation.within(policy)?.policy(policy.clone()),
+            Some(policy) => {
+                let builder = self.isolation.within(policy)?.policy(policy.clone());
+                match policy.has_budgets() {
+                    true => builder.accounts(Arc::new(LazyLedger::new(places()?))),
+                    false => builder,
+                }
+            }
             None => self.isolation.builder(Tier::Full).policy(Terms {
                 grants,
                 ..Terms::default()
@@ -113,7 +122,7 @@ impl IsolationArguments {
     }
 
     /// As [`Self::builder`], if that is not less than the policy requires.
-    fn within(&self, policy: &FilePolicy) -> Result<CellBuilder> {
+    pub(crate) fn within(&self, policy: &FilePolicy) -> Result<CellBuilder> {
         let refused = |asked: &dyn Display, required: &dyn Display| {
             let name = policy.name();
             let words = format!("{asked} was asked for, and {name} requires `{required}`");
@@ -164,6 +173,41 @@ pub(crate) fn build(builder: CellBuilder) -> Result<Cell> {
         ),
         error => CommandError::of(OutcomeKind::Isolation, error),
     })
+}
+
+/// The budgets that this user's processes share, opened for the first launch that has any.
+struct LazyLedger {
+    path: PathBuf,
+    opened: OnceLock<Result<Ledger, String>>,
+}
+
+impl LazyLedger {
+    fn new(places: Places) -> Self {
+        Self {
+            path: places.state.join("budgets.sqlite"),
+            opened: OnceLock::new(),
+        }
+    }
+}
+
+impl Accounts for LazyLedger {
+    fn open(
+        &self,
+        tenant: &Tenant,
+        allowance: &Allowance,
+        wanted: &Amounts,
+        is_launch: bool,
+        stop: &StopSignal,
+    ) -> Result<Box<dyn Account>, NoBudget> {
+        let opened = self.opened.get_or_init(|| {
+            let ledger = Ledger::open(&self.path).map(Ledger::for_one_launch);
+            ledger.map_err(|error| chain(&error))
+        });
+        let ledger = opened
+            .as_ref()
+            .map_err(|why| NoBudget::Unusable(why.clone()))?;
+        ledger.open(tenant, allowance, wanted, is_launch, stop)
+    }
 }
 
 /// Where this user's cache and keys are.

@@ -12,7 +12,7 @@ use hotcell::description::{Description, Need};
 use hotcell::limit::Limit;
 use hotcell::manifest::Kernel;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Component, Tenant};
+use hotcell::{Component, Metering, Tenant};
 use hotcell_policy::explain::Explanation;
 use hotcell_policy::{BUILT_IN, FilePolicy, LoadError, reference, schema};
 use serde::Serialize;
@@ -48,7 +48,7 @@ enum PolicyAction {
 /// Print what somebody would have, and which line of the policy it comes from.
 #[derive(Args)]
 struct ExplainCommand {
-    /// The kernel component that it is about [default: any kernel of normal weight]
+    /// The kernel component that it is about [default: what holds before a kernel is known]
     kernel: Option<PathBuf>,
     /// The entry, where the component has several [default: each]
     #[arg(requires = "kernel")]
@@ -92,7 +92,7 @@ fn check(files: &[PathBuf]) -> Result<u8> {
             }
             Err(error) => {
                 let kind = match error {
-                    LoadError::Unreadable { .. } => OutcomeKind::Io,
+                    LoadError::Unreadable { .. } | LoadError::NotOwn { .. } => OutcomeKind::Io,
                     LoadError::Wrong(_) => OutcomeKind::Usage,
                 };
                 crate::say::tell(format_args!("{:#}", anyhow::Error::new(error)));
@@ -128,14 +128,14 @@ impl ExplainCommand {
         let asked = self.limits.asked().map_err(usage)?;
         let explained = match &self.kernel {
             None => vec![Explained {
-                explanation: policy.explain(&tenant, None, &asked),
+                explanation: policy.explain(&tenant, None, &asked, self.limits.metering),
                 denied: BTreeMap::new(),
                 not_offered: Vec::new(),
             }],
             Some(file) => {
                 let component = Component::read(file)
                     .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
-                let cell = self.isolation.cell()?;
+                let cell = crate::host::build(self.isolation.within(&policy)?)?;
                 let described = cell.describe(&component, &ceilings());
                 let description = described.map_err(|outcome| {
                     CommandError::of(outcome.kind, anyhow!(hint::explain(&outcome)))
@@ -145,7 +145,13 @@ impl ExplainCommand {
                 let wanted = kernels.filter(|one| named.is_none_or(|name| name == one.name()));
                 let explained: Vec<_> = wanted
                     .map(|kernel| {
-                        explain(&policy, &tenant, &component, &description, kernel, &asked)
+                        explain(
+                            &policy,
+                            &tenant,
+                            (&component, &description),
+                            kernel,
+                            (&asked, self.limits.metering),
+                        )
                     })
                     .collect();
                 if explained.is_empty() {
@@ -169,13 +175,12 @@ impl ExplainCommand {
 fn explain(
     policy: &FilePolicy,
     tenant: &Tenant,
-    component: &Component,
-    description: &Description,
+    (component, description): (&Component, &Description),
     kernel: &Kernel,
-    asked: &BTreeMap<Limit, u64>,
+    (asked, metering): (&BTreeMap<Limit, u64>, Option<Metering>),
 ) -> Explained {
     let about = Some((component.digest(), kernel));
-    let explanation = policy.explain(tenant, about, asked);
+    let explanation = policy.explain(tenant, about, asked, metering);
     let (mut denied, mut not_offered) = (BTreeMap::new(), Vec::new());
     let wants = |name: &str| {
         let wanted = kernel.wants();
@@ -224,7 +229,19 @@ fn text(policy: &FilePolicy, explained: &Explained) -> String {
         policy.isolation(),
         policy.tier()
     );
-    let _ = writeln!(text, "metering  at least {}", explanation.metering);
+    let (least, metering) = (explanation.metering, explanation.metering_in_force);
+    let _ = writeln!(text, "metering  {metering}, at least {least}");
+    if let Some(running) = explanation.running {
+        let waiting = explanation.waiting;
+        let _ = writeln!(text, "launches  {running} at once, {waiting} wait");
+    }
+    for budget in &explanation.budgets {
+        let _ = writeln!(
+            text,
+            "budget    {}: at most {}, and {} in each {}",
+            budget.resource, budget.size, budget.refill, budget.per
+        );
+    }
     let _ = writeln!(text, "grants    {}", explanation.grants);
     for (capability, line) in denied {
         let _ = writeln!(
@@ -240,8 +257,8 @@ fn text(policy: &FilePolicy, explained: &Explained) -> String {
     }
     let _ = writeln!(
         text,
-        "\n{:22} {:>10}  {:34} {:>10}  {}",
-        "limit", "value", "from", "ceiling", "from"
+        "\n{:22} {:>10}  {:34} {:>10}  from",
+        "limit", "value", "from", "ceiling"
     );
     for limit in &explanation.limits {
         let _ = writeln!(

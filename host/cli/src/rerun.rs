@@ -94,7 +94,7 @@ impl RerunCommand {
 
     fn request(&self, first: &Report) -> Result<CommandRequest> {
         let mut request = Request::new()
-            .tenant(self.host.policy.tenant_or(&first.tenant))
+            .tenant(self.host.policy.tenant())
             .metering(Metering::Deterministic)
             .wants(first.grants.iter())
             .entry(&first.component.entry);

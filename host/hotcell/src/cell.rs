@@ -10,6 +10,7 @@ use crate::kept::awaited::Awaited;
 use crate::kept::failures::FailedBefore;
 use crate::kept::memory::HostMemory;
 use crate::policy::Policy;
+use hotcell_model::accounts::Accounts;
 use hotcell_model::component::Description;
 use hotcell_model::digest::Digest;
 use hotcell_model::profile::Isolation;
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) cache: Result<ArtifactCache, String>,
     pub(crate) audit: Arc<dyn Audit>,
+    pub(crate) accounts: Option<Arc<dyn Accounts>>,
     pub(crate) descriptions: Kept<(Tenant, Digest), Description>,
     pub(crate) loaded: Kept<LoadedKey, Awaited<Prepared>>,
     pub(crate) failed: FailedBefore,
@@ -77,6 +79,7 @@ impl Inner {
         policy: Arc<dyn Policy>,
         cache: Result<ArtifactCache, String>,
         audit: Arc<dyn Audit>,
+        accounts: Option<Arc<dyn Accounts>>,
         memory: HostMemory,
     ) -> Self {
         Self {
@@ -84,6 +87,7 @@ impl Inner {
             policy,
             cache,
             audit,
+            accounts,
             descriptions: Kept::new(DESCRIPTIONS_BYTES, DESCRIPTIONS_EACH_BYTES),
             loaded: Kept::new(LOADED_BYTES, LOADED_EACH_BYTES),
             failed: FailedBefore::default(),

@@ -9,6 +9,7 @@ pub(crate) mod about;
 pub(crate) mod attempt;
 mod baseline;
 pub(crate) mod bind;
+mod charge;
 mod describe;
 mod digests;
 pub(crate) mod observed;
@@ -20,6 +21,7 @@ mod spent;
 use self::about::About;
 use self::attempt::{OpenRecord, caught};
 use self::bind::Bound;
+use self::charge::ThreadClock;
 use self::digests::{Clock, late};
 use self::permit::{Permit, shaders};
 use self::settle::{
@@ -63,6 +65,15 @@ impl Ended {
             .find(|result| result.name == name)
             .map(|result| &result.array)
     }
+}
+
+/// Whether a launch waits for others of its tenant, where the policy bounds how many run at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waits {
+    /// It is refused.
+    Never,
+    /// As long as the policy lets it.
+    UntilCancelled,
 }
 
 /// A launch that runs on a thread of its own. Dropping it cancels the launch and waits for its end.
@@ -157,12 +168,13 @@ impl Cell {
             .map_err(|(permit, error)| Box::new(permit.attempt.refuse(error)))
     }
 
-    /// Checks a request. The permit says what will be written, so that a caller can prepare for it.
+    /// Checks a request. The permit says what will be written, so that a caller can prepare for it. It holds the launch's
+    /// place among those of its tenant, and its budget, until it is used or dropped; for neither does this wait.
     ///
     /// # Errors
     /// The launch ends here, with a report that says why.
     pub fn authorize(&self, component: &Component, request: Request) -> Result<Permit, Box<Ended>> {
-        self.try_authorize(component, request, &StopSignal::default())
+        self.try_authorize(component, request, &StopSignal::default(), Waits::Never)
     }
 
     /// Gives a permit back unused, with the caller's reason: the launch ends there.
@@ -201,9 +213,11 @@ impl Cell {
         request: &Request,
     ) -> Result<Timings, Outcome> {
         let about = self.about(component, request);
-        self.recorded(Verb::Compile, about, |about| {
-            self.request_terms(about, request)?;
+        self.recorded(Verb::Compile, about, |attempt| {
             let stop = StopSignal::default();
+            self.request_terms(&mut attempt.about, request)?;
+            attempt.open_account(&stop)?;
+            let about = &mut attempt.about;
             let description = self.described(component, about, &stop)?;
             self.check_entries(&description, request, about)?;
             about.component.name = description.manifest.component().name.clone();
@@ -217,10 +231,10 @@ impl Cell {
         &self,
         verb: Verb,
         about: About,
-        work: impl FnOnce(&mut About) -> Result<T, Outcome>,
+        work: impl FnOnce(&mut OpenRecord) -> Result<T, Outcome>,
     ) -> Result<T, Outcome> {
         let mut attempt = OpenRecord::begin(self, verb, about).map_err(|ended| ended.outcome)?;
-        let result = caught(|| work(&mut attempt.about));
+        let result = attempt.part(work);
         let outcome = result.as_ref().err().cloned();
         attempt.refuse(outcome.unwrap_or_else(Outcome::done));
         result
@@ -263,7 +277,7 @@ impl Cell {
     }
 
     fn run_until(&self, component: &Component, request: Request, stop: &Arc<StopSignal>) -> Ended {
-        match self.try_authorize(component, request, stop) {
+        match self.try_authorize(component, request, stop, Waits::UntilCancelled) {
             Ok(permit) => self.launch(permit, stop),
             Err(ended) => *ended,
         }
@@ -275,11 +289,16 @@ impl Cell {
         component: &Component,
         mut request: Request,
         stop: &StopSignal,
+        waits: Waits,
     ) -> Result<Permit, Box<Ended>> {
         let mut attempt = OpenRecord::begin(self, Verb::Launch, self.about(component, &request))?;
-        let checked = caught(|| {
+        let checked = attempt.part(|attempt| {
+            self.request_terms(&mut attempt.about, &request)?;
+            if waits == Waits::Never {
+                attempt.about.allowance.waiting = 0;
+            }
+            attempt.open_account(stop)?;
             let about = &mut attempt.about;
-            self.request_terms(about, &request)?;
             let description = self.described(component, about, stop)?;
             about.component.name = description.manifest.component().name.clone();
             let mut bound = self.check(&description, &mut request, about)?;
@@ -302,7 +321,10 @@ impl Cell {
     /// The path of a launch, from its permit on.
     pub(crate) fn launch(&self, mut permit: Permit, stop: &Arc<StopSignal>) -> Ended {
         let mut inputs = None;
+        let clock = ThreadClock::start();
         let performed = caught(|| self.perform(&mut permit, &mut inputs, stop));
+        let spent = &mut permit.attempt.about.spent;
+        spent.host_cpu_ns = spent.host_cpu_ns.saturating_add(clock.elapsed_ns());
         let (end, settled) = performed.unwrap_or_else(|outcome| (RunEnd::not_run(outcome), None));
         let Permit { bound, attempt, .. } = permit;
         attempt.end(end, |ended| {

@@ -97,7 +97,8 @@ pub use hotcell_model::profile::{Isolation, Metering};
 pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::{
-    component as description, grant, layer, limit, manifest, outcome, probe, report, shader,
+    accounts, budget, component as description, grant, layer, limit, manifest, outcome, probe,
+    report, shader,
 };
 
 /// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.

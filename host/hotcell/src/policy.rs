@@ -3,6 +3,7 @@
 //! A request states wants; what of them is granted, and within which ceilings, is decided here and nowhere else. A policy
 //! that is read from a file is the crate `hotcell-policy`.
 
+use hotcell_model::accounts::Allowance;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::limit::{Ceilings, Limit, LimitSource, Limits};
@@ -48,9 +49,11 @@ pub struct Terms {
     /// The most that anything above or a request can set each limit to.
     pub ceilings: Ceilings,
     /// Values that limits could have and do not: what would have been refused or stopped by them is in the report.
-    pub observed: BTreeMap<Limit, u64>,
+    pub observed: BTreeMap<Limit, TermLimit>,
     /// The least metering; what a request has that asks for none, if it is more than `strict`.
     pub metering: Metering,
+    /// What the tenant may take over time and at once: kept by the cell's [`Accounts`](hotcell_model::accounts::Accounts).
+    pub allowance: Allowance,
     /// Why nothing is to run at all.
     pub refused: Option<String>,
 }
@@ -82,6 +85,7 @@ impl Default for Terms {
             ceilings: Ceilings::default(),
             observed: BTreeMap::new(),
             metering: Metering::Fast,
+            allowance: Allowance::default(),
             refused: None,
         }
     }
@@ -104,11 +108,39 @@ impl Terms {
         }
     }
 
+    /// The observed values that a launch would have if they were enforced: a manifest or a request may go before them.
+    pub(crate) fn observed(
+        &self,
+        kernel: Option<&Kernel>,
+        asked: &BTreeMap<Limit, u64>,
+    ) -> BTreeMap<Limit, u64> {
+        if self.observed.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut enforced = self.clone();
+        for (limit, rule) in &self.observed {
+            match rule.source {
+                LimitSource::Policy => {
+                    enforced.defaults.insert(*limit, rule.value);
+                }
+                _ => {
+                    enforced.limits.insert(*limit, *rule);
+                }
+            }
+        }
+        let (limits, _) = resolve_limits(kernel, asked, &enforced);
+        let observed = self.observed.iter();
+        let holds = observed.filter(|(limit, rule)| limits.source(**limit) == rule.source);
+        holds
+            .map(|(limit, _)| (*limit, limits.get(*limit)))
+            .collect()
+    }
+
     /// The metering of a request that asks for that, or for none.
     ///
     /// # Errors
     /// It asks for less than the terms have.
-    pub(crate) fn metering(&self, asked: Option<Metering>) -> Result<Metering, Cause> {
+    pub fn metering(&self, asked: Option<Metering>) -> Result<Metering, Cause> {
         let least = self.metering;
         match asked {
             None => Ok(least.max(Metering::default())),

@@ -3,20 +3,13 @@
 //! Nothing here is a file's or a clock's. What is taken out of an account is put back by whoever took it if it could not be
 //! written, so that each amount is in one place at any time.
 
-use crate::rate::Budgets;
-use crate::resource::{Amounts, Resource};
-use hotcell_model::names::named;
+use hotcell_model::budget::{Amounts, Budgets, PlaceKind, Rate, Resource};
 use hotcell_model::tenant::Tenant;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-named! {
-    /// What a place is for.
-    pub enum PlaceKind, "kind of place" {
-        /// A launch that runs.
-        Running = "running",
-        /// A launch that waits for its turn.
-        Waiting = "waiting",
-    }
+/// What a process may hold of a bucket ahead of need.
+fn share(rate: Rate) -> u64 {
+    rate.size() / 16
 }
 
 /// One tenant in this process.
@@ -180,7 +173,7 @@ impl Holdings {
             let more = used.saturating_sub(reserved);
             let covered = more.min(*held);
             *held = (*held - covered).saturating_add(reserved.saturating_sub(used));
-            let most = rate.share().max(reserved);
+            let most = share(rate).max(reserved);
             let over = held.saturating_sub(most);
             *held -= over;
             surplus = surplus.with(resource, over);
@@ -294,7 +287,7 @@ impl Holdings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rate::Rate;
+    use hotcell_model::budget::Rate;
 
     const FUEL: Resource = Resource::Fuel;
 

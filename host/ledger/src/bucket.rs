@@ -3,7 +3,7 @@
 //! A level is kept as units and *parts*, of which as many make a unit as its period has nanoseconds. So each nanosecond
 //! adds `refill` parts, whole, and nothing is rounded however often the level is looked at.
 
-use crate::rate::Rate;
+use hotcell_model::budget::Rate;
 use std::time::Duration;
 
 /// How far a clock may go back and the bucket waits for it to come again: clocks are put right by seconds, and no span is to

@@ -2,9 +2,9 @@
 
 use crate::account::Claim;
 use crate::bucket::Bucket;
-use crate::rate::{Budgets, Rate};
-use crate::resource::{Amounts, Resource};
 use crate::store;
+use hotcell_model::budget::{Amounts, Resource};
+use hotcell_model::budget::{Budgets, Rate};
 use hotcell_model::manifest::units;
 use hotcell_model::tenant::Tenant;
 use rusqlite::Connection;

@@ -5,15 +5,15 @@ use crate::clock::{Clock, SystemClock, nanoseconds};
 use crate::draw::{self, Refused};
 use crate::error::LedgerError;
 use crate::process::{Opened, Process};
-use crate::rate::{Budgets, Rate};
-use crate::resource::{Amounts, Resource};
 use crate::store::{self, Holder, Store};
+use hotcell_model::budget::{Amounts, Resource};
+use hotcell_model::budget::{Budgets, Rate};
 use hotcell_model::tenant::Tenant;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ struct Inner {
     ticks: Mutex<Ticks>,
     clock: Box<dyn Clock>,
     holder: Holder,
+    /// Whether places are held ahead.
+    holds_ahead: AtomicBool,
     /// Behind the file, which is closed first.
     opened: Opened,
 }
@@ -121,9 +123,22 @@ impl Ledger {
                 ticks: Mutex::default(),
                 clock: Box::new(clock),
                 holder,
+                holds_ahead: AtomicBool::new(true),
                 opened,
             }),
         })
+    }
+
+    /// Takes no places ahead: for a process that launches once, and would keep others from what it never uses.
+    #[must_use]
+    pub fn for_one_launch(self) -> Self {
+        self.inner.holds_ahead.store(false, Ordering::Relaxed);
+        self
+    }
+
+    /// Whether places are held ahead.
+    pub(crate) fn holds_ahead(&self) -> bool {
+        self.inner.holds_ahead.load(Ordering::Relaxed)
     }
 
     /// Reserves what a launch may use: all of it or nothing. Only what has a budget is looked at, and of that only what is

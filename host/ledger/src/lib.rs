@@ -20,14 +20,17 @@
 //! A power failure may bring budgets back to what they were at the last checkpoint, at most a minute before where
 //! somebody calls [`Ledger::return_idle`], and never to more than their size.
 //!
-//! * [`resource`]: what is counted, and amounts of it
-//! * [`rate`]: a bucket's size and refill, and a tenant's budgets
+//! What is counted, and how fast a bucket fills, is in `hotcell_model::budget`.
+//!
+//! [`Ledger`] is an `Accounts`, for a cell.
+//!
 //! * [`ledger`]: reserving and charging
 //! * [`place`]: how many launches run or wait
 //! * [`clock`]: what time it is
 //! * [`error`]: what can be wrong with the file
 
 mod account;
+mod accounts;
 mod bucket;
 pub mod clock;
 mod draw;
@@ -36,14 +39,11 @@ pub mod ledger;
 mod own;
 pub mod place;
 mod process;
-pub mod rate;
-pub mod resource;
 mod store;
 
 pub use clock::{Clock, SystemClock};
 pub use draw::Refused;
 pub use error::LedgerError;
+pub use hotcell_model::budget::{Amounts, Budgets, PlaceKind, Rate, RateError, Resource};
 pub use ledger::{Ledger, Level, Reservation, ReserveError};
-pub use place::{EnterError, Full, Place, PlaceKind};
-pub use rate::{Budgets, Rate, RateError};
-pub use resource::{Amounts, Resource};
+pub use place::{EnterError, Full, Place};

@@ -6,12 +6,11 @@
 //! Those of a process that has its number in another namespace, as in a container, cannot be judged from here, and count until
 //! the machine boots again: containers want a state directory each.
 
-pub use crate::account::PlaceKind;
-
 use crate::account::Account;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::store::{self, Holder};
+use hotcell_model::budget::PlaceKind;
 use hotcell_model::tenant::Tenant;
 use rusqlite::Connection;
 use std::sync::Arc;
@@ -107,8 +106,9 @@ impl Ledger {
                 holdings.places(kind)
             };
             let (tenant, holder) = (&account.tenant, self.holder());
-            let more =
-                store.change(|rows| take_rows(rows, tenant, kind, holder, own, maximum))??;
+            let ahead = self.holds_ahead();
+            let more = store
+                .change(|rows| take_rows(rows, tenant, kind, holder, own, maximum, ahead))??;
             let mut holdings = account.holdings();
             holdings.hold_places(kind, more);
             match holdings.try_enter(kind, maximum) {
@@ -125,7 +125,7 @@ impl Ledger {
     }
 }
 
-/// Takes one place and a quarter of those that are free beside it. Says how many that is.
+/// Takes one place and, `ahead` of need, a quarter of those that are free beside it. Says how many that is.
 fn take_rows(
     rows: &Connection,
     tenant: &Tenant,
@@ -133,6 +133,7 @@ fn take_rows(
     holder: &Holder,
     own: u64,
     maximum: u64,
+    ahead: bool,
 ) -> rusqlite::Result<Result<u64, Full>> {
     let taken = || {
         let places = store::read_places(rows, tenant, kind.name())?;
@@ -152,7 +153,10 @@ fn take_rows(
             maximum,
         }));
     }
-    let more = 1 + (maximum - all - 1) / 4;
+    let more = match ahead {
+        true => 1 + (maximum - all - 1) / 4,
+        false => 1,
+    };
     store::write_places(rows, tenant, kind.name(), holder, own + more)?;
     Ok(Ok(more))
 }

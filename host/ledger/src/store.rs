@@ -9,8 +9,7 @@ use crate::bucket::Bucket;
 use crate::error::LedgerError;
 use crate::own::{self, FileNumber};
 use crate::process::Process;
-use crate::rate::Rate;
-use crate::resource::Resource;
+use hotcell_model::budget::{Rate, Resource};
 use hotcell_model::tenant::Tenant;
 use rusqlite::config::DbConfig;
 use rusqlite::{
@@ -282,7 +281,7 @@ fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 fn bucket(row: &Row<'_>, from: usize) -> rusqlite::Result<Bucket> {
     let part = count(row, from + 1)?;
     let per_ns = count(row, from + 5)?;
-    let rate = Rate::stored(count(row, from + 3)?, count(row, from + 4)?, per_ns);
+    let rate = stored_rate(count(row, from + 3)?, count(row, from + 4)?, per_ns);
     let out_of_range = rusqlite::Error::IntegralValueOutOfRange(from + 5, stored(per_ns));
     Ok(Bucket {
         rate: rate.filter(|_| part < per_ns).ok_or(out_of_range)?,
@@ -448,4 +447,8 @@ pub(crate) fn reap(rows: &Connection, this: &Process) -> rusqlite::Result<()> {
         ])?;
     }
     Ok(())
+}
+/// The rate that the file has; whatever it has that is none is `None`.
+fn stored_rate(size: u64, refill: u64, per_ns: u64) -> Option<Rate> {
+    Rate::new(size, refill, Duration::from_nanos(per_ns)).ok()
 }

@@ -14,9 +14,11 @@
 //! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
 //! * [`outcome`] and [`report`]: how it ended, why, and what an operator reads
 
+pub mod accounts;
 pub mod array;
 pub mod audit;
 pub(crate) mod bounded;
+pub mod budget;
 pub mod component;
 pub mod digest;
 mod exact;

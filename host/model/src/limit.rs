@@ -353,6 +353,15 @@ impl Limits {
         }
     }
 
+    /// Brings each limit that is above another's down to that.
+    pub fn lower_to(&mut self, others: &Self) {
+        for (own, other) in self.values.iter_mut().zip(&others.values) {
+            if other.0 < own.0 {
+                *own = *other;
+            }
+        }
+    }
+
     /// Sets a limit, within the built-in ceiling.
     ///
     /// # Errors

@@ -120,6 +120,8 @@ named! {
         WorkerKilled = "worker-killed",
         /// A compilation cost far more than code of its size usually does.
         CompilationCost = "compilation-cost",
+        /// What a launch used above its budget could not be written where budgets are kept.
+        UnwrittenCharge = "unwritten-charge",
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is right by itself, and contradicts something else in the same policy.
 
-use crate::file::{Part, PolicyFile, Subjected};
-use crate::read::{OTHERS, is_weight, joined};
+use crate::file::{Binding, OTHERS, Part, PolicyFile, Subjected, is_weight};
+use crate::problem::joined;
+use hotcell_model::accounts::Allowance;
+use hotcell_model::budget::Resource;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -13,12 +15,25 @@ pub(crate) fn contradictions(policy: &PolicyFile) -> Vec<Contradiction> {
     let mut found = Vec::new();
     above_ceilings(&Part::default(), &policy.base, "", &mut found);
     for (name, profile) in &policy.profiles {
-        above_ceilings(
-            &policy.base,
-            profile,
-            &format!("profiles.{name}"),
-            &mut found,
+        let heading = joined("profiles", name);
+        within_base(&policy.base, profile, &heading, &mut found);
+        let binds = |binding: &Binding| {
+            let bound = binding.profile.as_ref();
+            bound.is_some_and(|(bound, _)| bound == name)
+        };
+        if !is_weight(name) && !policy.kernels.iter().any(binds) {
+            let what =
+                "no kernel has this profile: bind some to it with `[[kernels]]`, or leave it out";
+            found.push((profile.place.clone(), heading, what.to_owned()));
+        }
+    }
+    if let Some(at) = policy.kernels.iter().position(Binding::is_for_all)
+        && let Some(next) = policy.kernels.get(at + 1)
+    {
+        let what = format!(
+            "never reached: kernels[{at}] fits every kernel, and the first that fits holds"
         );
+        found.push((next.place.clone(), format!("kernels[{}]", at + 1), what));
     }
     for (at, binding) in policy.kernels.iter().enumerate() {
         if let Some((profile, place)) = &binding.profile
@@ -34,7 +49,26 @@ pub(crate) fn contradictions(policy: &PolicyFile) -> Vec<Contradiction> {
     let mut owners = BTreeMap::<&Subjected, &str>::new();
     for (name, tenant) in named.chain(others) {
         let heading = joined("tenants", name);
-        above_ceilings(&policy.base, &tenant.part, &heading, &mut found);
+        within_base(&policy.base, &tenant.part, &heading, &mut found);
+        let Allowance {
+            budgets,
+            running,
+            waiting,
+        } = &tenant.allowance;
+        let of_work = |(resource, _)| resource != Resource::Launches;
+        if running.is_none() && (*waiting > 0 || budgets.iter().any(of_work)) {
+            let what = match waiting {
+                0 => {
+                    "a budget of what launches take needs `running`: how many may overrun it at once"
+                }
+                _ => "launches wait for others only where `running` says how many run at once",
+            };
+            found.push((
+                tenant.part.place.clone(),
+                format!("{heading}.running"),
+                what.to_owned(),
+            ));
+        }
         for (profile, place) in tenant.profiles.iter().flatten() {
             if !policy.profiles.contains_key(profile) && !is_weight(profile) {
                 let what = no_profile(policy, profile);
@@ -49,6 +83,17 @@ pub(crate) fn contradictions(policy: &PolicyFile) -> Vec<Contradiction> {
         }
     }
     found
+}
+
+/// What of a part is more than everybody has, and so does nothing.
+fn within_base(base: &Part, part: &Part, heading: &str, found: &mut Vec<Contradiction>) {
+    above_ceilings(base, part, heading, found);
+    if let (Some(own), Some(least)) = (part.metering, base.metering)
+        && own < least
+    {
+        let what = format!("`{own}` is never had: the metering of everybody is at least `{least}`");
+        found.push((part.place.clone(), format!("{heading}.metering"), what));
+    }
 }
 
 /// Limits above a ceiling that holds for them, and ceilings above one that holds for everybody.

@@ -3,9 +3,11 @@
 use crate::FilePolicy;
 use crate::file::Mode;
 use hotcell::{Policy, Subject, Terms, resolve_limits};
+use hotcell_model::accounts::Allowance;
+use hotcell_model::budget::Resource;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
-use hotcell_model::limit::{Limit, LimitSource};
+use hotcell_model::limit::{Limit, LimitSource, Unit};
 use hotcell_model::manifest::Kernel;
 use hotcell_model::profile::Metering;
 use hotcell_model::tenant::Tenant;
@@ -27,10 +29,31 @@ pub struct Explanation {
     pub grants: Grants,
     /// The least metering.
     pub metering: Metering,
+    /// The metering of a request that asks for this, or for none, in its words.
+    pub metering_in_force: Metering,
+    /// Each budget over time: what it counts, its size, its refill and the time of that.
+    pub budgets: Vec<ExplainedBudget>,
+    /// The most launches that run at once, and that wait for one of those; absent where nothing bounds them.
+    pub running: Option<u64>,
+    /// The most that wait.
+    pub waiting: u64,
     /// Each limit, in the order of `docs/limits.md`.
     pub limits: Vec<ExplainedLimit>,
     /// What is asked for above a ceiling, for which the launch would be refused.
     pub wrong: Vec<String>,
+}
+
+/// One budget over time.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedBudget {
+    /// What it counts.
+    pub resource: Resource,
+    /// The most that it holds, as a person writes it.
+    pub size: String,
+    /// How much comes back in each period.
+    pub refill: String,
+    /// The period.
+    pub per: String,
 }
 
 /// One limit as it would be in force.
@@ -59,6 +82,7 @@ impl FilePolicy {
         tenant: &Tenant,
         kernel: Option<(Digest, &Kernel)>,
         asked: &BTreeMap<Limit, u64>,
+        metering: Option<Metering>,
     ) -> Explanation {
         let component = kernel.map(|(digest, _)| digest);
         let kernel = kernel.map(|(_, kernel)| kernel);
@@ -69,6 +93,10 @@ impl FilePolicy {
             refused: None,
             grants: Grants::none(),
             metering: Metering::Fast,
+            metering_in_force: Metering::default(),
+            budgets: Vec::new(),
+            running: None,
+            waiting: 0,
             limits: Vec::new(),
             wrong: Vec::new(),
         };
@@ -87,6 +115,23 @@ impl FilePolicy {
         let (limits, wrong) = resolve_limits(kernel, asked, &terms);
         explanation.profile = concerned.profile.map(|(name, _)| name.to_owned());
         explanation.wrong = wrong.iter().map(ToString::to_string).collect();
+        match terms.metering(metering) {
+            Ok(metering) => explanation.metering_in_force = metering,
+            Err(cause) => explanation.wrong.push(cause.to_string()),
+        }
+        let Allowance {
+            budgets,
+            running,
+            waiting,
+        } = terms.allowance;
+        (explanation.running, explanation.waiting) = (running, waiting);
+        let budgets = budgets.iter().map(|(resource, rate)| ExplainedBudget {
+            resource,
+            size: resource.unit().format(rate.size()),
+            refill: resource.unit().format(rate.refill()),
+            per: Unit::Ns.format(rate.per_ns()),
+        });
+        explanation.budgets = budgets.collect();
         let Terms {
             grants, metering, ..
         } = terms;
@@ -128,7 +173,7 @@ impl FilePolicy {
                     let rule = part.limits.get(&limit)?;
                     (rule.mode == Mode::Observe).then(|| format!("{name}limits.{limit}"))
                 });
-                (unit.format(*value), key.unwrap_or_default())
+                (unit.format(value.value), key.unwrap_or_default())
             });
             explanation.limits.push(ExplainedLimit {
                 limit: limit.name(),

@@ -1,6 +1,7 @@
 //! A policy as it was read: what its file says, in types.
 
 use crate::pattern::Pattern;
+use hotcell_model::accounts::Allowance;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::Grants;
 use hotcell_model::layer::Tier;
@@ -13,6 +14,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+/// The name that stands for every tenant that is not named.
+pub(crate) const OTHERS: &str = "*";
 /// What a policy's file says, without contradiction.
 #[derive(Clone, Debug)]
 pub(crate) struct PolicyFile {
@@ -47,6 +50,8 @@ impl Default for PolicyFile {
 pub(crate) struct Part {
     pub(crate) grants: Option<Grants>,
     pub(crate) metering: Option<Metering>,
+    /// Where its table, or what is read of it, stands.
+    pub(crate) place: Range<usize>,
     pub(crate) limits: BTreeMap<Limit, Rule>,
     pub(crate) ceilings: BTreeMap<Limit, Ceiling>,
 }
@@ -81,6 +86,7 @@ pub(crate) struct Binding {
     pub(crate) weight: Option<Weight>,
     pub(crate) profile: Option<(String, Range<usize>)>,
     pub(crate) deny: Option<String>,
+    pub(crate) place: Range<usize>,
 }
 
 /// A tenant.
@@ -89,6 +95,7 @@ pub(crate) struct TenantPart {
     pub(crate) subjects: Vec<(Subjected, Range<usize>)>,
     pub(crate) profiles: Option<Vec<(String, Range<usize>)>>,
     pub(crate) part: Part,
+    pub(crate) allowance: Allowance,
 }
 
 /// Somebody on this machine, as a policy names them.
@@ -135,4 +142,20 @@ impl FromStr for Subjected {
             _ => Err(nobody()),
         }
     }
+}
+
+/// What a weight is called.
+pub(crate) fn weight_name(weight: Weight) -> &'static str {
+    match weight {
+        Weight::Light => "light",
+        Weight::Normal => "normal",
+        Weight::Heavy => "heavy",
+    }
+}
+
+/// Whether a profile of that name is one of a weight's.
+pub(crate) fn is_weight(name: &str) -> bool {
+    [Weight::Light, Weight::Normal, Weight::Heavy]
+        .map(weight_name)
+        .contains(&name)
 }

@@ -1,6 +1,6 @@
 //! Every key that a policy file can have: what the reader knows, what the schema lists, and what the reference explains.
 //!
-//! A key is added here and read in [`crate::read`]; tests hold both against each other, and ask for a test of what the key
+//! A key is added here and read in `read.rs`; tests hold both against each other, and ask for a test of what the key
 //! does.
 
 /// One key of a table.
@@ -51,6 +51,10 @@ pub enum Kind {
     ProfileList,
     /// A list of users and groups.
     Subjects,
+    /// A table of budgets by what they count.
+    Budgets,
+    /// A number of launches.
+    Number,
 }
 
 /// One kind of table.
@@ -146,7 +150,8 @@ pub const FILE: Table = Table {
 pub const PROFILE: Table = Table {
     heading: "[profiles.NAME]",
     about: "What kernels that are alike may have. A kernel has the profile that `[[kernels]]` binds it to, else the one of the \
-            name of its weight, `light`, `normal` or `heavy`, where there is such a one. A profile takes away, and gives nothing.",
+            name of its weight, `light`, `normal` or `heavy`, where there is such a one. Its grants, \
+            ceilings and metering take away from what the tenant has; its limits are what such kernels have, within the ceilings.",
     keys: &[
         key(
             "grants",
@@ -221,6 +226,38 @@ pub const TENANT: Table = Table {
             "Limits in place of the profile's and the manifest's. A request may ask for other values, within the ceilings.",
         ),
         CEILINGS,
+        key(
+            "budgets",
+            Kind::Budgets,
+            "What all launches of the tenant may take together over time, in all processes that share a state directory. `*`: each \
+             other tenant has one of its own.",
+        ),
+        key(
+            "running",
+            Kind::Number,
+            "The most launches of the tenant that run at once, in all those processes.",
+        ),
+        key(
+            "waiting",
+            Kind::Number,
+            "The most that wait for one of those; the others are refused. Default none.",
+        ),
+    ],
+};
+
+/// A budget.
+pub const BUDGET: Table = Table {
+    heading: "a budget",
+    about: "A bucket: it begins full, launches take out of it what they use, and it fills again evenly. Whoever comes when it is \
+            empty is refused, and told when to try again. What a launch takes more than there is, is owed.",
+    keys: &[
+        key(
+            "size",
+            Kind::Words,
+            "The most that it holds: what a burst may take.",
+        ),
+        key("refill", Kind::Words, "How much comes back in each `per`."),
+        key("per", Kind::Words, "A time, from 1 ms to a year."),
     ],
 };
 

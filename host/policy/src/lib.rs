@@ -10,8 +10,8 @@
 //! - *Metering*: the strongest that the policy, the profile and the tenant ask for, at least.
 //! - *Isolation and tier*: the policy's. Neither is ever only observed.
 //!
-//! So a profile takes away and gives nothing: a kernel that chooses its own name and weight gains nothing by either that its
-//! tenant does not have.
+//! So a kernel that chooses its own name and weight gains nothing by either but other limits within its tenant's ceilings: what
+//! must not be had is a ceiling. Where anything is said of fuel, metering is at least `strict`, since `fast` counts none.
 
 mod contradictions;
 pub mod explain;
@@ -30,7 +30,9 @@ pub use problem::{PolicyError, Problem};
 use file::PolicyFile;
 use hotcell_model::layer::Tier;
 use hotcell_model::profile::Isolation;
+use std::fs::{File, Metadata};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -57,6 +59,14 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that nobody named, and that somebody else could have written.
+    #[error("the policy {} {why}, and so could be anybody's", path.display())]
+    NotOwn {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: &'static str,
+    },
     /// The file is not taken.
     #[error(transparent)]
     Wrong(#[from] PolicyError),
@@ -80,12 +90,24 @@ impl FilePolicy {
     /// # Errors
     /// It cannot be read, is no text, or something is wrong with it.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Self::load_if(path, |_| Ok(()))
+    }
+
+    fn load_if(
+        path: &Path,
+        accept: impl FnOnce(&Metadata) -> Result<(), &'static str>,
+    ) -> Result<Self, LoadError> {
+        let path = path.to_owned();
         let unreadable = |source| LoadError::Unreadable {
-            path: path.to_owned(),
+            path: path.clone(),
             source,
         };
+        let file = File::open(&path).map_err(unreadable)?;
+        let found = file.metadata().map_err(unreadable)?;
+        if let Err(why) = accept(&found) {
+            return Err(LoadError::NotOwn { path, why });
+        }
         let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(unreadable)?;
         // One byte more than is taken, so that what is longer is told to be.
         file.take(read::MAX_BYTES as u64 + 1)
             .read_to_string(&mut text)
@@ -108,10 +130,11 @@ impl FilePolicy {
     /// The policy of the first of those places that has one; `None` where none has.
     ///
     /// # Errors
-    /// The file that is there cannot be read, or is not taken: no other is used in its place.
+    /// The file that is there cannot be read, could have been written by somebody else, or is not taken: no other is used in
+    /// its place.
     pub fn find() -> Result<Option<Self>, LoadError> {
         for path in Self::places() {
-            match Self::load(&path) {
+            match Self::load_if(&path, is_own) {
                 Err(LoadError::Unreadable { source, .. })
                     if source.kind() == std::io::ErrorKind::NotFound => {}
                 found => return found.map(Some),
@@ -130,8 +153,28 @@ impl FilePolicy {
         self.file.isolation
     }
 
+    /// Whether it gives any tenant budgets or bounds how many launches run, so that a cell under it needs accounts.
+    pub fn has_budgets(&self) -> bool {
+        let tenants = self.file.tenants.values().chain(&self.file.others);
+        tenants
+            .into_iter()
+            .any(|tenant| !tenant.allowance.is_boundless())
+    }
+
     /// The least that confined workers must have around them.
     pub fn tier(&self) -> Tier {
         self.file.tier
+    }
+}
+
+/// Whether a file is root's or the caller's, and nobody else's to write.
+fn is_own(found: &Metadata) -> Result<(), &'static str> {
+    let own = rustix::process::geteuid().as_raw();
+    if found.uid() != 0 && found.uid() != own {
+        return Err("belongs to another user: give it to root or to yourself");
+    }
+    match found.mode() & 0o022 {
+        0 => Ok(()),
+        _ => Err("can be written by others: take that from group and others (`chmod go-w`)"),
     }
 }

@@ -11,6 +11,11 @@ impl Pattern {
         Self(text.to_owned())
     }
 
+    /// Whether it fits every name.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
     pub(crate) fn fits(&self, name: &str) -> bool {
         let mut pieces = self.0.split('*');
         let first = pieces.next().unwrap_or_default();

@@ -56,3 +56,16 @@ fn listed(file: &str, problems: &[Problem]) -> String {
     let lines = problems.iter().map(|problem| format!("{file}:{problem}"));
     lines.collect::<Vec<_>>().join("\n")
 }
+
+/// A key with the tables that it is in.
+pub(crate) fn joined(prefix: &str, name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let name = match !name.is_empty() && name.chars().all(|c| is_plain(c) || c == '.') {
+        true => name.to_owned(),
+        false => format!("{name:?}"),
+    };
+    match prefix.is_empty() {
+        true => name,
+        false => format!("{prefix}.{name}"),
+    }
+}

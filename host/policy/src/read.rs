@@ -2,11 +2,14 @@
 //! all of it at once.
 
 use crate::contradictions::contradictions;
-use crate::file::{Binding, Ceiling, Mode, Part, PolicyFile, Rule, Subjected, TenantPart};
+use crate::file::{
+    Binding, Ceiling, Mode, OTHERS, Part, PolicyFile, Rule, Subjected, TenantPart, weight_name,
+};
 use crate::keys::{self, Key, LIMIT_KEYS};
 use crate::pattern::Pattern;
-use crate::problem::{PolicyError, Problem};
+use crate::problem::{PolicyError, Problem, joined};
 use hotcell::observable;
+use hotcell_model::budget::{Budgets, Rate, Resource};
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::layer::Tier;
@@ -17,13 +20,12 @@ use hotcell_model::tenant::Tenant;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The form that this host reads.
-pub(crate) const SCHEMA: i64 = 1;
-/// The name that stands for every tenant that is not named.
-pub(crate) const OTHERS: &str = "*";
+pub(crate) const SCHEMA: u64 = 1;
 /// The largest file: what a person writes is far below.
 pub(crate) const MAX_BYTES: usize = 4 << 20;
 
@@ -118,9 +120,7 @@ impl Reader<'_> {
     }
 
     fn schema(&mut self, entry: &Entry<'_, '_>) {
-        let number = entry.value.get_ref().as_integer();
-        let number = number.and_then(|number| number.as_str().parse::<i64>().ok());
-        if number != Some(SCHEMA) {
+        if decimal(entry.value.get_ref()) != Some(SCHEMA) {
             self.wrong(
                 entry,
                 format!("this host reads policies of schema {SCHEMA}"),
@@ -360,8 +360,25 @@ impl Reader<'_> {
     /// A limit's value, at most the built-in ceiling.
     fn amount(&mut self, limit: Limit, entry: &Entry<'_, '_>) -> Option<u64> {
         let unit = limit.unit();
+        let value = self.in_unit(unit, entry)?;
+        if value > limit.ceiling() {
+            let (value, ceiling) = (unit.format(value), unit.format(limit.ceiling()));
+            self.wrong(
+                entry,
+                format!("{value} is above the built-in ceiling of {ceiling}, which nothing raises"),
+            );
+            return None;
+        }
+        Some(value)
+    }
+
+    fn in_unit(&mut self, unit: Unit, entry: &Entry<'_, '_>) -> Option<u64> {
         let text = match entry.value.get_ref() {
             DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) if number.radix() != 10 => {
+                self.wrong(entry, "write numbers in decimal");
+                return None;
+            }
             DeValue::Integer(number) if matches!(unit, Unit::Count | Unit::Fuel) => {
                 number.as_str().replace('_', "")
             }
@@ -379,25 +396,16 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let value = match unit.parse(&text) {
-            Ok(value) => value,
+        match unit.parse(&text) {
+            Ok(value) => Some(value),
             Err(error) => {
                 self.wrong(
                     entry,
                     format!("{error}; write for example {}", example(unit)),
                 );
-                return None;
+                None
             }
-        };
-        if value > limit.ceiling() {
-            let (value, ceiling) = (unit.format(value), unit.format(limit.ceiling()));
-            self.wrong(
-                entry,
-                format!("{value} is above the built-in ceiling of {ceiling}, which nothing raises"),
-            );
-            return None;
         }
-        Some(value)
     }
 
     fn profiles(&mut self, entry: &Entry<'_, '_>) -> BTreeMap<String, Part> {
@@ -411,7 +419,10 @@ impl Reader<'_> {
             let Some(table) = self.table(&entry) else {
                 continue;
             };
-            let mut part = Part::default();
+            let mut part = Part {
+                place: value.span(),
+                ..Part::default()
+            };
             self.each(table, &full, keys::PROFILE.keys, |this, key, entry| {
                 this.part(key, &entry, &mut part);
             });
@@ -432,7 +443,10 @@ impl Reader<'_> {
             let Some(table) = self.table(&entry) else {
                 continue;
             };
-            let mut binding = Binding::default();
+            let mut binding = Binding {
+                place: value.span(),
+                ..Binding::default()
+            };
             self.each(
                 table,
                 &full,
@@ -488,7 +502,7 @@ impl Reader<'_> {
         let Some(table) = self.table(entry) else {
             return;
         };
-        policy.has_tenants = true;
+        policy.has_tenants = !table.is_empty();
         for (name, value) in table {
             let full = joined(entry.name, name.get_ref());
             let entry = Entry { name: &full, value };
@@ -496,6 +510,7 @@ impl Reader<'_> {
                 continue;
             };
             let mut tenant = TenantPart::default();
+            tenant.part.place = value.span();
             self.each(
                 table,
                 &full,
@@ -507,6 +522,9 @@ impl Reader<'_> {
                         let names = names.map(|(name, place)| (name.to_owned(), place));
                         tenant.profiles = Some(names.collect());
                     }
+                    "budgets" => tenant.allowance.budgets = this.budgets(&entry),
+                    "running" => tenant.allowance.running = this.number(&entry, 1),
+                    "waiting" => tenant.allowance.waiting = this.number(&entry, 0).unwrap_or(0),
                     _ => this.part(key, &entry, &mut tenant.part),
                 },
             );
@@ -530,6 +548,73 @@ impl Reader<'_> {
         }
     }
 
+    fn number(&mut self, entry: &Entry<'_, '_>, least: u64) -> Option<u64> {
+        let number = decimal(entry.value.get_ref());
+        let number = number.filter(|number| *number >= least);
+        if number.is_none() {
+            self.wrong(
+                entry,
+                format!("expected a number of launches, at least {least}"),
+            );
+        }
+        number
+    }
+
+    fn budgets(&mut self, entry: &Entry<'_, '_>) -> Budgets {
+        let mut budgets = Budgets::new();
+        let Some(table) = self.table(entry) else {
+            return budgets;
+        };
+        for (name, value) in table {
+            let full = joined(entry.name, name.get_ref());
+            match name.get_ref().parse::<Resource>() {
+                Ok(resource) => {
+                    let entry = Entry { name: &full, value };
+                    if let Some(rate) = self.rate(resource, &entry) {
+                        budgets = budgets.with(resource, rate);
+                    }
+                }
+                Err(error) => self.problems.push(Problem::at(
+                    self.text,
+                    name.span(),
+                    &full,
+                    error.to_string(),
+                )),
+            }
+        }
+        budgets
+    }
+
+    fn rate(&mut self, resource: Resource, entry: &Entry<'_, '_>) -> Option<Rate> {
+        let table = self.table(entry)?;
+        let problems = self.problems.len();
+        let (mut size, mut refill, mut per) = (None, None, None);
+        self.each(
+            table,
+            entry.name,
+            keys::BUDGET.keys,
+            |this, key, entry| match key {
+                "size" => size = this.in_unit(resource.unit(), &entry),
+                "refill" => refill = this.in_unit(resource.unit(), &entry),
+                _ => per = this.in_unit(Unit::Ns, &entry),
+            },
+        );
+        let (Some(size), Some(refill), Some(per)) = (size, refill, per) else {
+            // What is there and wrong was told.
+            if self.problems.len() == problems {
+                self.wrong(entry, "a budget has `size`, `refill` and `per`");
+            }
+            return None;
+        };
+        match Rate::new(size, refill, Duration::from_nanos(per)) {
+            Ok(rate) => Some(rate),
+            Err(error) => {
+                self.wrong(entry, error);
+                None
+            }
+        }
+    }
+
     fn subjects(&mut self, entry: &Entry<'_, '_>) -> Vec<(Subjected, std::ops::Range<usize>)> {
         let mut subjects = Vec::new();
         for (text, place) in self.texts(entry) {
@@ -545,30 +630,10 @@ impl Reader<'_> {
     }
 }
 
-pub(crate) fn joined(prefix: &str, name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let name = match !name.is_empty() && name.chars().all(|c| is_plain(c) || c == '.') {
-        true => name.to_owned(),
-        false => format!("{name:?}"),
-    };
-    match prefix.is_empty() {
-        true => name,
-        false => format!("{prefix}.{name}"),
-    }
-}
-
-pub(crate) fn weight_name(weight: Weight) -> &'static str {
-    match weight {
-        Weight::Light => "light",
-        Weight::Normal => "normal",
-        Weight::Heavy => "heavy",
-    }
-}
-
-pub(crate) fn is_weight(name: &str) -> bool {
-    [Weight::Light, Weight::Normal, Weight::Heavy]
-        .map(weight_name)
-        .contains(&name)
+/// A whole number that is written in decimal.
+fn decimal(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer().filter(|number| number.radix() == 10)?;
+    number.as_str().replace('_', "").parse().ok()
 }
 
 /// A value of a unit, as it is written.

@@ -43,6 +43,20 @@ pub fn markdown() -> String {
             key.about
         );
     }
+    let _ = write!(
+        text,
+        "\n### A budget\n\n`launches = {{ size = 100, refill = 10, per = \"1s\" }}`. {}\n\n| key | value | |\n| --- | --- | --- |\n",
+        keys::BUDGET.about
+    );
+    for key in keys::BUDGET.keys {
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} |",
+            key.name,
+            value(key.kind),
+            key.about
+        );
+    }
     text
 }
 
@@ -65,5 +79,9 @@ fn value(kind: Kind) -> &'static str {
         Kind::Words => "text",
         Kind::ProfileList => "a list of profiles' names",
         Kind::Subjects => "a list of users and groups",
+        Kind::Budgets => {
+            "a table of budgets: `launches`, `fuel`, `cpu_ns`, `compile_ns`, `gpu_fuel`, `bytes`"
+        }
+        Kind::Number => "a number of launches",
     }
 }

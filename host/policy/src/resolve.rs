@@ -1,12 +1,13 @@
 //! What a policy comes to for somebody: the one rule by which its parts make the terms of a launch.
 
 use crate::FilePolicy;
-use crate::file::{Binding, Mode, Part, TenantPart};
-use crate::read::weight_name;
+use crate::file::{Binding, Mode, OTHERS, Part, TenantPart, weight_name};
+use crate::pattern::Pattern;
 use hotcell::{Policy, Subject, TermLimit, Terms};
+use hotcell_model::budget::Resource;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::Grants;
-use hotcell_model::limit::{Ceilings, LimitSource};
+use hotcell_model::limit::{Limit, LimitSource};
 use hotcell_model::manifest::Kernel;
 use hotcell_model::profile::Metering;
 use hotcell_model::tenant::Tenant;
@@ -34,7 +35,7 @@ impl FilePolicy {
         let file = &*self.file;
         let named = file.tenants.get_key_value(tenant);
         let named = named.map(|(name, part)| (name.as_str(), part));
-        let tenant = match named.or_else(|| Some((crate::read::OTHERS, file.others.as_ref()?))) {
+        let tenant = match named.or_else(|| Some((OTHERS, file.others.as_ref()?))) {
             None if file.has_tenants => {
                 return Err(format!(
                     "{} names no tenant `{tenant}`, and has no `[tenants.\"*\"]`",
@@ -87,7 +88,7 @@ impl Concerned<'_> {
             Some((format!("profiles.{name}."), part?, LimitSource::Profile))
         });
         let tenant = self.tenant.map(|(name, tenant)| {
-            let name = match name == crate::read::OTHERS {
+            let name = match name == OTHERS {
                 true => "\"*\"".to_owned(),
                 false => name.to_owned(),
             };
@@ -117,18 +118,22 @@ impl Concerned<'_> {
     fn terms(&self) -> Terms {
         let mut terms = Terms {
             grants: self.grants(),
+            allowance: self
+                .tenant
+                .map(|(_, tenant)| tenant.allowance)
+                .unwrap_or_default(),
             ..Terms::default()
         };
         for (_, part, source) in self.parts() {
             for (limit, ceiling) in &part.ceilings {
-                let ceilings = std::mem::replace(&mut terms.ceilings, Ceilings::default());
+                let ceilings = std::mem::take(&mut terms.ceilings);
                 terms.ceilings = ceilings.lower(*limit, ceiling.value);
             }
             for (limit, rule) in &part.limits {
                 let value = rule.value;
                 match rule.mode {
                     Mode::Observe => {
-                        terms.observed.insert(*limit, value);
+                        terms.observed.insert(*limit, TermLimit { value, source });
                     }
                     Mode::Enforce if source == LimitSource::Policy => {
                         terms.defaults.insert(*limit, value);
@@ -141,12 +146,25 @@ impl Concerned<'_> {
                 }
             }
             terms.metering = terms.metering.max(part.metering.unwrap_or(Metering::Fast));
+            // Where fuel is not counted, nothing that is said of it would hold.
+            if part.limits.contains_key(&Limit::Fuel) || part.ceilings.contains_key(&Limit::Fuel) {
+                terms.metering = terms.metering.max(Metering::Strict);
+            }
+        }
+        if terms.allowance.budgets.get(Resource::Fuel).is_some() {
+            terms.metering = terms.metering.max(Metering::Strict);
         }
         terms
     }
 }
 
 impl Binding {
+    /// Whether it fits every kernel.
+    pub(crate) fn is_for_all(&self) -> bool {
+        let is_any = self.name.as_ref().is_some_and(Pattern::is_any);
+        is_any && self.digest.is_none() && self.weight.is_none()
+    }
+
     fn fits(&self, component: Option<Digest>, kernel: &Kernel) -> bool {
         self.digest.is_none_or(|digest| component == Some(digest))
             && self
@@ -186,7 +204,7 @@ impl Policy for FilePolicy {
         let given = given.unwrap_or(&built_in);
         if !given.has(missing) {
             let table = match concerned.tenant {
-                Some((name, _)) if name != crate::read::OTHERS => format!("[tenants.{name}]"),
+                Some((name, _)) if name != OTHERS => format!("[tenants.{name}]"),
                 Some(_) => "[tenants.\"*\"]".to_owned(),
                 None => "no table, at the top".to_owned(),
             };

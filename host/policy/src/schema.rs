@@ -2,6 +2,7 @@
 
 use crate::keys::{self, Key, Kind, Table};
 use hotcell::observable;
+use hotcell_model::budget::Resource;
 use hotcell_model::grant::Capability;
 use hotcell_model::layer::Tier;
 use hotcell_model::limit::{Limit, Unit};
@@ -60,6 +61,26 @@ fn of_key(key: &Key) -> Value {
         Kind::Weight => json!({ "enum": ["light", "normal", "heavy"] }),
         Kind::Pattern | Kind::Profile | Kind::Words => json!({ "type": "string" }),
         Kind::ProfileList => list(json!({ "type": "string" })),
+        Kind::Number => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Budgets => {
+            let budgets = Resource::ALL.into_iter().map(|resource| {
+                let mut rate = table(&keys::BUDGET);
+                rate["required"] = json!(["size", "refill", "per"]);
+                for (name, unit) in [
+                    ("size", resource.unit()),
+                    ("refill", resource.unit()),
+                    ("per", Unit::Ns),
+                ] {
+                    rate["properties"][name] = in_unit(unit);
+                }
+                (resource.name().to_owned(), rate)
+            });
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": budgets.collect::<Map<_, _>>(),
+            })
+        }
         Kind::Subjects => {
             list(json!({ "type": "string", "pattern": "^(user:.+|group:.+|[ug]id:[0-9]+)$" }))
         }
@@ -85,8 +106,12 @@ fn by_limit(of: impl Fn(Limit) -> Value) -> Value {
 }
 
 fn amount(limit: Limit) -> Value {
+    in_unit(limit.unit())
+}
+
+fn in_unit(unit: Unit) -> Value {
     let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
-    match limit.unit() {
+    match unit {
         Unit::Ns => text("^[0-9.]+ ?(ns|us|ms|s|m)$"),
         Unit::Bytes => text("^[0-9.]+ ?(B|KiB|MiB|GiB)$"),
         Unit::Fuel | Unit::Count => json!({ "anyOf": [

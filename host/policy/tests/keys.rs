@@ -3,11 +3,13 @@
 use hotcell::limit::{Limit, LimitSource, Limits};
 use hotcell::manifest::{Kernel, KernelRecord, Manifest, Record};
 use hotcell::{Metering, Policy, Subject, Terms, Tier, resolve_limits};
+use hotcell_model::budget::{Rate, Resource};
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
-use hotcell_policy::keys::{KERNEL, LIMIT_KEYS, PROFILE, TABLES, TENANT};
+use hotcell_policy::keys::{BUDGET, KERNEL, LIMIT_KEYS, PROFILE, TABLES, TENANT};
 use hotcell_policy::{FilePolicy, schema};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// A kernel of that name and weight.
 fn kernel(name: &str, weight: &str) -> Kernel {
@@ -243,6 +245,48 @@ fn cases() -> Vec<Case> {
             "`tenants.a.ceilings.fuel`",
         ),
         case(
+            TENANT.heading,
+            "budgets",
+            allowances_are_the_tenants,
+            "schema = 1\n[tenants.a.budgets]\nwatts = 5",
+            "3:1: `tenants.a.budgets.watts`: `watts` is no resource of a budget (launches, fuel",
+        ),
+        case(
+            TENANT.heading,
+            "running",
+            allowances_are_the_tenants,
+            "schema = 1\n[tenants.a]\nrunning = 0",
+            "`tenants.a.running`: expected a number of launches, at least 1",
+        ),
+        case(
+            TENANT.heading,
+            "waiting",
+            allowances_are_the_tenants,
+            "schema = 1\n[tenants.a]\nwaiting = \"many\"",
+            "`tenants.a.waiting`: expected a number of launches, at least 0",
+        ),
+        case(
+            BUDGET.heading,
+            "size",
+            allowances_are_the_tenants,
+            "schema = 1\n[tenants.a.budgets]\nlaunches = { size = 0, refill = 1, per = \"1s\" }",
+            "`tenants.a.budgets.launches`: a budget's size of 0 refuses every launch",
+        ),
+        case(
+            BUDGET.heading,
+            "refill",
+            allowances_are_the_tenants,
+            "schema = 1\n[tenants.a.budgets]\ncpu_ns = { size = \"1s\", refill = 5, per = \"1s\" }",
+            "`tenants.a.budgets.cpu_ns.refill`: `5` has no unit",
+        ),
+        case(
+            BUDGET.heading,
+            "per",
+            allowances_are_the_tenants,
+            "schema = 1\n[tenants.a.budgets]\nfuel = { size = 5, refill = 5 }",
+            "`tenants.a.budgets.fuel`: a budget has `size`, `refill` and `per`",
+        ),
+        case(
             "a limit",
             "value",
             limits_go_before_each_other,
@@ -264,6 +308,7 @@ fn every_key_is_in_force_and_says_what_is_wrong_with_it() {
     let mut left: BTreeSet<(&str, &str)> = TABLES
         .iter()
         .flat_map(|table| table.keys.iter().map(|key| (table.heading, key.name)))
+        .chain(BUDGET.keys.iter().map(|key| (BUDGET.heading, key.name)))
         .chain(LIMIT_KEYS.iter().map(|key| ("a limit", key.name)))
         .collect();
     for case in cases() {
@@ -304,11 +349,24 @@ fn metering_is_the_strongest() {
     let least = |text: &str| terms(text, "a", Some(&kernel)).metering;
     assert_eq!(least(""), Metering::Fast);
     assert_eq!(least("metering = \"strict\""), Metering::Strict);
-    let profile = "metering = \"strict\"\n[profiles.light]\nmetering = \"deterministic\"\n[tenants.a]\nmetering = \"fast\"";
+    let profile = "metering = \"fast\"\n[profiles.light]\nmetering = \"deterministic\"\n[tenants.a]\nmetering = \"strict\"";
     assert_eq!(least(profile), Metering::Deterministic);
     assert_eq!(
         least("[tenants.a]\nmetering = \"deterministic\""),
         Metering::Deterministic
+    );
+    // What is said of fuel holds only where it is counted.
+    for fuel in [
+        "[limits]\nfuel = 5",
+        "[tenants.a.ceilings]\nfuel = 5",
+        "[profiles.light.limits]\nfuel = { value = 5, mode = \"observe\" }",
+        "[tenants.a]\nrunning = 1\n[tenants.a.budgets]\nfuel = { size = 1, refill = 1, per = \"1s\" }",
+    ] {
+        assert_eq!(least(fuel), Metering::Strict, "{fuel}");
+    }
+    assert_eq!(
+        least("[tenants.b.limits]\nfuel = 5\n[tenants.a]"),
+        Metering::Fast
     );
 }
 
@@ -390,7 +448,8 @@ fn observed_limits_stop_nothing() {
     let text = "[limits]\nhost_calls = { value = 7, mode = \"observe\" }\n[tenants.a]\n[tenants.b.limits]\nhost_calls = 9";
     let default = Limit::HostCalls.default_value(Default::default());
     let of_a = terms(text, "a", Some(&kernel));
-    assert_eq!(of_a.observed, BTreeMap::from([(Limit::HostCalls, 7)]));
+    let observed = of_a.observed[&Limit::HostCalls];
+    assert_eq!((observed.value, observed.source), (7, LimitSource::Policy));
     assert_eq!(limits(text, "a").get(Limit::HostCalls), default);
     // What is nearer is enforced, and what is farther not observed any more.
     assert!(terms(text, "b", Some(&kernel)).observed.is_empty());
@@ -451,7 +510,7 @@ fn who_is_not_named_is_refused() {
 }
 
 fn profiles_of_a_tenant_are_all_it_runs() {
-    let text = "[profiles.mine]\n[tenants.a]\nprofiles = [\"light\", \"mine\"]\n[tenants.b]\nprofiles = []";
+    let text = "[profiles.mine]\n[[kernels]]\nname = \"mine\"\nprofile = \"mine\"\n[tenants.a]\nprofiles = [\"light\", \"mine\"]\n[tenants.b]\nprofiles = []";
     assert_eq!(refused(text, "a", &kernel("k", "light")), None);
     let why = refused(text, "a", &kernel("k", "heavy")).unwrap();
     assert!(
@@ -592,4 +651,65 @@ fn a_refusal_names_the_line_that_would_grant() {
     assert!(profile.contains("[profiles.light]"), "{profile}");
     assert_eq!(remedy("grants = [\"gpu\"]", Capability::Gpu), None);
     assert_eq!(remedy("[tenants.b]", Capability::Gpu), None);
+}
+
+fn allowances_are_the_tenants() {
+    let text = "[tenants.a]\nrunning = 4\nwaiting = 2\n[tenants.a.budgets]\n\
+        launches = { size = 100, refill = \"1k\", per = \"1m\" }\nbytes = { size = \"1GiB\", refill = \"1MiB\", per = \"1s\" }\n\
+        [tenants.\"*\"]\nrunning = 1\n";
+    let of_a = terms(text, "a", None).allowance;
+    assert_eq!((of_a.running, of_a.waiting), (Some(4), 2));
+    let launches = Rate::new(100, 1000, Duration::from_secs(60)).unwrap();
+    let bytes = Rate::new(1 << 30, 1 << 20, Duration::from_secs(1)).unwrap();
+    let rates: Vec<_> = of_a.budgets.iter().collect();
+    assert_eq!(
+        rates,
+        [(Resource::Launches, launches), (Resource::Bytes, bytes)]
+    );
+    let of_others = terms(text, "b", None).allowance;
+    assert_eq!((of_others.running, of_others.waiting), (Some(1), 0));
+    assert!(terms("", "a", None).allowance.is_boundless());
+    assert!(read(text).has_budgets() && !read("[tenants.a]").has_budgets());
+}
+
+#[test]
+fn what_would_do_nothing_is_refused() {
+    for (text, says) in [
+        (
+            "[profiles.havy]",
+            "`profiles.havy`: no kernel has this profile",
+        ),
+        (
+            "[[kernels]]\nname = \"*\"\ndeny = \"x\"\n[[kernels]]\nname = \"a\"\ndeny = \"y\"",
+            "`kernels[1]`: never reached: kernels[0] fits every kernel",
+        ),
+        (
+            "metering = \"strict\"\n[tenants.a]\nmetering = \"fast\"",
+            "`tenants.a.metering`: `fast` is never had",
+        ),
+        (
+            "[tenants.a]\nwaiting = 3",
+            "`tenants.a.running`: launches wait for others only where",
+        ),
+        (
+            "[tenants.a.budgets]\ncpu_ns = { size = \"1s\", refill = \"1s\", per = \"1m\" }",
+            "`tenants.a.running`: a budget of what launches take needs `running`",
+        ),
+        (
+            "[limits]\nfuel = 0x100",
+            "`limits.fuel`: write numbers in decimal",
+        ),
+        (
+            "[tenants.a]\nrunning = 0o17",
+            "`tenants.a.running`: expected a number of launches",
+        ),
+    ] {
+        let text = format!("schema = 1\n{text}");
+        let error = FilePolicy::read("p.toml", &text)
+            .expect_err(&text)
+            .to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    // Nobody is named by an empty table.
+    assert_eq!(refused("[tenants]", "a", &kernel("k", "light")), None);
 }

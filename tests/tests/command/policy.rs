@@ -1,8 +1,11 @@
 //! Policies as an operator has them: files, what they refuse and how, and what they come to.
 
 use super::{IN, with};
-use hotcell_tests::{Command, checkout};
+use hotcell_tests::{Command, checkout, processes};
 use serde_json::Value;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 /// Observes what every launch takes more of.
 pub(super) const OBSERVING: &str = "schema = 1\n[limits]\nfuel = { value = 1, mode = \"observe\" }\n\
@@ -151,6 +154,160 @@ fn observed_limits_stop_nothing_and_the_report_says_what_they_would_have() {
 }
 
 #[test]
+fn a_budget_bounds_what_launches_take_together_and_says_when_to_try_again() {
+    let command = with(&["honest"]);
+    command.write(
+        "p.toml",
+        "schema = 1\n[tenants.\"*\"]\n[tenants.\"*\".budgets]\nlaunches = { size = 2, refill = 1, per = \"10m\" }\n",
+    );
+    let run = |more: &str| {
+        command.run(&format!(
+            "run honest.wasm {IN} --policy p.toml --report r.json {more}"
+        ))
+    };
+    run("").exits(0);
+    run("").exits(0);
+    run("")
+        .exits(21)
+        .says(&["budget of launches is spent: 0 of 2 are left; try again in"]);
+    let cause = command.report("r.json")["outcome"]["causes"][0]["budget-spent"].clone();
+    assert_eq!(
+        (&cause["resource"], &cause["size"]),
+        (&"launches".into(), &2.into())
+    );
+    let wait = cause["retry_after_ns"].as_u64().unwrap();
+    assert!((1..=600_000_000_000).contains(&wait), "{wait}");
+    // Each tenant has one of its own, and what is no launch is none.
+    run("--tenant bob").exits(0);
+    command.run("compile honest.wasm --policy p.toml").exits(0);
+}
+
+#[test]
+fn an_overrun_is_owed_and_work_that_was_refused_is_charged_too() {
+    let command = with(&["honest", "endless_loop"]);
+    command.write(
+        "p.toml",
+        "schema = 1\n[tenants.local]\nrunning = 4\n[tenants.local.budgets]\ncompile_ns = { size = \"1ms\", refill = \"1ms\", per = \"10m\" }\n\
+         [tenants.fuel]\nrunning = 4\n[tenants.fuel.budgets]\nfuel = { size = \"1k\", refill = \"1k\", per = \"10m\" }\n",
+    );
+    // The component is read before anything is found to be missing.
+    command.run("run honest.wasm --policy p.toml").exits(2);
+    let second = command.run(&format!("run honest.wasm {IN} --policy p.toml"));
+    second
+        .exits(21)
+        .says(&["budget of compile_ns is spent", "are owed"]);
+    let fuel = format!("run endless_loop.wasm {IN} --policy p.toml --tenant fuel --fuel 1M");
+    command.run(&fuel).exits(12);
+    command
+        .run(&fuel)
+        .exits(21)
+        .says(&["budget of fuel is spent", "are owed"]);
+}
+
+#[test]
+fn no_more_launches_run_at_once_than_may_and_one_that_waits_gets_its_turn() {
+    let command = with(&["honest", "endless_loop"]);
+    let policy =
+        |waiting: u32| format!("schema = 1\n[tenants.local]\nrunning = 1\nwaiting = {waiting}\n");
+    command.write("p.toml", policy(0));
+    let long = format!("run endless_loop.wasm {IN} --metering fast --timeout 4s --policy p.toml");
+    let short = format!("run honest.wasm {IN} --policy p.toml");
+    let running = command.start(&long);
+    let began = processes::eventually(Duration::from_secs(20), || {
+        !processes::workers_of(running.id(), "hotcell-runner").is_empty()
+    });
+    assert!(began, "no runner was started");
+    command
+        .run(&short)
+        .exits(21)
+        .says(&["as many launches of the tenant are running as may, 1"]);
+    command.write("p.toml", policy(1));
+    command.run(&short).exits(0);
+    running.wait().exits(13);
+    command.run(&short).exits(0);
+}
+
+#[test]
+fn accounts_that_cannot_be_used_stop_launches_that_need_them() {
+    let command = with(&["honest"]);
+    command.write(
+        "p.toml",
+        "schema = 1\n[tenants.local]\nrunning = 1\n[tenants.free]\n",
+    );
+    command
+        .run(&format!("run honest.wasm {IN} --policy p.toml"))
+        .exits(0);
+    let file = command.state().join("budgets.sqlite");
+    std::fs::write(&file, vec![b'x'; 4096]).unwrap();
+    command
+        .run(&format!("run honest.wasm {IN} --policy p.toml"))
+        .exits(20)
+        .says(&["the budgets cannot be used", "budgets.sqlite"]);
+    // Nobody else depends on them.
+    command.run(&format!("run honest.wasm {IN}")).exits(0);
+    command
+        .run(&format!(
+            "run honest.wasm {IN} --policy p.toml --tenant free"
+        ))
+        .exits(0);
+}
+
+#[test]
+fn as_many_launches_run_at_once_as_may_and_a_place_is_given_back() {
+    let command = with(&["endless_loop"]);
+    command.write("p.toml", "schema = 1\n[tenants.local]\nrunning = 4\n");
+    let long = format!("run endless_loop.wasm {IN} --metering fast --timeout 3s --policy p.toml");
+    let running: Vec<_> = (0..4).map(|_| command.start(&long)).collect();
+    for one in running {
+        one.wait().exits(13);
+    }
+    command
+        .run(&format!(
+            "run endless_loop.wasm {IN} --policy p.toml --fuel 1M"
+        ))
+        .exits(12);
+}
+
+#[test]
+fn a_kernels_own_limits_bind_what_was_described_and_prepared_under_its_tenants() {
+    let command = with(&["honest"]);
+    command.write(
+        "p.toml",
+        "schema = 1\n[profiles.normal]\nmetering = \"deterministic\"\n[profiles.normal.ceilings]\nfunctions = 1\n",
+    );
+    let run = format!("run honest.wasm {IN} --policy p.toml");
+    let says = ["functions", "at most 1"];
+    command.run(&run).exits(19).says(&says);
+    command
+        .run("compile honest.wasm --policy p.toml")
+        .exits(19)
+        .says(&says);
+    command.run(&format!("run honest.wasm {IN}")).exits(0);
+    // Made under wider limits, and found: it does not fit for that.
+    command.run(&format!("{run} --metering strict")).exits(15);
+    command.run(&run).exits(19);
+}
+
+#[test]
+fn what_a_request_asks_for_instead_is_not_told_as_observed() {
+    let command = with(&["honest"]);
+    command.write(
+        "p.toml",
+        "schema = 1\n[tenants.local.limits]\nfuel = { value = 1, mode = \"observe\" }\n",
+    );
+    let run = |more: &str| {
+        command
+            .run(&format!(
+                "run honest.wasm {IN} --policy p.toml --report r.json {more}"
+            ))
+            .exits(0);
+        command.report("r.json")["observed"].clone()
+    };
+    assert_eq!(run("").as_array().map(Vec::len), Some(1));
+    assert_eq!(run("--fuel 1G"), Value::Null);
+}
+
+#[test]
 fn a_policy_is_found_in_its_places_and_one_that_is_wrong_stops_everything() {
     let command = with(&["honest"]);
     command.own_policy("schema = 1\n[tenants.alice]\n");
@@ -165,6 +322,13 @@ fn a_policy_is_found_in_its_places_and_one_that_is_wrong_stops_everything() {
         .run(&run)
         .exits(2)
         .says(&["hotcell.toml:2:1: `tennants`: no such key"]);
+    command.own_policy("schema = 1\n");
+    let found = command.configuration().join("hotcell.toml");
+    std::fs::set_permissions(&found, Permissions::from_mode(0o666)).unwrap();
+    command
+        .run(&run)
+        .exits(3)
+        .says(&["can be written by others", "chmod go-w"]);
     command
         .run(&format!("{run} --policy nosuch.toml"))
         .exits(3)

@@ -9,6 +9,7 @@ use crate::isolation::Isolate;
 use crate::kept::memory::HostMemory;
 use crate::places::Places;
 use crate::policy::{Policy, Terms};
+use hotcell_model::accounts::Accounts;
 use hotcell_model::gpu::GpuDevice;
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub struct CellBuilder {
     cache_bytes: u64,
     policy: Arc<dyn Policy>,
     audit: Arc<dyn Audit>,
+    accounts: Option<Arc<dyn Accounts>>,
     gpu: GpuDevice,
     host_memory: Option<(u64, u64)>,
 }
@@ -87,6 +89,7 @@ impl CellBuilder {
             cache_bytes: ArtifactCache::DEFAULT_MAX_BYTES,
             policy: Arc::new(Terms::default()),
             audit: Arc::new(NoAudit),
+            accounts: None,
             gpu: GpuDevice::default(),
             host_memory: None,
         }
@@ -117,6 +120,13 @@ impl CellBuilder {
     #[must_use]
     pub fn audit(mut self, audit: Arc<dyn Audit>) -> Self {
         self.audit = audit;
+        self
+    }
+
+    /// Who keeps the budgets over time that the policy gives tenants. Default nobody: a tenant that has any is refused then.
+    #[must_use]
+    pub fn accounts(mut self, accounts: Arc<dyn Accounts>) -> Self {
+        self.accounts = Some(accounts);
         self
     }
 
@@ -168,6 +178,7 @@ impl CellBuilder {
                 self.policy,
                 cache,
                 self.audit,
+                self.accounts,
                 memory,
             )),
         })

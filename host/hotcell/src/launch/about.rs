@@ -7,6 +7,7 @@ use crate::launch::observed::{Seen, would_stop};
 use crate::launch::spent::Spent;
 use crate::policy::{Subject, Terms, resolve_limits};
 use crate::request::{Digests, Request};
+use hotcell_model::accounts::Allowance;
 use hotcell_model::component::Description;
 use hotcell_model::digest::RunId;
 use hotcell_model::grant::{Grants, Wants};
@@ -43,6 +44,8 @@ pub(crate) struct About {
     pub(crate) described: Option<Arc<Description>>,
     /// Values that limits could have, by the policy.
     pub(crate) observed: BTreeMap<Limit, u64>,
+    /// What the tenant may take over time and at once, by the policy.
+    pub(crate) allowance: Allowance,
     pub(crate) spent: Spent,
 }
 
@@ -115,6 +118,7 @@ impl Cell {
             digests: request.digests,
             described: None,
             observed: BTreeMap::new(),
+            allowance: Allowance::default(),
             spent: Spent::default(),
         };
         let terms = self.terms(&about, None);
@@ -141,7 +145,8 @@ impl Cell {
     ) -> Result<(), Outcome> {
         let terms = self.terms(about, None);
         let (limits, mut causes) = resolve_limits(None, &request.limits, &terms);
-        causes.extend(about.take_terms(&terms, request));
+        causes.extend(about.take_terms(&terms, None, request));
+        about.allowance = terms.allowance;
         match causes.is_empty() {
             true => {
                 about.limits = limits;
@@ -154,8 +159,13 @@ impl Cell {
 
 impl About {
     /// Takes over what terms say besides grants and limits; returns what is wrong by them.
-    pub(crate) fn take_terms(&mut self, terms: &Terms, request: &Request) -> Vec<Cause> {
-        self.observed = terms.observed.clone();
+    pub(crate) fn take_terms(
+        &mut self,
+        terms: &Terms,
+        kernel: Option<&Kernel>,
+        request: &Request,
+    ) -> Vec<Cause> {
+        self.observed = terms.observed(kernel, &request.limits);
         let refused = terms.refused.clone().map(|why| Cause::Refused { why });
         let metering = match terms.metering(request.metering) {
             Ok(metering) => {

@@ -3,10 +3,13 @@
 use crate::cell::Cell;
 use crate::launch::Ended;
 use crate::launch::about::About;
+use crate::launch::charge::{self, ThreadClock};
+use hotcell_model::accounts::Account;
 use hotcell_model::audit::{AuditEnd, AuditRecord, Verb};
 use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::Report;
+use hotcell_model::report::{Alert, AlertKind, Report};
+use hotcell_model::stop::StopSignal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
@@ -15,6 +18,8 @@ pub(crate) struct OpenRecord {
     pub(crate) about: About,
     cell: Cell,
     record: AuditRecord,
+    /// What it has of its tenant's budgets, once it has begun to take anything.
+    account: Option<Box<dyn Account>>,
     is_finished: bool,
 }
 
@@ -46,8 +51,28 @@ impl OpenRecord {
             about,
             cell: cell.clone(),
             record,
+            account: None,
             is_finished: false,
         })
+    }
+
+    /// Has the tenant's budgets bear it from here on; waits for a place where the policy bounds how many run.
+    pub(crate) fn open_account(&mut self, stop: &StopSignal) -> Result<(), Outcome> {
+        let accounts = self.cell.inner.accounts.as_deref();
+        self.account = charge::open(accounts, &self.about, self.record.verb, stop)?;
+        Ok(())
+    }
+
+    /// Does a part of it on this thread, whose CPU time is its own; a panic of the host is an outcome like others.
+    pub(crate) fn part<T>(
+        &mut self,
+        part: impl FnOnce(&mut Self) -> Result<T, Outcome>,
+    ) -> Result<T, Outcome> {
+        let clock = ThreadClock::start();
+        let done = caught(|| part(self));
+        let spent = &mut self.about.spent;
+        spent.host_cpu_ns = spent.host_cpu_ns.saturating_add(clock.elapsed_ns());
+        done
     }
 
     /// Ends before anything ran.
@@ -59,12 +84,20 @@ impl OpenRecord {
     pub(crate) fn end(mut self, end: RunEnd<Source>, complete: impl FnOnce(&mut Ended)) -> Ended {
         let mut ended = ended(&self.cell, self.about.clone(), end);
         complete(&mut ended);
-        self.finish(&ended.report);
+        self.finish(&mut ended.report);
         ended
     }
 
-    fn finish(&mut self, report: &Report) {
+    fn finish(&mut self, report: &mut Report) {
         self.is_finished = true;
+        if let Some(account) = self.account.take() {
+            let used = charge::used(&self.about, report, self.record.verb);
+            let charged = catch_unwind(AssertUnwindSafe(|| account.charge(&used)));
+            if let Ok(Err(message)) = charged {
+                let kind = AlertKind::UnwrittenCharge;
+                report.alerts.push(Alert { kind, message });
+            }
+        }
         self.record.end = Some(AuditEnd::of(report, SystemTime::now().into()));
         let audit = &self.cell.inner.audit;
         // A sink that panics loses its own record, and not the launch's outcome.
@@ -84,8 +117,8 @@ impl Drop for OpenRecord {
                 Outcome::failed(OutcomeKind::Cancelled, Blame::Request, message)
             }
         };
-        let ended = ended(&self.cell, self.about.clone(), RunEnd::not_run(outcome));
-        self.finish(&ended.report);
+        let mut ended = ended(&self.cell, self.about.clone(), RunEnd::not_run(outcome));
+        self.finish(&mut ended.report);
     }
 }
 

@@ -6,11 +6,12 @@ use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis};
 use crate::isolation::{Order, WorkResult};
 use crate::kept::failures::FailureKey;
 use crate::launch::about::About;
+use crate::launch::attempt::OpenRecord;
 use crate::request::Request;
 use hotcell_model::audit::Verb;
 use hotcell_model::component::Description;
 use hotcell_model::digest::Digest;
-use hotcell_model::limit::{Limit, Limits};
+use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::Outcome;
 use hotcell_model::shader::Shader;
 use hotcell_model::stop::StopSignal;
@@ -32,8 +33,8 @@ impl Cell {
             limits: limits.clone(),
             ..self.about(component, &Request::new())
         };
-        self.recorded(Verb::Describe, about, |about| {
-            self.described(component, about, &StopSignal::default())
+        self.recorded(Verb::Describe, about, |attempt| {
+            self.described(component, &mut attempt.about, &StopSignal::default())
         })
     }
 
@@ -60,7 +61,7 @@ impl Cell {
         let known = self.inner.descriptions.get(&key);
         let known = known.or_else(|| self.description_on_disk(&key));
         // A description made under wider limits does not speak for these.
-        if let Some(known) = known.filter(|known| counts_fit(known, order.limits)) {
+        if let Some(known) = known.filter(|known| counts_breach(known, order.limits).is_none()) {
             return Ok(known).into();
         }
         let tried = FailureKey::describing(digest, order.tenant, order.limits);
@@ -103,7 +104,7 @@ impl Cell {
     /// The isolation has no walls, or no worker could be brought to the point of trying.
     pub fn doctor(&self, component: &Component) -> Result<Diagnosis, Outcome> {
         let about = self.about(component, &Request::new());
-        let diagnose = |_: &mut About| self.inner.isolation.diagnose(component);
+        let diagnose = |_: &mut OpenRecord| self.inner.isolation.diagnose(component);
         self.recorded(Verb::Diagnose, about, diagnose)
     }
 
@@ -114,7 +115,7 @@ impl Cell {
     pub fn doctor_gpu(&self) -> Result<GpuDiagnosis, Outcome> {
         let mut about = self.about(&Component::new(Vec::new()), &Request::new());
         about.component.digest = None;
-        let diagnose = |_: &mut About| self.inner.isolation.diagnose_gpu();
+        let diagnose = |_: &mut OpenRecord| self.inner.isolation.diagnose_gpu();
         self.recorded(Verb::Diagnose, about, diagnose)
     }
 }
@@ -131,8 +132,8 @@ fn weight(description: &Description) -> u64 {
     names.sum::<u64>() + shaders.sum::<u64>() + extents + 4 * counts.custom_bytes
 }
 
-/// Whether what was counted is within `limits`.
-fn counts_fit(description: &Description, limits: &Limits) -> bool {
+/// The first of what was counted that is not within `limits`.
+pub(crate) fn counts_breach(description: &Description, limits: &Limits) -> Option<Breach> {
     let counts = &description.counts;
     [
         (Limit::ComponentBytes, counts.component_bytes),
@@ -145,5 +146,13 @@ fn counts_fit(description: &Description, limits: &Limits) -> bool {
         (Limit::Items, counts.items),
     ]
     .into_iter()
-    .all(|(limit, count)| count <= limits.get(limit))
+    .find_map(|(limit, count)| {
+        let maximum = limits.get(limit);
+        let amount = Amount::Requested(count);
+        (count > maximum).then_some(Breach {
+            limit,
+            amount,
+            maximum,
+        })
+    })
 }

@@ -8,6 +8,7 @@ use crate::component::Component;
 use crate::launch::about::{About, shown};
 use crate::launch::attempt::OpenRecord;
 use crate::launch::bind::{Bound, bind, check_names, choose};
+use crate::launch::describe::counts_breach;
 use crate::policy::{Subject, resolve_limits};
 use crate::request::Request;
 use crate::request::delivery::Consignment;
@@ -84,7 +85,7 @@ impl Cell {
         about.component.entry = kernel.name().to_owned();
         let terms = self.terms(about, Some(kernel));
         let offered = about.wants.granted_by(&terms.grants);
-        let mut causes = about.take_terms(&terms, request);
+        let mut causes = about.take_terms(&terms, Some(kernel), request);
         causes.extend(self.check_imports(kernel, &description.imports, &offered, request, about));
         // What the entry does not want it is not given: a call of it ends the launch as denied.
         let granted = offered
@@ -94,6 +95,8 @@ impl Cell {
         let (limits, above) = resolve_limits(Some(kernel), &request.limits, &terms);
         about.limits = limits;
         causes.extend(above);
+        // What was described for the tenant is to fit the kernel's own limits too.
+        causes.extend(counts_breach(description, &about.limits).map(Cause::Limit));
         causes.extend(check_names(kernel, request));
         if !causes.is_empty() {
             return Err(Outcome::because(causes));
@@ -113,27 +116,33 @@ impl Cell {
         Ok(bound)
     }
 
-    /// As for a launch of each entry, or of the one that is named.
+    /// As for a launch of each entry, or of the one that is named. What is prepared is so under the strongest metering of
+    /// them and the lowest of their limits.
     pub(crate) fn check_entries(
         &self,
         description: &Description,
         request: &Request,
-        about: &About,
+        about: &mut About,
     ) -> Result<(), Outcome> {
         let kernels = description.manifest.kernels().iter();
         let named = request.entry.as_deref();
         let mut causes = Vec::new();
         for kernel in kernels.filter(|kernel| named.is_none_or(|name| name == kernel.name())) {
             let terms = self.terms(about, Some(kernel));
-            let mut about = about.clone();
-            causes.extend(about.take_terms(&terms, request));
+            let metering = about.metering;
+            causes.extend(about.take_terms(&terms, Some(kernel), request));
+            about.metering = about.metering.max(metering);
+            let (limits, above) = resolve_limits(Some(kernel), &request.limits, &terms);
+            causes.extend(above);
+            causes.extend(counts_breach(description, &limits).map(Cause::Limit));
+            about.limits.lower_to(&limits);
             let offered = about.wants.granted_by(&terms.grants);
             causes.extend(self.check_imports(
                 kernel,
                 &description.imports,
                 &offered,
                 request,
-                &about,
+                about,
             ));
         }
         causes.dedup();

@@ -11,6 +11,8 @@ use hotcell_model::report::{CacheOutcome, Compilation, Timings};
 pub(crate) struct Spent {
     pub(crate) timings: Timings,
     pub(crate) evidence: Evidence,
+    /// CPU time of this process's own threads: reading, hashing, delivering; in one process, of all the rest too.
+    pub(crate) host_cpu_ns: u64,
 }
 
 impl Spent {

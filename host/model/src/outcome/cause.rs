@@ -5,9 +5,11 @@
 
 use super::{Blame, OutcomeKind};
 use crate::bounded;
+use crate::budget::{PlaceKind, Resource};
+use crate::exact;
 use crate::grant::{Capability, Grants};
 use crate::layer::Tier;
-use crate::limit::{AboveCeiling, Breach};
+use crate::limit::{AboveCeiling, Breach, Unit};
 use crate::profile::Metering;
 use hotcell_manifest::DType;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,31 @@ pub enum Cause {
     Refused {
         /// Why, in the policy's words.
         why: String,
+    },
+    /// A budget of the tenant has too little.
+    #[error("{}", budget_words(*resource, *left, *size, *retry_after_ns))]
+    BudgetSpent {
+        /// What there is too little of.
+        resource: Resource,
+        /// What is left; below zero is debt.
+        left: i64,
+        /// The most that the budget holds.
+        #[serde(with = "exact")]
+        size: u64,
+        /// How long until there is enough if nobody else draws; absent if there never is.
+        #[serde(with = "exact::option")]
+        retry_after_ns: Option<u64>,
+    },
+    /// As many launches of the tenant run or wait as may.
+    #[error(
+        "as many launches of the tenant are {kind} as may, {maximum}, or other processes hold their places; try again when one ends"
+    )]
+    PlacesTaken {
+        /// Which.
+        kind: PlaceKind,
+        /// How many may.
+        #[serde(with = "exact")]
+        maximum: u64,
     },
     /// The request asks for weaker metering than the policy has.
     #[error("`{asked}` metering was asked for, and at least `{least}` is required")]
@@ -246,6 +273,7 @@ impl Cause {
             | Self::ScalarMissing { .. }
             | Self::DimMissing { .. }
             | Self::Misfit { .. } => OutcomeKind::Usage,
+            Self::BudgetSpent { .. } | Self::PlacesTaken { .. } => OutcomeKind::Budget,
             Self::TierTooLow { .. } => OutcomeKind::Isolation,
             Self::WallsFailed { .. } => OutcomeKind::HostFault,
             Self::NotWasm | Self::CoreModule | Self::ManifestMissing => {
@@ -276,7 +304,10 @@ impl Cause {
     pub fn is_reproducible(&self) -> bool {
         match self {
             Self::Limit(breach) => !breach.is_by_chance(),
-            Self::TierTooLow { .. } | Self::WallsFailed { .. } => false,
+            Self::TierTooLow { .. }
+            | Self::WallsFailed { .. }
+            | Self::BudgetSpent { .. }
+            | Self::PlacesTaken { .. } => false,
             _ => true,
         }
     }
@@ -300,6 +331,28 @@ fn undetermined(capability: Capability) -> &'static str {
         Capability::Gpu => "whose results differ between devices",
         _ => "which deterministic metering does not have",
     }
+}
+
+/// A budget that has too little, with when to try again, rounded up.
+fn budget_words(resource: Resource, left: i64, size: u64, retry_after_ns: Option<u64>) -> String {
+    let format = |amount| resource.unit().format(amount);
+    let have = match u64::try_from(left) {
+        Ok(left) => format!("{} of {} are left", format(left), format(size)),
+        Err(_) => format!("{} are owed", format(left.unsigned_abs())),
+    };
+    let Some(wait) = retry_after_ns else {
+        return format!(
+            "the tenant's budget of {resource} never holds what this takes: at most {}",
+            format(size)
+        );
+    };
+    let step = match wait {
+        10_000_000_000.. => 1_000_000_000,
+        10_000_000.. => 1_000_000,
+        _ => 1_000,
+    };
+    let wait = Unit::Ns.format(wait.div_ceil(step).saturating_mul(step));
+    format!("the tenant's budget of {resource} is spent: {have}; try again in {wait}")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A bucket's size and refill, as an operator gives them.
 
-use crate::resource::Resource;
-use hotcell_model::manifest::units;
+use super::resource::Resource;
+use hotcell_manifest::units;
 use std::time::Duration;
 
 /// How much a bucket holds and how fast it fills.
@@ -73,11 +73,6 @@ impl Rate {
         }
     }
 
-    /// The rate that a file has; whatever it has that is none is `None`.
-    pub(crate) fn stored(size: u64, refill: u64, per_ns: u64) -> Option<Self> {
-        Self::new(size, refill, Duration::from_nanos(per_ns)).ok()
-    }
-
     /// The most that the bucket holds: what a burst may take.
     pub const fn size(self) -> u64 {
         self.size
@@ -94,13 +89,8 @@ impl Rate {
     }
 
     /// The period in nanoseconds.
-    pub(crate) const fn per_ns(self) -> u64 {
+    pub const fn per_ns(self) -> u64 {
         self.per_ns
-    }
-
-    /// What a process may hold of the bucket ahead of need.
-    pub(crate) const fn share(self) -> u64 {
-        self.size / 16
     }
 }
 
@@ -143,10 +133,10 @@ impl FromIterator<(Resource, Rate)> for Budgets {
     }
 }
 
-#[cfg(test)]
 impl Rate {
     /// A rate as fine as a test likes.
-    pub(crate) const fn unchecked(size: u64, refill: u64, per_ns: u64) -> Self {
+    #[doc(hidden)]
+    pub const fn unchecked(size: u64, refill: u64, per_ns: u64) -> Self {
         Self {
             size,
             refill,

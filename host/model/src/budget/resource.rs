@@ -1,7 +1,7 @@
 //! What a budget counts.
 
-use hotcell_model::limit::Unit;
-use hotcell_model::names::named;
+use crate::limit::Unit;
+use crate::names::named;
 
 named! {
     /// What a bucket counts. Names carry the unit.
@@ -23,7 +23,7 @@ named! {
 
 impl Resource {
     /// How many there are.
-    pub(crate) const COUNT: usize = Self::ALL.len();
+    pub const COUNT: usize = Self::ALL.len();
 
     /// What its amounts count.
     pub const fn unit(self) -> Unit {
@@ -59,7 +59,7 @@ impl Amounts {
     }
 
     /// The same for a change.
-    pub(crate) const fn get_mut(&mut self, resource: Resource) -> &mut u64 {
+    pub const fn get_mut(&mut self, resource: Resource) -> &mut u64 {
         &mut self.0[resource as usize]
     }
 
