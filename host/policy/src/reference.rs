@@ -1,6 +1,6 @@
 //! The reference of all keys, for `docs/policy.md`: made from the tables that the reader reads by.
 
-use crate::keys::{self, Kind, TABLES};
+use crate::keys::{BUDGET, Key, Kind, LIMIT_KEYS, TABLES};
 use std::fmt::Write as _;
 
 /// Where the reference begins and ends in a document that has it.
@@ -10,45 +10,28 @@ pub const END: &str = "<!-- The end of what is made. -->";
 
 /// The reference in Markdown.
 pub fn markdown() -> String {
-    let mut text = String::new();
-    for table in TABLES {
-        let heading = match table.heading.is_empty() {
-            true => "At the top of the file".to_owned(),
-            false => format!("`{}`", table.heading),
-        };
-        let _ = write!(
-            text,
-            "### {heading}\n\n{}\n\n| key | value | |\n| --- | --- | --- |\n",
-            table.about
-        );
-        for key in table.keys {
-            let _ = writeln!(
-                text,
-                "| `{}` | {} | {} |",
-                key.name,
-                value(key.kind),
-                key.about
-            );
-        }
-        text.push('\n');
-    }
-    text.push_str("### A limit\n\nEither its value, `timeout_ns = \"2s\"`, or a table, `timeout_ns = { value = \"2s\", mode = \"observe\" }`:\n\n");
-    text.push_str("| key | value | |\n| --- | --- | --- |\n");
-    for key in keys::LIMIT_KEYS {
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} |",
-            key.name,
-            value(key.kind),
-            key.about
-        );
-    }
-    let _ = write!(
-        text,
-        "\n### A budget\n\n`launches = {{ size = 100, refill = 10, per = \"1s\" }}`. {}\n\n| key | value | |\n| --- | --- | --- |\n",
-        keys::BUDGET.about
-    );
-    for key in keys::BUDGET.keys {
+    let mut parts: Vec<String> = TABLES
+        .iter()
+        .map(|table| {
+            let heading = match table.heading.is_empty() {
+                true => "At the top of the file".to_owned(),
+                false => format!("`{}`", table.heading),
+            };
+            part(&heading, table.about, table.keys)
+        })
+        .collect();
+    let limit = "Either its value, `timeout_ns = \"2s\"`, or a table, `timeout_ns = { value = \"2s\", mode = \"observe\" }`:";
+    parts.push(part("A limit", limit, &LIMIT_KEYS));
+    let budget = "`launches = { size = 100, refill = 10, per = \"1s\" }`.";
+    let budget = format!("{budget} {}", BUDGET.about);
+    parts.push(part("A budget", &budget, BUDGET.keys));
+    parts.join("\n")
+}
+
+/// A table of keys under its heading.
+fn part(heading: &str, about: &str, keys: &[Key]) -> String {
+    let mut text = format!("### {heading}\n\n{about}\n\n| key | value | |\n| --- | --- | --- |\n");
+    for key in keys {
         let _ = writeln!(
             text,
             "| `{}` | {} | {} |",
