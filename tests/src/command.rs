@@ -126,11 +126,26 @@ impl Command {
         Running { child }.wait()
     }
 
+    /// Starts another program with one argument, as [`Command::start`] starts the command; `None` where there is none.
+    pub fn start_program(&self, program: &str, argument: &str) -> Option<Running> {
+        let mut process = self.prepared(Path::new(program), [argument].into_iter());
+        let child = process.spawn().ok()?;
+        Some(Running { child })
+    }
+
     fn process<S: AsRef<OsStr>>(
         &self,
         arguments: impl Iterator<Item = S>,
     ) -> std::process::Command {
-        let mut process = std::process::Command::new(&self.binary);
+        self.prepared(&self.binary, arguments)
+    }
+
+    fn prepared<S: AsRef<OsStr>>(
+        &self,
+        program: &Path,
+        arguments: impl Iterator<Item = S>,
+    ) -> std::process::Command {
+        let mut process = std::process::Command::new(program);
         process
             .args(arguments)
             .current_dir(self.path(""))

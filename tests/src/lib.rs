@@ -11,6 +11,7 @@ pub mod bombs;
 pub mod calls;
 mod command;
 pub mod corpus;
+pub mod daemon;
 pub mod gpu;
 mod guest;
 mod hostile;
@@ -18,6 +19,7 @@ mod ledger;
 mod locked;
 mod npy;
 pub mod processes;
+pub mod schema;
 mod skip;
 
 pub use alone::is_alone;
@@ -25,6 +27,7 @@ pub use arena::{
     Arena, assert_breached, assert_ended, cell, honest_request, isolation_of, tier, workers,
 };
 pub use command::{Command, Finished, Running, binary};
+pub use daemon::Daemon;
 pub use gpu::GpuArena;
 pub use guest::{Guest, checkout};
 pub use hostile::Hostile;

@@ -31,3 +31,4 @@ mod guest_code;
 mod guest_code_confined;
 mod install;
 mod kernels;
+mod serve;

@@ -7,6 +7,7 @@ use hotcell::limit::Limit;
 use hotcell::{Metering, Request};
 use hotcell_formats::Locator;
 use hotcell_policy::FilePolicy;
+use hotcell_serve::protocol::Text;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A `NAME=VALUE` pair of the command line.
@@ -77,6 +78,21 @@ impl LimitArguments {
         Ok(request)
     }
 
+    /// The limits that are asked for, as they were written.
+    pub(crate) fn texts(&self) -> BTreeMap<String, Text> {
+        let named = [
+            (Limit::Timeout, &self.timeout),
+            (Limit::Fuel, &self.fuel),
+            (Limit::Memory, &self.memory),
+        ];
+        let named = named
+            .into_iter()
+            .filter_map(|(limit, text)| Some((limit.name().to_owned(), Text::of(text.as_ref()?))));
+        let others = self.limits.iter();
+        let others = others.map(|Pair { name, value }| (name.clone(), Text::of(value)));
+        named.chain(others).collect()
+    }
+
     /// The limits that are asked for.
     pub(crate) fn asked(&self) -> Result<BTreeMap<Limit, u64>> {
         let mut asked = BTreeMap::new();
@@ -107,14 +123,7 @@ impl LimitArguments {
 
 /// A limit by its name in reports.
 pub(crate) fn find_limit(name: &str) -> Result<Limit> {
-    let known = Limit::ALL.iter().find(|limit| limit.name() == name);
-    known.copied().with_context(|| {
-        let names: Vec<_> = Limit::ALL.iter().map(|limit| limit.name()).collect();
-        format!(
-            "there is no limit `{name}`; there are: {}",
-            names.join(", ")
-        )
-    })
+    Ok(name.parse()?)
 }
 
 /// Capabilities.
@@ -133,7 +142,7 @@ pub(crate) struct GrantArguments {
     pub(crate) seed: Option<u64>,
     /// Count the GPU fuel of every dispatch for the report, which makes dispatches slower
     #[arg(long)]
-    gpu_profile: bool,
+    pub(crate) gpu_profile: bool,
 }
 
 impl GrantArguments {
@@ -148,17 +157,20 @@ impl GrantArguments {
         granted.filter(|one| !self.denied.contains(one)).collect()
     }
 
+    /// All but what is denied: a policy says what of it is granted.
+    pub(crate) fn wanted_of_a_policy(&self) -> Vec<Capability> {
+        let all = Grants::all();
+        let left = all.iter().filter(|one| !self.denied.contains(one));
+        left.collect()
+    }
+
     /// Has a request want all that is granted: by the command line, or by a policy.
     pub(crate) fn apply(&self, request: Request, policy: Option<&FilePolicy>) -> Request {
         let granted = match policy {
-            Some(_) => {
-                let all = Grants::all();
-                let left = all.iter().filter(|one| !self.denied.contains(one));
-                left.collect()
-            }
-            None => self.granted(),
+            Some(_) => self.wanted_of_a_policy(),
+            None => self.granted().iter().collect(),
         };
-        let mut request = request.wants(granted.iter());
+        let mut request = request.wants(granted);
         if self.gpu_profile {
             request = request.gpu_profile();
         }

@@ -22,7 +22,7 @@ const IN_MEMORY_BYTES: u64 = 1 << 30;
 /// From here on arrays are read into memory that workers and guests map, in place of a copy.
 const SHARED_BYTES: u64 = 256 << 10;
 /// How often the display is redrawn and the interrupt looked for.
-const REDRAW: Duration = Duration::from_millis(50);
+pub(crate) const REDRAW: Duration = Duration::from_millis(50);
 
 /// A request as the command line has it: files not yet opened.
 pub(crate) struct CommandRequest {
@@ -60,7 +60,7 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
 }
 
 /// Opens an input; small ones are read, large ones stay in their file.
-fn read(locator: &Locator) -> Result<Array> {
+pub(crate) fn read(locator: &Locator) -> Result<Array> {
     let limits = ReadLimits {
         max_bytes: IN_MEMORY_BYTES,
     };
@@ -92,11 +92,11 @@ fn read(locator: &Locator) -> Result<Array> {
 }
 
 /// The files that outputs go to.
-struct Files {
+pub(crate) struct Files {
     /// By the output's name.
-    locators: Vec<(String, Locator)>,
+    pub(crate) locators: Vec<(String, Locator)>,
     /// What none of them may replace.
-    kept: Arc<[FileId]>,
+    pub(crate) kept: Arc<[FileId]>,
 }
 
 /// Files that can be written, as far as could be told before the run.

@@ -33,16 +33,23 @@ pub(crate) struct HostArguments {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Policy")]
 pub(crate) struct PolicyArguments {
-    /// The operator's policy [default: /etc/hotcell/hotcell.toml, else hotcell/hotcell.toml in the user's configuration,
-    /// else the built-in one]
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    #[command(flatten)]
+    file: PolicyFileArgument,
     /// Who is charged [default: local]. A label: nobody checks it here
     #[arg(long, value_name = "NAME")]
     tenant: Option<Tenant>,
 }
 
-impl PolicyArguments {
+/// Whose policy holds.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PolicyFileArgument {
+    /// The operator's policy [default: /etc/hotcell/hotcell.toml, else hotcell/hotcell.toml in the user's configuration,
+    /// else the built-in one]
+    #[arg(long, value_name = "FILE", help_heading = "Policy")]
+    policy: Option<PathBuf>,
+}
+
+impl PolicyFileArgument {
     /// The policy that is named, or found where policies are; `None` where the built-in one holds.
     pub(crate) fn load(&self) -> Result<Option<FilePolicy>> {
         let found = match &self.policy {
@@ -55,6 +62,18 @@ impl PolicyArguments {
             }
             LoadError::Wrong(error) => CommandError::of(OutcomeKind::Usage, error),
         })
+    }
+}
+
+impl PolicyArguments {
+    /// As [`PolicyFileArgument::load`].
+    pub(crate) fn load(&self) -> Result<Option<FilePolicy>> {
+        self.file.load()
+    }
+
+    /// The tenant that was named.
+    pub(crate) fn named_tenant(&self) -> Option<&Tenant> {
+        self.tenant.as_ref()
     }
 
     /// Who is charged.
@@ -144,7 +163,7 @@ impl IsolationArguments {
     }
 
     /// A cell of that isolation; `tier` is the least where none is asked for.
-    fn builder(&self, tier: Tier) -> CellBuilder {
+    pub(crate) fn builder(&self, tier: Tier) -> CellBuilder {
         let tier = self.tier.unwrap_or(tier);
         let builder = match self.isolation {
             IsolationName::InProcess => Cell::in_process(),

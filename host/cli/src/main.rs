@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod command_request;
 mod compile;
+mod connect;
 mod doctor;
 mod exit;
 mod guard;
@@ -22,6 +23,7 @@ mod report_place;
 mod rerun;
 mod run;
 mod say;
+mod serve;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -38,6 +40,8 @@ struct Hotcell {
 enum HotcellCommand {
     /// Run a kernel on arrays and pictures, under limits
     Run(Box<run::RunCommand>),
+    /// Serve launches to the tenants of this machine, behind a Unix socket
+    Serve(serve::ServeCommand),
     /// Show what a component says of itself and asks for; runs nothing
     Inspect(inspect::InspectCommand),
     /// Compile a component ahead of its first run
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
     hotcell_sandbox::process::survive_file_size_limit();
     let result = match Hotcell::parse().command {
         HotcellCommand::Run(command) => command.execute(),
+        HotcellCommand::Serve(command) => command.execute().map(|()| 0),
         HotcellCommand::Inspect(command) => command.execute().map(|()| 0),
         HotcellCommand::Compile(command) => command.execute().map(|()| 0),
         HotcellCommand::Rerun(command) => command.execute(),

@@ -2,6 +2,7 @@
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
 use crate::command_request::{CommandRequest, launch};
+use crate::connect;
 use crate::exit::CommandError;
 use crate::guard::Guard;
 use crate::hint::explain;
@@ -14,9 +15,10 @@ use hotcell::limit::Unit;
 use hotcell::manifest::{DType, ScalarError, ScalarValue};
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::{CacheOutcome, Report};
-use hotcell::{Cutting, Ended, Request};
+use hotcell::{Cutting, Digest, Ended, Request};
 use hotcell_formats::FileId;
 use hotcell_policy::FilePolicy;
+use hotcell_serve::protocol::{LaunchAsk, Text};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +58,12 @@ pub(crate) struct RunCommand {
     /// Print nothing but errors
     #[arg(long, short)]
     quiet: bool,
+    /// Have the daemon at that socket run it [default: where `hotcell serve` listens unless told otherwise]
+    ///
+    /// What the daemon's policy grants and how it keeps kernels apart is its own affair.
+    #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true,
+        conflicts_with_all = ["policy", "isolation", "tier", "workers", "gpu_device", "no_cache", "grants"])]
+    connect: Option<Option<PathBuf>>,
     #[command(flatten)]
     limits: LimitArguments,
     #[command(flatten)]
@@ -68,19 +76,57 @@ impl RunCommand {
     /// Runs, and returns the outcome's exit code.
     pub(crate) fn execute(self) -> Result<u8> {
         let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
-        let policy = self.host.policy.load()?;
+        let policy = match &self.connect {
+            Some(_) => None,
+            None => self.host.policy.load()?,
+        };
         let mut command = self.request(policy.as_ref()).map_err(usage)?;
         let mut guard = Guard::default();
         guard.reads("the component", &self.kernel);
         guard.launches(&command.inputs, &command.outputs);
         let report = Reporting::prepare(self.report.as_deref(), guard)?;
         command.kept = report.kept();
-        let cell = self.host.cell(policy.as_ref(), self.grants.granted())?;
-        let ended = launch(&cell, &self.kernel, command);
+        let ended = match &self.connect {
+            Some(socket) => {
+                let ask = self.ask().map_err(usage)?;
+                let tenant = self.host.policy.named_tenant();
+                connect::launch(socket.as_deref(), tenant, &self.kernel, ask, command)?
+            }
+            None => {
+                let cell = self.host.cell(policy.as_ref(), self.grants.granted())?;
+                launch(&cell, &self.kernel, command)
+            }
+        };
         let written = report.write(&ended.report);
         show(&ended, self.quiet);
         written?;
         Ok(ended.outcome.kind.exit_code())
+    }
+
+    /// What a daemon is asked for; arrays go beside it.
+    fn ask(&self) -> Result<LaunchAsk> {
+        // Its component and entry are known when that has been read.
+        let mut ask = LaunchAsk::new(Digest::from_bytes([0; 32]));
+        ask.entry.clone_from(&self.entry);
+        let scalars = self
+            .inputs
+            .iter()
+            .filter(|pair| !pair.value.starts_with('@'));
+        let texts = |pairs: &mut dyn Iterator<Item = &Pair>| {
+            let texts = pairs.map(|pair| (pair.name.clone(), Text::of(&pair.value)));
+            texts.collect()
+        };
+        ask.scalars = texts(&mut scalars.into_iter());
+        ask.dims = texts(&mut self.dims.iter());
+        ask.limits = self.limits.texts();
+        ask.metering = self.limits.metering;
+        ask.wants = Some(self.grants.wanted_of_a_policy());
+        ask.seed = self.grants.seed.map(Text::of);
+        ask.threads = self.threads;
+        ask.split = !self.no_split;
+        ask.gpu_profile = self.grants.gpu_profile;
+        ask.events = true;
+        Ok(ask)
     }
 
     fn request(&self, policy: Option<&FilePolicy>) -> Result<CommandRequest> {

@@ -157,7 +157,7 @@ impl Array {
     }
 
     /// Whether it is known to be a picture.
-    pub(crate) fn is_picture(&self) -> bool {
+    pub fn is_picture(&self) -> bool {
         self.is_picture
     }
 

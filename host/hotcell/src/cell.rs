@@ -4,7 +4,8 @@ pub(crate) mod builder;
 
 use crate::artifacts::{ArtifactCache, CacheError};
 use crate::audit::Audit;
-use crate::isolation::{Isolate, Loaded, LoadedKey, Waiting};
+use crate::component::Component;
+use crate::isolation::{Isolate, Loaded, LoadedKey, Pools, Waiting};
 use crate::kept::Kept;
 use crate::kept::awaited::Awaited;
 use crate::kept::failures::FailedBefore;
@@ -29,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) cache: Result<ArtifactCache, String>,
     pub(crate) audit: Arc<dyn Audit>,
     pub(crate) accounts: Option<Arc<dyn Accounts>>,
+    /// Components that their tenants can name by digest.
+    pub(crate) components: Kept<(Tenant, Digest), Component>,
     pub(crate) descriptions: Kept<(Tenant, Digest), Description>,
     pub(crate) loaded: Kept<LoadedKey, Awaited<Prepared>>,
     pub(crate) failed: FailedBefore,
@@ -39,6 +42,10 @@ pub(crate) struct Inner {
 const LOADED_BYTES: u64 = 1 << 30;
 /// What each weighs at least: it holds a descriptor, of which a process has about a thousand.
 const LOADED_EACH_BYTES: u64 = 8 << 20;
+/// The most bytes of components that are kept to be named.
+const COMPONENTS_BYTES: u64 = 512 << 20;
+/// What each weighs at least.
+const COMPONENTS_EACH_BYTES: u64 = 64 << 10;
 /// The most bytes of descriptions that are kept.
 const DESCRIPTIONS_BYTES: u64 = 64 << 20;
 /// What each weighs at least.
@@ -88,6 +95,7 @@ impl Inner {
             cache,
             audit,
             accounts,
+            components: Kept::new(COMPONENTS_BYTES, COMPONENTS_EACH_BYTES),
             descriptions: Kept::new(DESCRIPTIONS_BYTES, DESCRIPTIONS_EACH_BYTES),
             loaded: Kept::new(LOADED_BYTES, LOADED_EACH_BYTES),
             failed: FailedBefore::default(),
@@ -105,6 +113,18 @@ impl Cell {
     /// The cache on disk, where there is one.
     pub fn artifact_cache(&self) -> Option<&ArtifactCache> {
         self.inner.cache.as_ref().ok()
+    }
+
+    /// A component of that digest that was [described for](Cell::describe_for) the tenant; `None` where there is none, or others
+    /// have taken its place since.
+    pub fn component(&self, tenant: &Tenant, digest: Digest) -> Option<Component> {
+        let found = self.inner.components.get(&(tenant.clone(), digest))?;
+        Some(Component::clone(&found))
+    }
+
+    /// How busy the workers are, of all tenants; nothing in in-process isolation.
+    pub fn pools(&self) -> Pools {
+        self.inner.isolation.pools()
     }
 
     /// How many launches of a tenant wait for a worker now.

@@ -36,7 +36,9 @@ pub(crate) use settings::{Settings, Spares};
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
 use crate::isolation::diagnosis::{Diagnosis, GpuDiagnosis};
-use crate::isolation::{Isolate, LoadFailure, Loaded, LoadedKey, Order, Waiting, WorkResult};
+use crate::isolation::{
+    Isolate, LoadFailure, Loaded, LoadedKey, Order, Pools, Waiting, WorkResult,
+};
 use fault::Fault;
 use hotcell_model::component::Description;
 use hotcell_model::frame::WireDescription;
@@ -127,6 +129,10 @@ impl Isolate for ConfinedIsolation {
 
     fn waiting(&self, tenant: &Tenant) -> Waiting {
         self.0.waiting(tenant)
+    }
+
+    fn pools(&self) -> Pools {
+        self.0.pools()
     }
 
     fn diagnose(&self, component: &Component) -> Result<Diagnosis, Outcome> {

@@ -59,6 +59,11 @@ pub(crate) trait Isolate: Send + Sync {
         Waiting::default()
     }
 
+    /// How busy its workers are; nothing where it has none.
+    fn pools(&self) -> Pools {
+        Pools::default()
+    }
+
     /// Makes an artifact runnable for those who share `key`; what is returned may hold a worker ready for the launch
     /// that it was loaded for.
     fn load(
@@ -205,6 +210,30 @@ pub struct Waiting {
     pub runners: usize,
     /// For a GPU worker.
     pub gpu_workers: usize,
+}
+
+/// How busy the workers of a cell are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pools {
+    /// Compile processes.
+    pub compile_processes: PoolUse,
+    /// Runners.
+    pub runners: PoolUse,
+    /// GPU workers.
+    pub gpu_workers: PoolUse,
+}
+
+/// How busy the workers of one kind are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolUse {
+    /// The most at once.
+    pub most: usize,
+    /// Those that work.
+    pub busy: usize,
+    /// Those that are kept for launches like earlier ones.
+    pub idle: usize,
+    /// The launches, of all tenants, that wait for one.
+    pub waiting: usize,
 }
 
 /// A component that can be launched.

@@ -103,7 +103,7 @@ impl Launch {
     }
 
     /// A handle that can cancel the launch when this value is elsewhere.
-    pub fn canceller(&self) -> impl Fn() + Send + Sync + 'static {
+    pub fn canceller(&self) -> impl Fn() + Send + Sync + use<> {
         let signal = Arc::clone(&self.signal);
         move || signal.cancel()
     }
@@ -276,7 +276,13 @@ impl Cell {
         }
     }
 
-    fn run_until(&self, component: &Component, request: Request, stop: &Arc<StopSignal>) -> Ended {
+    /// Runs a kernel on the calling thread, to its end or until `stop` is cancelled: [`Launch::cancel`] says how.
+    pub fn run_until(
+        &self,
+        component: &Component,
+        request: Request,
+        stop: &Arc<StopSignal>,
+    ) -> Ended {
         match self.try_authorize(component, request, stop, Waits::UntilCancelled) {
             Ok(permit) => self.launch(permit, stop),
             Err(ended) => *ended,

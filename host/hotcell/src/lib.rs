@@ -76,10 +76,11 @@ pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};
 #[cfg(feature = "confined")]
 pub use confined::ProgramError;
-pub use isolation::Waiting;
 pub use isolation::diagnosis::{
     Diagnosis, GpuDiagnosis, ProbeResult, TrialVerdict, WorkerDiagnosis,
 };
+pub use isolation::{PoolUse, Pools, Waiting};
+pub use launch::about::new_run_id;
 pub use launch::observed::observable;
 pub use launch::permit::Permit;
 pub use launch::{Ended, Launch};
@@ -90,10 +91,13 @@ pub use request::{Cutting, Digests, InputError, Request};
 
 pub use hotcell_model::array::ArrayType;
 pub use hotcell_model::audit::{AuditEnd, AuditRecord, Verb};
+pub use hotcell_model::caller::Caller;
+pub use hotcell_model::digest::{Digest, RunId};
 pub use hotcell_model::gpu::GpuDevice;
 pub use hotcell_model::job::{Observer, Source};
 pub use hotcell_model::layer::Tier;
 pub use hotcell_model::profile::{Isolation, Metering};
+pub use hotcell_model::stop::StopSignal;
 pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::{

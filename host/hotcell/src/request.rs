@@ -4,6 +4,8 @@ pub(crate) mod delivery;
 
 use self::delivery::Delivery;
 use crate::array::Array;
+use hotcell_model::caller::Caller;
+use hotcell_model::digest::RunId;
 use hotcell_model::grant::{Capability, Wants};
 use hotcell_model::job::Observer;
 use hotcell_model::limit::Limit;
@@ -74,6 +76,9 @@ pub struct Request {
     pub(crate) stop_grace: Duration,
     pub(crate) has_gpu_profile: bool,
     pub(crate) tenant: Tenant,
+    pub(crate) caller: Caller,
+    /// The launch's id where the caller has to know it beforehand.
+    pub(crate) run_id: Option<RunId>,
     pub(crate) digests: Digests,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) delivery: Option<Arc<dyn Delivery>>,
@@ -110,6 +115,8 @@ impl Request {
             stop_grace: Self::DEFAULT_STOP_GRACE,
             has_gpu_profile: false,
             tenant: Tenant::default(),
+            caller: Caller::default(),
+            run_id: None,
             digests: Digests::Full,
             observer: Arc::new(()),
             delivery: None,
@@ -264,6 +271,20 @@ impl Request {
     #[must_use]
     pub fn tenant(mut self, tenant: Tenant) -> Self {
         self.tenant = tenant;
+        self
+    }
+
+    /// Who asked, where somebody vouches for it. Default [`Caller::Unauthenticated`].
+    #[must_use]
+    pub fn caller(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
+    }
+
+    /// The launch's id, from [`new_run_id`](crate::new_run_id). Default a fresh one, which its report tells.
+    #[must_use]
+    pub fn run_id(mut self, run_id: RunId) -> Self {
+        self.run_id = Some(run_id);
         self
     }
 

@@ -4,6 +4,7 @@
 //! A record is begun before a byte of what may be hostile is read, and so knows at first only what was asked for. The
 //! same record is finished once, whatever happened between.
 
+use crate::caller::Caller;
 use crate::digest::{Digest, RunId};
 use crate::grant::{Grants, Wants};
 use crate::names::named;
@@ -38,6 +39,8 @@ pub struct AuditRecord {
     pub verb: Verb,
     /// Who is charged for it.
     pub tenant: crate::tenant::Tenant,
+    /// Who asked for it.
+    pub caller: Caller,
     /// The component's digest; absent if its file could not be read.
     pub component: Option<Digest>,
     /// Where the component was read from, as it was given.

@@ -12,6 +12,7 @@
 //! * [`audit`]: what a trail has of everything that is asked for
 //! * [`frame`]: what the supervisor and its workers say to each other
 //! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
+//! * [`tenant`] and [`caller`]: who is charged, and who asked
 //! * [`outcome`] and [`report`]: how it ended, why, and what an operator reads
 
 pub mod accounts;
@@ -19,6 +20,7 @@ pub mod array;
 pub mod audit;
 pub(crate) mod bounded;
 pub mod budget;
+pub mod caller;
 pub mod component;
 pub mod digest;
 mod exact;

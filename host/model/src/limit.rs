@@ -4,6 +4,7 @@
 //! A launch's [`Limits`] remember where each value came from, so that a report can say which number
 //! stopped it and who chose that number.
 
+use crate::names::UnknownName;
 use crate::time::nanoseconds;
 use crate::{bounded, exact};
 use hotcell_manifest::{Kernel, Weight, units};
@@ -196,6 +197,18 @@ impl Limit {
     /// Whether it is a limit of the GPU's. The guest that has a GPU can lower each of them, and none of the others.
     pub const fn is_of_gpu(self) -> bool {
         self as usize >= Self::GpuFuel as usize && self as usize <= Self::GpuInvocations as usize
+    }
+}
+
+impl std::str::FromStr for Limit {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|limit| limit.name() == name).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|limit| limit.name()).collect();
+            UnknownName::new(name, "limit", &known)
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! JSON with `"schema": 2`, described by `docs/report.schema.json`. Counts are strings of digits there, which every program reads exactly.
 
+use crate::caller::Caller;
 use crate::digest::{Digest, RunId};
 use crate::gpu::GpuUsage;
 use crate::grant::Grants;
@@ -30,6 +31,9 @@ pub struct Report {
     pub run_id: RunId,
     /// Who is charged for it.
     pub tenant: Tenant,
+    /// Who asked for it.
+    #[serde(default)]
+    pub caller: Caller,
     /// When it was asked for.
     pub started: Timestamp,
     /// The program that wrote it, with its version.

@@ -207,7 +207,8 @@ pub const TENANT: Table = Table {
             "subjects",
             Kind::Subjects,
             "Who belongs to the tenant, for a daemon that knows who is asking: `user:alice`, `uid:1000`, `group:students`, \
-             `gid:100`. The first tenant in the order of their names that somebody belongs to is theirs.",
+             `gid:100`. The first tenant in the order of their names that somebody belongs to is theirs; whom none names is served as the \
+             tenant `uid-NUMBER`, where there is `[tenants.\"*\"]`.",
         ),
         key(
             "grants",

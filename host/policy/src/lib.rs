@@ -23,13 +23,16 @@ mod read;
 pub mod reference;
 mod resolve;
 pub mod schema;
+mod subjects;
 
 pub use file::{NotASubject, Subjected};
 pub use problem::{PolicyError, Problem};
+pub use subjects::User;
 
 use file::PolicyFile;
 use hotcell_model::layer::Tier;
 use hotcell_model::profile::Isolation;
+use hotcell_model::tenant::Tenant;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -159,6 +162,11 @@ impl FilePolicy {
         tenants
             .into_iter()
             .any(|tenant| !tenant.allowance.is_boundless())
+    }
+
+    /// The tenants that it names.
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        self.file.tenants.keys()
     }
 
     /// The least that confined workers must have around them.

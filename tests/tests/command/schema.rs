@@ -1,101 +1,10 @@
 //! Real reports against `docs/report.schema.json`: every key is in it, and every key in it can occur.
 
 use super::{IN, with};
+use hotcell_tests::schema::Walk;
 use hotcell_tests::{Command, checkout, processes, skip};
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// Checks a value against a schema, as far as this one goes: types, keys, enumerations; collects the
-/// places of the schema's properties that occurred.
-struct Walk<'a> {
-    root: &'a Value,
-    seen: BTreeSet<String>,
-}
-
-impl<'a> Walk<'a> {
-    fn resolve(&self, schema: &'a Value) -> &'a Value {
-        match schema["$ref"].as_str() {
-            Some(place) => &self.root["$defs"][place.trim_start_matches("#/$defs/")],
-            None => schema,
-        }
-    }
-
-    /// Whether `value` fits; `at` is its place in the report.
-    fn check(&mut self, schema: &'a Value, value: &Value, at: &str) -> Result<(), String> {
-        let schema = self.resolve(schema);
-        if let Some(alternatives) = schema["oneOf"].as_array()
-            && schema.get("properties").is_none()
-        {
-            let fits: Vec<_> = alternatives
-                .iter()
-                .filter(|one| self.check(one, value, at).is_ok())
-                .collect();
-            return match fits.len() {
-                1 => Ok(()),
-                fits => Err(format!("{at}: {value} fits {fits} alternatives")),
-            };
-        }
-        if let Some(wanted) = schema.get("const")
-            && wanted != value
-        {
-            return Err(format!("{at}: {value} is not {wanted}"));
-        }
-        if let Some(known) = schema["enum"].as_array()
-            && !known.contains(value)
-        {
-            return Err(format!("{at}: {value} is none of {known:?}"));
-        }
-        let is = match schema["type"].as_str() {
-            Some("object") => value.is_object(),
-            Some("array") => value.is_array(),
-            Some("string") => value.is_string(),
-            Some("integer") => value.is_u64() || value.is_i64(),
-            Some("number") => value.is_number(),
-            Some("boolean") => value.is_boolean(),
-            Some("null") => value.is_null(),
-            _ => true,
-        };
-        if !is {
-            return Err(format!("{at}: {value} is no {}", schema["type"]));
-        }
-        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-            if let Some(schema) = schema.get("items") {
-                self.check(schema, item, &format!("{at}[{index}]"))?;
-            }
-        }
-        self.check_keys(schema, value, at)
-    }
-
-    fn check_keys(&mut self, schema: &'a Value, value: &Value, at: &str) -> Result<(), String> {
-        let Some(object) = value.as_object() else {
-            return Ok(());
-        };
-        for required in schema["required"].as_array().into_iter().flatten() {
-            if !object.contains_key(required.as_str().unwrap_or_default()) {
-                return Err(format!("{at}: {required} is missing"));
-            }
-        }
-        for (key, value) in object {
-            let at = format!("{at}.{key}");
-            match (
-                schema["properties"].get(key),
-                &schema["additionalProperties"],
-            ) {
-                (Some(known), _) => {
-                    self.seen
-                        .insert(at.replace(|c: char| c.is_ascii_digit(), ""));
-                    self.check(known, value, &at)?;
-                }
-                (None, Value::Object(_)) => {
-                    self.check(&schema["additionalProperties"], value, &at)?
-                }
-                (None, _) => return Err(format!("{at} is not in the schema")),
-            }
-        }
-        Ok(())
-    }
-}
 
 fn schema() -> Value {
     let text = std::fs::read_to_string(checkout().join("docs/report.schema.json")).unwrap();
@@ -112,10 +21,7 @@ fn real_reports_and_the_schema_agree() {
         "memory_in_one_step",
     ]);
     let schema = schema();
-    let mut walk = Walk {
-        root: &schema,
-        seen: BTreeSet::new(),
-    };
+    let mut walk = Walk::new(&schema);
     for line in [
         format!("run honest.wasm {IN} --seed 7"),
         format!("run honest.wasm {IN} --metering fast"),
@@ -201,10 +107,7 @@ fn the_schema_refuses_what_is_no_report() {
     let refuses = |change: &dyn Fn(&mut Value)| {
         let mut report = honest.clone();
         change(&mut report);
-        let mut walk = Walk {
-            root: &schema,
-            seen: BTreeSet::new(),
-        };
+        let mut walk = Walk::new(&schema);
         walk.check(&schema, &report, "").is_err()
     };
     assert!(!refuses(&|_| ()));

@@ -8,6 +8,7 @@
 
 use super::turns::{Bounds, NoTurn, Turns};
 use crate::bell::{Bell, OnCancel};
+use crate::isolation::PoolUse;
 use crate::kept::{Owned, next_to_go};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
@@ -121,6 +122,17 @@ impl<K: Owned + Clone + Eq, T> Pool<K, T> {
         let old = state.idle.iter().take_while(|idle| is_old(idle)).count();
         state.alive -= old;
         state.idle.drain(..old).map(|idle| idle.item).collect()
+    }
+
+    /// How busy it is.
+    pub(crate) fn use_of_it(&self) -> PoolUse {
+        let state = self.0.lock();
+        PoolUse {
+            most: state.max,
+            busy: state.alive - state.idle.len(),
+            idle: state.idle.len(),
+            waiting: state.turns.waiting(),
+        }
     }
 
     /// How many of the tenant's launches wait.

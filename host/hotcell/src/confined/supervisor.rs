@@ -16,7 +16,9 @@ use super::tier::check_tier;
 use super::turns::NoTurn;
 use crate::artifacts::VerifiedArtifact;
 use crate::component::Component;
-use crate::isolation::{Evidence, LoadFailure, LoadedKey, Order, Waiting, WorkResult, cancelled};
+use crate::isolation::{
+    Evidence, LoadFailure, LoadedKey, Order, Pools, Waiting, WorkResult, cancelled,
+};
 use crate::zeroed::ZeroedMemory;
 use hotcell_model::layer::WorkerKind;
 use hotcell_model::limit::Limit;
@@ -246,6 +248,15 @@ impl Supervisor {
             compile_processes: self.compilers.waiting_of(tenant),
             runners: self.pool.waiting_of(tenant),
             gpu_workers: self.gpus.waiting_of(tenant),
+        }
+    }
+
+    /// How busy the workers are.
+    pub(crate) fn pools(&self) -> Pools {
+        Pools {
+            compile_processes: self.compilers.use_of_it(),
+            runners: self.pool.use_of_it(),
+            gpu_workers: self.gpus.use_of_it(),
         }
     }
 

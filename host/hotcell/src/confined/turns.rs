@@ -194,6 +194,11 @@ impl<W> Turns<W> {
         }
     }
 
+    /// How many wait, of all tenants.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// How many of the tenant wait.
     pub(crate) fn waiting_of(&self, tenant: &Tenant) -> usize {
         let position = self.line(tenant);

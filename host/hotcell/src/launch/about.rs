@@ -8,6 +8,7 @@ use crate::launch::spent::Spent;
 use crate::policy::{Subject, Terms, resolve_limits};
 use crate::request::{Digests, Request};
 use hotcell_model::accounts::Allowance;
+use hotcell_model::caller::Caller;
 use hotcell_model::component::Description;
 use hotcell_model::digest::RunId;
 use hotcell_model::grant::{Grants, Wants};
@@ -33,6 +34,7 @@ pub(crate) struct About {
     pub(crate) started: Timestamp,
     pub(crate) component: ComponentReport,
     pub(crate) tenant: Tenant,
+    pub(crate) caller: Caller,
     pub(crate) metering: Metering,
     pub(crate) wants: Wants,
     pub(crate) grants: Grants,
@@ -73,6 +75,7 @@ impl About {
             schema: SCHEMA,
             run_id: self.run_id,
             tenant: self.tenant,
+            caller: self.caller,
             started: self.started,
             host: concat!("hotcell ", env!("CARGO_PKG_VERSION")).to_owned(),
             component: self.component,
@@ -100,7 +103,7 @@ impl About {
 impl Cell {
     pub(crate) fn about(&self, component: &Component, request: &Request) -> About {
         let mut about = About {
-            run_id: new_run_id(),
+            run_id: request.run_id.unwrap_or_else(new_run_id),
             started: SystemTime::now().into(),
             component: ComponentReport {
                 digest: Some(component.digest()),
@@ -109,6 +112,7 @@ impl Cell {
                 entry: request.entry.as_deref().map(shown).unwrap_or_default(),
             },
             tenant: request.tenant.clone(),
+            caller: request.caller,
             metering: request.metering.unwrap_or_default(),
             wants: request.wants.clone(),
             grants: Grants::none(),
@@ -183,8 +187,8 @@ pub(crate) fn shown(name: &str) -> String {
     text::escape(name, 256)
 }
 
-/// A fresh id.
-fn new_run_id() -> RunId {
+/// A fresh id for a launch.
+pub fn new_run_id() -> RunId {
     let mut bytes = [0; 16];
     let flags = rustix::rand::GetRandomFlags::empty();
     // Sixteen bytes are never cut short once the kernel's pool is ready, which the call waits for.

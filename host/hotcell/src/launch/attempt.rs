@@ -33,6 +33,7 @@ impl OpenRecord {
             run_id: about.run_id,
             verb,
             tenant: about.tenant.clone(),
+            caller: about.caller,
             component: about.component.digest,
             path: about.component.path.clone(),
             entry: about.component.entry.clone(),

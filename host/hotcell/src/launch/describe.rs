@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Cell {
-    /// Reads a component without running it.
+    /// Reads a component without running it, for nobody in particular: the policy is not asked, nor any budget.
     ///
     /// # Errors
     /// It is no kernel component, or more than the limits allow, or nothing here could read it.
@@ -36,6 +36,30 @@ impl Cell {
         self.recorded(Verb::Describe, about, |attempt| {
             self.described(component, &mut attempt.about, &StopSignal::default())
         })
+    }
+
+    /// Reads a component for whom a request names, under the policy's terms and charged to that tenant, and keeps it, so that the
+    /// tenant can name it by its digest from then on: [`Cell::component`].
+    ///
+    /// # Errors
+    /// As [`Cell::describe`]; the policy refuses the tenant; or its budgets are spent.
+    pub fn describe_for(
+        &self,
+        component: &Component,
+        request: &Request,
+    ) -> Result<Arc<Description>, Outcome> {
+        let about = self.about(component, request);
+        let described = self.recorded(Verb::Describe, about, |attempt| {
+            let stop = StopSignal::default();
+            self.request_terms(&mut attempt.about, request)?;
+            attempt.open_account(&stop)?;
+            self.described(component, &mut attempt.about, &stop)
+        })?;
+        let key = (request.tenant.clone(), component.digest());
+        let bytes = component.bytes().len() as u64;
+        let kept = Arc::new(component.clone());
+        self.inner.components.insert(key, kept, bytes);
+        Ok(described)
     }
 
     /// A component's description, from memory or read now. What it takes is charged to whom it is for.

@@ -1,0 +1,389 @@
+//! One client's connection, and who reads it.
+//!
+//! One thread at a time has the right to read a connection. It takes lines as long as some come, and gives the right back
+//! to the server's watch, which hands it to another thread when something has come. A thread that runs a launch gives it
+//! back too, and takes it again at the end, unless somebody else has it by then: so what a client says in the meantime is
+//! heard, and a client that says nothing costs no second thread.
+
+use crate::launches::Running;
+use crate::peer;
+use crate::protocol::{Answer, MAX_DESCRIPTORS, MAX_LINE_BYTES, Message, Reply};
+use crate::server::Server;
+use crate::wire::{self, Filled, Incoming, WireError};
+use hotcell::Caller;
+use hotcell_model::outcome::OutcomeKind;
+use hotcell_policy::User;
+use hotcell_sandbox::channel::Looking;
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How long a thread waits for the next line before it gives the connection back to the watch.
+const LINGER: Duration = Duration::from_millis(20);
+/// How long a line may take from its first byte to its last.
+const LINE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of what it is sent.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may have nothing to say and nothing to wait for.
+const IDLE_PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// A client's connection.
+pub(crate) struct Connection {
+    /// What the watch knows it by.
+    pub(crate) token: u64,
+    pub(crate) uid: u32,
+    socket: OwnedFd,
+    user: OnceLock<User>,
+    reading: Mutex<Reading>,
+    looking: Looking,
+    /// Whether some thread has the right to read.
+    is_taken: AtomicBool,
+    writing: Mutex<()>,
+    /// Its launches that have not ended, by the id of the message that asked for them.
+    running: Mutex<HashMap<u64, Arc<Running>>>,
+    /// How many ends of others' launches it waits for.
+    awaited: AtomicUsize,
+    is_over: AtomicBool,
+}
+
+/// A connection that waits for the end of somebody else's launch.
+pub(crate) struct Awaiting(Weak<Connection>);
+
+impl Awaiting {
+    pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
+        self.0.upgrade()
+    }
+}
+
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.upgrade() {
+            connection.awaited.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+struct Reading {
+    incoming: Incoming,
+    pace: Pace,
+    is_greeted: bool,
+    /// The client will send nothing any more.
+    has_ended: bool,
+    /// When the line began that is there in part.
+    partial_since: Option<Instant>,
+    last: Instant,
+}
+
+/// What comes next of a connection.
+pub(crate) enum Next {
+    /// A message, with the descriptors that it names.
+    Message(Message, Vec<OwnedFd>),
+    /// Nothing for now.
+    Nothing,
+    /// Nothing ever.
+    End,
+    /// What came makes no sense, and so what follows it does not either.
+    Broken(String),
+}
+
+/// Lets somebody do a little at once, and a little every second after that.
+struct Pace {
+    left: f64,
+    since: Instant,
+}
+
+impl Pace {
+    const AT_ONCE: f64 = 64.0;
+    const EVERY_SECOND: f64 = 200.0;
+
+    fn new() -> Self {
+        Self {
+            left: Self::AT_ONCE,
+            since: Instant::now(),
+        }
+    }
+
+    /// How long to wait before the next.
+    fn next(&mut self) -> Duration {
+        let now = Instant::now();
+        let elapsed = now.duration_since(self.since).as_secs_f64();
+        self.since = now;
+        self.left = (self.left + elapsed * Self::EVERY_SECOND).min(Self::AT_ONCE) - 1.0;
+        match self.left < 0.0 {
+            true => Duration::from_secs_f64(-self.left / Self::EVERY_SECOND),
+            false => Duration::ZERO,
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(socket: OwnedFd, uid: u32, token: u64) -> Self {
+        Self {
+            token,
+            uid,
+            socket,
+            user: OnceLock::new(),
+            reading: Mutex::new(Reading {
+                incoming: Incoming::new(MAX_LINE_BYTES),
+                pace: Pace::new(),
+                is_greeted: false,
+                has_ended: false,
+                partial_since: None,
+                last: Instant::now(),
+            }),
+            looking: Looking::default(),
+            is_taken: AtomicBool::new(true),
+            writing: Mutex::new(()),
+            running: Mutex::default(),
+            awaited: AtomicUsize::new(0),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::Uid(self.uid)
+    }
+
+    /// Who is at the other end, with names and groups, which can take a while to find out at first.
+    pub(crate) fn user(&self) -> &User {
+        self.user.get_or_init(|| {
+            peer::user(self.socket()).unwrap_or(User {
+                uid: self.uid,
+                ..User::default()
+            })
+        })
+    }
+
+    /// Takes the right to read, if nobody has it.
+    pub(crate) fn take(&self) -> bool {
+        !self.is_taken.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives the right to read back.
+    pub(crate) fn give_back(&self) {
+        self.is_taken.store(false, Ordering::Release);
+    }
+
+    /// Whether more will be read of it.
+    pub(crate) fn may_read(&self) -> bool {
+        !self.reading().has_ended
+    }
+
+    /// Whether it has not been greeted: from now on it has.
+    pub(crate) fn is_new(&self) -> bool {
+        !std::mem::replace(&mut self.reading().is_greeted, true)
+    }
+
+    /// The next message; waits a little for one. For who has the right to read.
+    pub(crate) fn next(&self) -> Next {
+        let mut reading = self.reading();
+        let next = self.read(&mut reading);
+        reading.last = Instant::now();
+        let since = match reading.incoming.is_partial() && !reading.incoming.has_line() {
+            true => reading.partial_since.or(Some(reading.last)),
+            false => None,
+        };
+        reading.partial_since = since;
+        reading.has_ended |= matches!(next, Next::End | Next::Broken(_));
+        next
+    }
+
+    fn read(&self, reading: &mut Reading) -> Next {
+        let incoming = &mut reading.incoming;
+        loop {
+            match incoming.line() {
+                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
+                Ok(Some(line)) => {
+                    let message: Message = match serde_json::from_slice(line) {
+                        Ok(message) => message,
+                        Err(error) => return Next::Broken(format!("no message: {error}")),
+                    };
+                    let named = message.ask.descriptors();
+                    if named > MAX_DESCRIPTORS {
+                        let most = MAX_DESCRIPTORS - 1;
+                        return Next::Broken(format!("descriptors are named up to {most}"));
+                    }
+                    let descriptors = incoming.take_descriptors(named);
+                    incoming.forget_unnamed();
+                    return Next::Message(message, descriptors);
+                }
+                Ok(None) => {
+                    let socket = self.socket.as_fd();
+                    match incoming.wait_and_fill(socket, &self.looking, Some(LINGER)) {
+                        Ok(Filled::Some) => {}
+                        Ok(Filled::Nothing) => return Next::Nothing,
+                        Ok(Filled::End) => return Next::End,
+                        Err(error) => return broken(&error),
+                    }
+                }
+                Err(error) => return broken(&error),
+            }
+        }
+    }
+
+    /// Whether another message is there already.
+    pub(crate) fn has_more(&self) -> bool {
+        self.reading().incoming.has_line()
+    }
+
+    /// Waits so that a client that asks a lot has no more of the daemon than others.
+    pub(crate) fn slow_down(&self) {
+        let pause = self.reading().pace.next();
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// Why it is to be ended, if it is: too slow, or too long silent. `None` too while it is read.
+    pub(crate) fn overdue(&self, now: Instant) -> Option<&'static str> {
+        let reading = match self.reading.try_lock() {
+            Ok(reading) => reading,
+            Err(_) => return None,
+        };
+        let is_past = |since: Instant, patience| now.saturating_duration_since(since) >= patience;
+        if reading
+            .partial_since
+            .is_some_and(|since| is_past(since, LINE_PATIENCE))
+        {
+            return Some("a line has to come within 5 s of its first byte");
+        }
+        let is_waiting = !self.running().is_empty() || self.awaited.load(Ordering::Acquire) > 0;
+        let is_idle = is_past(reading.last, IDLE_PATIENCE) && !is_waiting;
+        is_idle.then_some("nothing was asked for 15 min")
+    }
+
+    /// Tells the client. One that does not take it is gone.
+    pub(crate) fn send(&self, answer: &Answer, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut line = serde_json::to_vec(answer).map_err(io::Error::other)?;
+        line.push(b'\n');
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_over() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let sent = wire::send(self.socket.as_fd(), &line, descriptors, ANSWER_PATIENCE);
+        if sent.is_err() {
+            // Its end wakes the watch, which sees to the rest.
+            self.hang_up();
+        }
+        sent
+    }
+
+    /// Tells the client, and lets it be where that fails.
+    pub(crate) fn answer(&self, id: u64, reply: Reply) {
+        let answer = Answer {
+            id: Some(id),
+            answer: reply,
+        };
+        let _ = self.send(&answer, &[]);
+    }
+
+    /// Tells the client what is in the way.
+    pub(crate) fn refuse(&self, id: Option<u64>, kind: OutcomeKind, message: impl Into<String>) {
+        let message = message.into();
+        let answer = Reply::Error { kind, message };
+        let _ = self.send(&Answer { id, answer }, &[]);
+    }
+
+    /// Its launches that have not ended.
+    pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<u64, Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that it waits for the end of somebody else's launch, until what is returned is dropped.
+    pub(crate) fn awaiting(self: &Arc<Self>) -> Awaiting {
+        self.awaited.fetch_add(1, Ordering::AcqRel);
+        Awaiting(Arc::downgrade(self))
+    }
+
+    /// Whether nothing can come of it any more: its client will say nothing, and has nothing to hear.
+    pub(crate) fn is_done(&self) -> bool {
+        let has_ended = match self.reading.try_lock() {
+            Ok(reading) => reading.has_ended,
+            // It is being read.
+            Err(_) => return false,
+        };
+        has_ended && self.running().is_empty() && self.awaited.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Ends it: its launches are cancelled, and nothing is sent any more.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.hang_up();
+        // Not under the lock: a cancel calls who waits for the launch.
+        let running: Vec<_> = self.running().values().cloned().collect();
+        running.iter().for_each(|running| running.stop.cancel());
+    }
+
+    fn hang_up(&self) {
+        match shutdown(&self.socket, Shutdown::Both) {
+            // The client was gone already.
+            Ok(()) | Err(Errno::NOTCONN) => {}
+            Err(error) => debug_assert!(false, "a socket cannot be shut down: {error}"),
+        }
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Reading> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn broken(error: &WireError) -> Next {
+    match error {
+        WireError::Io(_) => Next::End,
+        error => Next::Broken(error.to_string()),
+    }
+}
+
+/// Reads a connection as long as something comes, and does what is asked. For a thread that has the right to read.
+pub(crate) fn attend(server: &Arc<Server>, connection: &Arc<Connection>) {
+    if connection.is_new() && server.greet(connection).is_err() {
+        server.forget(connection);
+        return;
+    }
+    loop {
+        match connection.next() {
+            Next::Message(message, descriptors) => {
+                if !server.handle(connection, message, descriptors) {
+                    return;
+                }
+            }
+            Next::Nothing => return server.watch(connection),
+            Next::End => {
+                // It may have gone only half: launches go on, and are told of.
+                server.watch(connection);
+                return server.settle(connection);
+            }
+            Next::Broken(why) => {
+                connection.refuse(None, OutcomeKind::Usage, why);
+                server.forget(connection);
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_let_through_and_a_flood_is_not() {
+        let mut pace = Pace::new();
+        let waits: Vec<Duration> = (0..128).map(|_| pace.next()).collect();
+        assert!(waits[..60].iter().all(Duration::is_zero));
+        assert!(waits[127] > Duration::from_millis(200), "{:?}", waits[127]);
+    }
+}
