@@ -6,6 +6,7 @@
 mod bare;
 mod compiling;
 mod copies;
+mod daemon;
 mod gpu;
 mod kernels;
 mod latency;
@@ -58,6 +59,8 @@ enum Topic {
     Timeouts,
     /// Confined workers against the same work in one process
     Walls,
+    /// Launches through the daemon against the caller's own supervisor
+    Daemon,
     /// What GPU fuel costs, and GPU launches against wgpu alone
     Gpu,
 }
@@ -80,6 +83,7 @@ fn main() -> Result<()> {
             Topic::Starting => starting::measure(bench.quick),
             Topic::Timeouts => timeouts::measure(bench.quick),
             Topic::Walls => walls::measure(bench.quick),
+            Topic::Daemon => daemon::measure(bench.quick),
             Topic::Gpu => gpu::measure(&bench.kernel, bench.quick),
         };
         let name = format!("{topic:?}").to_lowercase();

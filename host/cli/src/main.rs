@@ -18,12 +18,14 @@ mod inspect;
 mod new;
 mod policy;
 mod progress;
+mod ps;
 mod report;
 mod report_place;
 mod rerun;
 mod run;
 mod say;
 mod serve;
+mod top;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -42,6 +44,12 @@ enum HotcellCommand {
     Run(Box<run::RunCommand>),
     /// Serve launches to the tenants of this machine, behind a Unix socket
     Serve(serve::ServeCommand),
+    /// Watch a daemon: its workers, budgets and launches, and cancel what should not go on
+    Top(top::TopCommand),
+    /// List the launches that a daemon runs
+    Ps(ps::PsCommand),
+    /// Cancel launches that a daemon runs
+    Cancel(ps::CancelCommand),
     /// Show what a component says of itself and asks for; runs nothing
     Inspect(inspect::InspectCommand),
     /// Compile a component ahead of its first run
@@ -68,6 +76,9 @@ fn main() -> ExitCode {
     let result = match Hotcell::parse().command {
         HotcellCommand::Run(command) => command.execute(),
         HotcellCommand::Serve(command) => command.execute().map(|()| 0),
+        HotcellCommand::Top(command) => command.execute().map(|()| 0),
+        HotcellCommand::Ps(command) => command.execute().map(|()| 0),
+        HotcellCommand::Cancel(command) => command.execute().map(|()| 0),
         HotcellCommand::Inspect(command) => command.execute().map(|()| 0),
         HotcellCommand::Compile(command) => command.execute().map(|()| 0),
         HotcellCommand::Rerun(command) => command.execute(),
