@@ -29,6 +29,8 @@ const LINGER: Duration = Duration::from_millis(20);
 const LINE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a client may take nothing of what it is sent.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// What most answers fit in: reports do.
+const USUAL_ANSWER_BYTES: usize = 16 << 10;
 /// How long a connection may have nothing to say and nothing to wait for.
 const IDLE_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -263,7 +265,8 @@ impl Connection {
 
     /// Tells the client. One that does not take it is gone.
     pub(crate) fn send(&self, answer: &Answer, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut line = serde_json::to_vec(answer).map_err(io::Error::other)?;
+        let mut line = Vec::with_capacity(USUAL_ANSWER_BYTES);
+        serde_json::to_writer(&mut line, answer).map_err(io::Error::other)?;
         line.push(b'\n');
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_over() {

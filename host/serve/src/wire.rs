@@ -180,7 +180,12 @@ impl Incoming {
     ) -> Result<Filled, WireError> {
         let this = std::cell::RefCell::new(self);
         let look = || match this.borrow_mut().fill(socket, RecvFlags::DONTWAIT) {
-            Ok(Filled::Nothing) => None,
+            Ok(Filled::Nothing) => {
+                // Client, daemon and runner take part in a launch, of whom one works: the other two are not to keep it from its
+                // processor.
+                std::thread::yield_now();
+                None
+            }
             found => Some(found),
         };
         looking.wait(look, || match wait_for(socket, PollFlags::IN, longest)? {
