@@ -60,7 +60,7 @@ pub(crate) fn launch(cell: &Cell, component: &Path, command: CommandRequest) -> 
 }
 
 /// Opens an input; small ones are read, large ones stay in their file.
-fn read(locator: &Locator) -> Result<Array> {
+pub(crate) fn read(locator: &Locator) -> Result<Array> {
     let limits = ReadLimits {
         max_bytes: IN_MEMORY_BYTES,
     };

@@ -111,6 +111,43 @@ fn source_that_does_not_compile_leaves_the_old_component() {
 }
 
 #[test]
+fn repeated_loops_change_no_result_and_a_measurement_changes_no_component() {
+    let folder = TempDir::new().unwrap();
+    let project = project(folder.path(), "roundabout");
+    let plain = build(&project);
+    let repeated = hotcell(
+        &project,
+        &["build", "--offline", "--repeat", "4", "--out", "out4.wasm"],
+    );
+    let said = succeeds(repeated);
+    assert!(said.contains("repeated 4×"), "{said}");
+    assert!(!said.contains(" 0 loops"), "{said}");
+    for component in ["out.wasm", "out4.wasm"] {
+        let run =
+            format!("run {component} --in factor=2.5 --in x=@x.npy --out out=@{component}.npy");
+        succeeds(hotcell(&project, &run.split(' ').collect::<Vec<_>>()));
+    }
+    let results = ["out.wasm.npy", "out4.wasm.npy"].map(|npy| fs::read(project.join(npy)).unwrap());
+    assert!(results[0] == results[1]);
+
+    let measure = "build --offline --out out.wasm --measure -- --in factor=2.5 --in x=@x.npy";
+    let said = succeeds(hotcell(&project, &measure.split(' ').collect::<Vec<_>>()));
+    let first = said.lines().nth(2).unwrap();
+    assert!(
+        first.contains("unroll  8, repeat  1") && first.contains("+0 %"),
+        "{said}"
+    );
+    assert_eq!(
+        said.lines()
+            .filter(|line| line.contains("repeat  4"))
+            .count(),
+        3,
+        "{said}"
+    );
+    assert!(fs::read(project.join("out.wasm")).unwrap() == plain);
+}
+
+#[test]
 fn c_kernel_without_the_sdk_gets_a_manifest_and_runs() {
     let folder = TempDir::new().unwrap();
     let guest = root().join("examples/c");
