@@ -1,6 +1,7 @@
 //! Cargo, as kernels are built with it: what the project is, and its core module.
 
 use crate::flags::{self, NotUtf8, Passing, Remap, TARGET, Unroll};
+use crate::repeat::{self, Repeat, Repeated};
 use crate::target::Toolchain;
 use serde::Deserialize;
 use std::env;
@@ -8,6 +9,10 @@ use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
+use wasmparser::BinaryReaderError;
+
+/// What the names of entries begin with, as the SDK's macro gives them.
+const ENTRY: &str = "hotcell-kernel:";
 
 /// What the author asks of cargo; the default is a release build with the package's own settings.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +21,8 @@ pub struct CargoOptions {
     pub debug: bool,
     /// How often loops are unrolled, whatever `[package.metadata.hotcell]` says.
     pub unroll: Option<Unroll>,
+    /// How often a loop's body stands in it, whatever `[package.metadata.hotcell]` says.
+    pub repeat: Option<Repeat>,
     /// The profile whose other settings apply.
     pub profile: Profile,
     /// Features to switch on, separated by commas.
@@ -26,6 +33,15 @@ pub struct CargoOptions {
     pub locked: bool,
     /// Do without the network.
     pub offline: bool,
+}
+
+/// What is done to a kernel's own loops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loops {
+    /// How often LLVM unrolls them.
+    pub unroll: Unroll,
+    /// How often a body stands in what it has left of them.
+    pub repeat: Repeat,
 }
 
 /// The name of an optimised profile, which goes into a configuration key unquoted. The default is `release`.
@@ -100,6 +116,15 @@ pub enum CargoError {
     /// The compiler refuses it, and has said why.
     #[error("`{0}` does not compile")]
     Refused(String),
+    /// What it compiles to cannot be read.
+    #[error("the Wasm module of `{name}` cannot be read")]
+    Unreadable {
+        /// The package.
+        name: String,
+        /// The cause.
+        #[source]
+        source: BinaryReaderError,
+    },
     /// It compiles to something else.
     #[error("cargo made no Wasm module of `{0}`")]
     NoModule(String),
@@ -144,6 +169,7 @@ struct Package {
 #[serde(deny_unknown_fields)]
 struct BuildSettings {
     unroll: Option<Unroll>,
+    repeat: Option<Repeat>,
 }
 
 impl Project {
@@ -203,6 +229,37 @@ impl Project {
         std::fs::read(&module).map_err(|source| CargoError::Module { module, source })
     }
 
+    /// What is done to the package's loops: what the options say, else the package itself, else the default.
+    ///
+    /// # Errors
+    /// If the package's settings are not those that there are.
+    pub fn loops(&self, options: &CargoOptions) -> Result<Loops, CargoError> {
+        let settings = match self.package.metadata.get("hotcell") {
+            Some(table) => BuildSettings::deserialize(table).map_err(CargoError::Settings)?,
+            None => BuildSettings::default(),
+        };
+        Ok(Loops {
+            unroll: options.unroll.or(settings.unroll).unwrap_or_default(),
+            repeat: options.repeat.or(settings.repeat).unwrap_or_default(),
+        })
+    }
+
+    /// Repeats the loops of the package's own functions in a module that it was compiled to.
+    ///
+    /// # Errors
+    /// If the module cannot be read.
+    pub fn repeat(&self, module: Vec<u8>, count: Repeat) -> Result<Repeated, CargoError> {
+        let name = &self.package.name;
+        // As a segment of a mangled name is written, old form and new. Another's name that has it by chance does no harm.
+        let segment = format!("{}{}", name.len(), name.replace('-', "_"));
+        let is_own = |name: &str| name.starts_with(ENTRY) || name.contains(&segment);
+        let unreadable = |source| CargoError::Unreadable {
+            name: name.clone(),
+            source,
+        };
+        repeat::repeat(module, count, is_own).map_err(unreadable)
+    }
+
     fn rustc_command(
         &self,
         options: &CargoOptions,
@@ -234,7 +291,7 @@ impl Project {
             Passing::Environment(value) => cargo.env("CARGO_ENCODED_RUSTFLAGS", value),
             Passing::Config(value) => cargo.args(["--config", &value]),
         };
-        let arguments = flags::unroll_arguments(self.unroll(options)?);
+        let arguments = flags::unroll_arguments(self.loops(options)?.unroll);
         if !arguments.is_empty() {
             cargo.arg("--").args(arguments);
         }
@@ -267,14 +324,6 @@ impl Project {
             .filenames
             .into_iter()
             .find(|file| is_ours && file.extension().is_some_and(|end| end == "wasm"))
-    }
-
-    fn unroll(&self, options: &CargoOptions) -> Result<Unroll, CargoError> {
-        let settings = match self.package.metadata.get("hotcell") {
-            Some(table) => BuildSettings::deserialize(table).map_err(CargoError::Settings)?,
-            None => BuildSettings::default(),
-        };
-        Ok(options.unroll.or(settings.unroll).unwrap_or_default())
     }
 
     /// Every folder whose name could end up in the component: the project's own paths become relative to

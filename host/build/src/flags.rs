@@ -20,6 +20,13 @@ const SEPARATOR: &str = "\x1f";
 #[serde(try_from = "u32")]
 pub struct Unroll(u32);
 
+impl Unroll {
+    /// The count.
+    pub fn count(self) -> u32 {
+        self.0
+    }
+}
+
 impl Default for Unroll {
     fn default() -> Self {
         Self(8)

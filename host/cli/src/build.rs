@@ -4,18 +4,23 @@
 //! load is refused here, where its author can do something about it, and then nothing is written.
 
 mod arguments;
+mod measure;
 
 use crate::exit::CommandError;
 use crate::guard::Guard;
 use anyhow::{Error, Result, anyhow};
 use arguments::CargoArguments;
 use hotcell_build::{
-    CargoOptions, Checked, ComponentizeError, ManifestSource, Project, Toolchain, check,
-    componentize, parse_manifest,
+    CargoOptions, Checked, ComponentizeError, Loops, ManifestSource, Project, Repeat, Repeated,
+    Repetition, Toolchain, Unroll, check, componentize, parse_manifest,
 };
 use hotcell_formats::open_regular;
 use hotcell_manifest::{Kernel, Manifest};
 use hotcell_model::outcome::OutcomeKind;
+use measure::{Candidate, Launch};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -45,6 +50,21 @@ pub(crate) struct BuildCommand {
     /// Put the file's manifest in the place of the one that is there
     #[arg(long, requires = "manifest", help_heading = "Without the SDK")]
     replace: bool,
+    /// Measure which `--unroll` and `--repeat` pay for the launch behind `--`, given as to `hotcell run KERNEL`
+    ///
+    /// The kernel is built with several of both, and the bodies are timed in turns. What is found is said, as lines for
+    /// Cargo.toml; what is built is what Cargo.toml and the options say.
+    #[arg(long, help_heading = "Measuring")]
+    measure: bool,
+    /// The launch to measure: [ENTRY] [--in NAME=@FILE] [--dim NAME=N] ...
+    #[arg(
+        last = true,
+        requires = "measure",
+        value_name = "LAUNCH",
+        allow_hyphen_values = true,
+        help_heading = "Measuring"
+    )]
+    launch: Vec<OsString>,
     #[command(flatten)]
     cargo: CargoArguments,
 }
@@ -58,17 +78,39 @@ impl BuildCommand {
     pub(crate) fn execute(self) -> Result<()> {
         let found = fs::metadata(&self.path).map_err(|error| unusable(&self.path, error))?;
         self.check_out()?;
-        let (component, usual_out) = match found.is_dir() {
-            true => self.build_project()?,
-            false => (self.build_file()?, None),
-        };
-        let checked = check(&component).map_err(|error| refused(&self.path, error))?;
-        let out = match self.out.or(usual_out) {
+        if !found.is_dir() {
+            if self.measure {
+                let why = "--measure builds a project in several ways: name its folder";
+                return Err(CommandError::of(OutcomeKind::Usage, anyhow!(why)));
+            }
+            let component = self.build_file()?;
+            return self.finish(&component, None, "");
+        }
+        let launch = self.measure.then(|| Launch::prepare(&self.launch));
+        let launch = launch.transpose()?;
+        let source = self.source()?;
+        let loops = source.project.loops(&source.options);
+        let loops = loops.map_err(|error| refused(&self.path, error))?;
+        let module = self.compile(&source, loops.unroll)?;
+        let (component, done) = self.repeat(&source, module, loops.repeat)?;
+        let usual_out = source.project.usual_out();
+        self.finish(&component, Some(usual_out), &said(loops, done))?;
+        match launch {
+            Some(launch) => launch.measure(self.candidates(&source, loops)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks a component, writes it, and says in one line what was made.
+    fn finish(&self, component: &[u8], usual_out: Option<PathBuf>, loops: &str) -> Result<()> {
+        let checked = check(component).map_err(|error| refused(&self.path, error))?;
+        let out = match self.out.clone().or(usual_out) {
             Some(out) => out,
             None => named_after(&checked.manifest, &self.path)?,
         };
-        write(&out, &component).map_err(|error| unusable(&out, error))?;
-        crate::say::note(summary(&out, component.len(), &checked))
+        write(&out, component).map_err(|error| unusable(&out, error))?;
+        let summary = summary(&out, component.len(), &checked);
+        crate::say::note(format_args!("{summary}{loops}"))
     }
 
     /// Refuses a place for the component that something else has, before anything is built.
@@ -92,8 +134,8 @@ impl BuildCommand {
         }
     }
 
-    /// The component of a project, and where it goes if nobody says.
-    fn build_project(&self) -> Result<(Vec<u8>, Option<PathBuf>)> {
+    /// The project in the folder, with what it is built by.
+    fn source(&self) -> Result<Source> {
         if self.manifest.is_some() {
             let why = "--manifest goes with a core module or component, not with a folder";
             return Err(CommandError::of(OutcomeKind::Usage, anyhow!(why)));
@@ -103,12 +145,50 @@ impl BuildCommand {
         let options = CargoOptions::from(self.cargo.clone());
         let project = Project::find(&self.path, &options)
             .map_err(|error| CommandError::of(OutcomeKind::InvalidComponent, error))?;
-        let module = project
-            .compile(&options, &toolchain)
-            .map_err(|error| refused(&self.path, error))?;
+        Ok(Source {
+            project,
+            options,
+            toolchain,
+        })
+    }
+
+    /// The core module of a project, unrolled so far.
+    fn compile(&self, source: &Source, unroll: Unroll) -> Result<Vec<u8>> {
+        let options = CargoOptions {
+            unroll: Some(unroll),
+            ..source.options.clone()
+        };
+        let module = source.project.compile(&options, &source.toolchain);
+        module.map_err(|error| refused(&self.path, error))
+    }
+
+    /// The component of a project's core module, with its loops repeated.
+    fn repeat(
+        &self,
+        source: &Source,
+        module: Vec<u8>,
+        count: Repeat,
+    ) -> Result<(Vec<u8>, Repetition)> {
+        let repeated = source.project.repeat(module, count);
+        let Repeated { module, done } = repeated.map_err(|error| refused(&self.path, error))?;
         let component = componentize(&module, ManifestSource::Binary)
             .map_err(|error| not_made(&self.path, error))?;
-        Ok((component, Some(project.usual_out())))
+        Ok((component, done))
+    }
+
+    /// The project built in all the ways that are tried.
+    fn candidates(&self, source: &Source, package: Loops) -> Result<Vec<Candidate>> {
+        let mut modules = BTreeMap::new();
+        let mut candidates = Vec::new();
+        for loops in measure::tried(package)? {
+            let module = match modules.entry(loops.unroll.count()) {
+                Entry::Occupied(compiled) => compiled.into_mut(),
+                Entry::Vacant(free) => free.insert(self.compile(source, loops.unroll)?),
+            };
+            let (component, _) = self.repeat(source, module.clone(), loops.repeat)?;
+            candidates.push(Candidate::new(loops, component));
+        }
+        Ok(candidates)
     }
 
     /// The component of a file made by other means.
@@ -124,6 +204,25 @@ impl BuildCommand {
             Some(manifest) => ManifestSource::Given(manifest),
         };
         componentize(&wasm, source).map_err(|error| not_made(&self.path, error))
+    }
+}
+
+/// A project, and what it is built by.
+struct Source {
+    project: Project,
+    options: CargoOptions,
+    toolchain: Toolchain,
+}
+
+/// What was done to a project's loops, where something was asked for.
+fn said(loops: Loops, done: Repetition) -> String {
+    match done {
+        Repetition::Loops(_) if loops.repeat == Repeat::default() => String::new(),
+        Repetition::Loops(1) => format!(", 1 loop repeated {}×", loops.repeat.count()),
+        Repetition::Loops(count) => {
+            format!(", {count} loops repeated {}×", loops.repeat.count())
+        }
+        Repetition::Placed => ", no loops repeated: line tables would be wrong".to_owned(),
     }
 }
 

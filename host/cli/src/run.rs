@@ -1,7 +1,7 @@
 //! `hotcell run`
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
-use crate::command_request::{CommandRequest, launch};
+use crate::command_request::{CommandRequest, launch, read};
 use crate::connect;
 use crate::exit::CommandError;
 use crate::guard::Guard;
@@ -15,7 +15,7 @@ use hotcell::limit::Unit;
 use hotcell::manifest::{DType, ScalarError, ScalarValue};
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::{CacheOutcome, Report};
-use hotcell::{Cutting, Digest, Ended, Request};
+use hotcell::{Cell, Cutting, Digest, Ended, Request};
 use hotcell_formats::FileId;
 use hotcell_policy::FilePolicy;
 use hotcell_serve::protocol::{LaunchAsk, Text};
@@ -127,6 +127,31 @@ impl RunCommand {
         ask.gpu_profile = self.grants.gpu_profile;
         ask.events = true;
         Ok(ask)
+    }
+
+    /// A cell and a request for launches of the same kind, on one thread: inputs are read, and nothing is written.
+    ///
+    /// # Errors
+    /// With the exit code: arguments that are wrong or ask for something to be written, files that cannot be read.
+    pub(crate) fn prepare(&self) -> Result<(Cell, Request)> {
+        let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
+        if !self.outputs.is_empty() || self.report.is_some() || self.connect.is_some() {
+            let why =
+                "--out, --report and --connect do not go with launches that are only measured";
+            return Err(usage(anyhow::anyhow!(why)));
+        }
+        let policy = self.host.policy.load()?;
+        let command = self.request(policy.as_ref()).map_err(usage)?;
+        let mut request = command.request.threads(1);
+        for (name, locator) in command.inputs {
+            let array = read(&locator).with_context(|| format!("--in {name}"));
+            let array = array.map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
+            request = request.input(name, array);
+        }
+        Ok((
+            self.host.cell(policy.as_ref(), self.grants.granted())?,
+            request,
+        ))
     }
 
     fn request(&self, policy: Option<&FilePolicy>) -> Result<CommandRequest> {

@@ -111,6 +111,43 @@ fn source_that_does_not_compile_leaves_the_old_component() {
 }
 
 #[test]
+fn repeated_loops_change_no_result_and_a_measurement_changes_no_component() {
+    let folder = TempDir::new().unwrap();
+    let project = project(folder.path(), "roundabout");
+    let plain = build(&project);
+    let run = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        succeeds(hotcell(&project, &words))
+    };
+    let said = run("build --offline --repeat 4 --out four.wasm");
+    let is_said = said.contains("repeated 4×") && !said.contains(" 0 loops");
+    assert!(is_said, "{said}");
+    let launch = "--in factor=2.5 --in x=@x.npy --isolation in-process --no-cache";
+    let results = ["out", "four"].map(|name| {
+        run(&format!(
+            "run {name}.wasm {launch} --out out=@{name}.npy --quiet"
+        ));
+        fs::read(project.join(name).with_extension("npy")).unwrap()
+    });
+    assert!(results[0] == results[1], "other results");
+
+    let said = run(&format!(
+        "build --offline --out out.wasm --measure -- {launch}"
+    ));
+    let lines: Vec<_> = said.lines().filter(|line| line.contains(" %  ")).collect();
+    assert_eq!(lines.len(), 9, "{said}");
+    let package = lines[0];
+    assert!(
+        package.contains("unroll  8, repeat  1") && package.contains("+0 %"),
+        "{said}"
+    );
+    assert!(
+        fs::read(project.join("out.wasm")).unwrap() == plain,
+        "another component"
+    );
+}
+
+#[test]
 fn c_kernel_without_the_sdk_gets_a_manifest_and_runs() {
     let folder = TempDir::new().unwrap();
     let guest = root().join("examples/c");

@@ -1,7 +1,7 @@
 //! What the author asks of cargo, on the command line.
 
 use clap::builder::TypedValueParser as _;
-use hotcell_build::{CargoOptions, Profile, Unroll};
+use hotcell_build::{CargoOptions, Profile, Repeat, Unroll};
 
 /// The arguments under the heading `Cargo`.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,6 +19,13 @@ pub(crate) struct CargoArguments {
     #[arg(long, value_name = "N",
         value_parser = clap::value_parser!(u32).range(1..=64).try_map(Unroll::try_from))]
     unroll: Option<Unroll>,
+    /// How often the body of an innermost loop stands in it; 1 leaves them alone
+    ///
+    /// One check of metering stands for so many rounds then, whatever LLVM could do with the loop. Without this it
+    /// is `repeat` under `[package.metadata.hotcell]` in Cargo.toml, else 1. With --debug loops stay as they are.
+    #[arg(long, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..=32).try_map(Repeat::try_from))]
+    repeat: Option<Repeat>,
     /// The profile whose other settings apply
     #[arg(long, value_name = "NAME", default_value = "release")]
     profile: Profile,
@@ -41,6 +48,7 @@ impl From<CargoArguments> for CargoOptions {
         Self {
             debug: arguments.debug,
             unroll: arguments.unroll,
+            repeat: arguments.repeat,
             profile: arguments.profile,
             features: arguments.features,
             no_default_features: arguments.no_default_features,

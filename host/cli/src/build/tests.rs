@@ -33,6 +33,9 @@ fn the_arguments_fit_together() {
         "build --replace",
         "build --unroll 0",
         "build --unroll 65",
+        "build --repeat 0",
+        "build --repeat 33",
+        "build . -- --in x=@x.npy",
         "build --profile dev",
         "build --profile a.b",
         "build a b",
@@ -41,6 +44,47 @@ fn the_arguments_fit_together() {
     }
     let trial = parse("build --manifest k.toml --replace a.wasm --out b.wasm").unwrap();
     assert_eq!(trial.build.path, Path::new("a.wasm"));
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused_before_anything_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("module.wasm");
+    fs::write(&file, b"\0asm").unwrap();
+    let run = |path: &Path, launch: &[&str]| {
+        let words = ["build", path.to_str().unwrap(), "--measure"];
+        let trial = Trial::parse_from(words.iter().chain(launch));
+        let error = trial.build.execute().unwrap_err();
+        assert_eq!(code(&error), Some(OutcomeKind::Usage.exit_code()));
+        format!("{error:#}")
+    };
+    let cases: [(&Path, &[&str], &str); 4] = [
+        (&file, &[], "name its folder"),
+        (folder.path(), &["--", "--nonsense"], "--nonsense"),
+        (folder.path(), &["--", "--out", "y=@y.npy"], "only measured"),
+        (
+            folder.path(),
+            &["--", "--in", "a=1", "--in", "a=2"],
+            "twice",
+        ),
+    ];
+    for (path, launch, word) in cases {
+        let said = run(path, launch);
+        assert!(said.contains(word), "{launch:?}: {said}");
+    }
+}
+
+#[test]
+fn the_summary_says_what_became_of_loops_where_that_was_asked_for() {
+    let loops = |repeat| Loops {
+        unroll: Unroll::default(),
+        repeat: Repeat::try_from(repeat).unwrap(),
+    };
+    assert_eq!(said(loops(1), Repetition::Loops(0)), "");
+    let none = said(loops(8), Repetition::Loops(0));
+    assert_eq!(none, ", 0 loops repeated 8×");
+    assert!(said(loops(4), Repetition::Loops(1)).contains("1 loop repeated 4×"));
+    assert!(said(loops(4), Repetition::Placed).contains("line tables"));
 }
 
 #[test]
