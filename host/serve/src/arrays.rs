@@ -63,13 +63,14 @@ pub enum MemoryError {
 
 /// The memory that came with a line. Each is looked at once.
 pub(crate) struct Memories {
-    came: Vec<OwnedFd>,
+    /// Nothing in the place of what is no memory at all.
+    came: Vec<Option<OwnedFd>>,
     /// By position, what has been mapped of them.
     mapped: BTreeMap<usize, Bytes>,
 }
 
 impl Memories {
-    pub(crate) fn new(came: Vec<OwnedFd>) -> Self {
+    pub(crate) fn new(came: Vec<Option<OwnedFd>>) -> Self {
         Self {
             came,
             mapped: BTreeMap::new(),
@@ -81,7 +82,8 @@ impl Memories {
         let unsealed = || MemoryError::Unsealed { position };
         let io = |source: io::Error| MemoryError::Io { position, source };
         let fd = self.came.get(position);
-        let fd = fd.ok_or(MemoryError::Missing(position))?.as_fd();
+        let fd = fd.ok_or(MemoryError::Missing(position))?;
+        let fd = fd.as_ref().ok_or_else(unsealed)?.as_fd();
         let place = fstatfs(fd).map_err(|error| io(error.into()))?;
         #[expect(clippy::useless_conversion, reason = "its type is the architecture's")]
         if i64::from(place.f_type) != TMPFS_MAGIC {
@@ -304,7 +306,7 @@ mod tests {
         let descriptors = parcel.descriptors();
         let received = descriptors
             .iter()
-            .map(|fd| fd.try_clone_to_owned().unwrap());
+            .map(|fd| Some(fd.try_clone_to_owned().unwrap()));
         Memories::new(received.collect())
     }
 
@@ -381,8 +383,8 @@ mod tests {
             fcntl_add_seals(&huge, fixed | SealFlags::WRITE).unwrap();
             refused.push(huge);
         }
-        let count = refused.len();
-        let mut memories = Memories::new(refused);
+        let count = refused.len() + 1;
+        let mut memories = Memories::new(refused.into_iter().map(Some).chain([None]).collect());
         for position in 0..count {
             let error = memories.bytes(position, 1).unwrap_err();
             assert!(
@@ -390,7 +392,7 @@ mod tests {
                 "{position}: {error}"
             );
         }
-        let mut good = Memories::new(vec![sealed(fixed | SealFlags::WRITE)]);
+        let mut good = Memories::new(vec![Some(sealed(fixed | SealFlags::WRITE))]);
         assert_eq!(&good.bytes(0, 16).unwrap()[..], [0; 16]);
     }
 }

@@ -41,6 +41,7 @@ pub(crate) struct Connection {
     pub(crate) uid: u32,
     socket: OwnedFd,
     user: OnceLock<User>,
+    pace: Arc<Pace>,
     reading: Mutex<Reading>,
     looking: Looking,
     /// Whether some thread has the right to read.
@@ -72,7 +73,6 @@ impl Drop for Awaiting {
 
 struct Reading {
     incoming: Incoming,
-    pace: Pace,
     is_greeted: bool,
     /// The client will send nothing any more.
     has_ended: bool,
@@ -84,7 +84,7 @@ struct Reading {
 /// What comes next of a connection.
 pub(crate) enum Next {
     /// A message, with the descriptors that it names.
-    Message(Message, Vec<OwnedFd>),
+    Message(Message, Vec<Option<OwnedFd>>),
     /// Nothing for now.
     Nothing,
     /// Nothing ever.
@@ -93,8 +93,10 @@ pub(crate) enum Next {
     Broken(String),
 }
 
-/// Lets somebody do a little at once, and a little every second after that.
-struct Pace {
+/// Lets a user do a little at once, and a little every second after that, over all their connections.
+pub(crate) struct Pace(Mutex<Paced>);
+
+struct Paced {
     left: f64,
     since: Instant,
 }
@@ -103,36 +105,39 @@ impl Pace {
     const AT_ONCE: f64 = 64.0;
     const EVERY_SECOND: f64 = 200.0;
 
-    fn new() -> Self {
-        Self {
-            left: Self::AT_ONCE,
-            since: Instant::now(),
-        }
-    }
-
     /// How long to wait before the next.
-    fn next(&mut self) -> Duration {
+    fn next(&self) -> Duration {
+        let mut paced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let elapsed = now.duration_since(self.since).as_secs_f64();
-        self.since = now;
-        self.left = (self.left + elapsed * Self::EVERY_SECOND).min(Self::AT_ONCE) - 1.0;
-        match self.left < 0.0 {
-            true => Duration::from_secs_f64(-self.left / Self::EVERY_SECOND),
+        let elapsed = now.duration_since(paced.since).as_secs_f64();
+        paced.since = now;
+        paced.left = (paced.left + elapsed * Self::EVERY_SECOND).min(Self::AT_ONCE) - 1.0;
+        match paced.left < 0.0 {
+            true => Duration::from_secs_f64(-paced.left / Self::EVERY_SECOND),
             false => Duration::ZERO,
         }
     }
 }
 
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Mutex::new(Paced {
+            left: Self::AT_ONCE,
+            since: Instant::now(),
+        }))
+    }
+}
+
 impl Connection {
-    pub(crate) fn new(socket: OwnedFd, uid: u32, token: u64) -> Self {
+    pub(crate) fn new(socket: OwnedFd, uid: u32, token: u64, pace: Arc<Pace>) -> Self {
         Self {
             token,
             uid,
             socket,
             user: OnceLock::new(),
+            pace,
             reading: Mutex::new(Reading {
                 incoming: Incoming::new(MAX_LINE_BYTES),
-                pace: Pace::new(),
                 is_greeted: false,
                 has_ended: false,
                 partial_since: None,
@@ -237,9 +242,9 @@ impl Connection {
         self.reading().incoming.has_line()
     }
 
-    /// Waits so that a client that asks a lot has no more of the daemon than others.
+    /// Waits so that a user who asks a lot has no more of the daemon than others.
     pub(crate) fn slow_down(&self) {
-        let pause = self.reading().pace.next();
+        let pause = self.pace.next();
         if !pause.is_zero() {
             std::thread::sleep(pause);
         }
@@ -247,9 +252,8 @@ impl Connection {
 
     /// Why it is to be ended, if it is: too slow, or too long silent. `None` too while it is read.
     pub(crate) fn overdue(&self, now: Instant) -> Option<&'static str> {
-        let reading = match self.reading.try_lock() {
-            Ok(reading) => reading,
-            Err(_) => return None,
+        let Ok(reading) = self.reading.try_lock() else {
+            return None;
         };
         let is_past = |since: Instant, patience| now.saturating_duration_since(since) >= patience;
         if reading
@@ -302,9 +306,12 @@ impl Connection {
     }
 
     /// Notes that it waits for the end of somebody else's launch, until what is returned is dropped.
-    pub(crate) fn awaiting(self: &Arc<Self>) -> Awaiting {
-        self.awaited.fetch_add(1, Ordering::AcqRel);
-        Awaiting(Arc::downgrade(self))
+    /// `None` where it waits for `most` already.
+    pub(crate) fn awaiting(self: &Arc<Self>, most: usize) -> Option<Awaiting> {
+        let awaiting = Awaiting(Arc::downgrade(self));
+        // Counted before it is looked at, and no longer where it is dropped here.
+        let before = self.awaited.fetch_add(1, Ordering::AcqRel);
+        (before < most).then_some(awaiting)
     }
 
     /// Whether nothing can come of it any more: its client will say nothing, and has nothing to hear.
@@ -384,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_let_through_and_a_flood_is_not() {
-        let mut pace = Pace::new();
+        let pace = Pace::default();
         let waits: Vec<Duration> = (0..128).map(|_| pace.next()).collect();
         assert!(waits[..60].iter().all(Duration::is_zero));
         assert!(waits[127] > Duration::from_millis(200), "{:?}", waits[127]);

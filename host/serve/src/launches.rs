@@ -93,15 +93,22 @@ impl Running {
 /// Those of all tenants.
 #[derive(Default)]
 pub(crate) struct Launches {
-    running: Mutex<HashMap<RunId, Arc<Running>>>,
+    listed: Mutex<List>,
     changed: Condvar,
 }
 
+#[derive(Default)]
+struct List {
+    running: HashMap<RunId, Arc<Running>>,
+    /// How many have ended, and their clients are about to hear it.
+    telling: usize,
+}
+
 impl Launches {
-    /// Lists a launch until what is returned is dropped.
+    /// Lists a launch until what is returned is dropped or taken off the list.
     pub(crate) fn list(self: &Arc<Self>, running: Running) -> Listed {
         let running = Arc::new(running);
-        self.lock().insert(running.id, Arc::clone(&running));
+        self.lock().running.insert(running.id, Arc::clone(&running));
         Listed {
             running,
             launches: Arc::clone(self),
@@ -109,12 +116,12 @@ impl Launches {
     }
 
     pub(crate) fn find(&self, id: RunId) -> Option<Arc<Running>> {
-        self.lock().get(&id).cloned()
+        self.lock().running.get(&id).cloned()
     }
 
     /// All of them, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<Running>> {
-        let mut all: Vec<_> = self.lock().values().cloned().collect();
+        let mut all: Vec<_> = self.lock().running.values().cloned().collect();
         all.sort_by_key(|running| (running.started, running.id));
         all
     }
@@ -123,16 +130,17 @@ impl Launches {
         self.all().iter().for_each(|running| running.stop.cancel());
     }
 
-    /// Waits until there is none, so long at most; whether that came about.
+    /// Waits until there is none whose client has not heard of its end, so long at most; whether that came about.
     pub(crate) fn wait_until_none(&self, longest: Duration) -> bool {
-        let running = self.lock();
-        let is_any = |running: &mut HashMap<_, _>| !running.is_empty();
-        let waited = self.changed.wait_timeout_while(running, longest, is_any);
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_empty()
+        let is_any = |list: &mut List| !list.running.is_empty() || list.telling > 0;
+        let waited = self
+            .changed
+            .wait_timeout_while(self.lock(), longest, is_any);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Arc<Running>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,9 +150,27 @@ pub(crate) struct Listed {
     launches: Arc<Launches>,
 }
 
+impl Listed {
+    /// Takes it off the list. It counts until its client has heard of its end, when what is returned is to be dropped.
+    pub(crate) fn unlist(self) -> Telling {
+        self.launches.lock().telling += 1;
+        Telling(Arc::clone(&self.launches))
+    }
+}
+
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.launches.lock().remove(&self.running.id);
+        self.launches.lock().running.remove(&self.running.id);
         self.launches.changed.notify_all();
+    }
+}
+
+/// A launch that has ended, and whose client is about to hear it.
+pub(crate) struct Telling(Arc<Launches>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.lock().telling -= 1;
+        self.0.changed.notify_all();
     }
 }

@@ -21,7 +21,7 @@ pub const PROTOCOL: u32 = 1;
 /// The longest line, its end included, from a client.
 pub const MAX_LINE_BYTES: usize = 64 << 10;
 /// The longest line, its end included, from the daemon: a report in it has the guest's log.
-pub const MAX_ANSWER_BYTES: usize = 16 << 20;
+pub const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// The most descriptors that travel with a line: what Linux lets one message have.
 pub const MAX_DESCRIPTORS: usize = 253;
 

@@ -43,7 +43,7 @@ impl Server {
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         message: Message,
-        descriptors: Vec<OwnedFd>,
+        descriptors: Vec<Option<OwnedFd>>,
     ) -> bool {
         let Message { id, ask } = message;
         let memories = Memories::new(descriptors);
@@ -192,7 +192,12 @@ impl Server {
             results: BTreeMap::new(),
         };
         running.end(&end);
-        drop(listed);
+        let has_run = end
+            .report
+            .as_ref()
+            .is_some_and(|report| report.usage.instances > 0);
+        // Who lists launches once this one's end was told does not find it.
+        let telling = listed.unlist();
         at_end();
         if !has_report {
             end.report = None;
@@ -209,7 +214,11 @@ impl Server {
                 connection.refuse(Some(id), OutcomeKind::HostFault, message);
             }
         }
+        drop(telling);
         self.settle(connection);
+        if !has_run {
+            connection.slow_down();
+        }
     }
 
     fn run(
@@ -303,7 +312,10 @@ impl Server {
         let Some(running) = self.find(connection, which) else {
             return no_such_launch(connection, id);
         };
-        let awaiting = connection.awaiting();
+        let Some(awaiting) = connection.awaiting(MAX_RUNNING) else {
+            let message = format!("this connection waits for {MAX_RUNNING} ends already");
+            return connection.refuse(Some(id), OutcomeKind::Budget, message);
+        };
         let tell = move |end: &LaunchEnd| {
             if let Some(connection) = awaiting.connection() {
                 connection.answer(id, Reply::Ended(Box::new(end.clone())));

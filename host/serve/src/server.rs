@@ -1,6 +1,6 @@
 //! The daemon itself: who may connect, who waits for what, and how it ends.
 
-use crate::connection::{Connection, attend};
+use crate::connection::{Connection, Pace, attend};
 use crate::launches::Launches;
 use crate::protocol::{Answer, Greeting, PROTOCOL, Reply};
 use crate::served::{NotReplaced, Served};
@@ -18,8 +18,9 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The most connections in all.
@@ -70,6 +71,8 @@ pub struct Server {
     epoll: OwnedFd,
     wake: OwnedFd,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
+    /// By user, as long as there is a connection of theirs.
+    paces: Mutex<HashMap<u32, Weak<Pace>>>,
     next_token: AtomicU64,
     is_stopping: AtomicBool,
 }
@@ -111,6 +114,7 @@ impl Server {
             epoll,
             wake,
             connections: Mutex::default(),
+            paces: Mutex::default(),
             next_token: AtomicU64::new(FIRST_CONNECTION),
             is_stopping: AtomicBool::new(false),
         }))
@@ -215,7 +219,14 @@ impl Server {
     fn attend(self: &Arc<Self>, connection: Arc<Connection>) {
         let (server, attended) = (Arc::clone(self), Arc::clone(&connection));
         let thread = std::thread::Builder::new().name("hotcell-client".to_owned());
-        if let Err(error) = thread.spawn(move || attend(&server, &attended)) {
+        let attend = move || {
+            // Whoever makes this panic loses the connection, and nobody else anything.
+            let attended_to = catch_unwind(AssertUnwindSafe(|| attend(&server, &attended)));
+            if attended_to.is_err() {
+                server.forget(&attended);
+            }
+        };
+        if let Err(error) = thread.spawn(attend) {
             let message = format!("the daemon has no thread for this: {error}; try again later");
             connection.refuse(None, OutcomeKind::Budget, message);
             self.forget(&connection);
@@ -295,7 +306,7 @@ impl Server {
         };
         let uid = credentials.uid.as_raw();
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection::new(socket, uid, token));
+        let connection = Arc::new(Connection::new(socket, uid, token, self.pace_of(uid)));
         let refused = {
             let mut connections = self.lock();
             let of_user = connections.values().filter(|other| other.uid == uid);
@@ -320,6 +331,17 @@ impl Server {
             Ok(()) => self.attend(connection),
             Err(_) => self.forget(&connection),
         }
+    }
+
+    fn pace_of(&self, uid: u32) -> Arc<Pace> {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pace) = paces.get(&uid).and_then(Weak::upgrade) {
+            return pace;
+        }
+        paces.retain(|_, pace| pace.strong_count() > 0);
+        let pace = Arc::<Pace>::default();
+        paces.insert(uid, Arc::downgrade(&pace));
+        pace
     }
 
     fn tick(&self, now: Instant) {

@@ -6,6 +6,7 @@
 use crate::protocol::MAX_DESCRIPTORS;
 use hotcell_sandbox::channel::Looking;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::fcntl_get_seals;
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -66,7 +67,8 @@ pub(crate) struct Incoming {
     begin: usize,
     /// Up to where there is no end of it.
     searched: usize,
-    descriptors: VecDeque<OwnedFd>,
+    /// Those of memory; of others, that there was one.
+    descriptors: VecDeque<Option<OwnedFd>>,
     max_line_bytes: usize,
 }
 
@@ -101,8 +103,9 @@ impl Incoming {
         Ok(Some(&self.bytes[line]))
     }
 
-    /// The first `count` descriptors that came and that no line has taken; fewer if there are not so many.
-    pub(crate) fn take_descriptors(&mut self, count: usize) -> Vec<OwnedFd> {
+    /// The first `count` descriptors that came and that no line has taken; fewer if there are not so many, and nothing in the
+    /// place of one that is no memory.
+    pub(crate) fn take_descriptors(&mut self, count: usize) -> Vec<Option<OwnedFd>> {
         let count = count.min(self.descriptors.len());
         self.descriptors.drain(..count).collect()
     }
@@ -156,7 +159,7 @@ impl Incoming {
         };
         for received in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(rights) = received {
-                self.descriptors.extend(rights);
+                self.descriptors.extend(rights.map(memory_alone));
             }
         }
         if message.flags.contains(ReturnFlags::CTRUNC) {
@@ -193,6 +196,12 @@ impl Incoming {
             false => Ok(Filled::Nothing),
         })
     }
+}
+
+/// Keeps a descriptor that can be sealed. All others are closed here, on the thread of whoever sent them: of some file systems
+/// even that waits, for as long as whoever serves them likes.
+fn memory_alone(descriptor: OwnedFd) -> Option<OwnedFd> {
+    fcntl_get_seals(&descriptor).is_ok().then_some(descriptor)
 }
 
 /// Waits until a socket can be read or written, or its peer is gone; whether that came about.
@@ -254,6 +263,7 @@ pub(crate) fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell_sandbox::memory::SealedMemory;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
@@ -310,25 +320,25 @@ mod tests {
         use std::io::Read;
         let (one, other) = UnixStream::pair().unwrap();
         let mut incoming = Incoming::new(64);
-        let pipe = |text: &str| {
-            let (read, write) = rustix::pipe::pipe().unwrap();
-            rustix::io::write(&write, text.as_bytes()).unwrap();
-            read
-        };
-        let (first, second) = (pipe("first"), pipe("second"));
+        let memory = |text: &str| SealedMemory::copy_of(text.as_bytes()).unwrap().into_fd();
+        let (first, second) = (memory("first"), memory("second"));
+        let file = tempfile::tempfile().unwrap();
         send(one.as_fd(), b"none\n", &[], Duration::ZERO).unwrap();
         send(one.as_fd(), b"one\n", &[first.as_fd()], Duration::ZERO).unwrap();
         send(one.as_fd(), b"two\n", &[second.as_fd()], Duration::ZERO).unwrap();
+        send(one.as_fd(), b"file\n", &[file.as_fd()], Duration::ZERO).unwrap();
         drain(&mut incoming, &other);
-        assert_eq!(lines(&mut incoming), ["none", "one", "two"]);
+        assert_eq!(lines(&mut incoming), ["none", "one", "two", "file"]);
         for expected in ["first", "second"] {
             let mut descriptors = incoming.take_descriptors(1);
             let mut text = vec![0; expected.len()];
-            std::fs::File::from(descriptors.remove(0))
+            std::fs::File::from(descriptors.remove(0).unwrap())
                 .read_exact(&mut text)
                 .unwrap();
             assert_eq!(text, expected.as_bytes());
         }
+        // What is no memory was closed, and has its place all the same.
+        assert!(matches!(incoming.take_descriptors(1)[..], [None]));
         assert!(incoming.take_descriptors(1).is_empty());
     }
 
