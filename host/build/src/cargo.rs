@@ -1,6 +1,6 @@
 //! Cargo, as kernels are built with it: what the project is, and its core module.
 
-use crate::flags::{self, NotUtf8, Passing, Remap, TARGET, Unroll};
+use crate::flags::{self, NotUtf8, Passing, Remap, Target, Unroll};
 use crate::target::Toolchain;
 use serde::Deserialize;
 use std::env;
@@ -12,6 +12,8 @@ use std::str::FromStr;
 /// What the author asks of cargo; the default is a release build with the package's own settings.
 #[derive(Clone, Debug, Default)]
 pub struct CargoOptions {
+    /// What is compiled for.
+    pub target: Target,
     /// Keep line tables, so that traps name file and line.
     pub debug: bool,
     /// How often loops are unrolled, whatever `[package.metadata.hotcell]` says.
@@ -158,7 +160,7 @@ impl Project {
             "metadata",
             "--format-version=1",
             "--filter-platform",
-            TARGET,
+            options.target.triple(),
         ]);
         cargo.args(options.resolution());
         let output = cargo
@@ -215,7 +217,7 @@ impl Project {
             "--crate-type",
             "cdylib",
             "--target",
-            TARGET,
+            options.target.triple(),
         ]);
         cargo.args(["--profile", &options.profile.0]);
         cargo.arg("--message-format=json-render-diagnostics");
@@ -230,11 +232,13 @@ impl Project {
             env::var_os("CARGO_ENCODED_RUSTFLAGS"),
             env::var_os("RUSTFLAGS"),
         );
-        match Passing::new(encoded, plain, &rustflags) {
+        match Passing::new(encoded, plain, &rustflags, options.target) {
             Passing::Environment(value) => cargo.env("CARGO_ENCODED_RUSTFLAGS", value),
             Passing::Config(value) => cargo.args(["--config", &value]),
         };
-        let arguments = flags::unroll_arguments(self.unroll(options)?);
+        let mut arguments = flags::unroll_arguments(self.unroll(options)?);
+        let linking = options.target.link_arguments().iter();
+        arguments.extend(linking.map(|&argument| argument.to_owned()));
         if !arguments.is_empty() {
             cargo.arg("--").args(arguments);
         }

@@ -19,8 +19,8 @@ mod undefined;
 
 pub use cargo::{CargoError, CargoOptions, Profile, ProfileError, Project, ProjectError};
 pub use check::{CheckError, Checked, check};
-pub use componentize::{ComponentizeError, ManifestSource, componentize};
-pub use flags::{NotUtf8, Unroll, UnrollError};
+pub use componentize::{ComponentizeError, ManifestSource, componentize, componentize_for};
+pub use flags::{NotUtf8, Target, Unroll, UnrollError};
 pub use manifest_file::{ManifestFileError, Mistake, parse as parse_manifest};
 pub use sections::SectionsError;
 pub use target::{Toolchain, ToolchainError};

@@ -3,6 +3,7 @@
 //! JSON with `"schema": 2`, described by `docs/report.schema.json`. Counts are strings of digits there, which every program reads exactly.
 
 use crate::digest::{Digest, RunId};
+use crate::files::FileUsage;
 use crate::gpu::GpuUsage;
 use crate::grant::Grants;
 use crate::layer::{LayerReport, Tier};
@@ -195,6 +196,8 @@ pub struct Usage {
     pub instances: u64,
     /// What it used of the GPU, as the GPU worker says; absent if it had none.
     pub gpu: Option<Box<GpuUsage>>,
+    /// What it used of files, as the host counted it; absent if it had none.
+    pub files: Option<Box<FileUsage>>,
     /// The figures among these that only the worker knows: claims, which nothing here could check.
     #[serde(deserialize_with = "bounded::list::<_, _, CLAIMED>")]
     pub claimed: Vec<String>,
