@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod command_request;
 mod compile;
+mod directories;
 mod doctor;
 mod exit;
 mod guard;

@@ -85,7 +85,10 @@ impl RunCommand {
 
     fn request(&self, policy: Option<&FilePolicy>) -> Result<CommandRequest> {
         let request = Request::new().tenant(self.host.policy.tenant());
-        let mut request = self.limits.apply(self.grants.apply(request, policy))?;
+        let request = self.grants.apply(request, policy);
+        let mut request = self
+            .limits
+            .apply(self.host.directories.apply(request, policy)?)?;
         check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--out", self.outputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--dim", self.dims.iter().map(|pair| pair.name.as_str()))?;
