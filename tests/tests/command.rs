@@ -1,6 +1,7 @@
 //! The real `hotcell`: exit codes, reports, files, signals, receipts.
 
 mod cache;
+mod directories;
 mod exit_codes;
 mod inputs;
 mod memory;

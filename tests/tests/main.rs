@@ -16,6 +16,7 @@ mod differential;
 mod documents;
 mod escapes;
 mod fairness;
+mod files;
 mod fuzz;
 /// Kernels on a GPU, in process.
 #[path = "gpu/mod.rs"]

@@ -23,17 +23,19 @@ impl KernelsChore {
     }
 }
 
-/// Builds every kernel's component and that of the tests' guest; the command is there already.
+/// Builds every kernel's component and those of the tests' guests; the command is there already.
 pub(crate) fn build_all() -> Result<()> {
     names()?
         .iter()
         .chain(&gpu_names()?)
-        .chain([&GPU_PROBE.to_owned()])
+        .chain([&GPU_PROBE.to_owned(), &WASI_PROBE.to_owned()])
         .try_for_each(|name| build(name))
 }
 
 /// The tests' own guest on GPUs, which is a component like the kernels.
 const GPU_PROBE: &str = "gpu-probe";
+/// The tests' own guest that has a standard library.
+const WASI_PROBE: &str = "wasi-probe";
 
 /// The suffix of a kernel's GPU form.
 pub(crate) const GPU_FORM: &str = "-gpu";
@@ -55,6 +57,7 @@ fn project(name: &str) -> PathBuf {
     let folder = root().join("kernels");
     match name.strip_suffix(GPU_FORM) {
         _ if name == GPU_PROBE => root().join("tests/guests/gpu"),
+        _ if name == WASI_PROBE => root().join("tests/guests/wasi"),
         Some(kernel) => folder.join(kernel).join("gpu"),
         None => folder.join(name),
     }
@@ -84,6 +87,7 @@ fn build(name: &str) -> Result<()> {
     run(command(hotcell())
         .arg("build")
         .arg(project)
+        .args((name == WASI_PROBE).then_some("--wasi"))
         .arg("--out")
         .arg(component(name)))
 }

@@ -53,6 +53,7 @@ pub(super) fn record(device: &Arc<Device>, name: &str) -> Result<(String, Record
         sources: sources.collect(),
         shaders: Vec::new(),
         gpu: Some(Arc::clone(&recorder) as Arc<dyn GpuLink>),
+        files: None,
     };
     let outputs = arguments.outputs().map(|output| {
         let len = usize::try_from(output.ty.size_bytes())?;

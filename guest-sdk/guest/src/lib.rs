@@ -91,7 +91,8 @@
 //!
 //! [`log`] and [`control`] (should-stop, progress) are granted by default, [`clock`] and [`random`] are
 //! not. Using a function of one makes the component ask for it. `println!`, `eprintln!` and `dbg!` are
-//! heard natively, and silent in a component, which has no standard output: use [`log::info`]. [`native`] runs kernels without Wasm.
+//! heard natively, and silent in a component, which has no standard output unless it is built with `--wasi`: use
+//! [`log::info`]. [`native`] runs kernels without Wasm.
 //!
 //! With the feature `gpu` there is the module `gpu`: WGSL shaders on the launch's device, over the
 //! arrays that a kernel takes as [`Chunks`], [`ChunksMut`] and [`ChunksInOut`].
@@ -105,7 +106,8 @@ extern crate self as hotcell_guest;
     expect(dead_code, reason = "natively there is no host to call")
 )]
 mod abi;
-#[cfg(target_arch = "wasm32")]
+// With WASI there is the C library's, whose own functions take from it and give back to it.
+#[cfg(all(target_arch = "wasm32", not(target_os = "wasi")))]
 mod allocator;
 mod bytes;
 mod capabilities;
@@ -124,8 +126,11 @@ pub mod gpu;
 mod gpu_error;
 mod half;
 #[cfg_attr(
-    not(any(target_arch = "wasm32", test)),
-    expect(dead_code, reason = "natively only the tests have this heap")
+    not(any(all(target_arch = "wasm32", not(target_os = "wasi")), test)),
+    expect(
+        dead_code,
+        reason = "natively only the tests have this heap, and with WASI nobody"
+    )
 )]
 mod heap;
 mod host;

@@ -1,6 +1,6 @@
 //! Cargo, as kernels are built with it: what the project is, and its core module.
 
-use crate::flags::{self, NotUtf8, Passing, Remap, TARGET, Unroll};
+use crate::flags::{self, NotUtf8, Passing, Remap, Target, Unroll};
 use crate::repeat::{self, Repeat, Repeated};
 use crate::target::Toolchain;
 use serde::Deserialize;
@@ -17,6 +17,8 @@ const ENTRY: &str = "hotcell-kernel:";
 /// What the author asks of cargo; the default is a release build with the package's own settings.
 #[derive(Clone, Debug, Default)]
 pub struct CargoOptions {
+    /// What is compiled for.
+    pub target: Target,
     /// Keep line tables, so that traps name file and line.
     pub debug: bool,
     /// How often loops are unrolled, whatever `[package.metadata.hotcell]` says.
@@ -184,7 +186,7 @@ impl Project {
             "metadata",
             "--format-version=1",
             "--filter-platform",
-            TARGET,
+            options.target.triple(),
         ]);
         cargo.args(options.resolution());
         let output = cargo
@@ -272,7 +274,7 @@ impl Project {
             "--crate-type",
             "cdylib",
             "--target",
-            TARGET,
+            options.target.triple(),
         ]);
         cargo.args(["--profile", &options.profile.0]);
         cargo.arg("--message-format=json-render-diagnostics");
@@ -287,11 +289,13 @@ impl Project {
             env::var_os("CARGO_ENCODED_RUSTFLAGS"),
             env::var_os("RUSTFLAGS"),
         );
-        match Passing::new(encoded, plain, &rustflags) {
+        match Passing::new(encoded, plain, &rustflags, options.target) {
             Passing::Environment(value) => cargo.env("CARGO_ENCODED_RUSTFLAGS", value),
             Passing::Config(value) => cargo.args(["--config", &value]),
         };
-        let arguments = flags::unroll_arguments(self.loops(options)?.unroll);
+        let mut arguments = flags::unroll_arguments(self.loops(options)?.unroll);
+        let linking = options.target.link_arguments().iter();
+        arguments.extend(linking.map(|&argument| argument.to_owned()));
         if !arguments.is_empty() {
             cargo.arg("--").args(arguments);
         }

@@ -12,9 +12,10 @@ use hotcell_manifest::{Manifest, ManifestError, SECTION, Weight};
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION, PACKAGE_VERSIONS, Refusal};
 use hotcell_model::limit::Limits;
 use hotcell_model::shader::Shader;
+use hotcell_model::wasi;
 use wasmparser::Parser;
 use wit_component::DecodedWasm;
-use wit_parser::{Resolve, WorldId};
+use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
 /// A component that would load.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub enum CheckError {
     #[error("it is a WIT package, not a component")]
     WitPackage,
     /// It imports what no host offers.
-    #[error("it imports `{name}`, which no host offers{}; a kernel may import {}", wasi(.name), .offered.join(", "))]
+    #[error("it imports `{name}`, which no host offers{}; a kernel may import {}", of_wasi(.name), .offered.join(", "))]
     Import {
         /// The interface.
         name: String,
@@ -139,7 +140,10 @@ fn check_world(component: &[u8]) -> Result<Vec<String>, CheckError> {
     let version = PACKAGE_VERSIONS.iter().find(is_exported);
     let (resolve, world) = sdk::world_of(version.unwrap_or(&PACKAGE_VERSION));
     let (offered, wanted) = names(&resolve, world);
-    if let Some(unknown) = imports.iter().find(|name| !offered.contains(name)) {
+    if let Some(unknown) = imports
+        .iter()
+        .find(|name| !offered.contains(name) && !is_wasi_offered(name))
+    {
         let name = unknown.clone();
         return Err(CheckError::Import { name, offered });
     }
@@ -149,9 +153,58 @@ fn check_world(component: &[u8]) -> Result<Vec<String>, CheckError> {
             found: exports,
         });
     }
-    wit_component::targets(&resolve, world, component)
-        .map_err(|error| CheckError::Types(error.into()))?;
+    let types = |error: Foreign| CheckError::Types(error);
+    let resolve = with_wasi(resolve, world, found, found_world).map_err(|error| types(error))?;
+    wit_component::targets(&resolve, world, component).map_err(|error| types(error.into()))?;
     Ok(imports)
+}
+
+/// The world, with what a component imports of WASI, as it has that: no version of WASI is described here, and the
+/// runner compares the types of what is imported with those of what it has.
+fn with_wasi(
+    mut resolve: Resolve,
+    world: WorldId,
+    found: Resolve,
+    found_world: WorldId,
+) -> Result<Resolve, Foreign> {
+    let imports = found.worlds[found_world].imports.clone();
+    let is_wasi = |key: &WorldKey| is_wasi_offered(&found.name_world_key(key));
+    let imports: Vec<_> = imports
+        .into_iter()
+        .filter(|(key, _)| is_wasi(key))
+        .collect();
+    if imports.is_empty() {
+        return Ok(resolve);
+    }
+    let merged = resolve.merge(found)?;
+    for (_, item) in imports {
+        if let WorldItem::Interface {
+            id,
+            stability,
+            docs,
+            span,
+            external_id,
+        } = item
+        {
+            let id = merged.map_interface(id, Default::default())?;
+            let item = WorldItem::Interface {
+                id,
+                stability,
+                docs,
+                span,
+                external_id,
+            };
+            resolve.worlds[world]
+                .imports
+                .insert(WorldKey::Interface(id), item);
+        }
+    }
+    Ok(resolve)
+}
+
+fn is_wasi_offered(name: &str) -> bool {
+    let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+    wasi::is_offered(interface, version)
 }
 
 /// The names of what a world imports and exports, types apart.
@@ -165,9 +218,9 @@ fn names(resolve: &Resolve, world: WorldId) -> (Vec<String>, Vec<String>) {
 }
 
 /// What to say of an interface of WASI.
-fn wasi(name: &str) -> &'static str {
+fn of_wasi(name: &str) -> &'static str {
     match name.starts_with("wasi:") {
-        true => " (WASI is not offered to kernels: build for `wasm32-unknown-unknown`)",
+        true => " (of WASI there are no sockets and no HTTP)",
         false => "",
     }
 }

@@ -1,13 +1,18 @@
 //! From a core module to a component.
 //!
 //! A module made with the SDK says which world it implements and carries its manifest's records. One made
-//! without, by clang say, has only the names of the canonical ABI: it gets the embedded world.
+//! without, by clang say, has only the names of the canonical ABI: it gets the embedded world. What it asks of WASI it says
+//! itself, or, where it was made for the first preview, an adapter does that comes with the encoder.
 
+use crate::flags::Target;
 use crate::sections::{self, SectionsError, SplitBinary};
 use crate::undefined::{self, UndefinedError};
 use crate::{Foreign, sdk};
 use hotcell_manifest::{Manifest, ManifestError, SECTION, SHADERS_SECTION, Shaders, ShadersError};
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION, PACKAGE_VERSIONS};
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding};
 
@@ -57,6 +62,18 @@ pub enum ComponentizeError {
 /// If `wasm` is neither, its manifest is missing, wrong or one too many, two of its shaders have one name, or it does
 /// not fit the world.
 pub fn componentize(wasm: &[u8], source: ManifestSource<'_>) -> Result<Vec<u8>, ComponentizeError> {
+    componentize_for(Target::Bare, wasm, source)
+}
+
+/// As [`componentize`], of what was compiled for that.
+///
+/// # Errors
+/// As [`componentize`].
+pub fn componentize_for(
+    target: Target,
+    wasm: &[u8],
+    source: ManifestSource<'_>,
+) -> Result<Vec<u8>, ComponentizeError> {
     if !Parser::is_core_wasm(wasm) && !Parser::is_component(wasm) {
         return Err(ComponentizeError::NotWasm);
     }
@@ -69,7 +86,7 @@ pub fn componentize(wasm: &[u8], source: ManifestSource<'_>) -> Result<Vec<u8>, 
     let mut component = if Parser::is_component(&rest) {
         rest
     } else {
-        encode(rest)?
+        encode(rest, target)?
     };
     sections::append_manifest(&mut component, &records);
     if let Some(shaders) = shaders {
@@ -107,17 +124,36 @@ fn version_of(module: &[u8]) -> &'static str {
     found.copied().unwrap_or(PACKAGE_VERSION)
 }
 
-fn encode(mut module: Vec<u8>) -> Result<Vec<u8>, ComponentizeError> {
-    undefined::check(&module)?;
-    if !sections::has_component_type(&module)? {
+fn encode(mut module: Vec<u8>, target: Target) -> Result<Vec<u8>, ComponentizeError> {
+    undefined::check(&module, target)?;
+    if !has_world(&module, target)? {
         let (resolve, world) = sdk::world_of(version_of(&module));
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
             .expect("the embedded world can be written down");
     }
     // Validation follows with the host's own set of features, which is smaller than the encoder's.
-    ComponentEncoder::default()
-        .validate(false)
+    let mut encoder = ComponentEncoder::default().validate(false);
+    if target == Target::Wasi {
+        encoder = encoder
+            .adapter(
+                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+            )
+            .map_err(|error| ComponentizeError::World(error.into()))?;
+    }
+    encoder
         .module(&module)
         .and_then(|mut encoder| encoder.encode())
         .map_err(|error| ComponentizeError::World(error.into()))
+}
+
+/// Whether a module says which world of kernels it implements. What the standard library says of its own part, where it
+/// is WASI's, is none.
+fn has_world(module: &[u8], target: Target) -> Result<bool, ComponentizeError> {
+    if target == Target::Bare || !sections::has_component_type(module)? {
+        return Ok(sections::has_component_type(module)?);
+    }
+    let (_, said) = wit_component::metadata::decode(module)
+        .map_err(|error| ComponentizeError::World(error.into()))?;
+    Ok(!said.resolve.worlds[said.world].exports.is_empty())
 }

@@ -10,8 +10,34 @@ use serde::Deserialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The triple of a kernel's core module.
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// What a kernel's core module is compiled for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing but the interfaces of kernels: no files, no output, no threads in the standard library.
+    #[default]
+    Bare,
+    /// WASI 0.2: the standard library asks for what the capability `wasi` has.
+    Wasi,
+}
+
+impl Target {
+    /// The compiler's name for it.
+    pub(crate) fn triple(self) -> &'static str {
+        match self {
+            Self::Bare => "wasm32-unknown-unknown",
+            Self::Wasi => "wasm32-wasip2",
+        }
+    }
+
+    /// What its linker has to be told: that of WASI would make the component, without what is known of kernels.
+    pub(crate) fn link_arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Bare => &[],
+            Self::Wasi => &["-C", "link-arg=--skip-wit-component"],
+        }
+    }
+}
+
 /// Between the flags of `CARGO_ENCODED_RUSTFLAGS`.
 const SEPARATOR: &str = "\x1f";
 
@@ -177,7 +203,12 @@ pub(crate) enum Passing {
 
 impl Passing {
     /// Decides by the user's `CARGO_ENCODED_RUSTFLAGS` and `RUSTFLAGS`.
-    pub(crate) fn new(encoded: Option<OsString>, plain: Option<OsString>, ours: &[String]) -> Self {
+    pub(crate) fn new(
+        encoded: Option<OsString>,
+        plain: Option<OsString>,
+        ours: &[String],
+        target: Target,
+    ) -> Self {
         let encoded = encoded.or_else(|| {
             let plain = plain?.into_string().ok()?;
             let flags: Vec<_> = plain.split_ascii_whitespace().collect();
@@ -195,7 +226,8 @@ impl Passing {
             }
             None => {
                 let list = toml::Value::from(ours.to_vec());
-                Self::Config(format!("target.{TARGET}.rustflags={list}"))
+                let target = target.triple();
+                Self::Config(format!("target.{target}.rustflags={list}"))
             }
         }
     }
@@ -209,23 +241,27 @@ mod tests {
     fn the_users_flags_stay_in_front() {
         let ours = ["-a".to_owned(), "-b=\"c d\"".to_owned()];
         let environment = |text: &str| Passing::Environment(text.into());
-        let encoded = Passing::new(Some("-x\x1f-y z".into()), Some("-ignored".into()), &ours);
+        let target = Target::Bare;
+        let passing = |encoded, plain| Passing::new(encoded, plain, &ours, target);
+        let encoded = passing(Some("-x\x1f-y z".into()), Some("-ignored".into()));
         assert_eq!(encoded, environment("-x\x1f-y z\x1f-a\x1f-b=\"c d\""));
-        let plain = Passing::new(None, Some(" -x  -y ".into()), &ours);
+        let plain = passing(None, Some(" -x  -y ".into()));
         assert_eq!(plain, environment("-x\x1f-y\x1f-a\x1f-b=\"c d\""));
-        let empty = Passing::new(Some("".into()), None, &ours);
+        let empty = passing(Some("".into()), None);
         assert_eq!(empty, environment("-a\x1f-b=\"c d\""));
     }
 
     #[test]
     fn without_an_environment_the_flags_are_a_toml_list() {
         let ours = ["-a".to_owned(), "-b=\"c\\d\"".to_owned()];
-        let Passing::Config(config) = Passing::new(None, None, &ours) else {
-            panic!("there is no environment");
-        };
-        let table: toml::Table = config.parse().unwrap();
-        let flags = &table["target"][TARGET]["rustflags"];
-        assert_eq!(flags, &toml::Value::from(ours.to_vec()));
+        for target in [Target::Bare, Target::Wasi] {
+            let Passing::Config(config) = Passing::new(None, None, &ours, target) else {
+                panic!("there is no environment");
+            };
+            let table: toml::Table = config.parse().unwrap();
+            let flags = &table["target"][target.triple()]["rustflags"];
+            assert_eq!(flags, &toml::Value::from(ours.to_vec()));
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ mod undefined;
 
 pub use cargo::{CargoError, CargoOptions, Loops, Profile, ProfileError, Project, ProjectError};
 pub use check::{CheckError, Checked, check};
-pub use componentize::{ComponentizeError, ManifestSource, componentize};
-pub use flags::{NotUtf8, Unroll, UnrollError};
+pub use componentize::{ComponentizeError, ManifestSource, componentize, componentize_for};
+pub use flags::{NotUtf8, Target, Unroll, UnrollError};
 pub use manifest_file::{ManifestFileError, Mistake, parse as parse_manifest};
 pub use repeat::{Repeat, RepeatError, Repeated, Repetition};
 pub use sections::SectionsError;

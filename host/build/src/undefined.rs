@@ -4,6 +4,8 @@
 //! that host's. The component encoder would only say that it does not know the module's name; here each kind is
 //! told apart, since there is something else to do about each.
 
+use crate::flags::Target;
+use hotcell_model::wasi;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use wasmparser::{BinaryReaderError, Parser, Payload, TypeRef};
@@ -54,8 +56,12 @@ enum UndefinedKind {
 ///
 /// # Errors
 /// All of them by kind, each with what to do.
-pub(crate) fn check(module: &[u8]) -> Result<(), UndefinedError> {
-    let found = imports(module)?;
+pub(crate) fn check(module: &[u8], target: Target) -> Result<(), UndefinedError> {
+    let mut found = imports(module)?;
+    if target == Target::Wasi {
+        // What of it no host offers, the check of the component says.
+        found.remove(&UndefinedKind::Wasi);
+    }
     match found.is_empty() {
         true => Ok(()),
         false => Err(Undefined(found).into()),
@@ -87,9 +93,7 @@ fn imports(module: &[u8]) -> Result<BTreeMap<UndefinedKind, Vec<String>>, Binary
 fn kind(module: &str, name: &str, ty: &TypeRef) -> Option<UndefinedKind> {
     let is_function = matches!(ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
     match module {
-        _ if module.starts_with("wasi_") || module.starts_with("wasi:") => {
-            Some(UndefinedKind::Wasi)
-        }
+        _ if module.starts_with("wasi_") || wasi::is_wasi(module) => Some(UndefinedKind::Wasi),
         _ if module.starts_with("__wbindgen") || module == "wbg" => Some(UndefinedKind::Script),
         "GOT.func" | "GOT.mem" => Some(UndefinedKind::Shared),
         "env" if ["__memory_base", "__table_base", "__stack_pointer"].contains(&name) => {
@@ -136,9 +140,9 @@ fn explain(kind: UndefinedKind, names: &[String]) -> String {
              build without `-fPIC` and `-shared`"
         ),
         UndefinedKind::Wasi => format!(
-            "{list} {is} WASI, which is not offered to kernels: there are no files, no environment and no standard \
-             output; build for `wasm32-unknown-unknown` (with clang `--target=wasm32 -nostdlib`), without what opens \
-             or prints, and log through `hotcell:kernel/log`"
+            "{list} {is} WASI, which a kernel has where it is built for that (`hotcell build --wasi`) and then granted; \
+             else build for `wasm32-unknown-unknown` (with clang `--target=wasm32 -nostdlib`), without what opens or \
+             prints, and log through `hotcell:kernel/log`"
         ),
         UndefinedKind::Script => format!(
             "{list} {is} JavaScript's part of wasm-bindgen or Emscripten, and there is no JavaScript here: build \
@@ -166,7 +170,7 @@ mod tests {
 
     fn refusal(imports: &str) -> String {
         let module = wat::parse_str(format!("(module {imports})")).unwrap();
-        check(&module).unwrap_err().to_string()
+        check(&module, Target::Bare).unwrap_err().to_string()
     }
 
     #[test]
@@ -191,7 +195,7 @@ mod tests {
         for (import, words) in [
             (
                 r#""wasi_snapshot_preview1" "fd_write" (func)"#,
-                "`wasi_snapshot_preview1.fd_write` is WASI, which is not offered",
+                "`wasi_snapshot_preview1.fd_write` is WASI, which a kernel has where",
             ),
             (r#""wasi_unstable" "fd_write" (func)"#, "WASI"),
             (r#""wasi:cli/stdout@0.2.0" "get-stdout" (func)"#, "WASI"),
@@ -216,6 +220,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_built_for_wasi_may_ask_for_it_and_for_nothing_else() {
+        let import = r#"(import "wasi_snapshot_preview1" "fd_write" (func))"#;
+        let check = |imports: &str| {
+            let module = wat::parse_str(format!("(module {imports})")).unwrap();
+            check(&module, Target::Wasi)
+        };
+        assert!(check(import).is_ok());
+        let pow = r#"(import "env" "pow" (func))"#;
+        let refused = check(&format!("{import} {pow}")).unwrap_err();
+        assert!(refused.to_string().starts_with("`env.pow` is undefined"));
+    }
+
+    #[test]
     fn several_kinds_are_told_in_one_answer() {
         let refused = refusal(
             r#"(import "wasi_snapshot_preview1" "fd_write" (func)) (import "env" "pow" (func))"#,
@@ -228,7 +245,7 @@ mod tests {
         let module = r#"(module
             (import "hotcell:kernel/log@0.2.0" "emit" (func (param i32 i32 i32)))
             (import "hotcell:kernel/lgo@0.2.0" "emit" (func)))"#;
-        assert!(check(&wat::parse_str(module).unwrap()).is_ok());
+        assert!(check(&wat::parse_str(module).unwrap(), Target::Bare).is_ok());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use anyhow::{Error, Result, anyhow};
 use arguments::CargoArguments;
 use hotcell_build::{
     CargoOptions, Checked, ComponentizeError, Loops, ManifestSource, Project, Repeat, Repeated,
-    Repetition, Toolchain, Unroll, check, componentize, parse_manifest,
+    Repetition, Toolchain, Unroll, check, componentize_for, parse_manifest,
 };
 use hotcell_formats::open_regular;
 use hotcell_manifest::{Kernel, Manifest};
@@ -140,9 +140,9 @@ impl BuildCommand {
             let why = "--manifest goes with a core module or component, not with a folder";
             return Err(CommandError::of(OutcomeKind::Usage, anyhow!(why)));
         }
-        let toolchain = Toolchain::prepare(&self.path)
-            .map_err(|error| CommandError::of(OutcomeKind::HostFault, error))?;
         let options = CargoOptions::from(self.cargo.clone());
+        let toolchain = Toolchain::prepare(&self.path, options.target)
+            .map_err(|error| CommandError::of(OutcomeKind::HostFault, error))?;
         let project = Project::find(&self.path, &options)
             .map_err(|error| CommandError::of(OutcomeKind::InvalidComponent, error))?;
         Ok(Source {
@@ -171,7 +171,7 @@ impl BuildCommand {
     ) -> Result<(Vec<u8>, Repetition)> {
         let repeated = source.project.repeat(module, count);
         let Repeated { module, done } = repeated.map_err(|error| refused(&self.path, error))?;
-        let component = componentize(&module, ManifestSource::Binary)
+        let component = componentize_for(source.options.target, &module, ManifestSource::Binary)
             .map_err(|error| not_made(&self.path, error))?;
         Ok((component, done))
     }
@@ -203,7 +203,8 @@ impl BuildCommand {
             Some(manifest) if self.replace => ManifestSource::Replacement(manifest),
             Some(manifest) => ManifestSource::Given(manifest),
         };
-        componentize(&wasm, source).map_err(|error| not_made(&self.path, error))
+        let target = CargoOptions::from(self.cargo.clone()).target;
+        componentize_for(target, &wasm, source).map_err(|error| not_made(&self.path, error))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The cell that commands run in.
 
+use crate::directories::DirectoryArguments;
 use crate::exit::CommandError;
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
@@ -7,7 +8,7 @@ use hotcell::accounts::{Account, Accounts, Allowance, NoBudget};
 use hotcell::budget::Amounts;
 use hotcell::grant::Grants;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, CellBuilder, GpuDevice, Isolation, Places, Tenant, Terms, Tier};
+use hotcell::{Cell, CellBuilder, GpuDevice, Isolation, Places, Tenant, Tier};
 use hotcell_ledger::Ledger;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::text::chain;
@@ -25,6 +26,8 @@ pub(crate) struct HostArguments {
     /// Neither read nor write the cache of compiled kernels
     #[arg(long, help_heading = "Isolation")]
     no_cache: bool,
+    #[command(flatten)]
+    pub(crate) directories: DirectoryArguments,
     #[command(flatten)]
     pub(crate) policy: PolicyArguments,
 }
@@ -120,10 +123,10 @@ impl HostArguments {
                     false => builder,
                 }
             }
-            None => self.isolation.builder(Tier::Full).policy(Terms {
-                grants,
-                ..Terms::default()
-            }),
+            None => {
+                let terms = self.directories.terms(grants);
+                self.isolation.builder(Tier::Full).policy(terms)
+            }
         };
         let builder = if self.no_cache {
             builder

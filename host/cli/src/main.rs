@@ -9,6 +9,7 @@ mod cache;
 mod command_request;
 mod compile;
 mod connect;
+mod directories;
 mod doctor;
 mod exit;
 mod guard;

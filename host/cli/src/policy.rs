@@ -243,6 +243,9 @@ fn text(policy: &FilePolicy, explained: &Explained) -> String {
         );
     }
     let _ = writeln!(text, "grants    {}", explanation.grants);
+    for directory in &explanation.directories {
+        let _ = writeln!(text, "directory {directory}");
+    }
     for (capability, line) in denied {
         let _ = writeln!(
             text,

@@ -62,7 +62,7 @@ pub(crate) struct RunCommand {
     ///
     /// What the daemon's policy grants and how it keeps kernels apart is its own affair.
     #[arg(long, value_name = "SOCKET", num_args = 0..=1, require_equals = true,
-        conflicts_with_all = ["policy", "isolation", "tier", "workers", "gpu_device", "no_cache", "grants"])]
+        conflicts_with_all = ["policy", "isolation", "tier", "workers", "gpu_device", "no_cache", "grants", "directories"])]
     connect: Option<Option<PathBuf>>,
     #[command(flatten)]
     limits: LimitArguments,
@@ -156,7 +156,10 @@ impl RunCommand {
 
     fn request(&self, policy: Option<&FilePolicy>) -> Result<CommandRequest> {
         let request = Request::new().tenant(self.host.policy.tenant());
-        let mut request = self.limits.apply(self.grants.apply(request, policy))?;
+        let request = self.grants.apply(request, policy);
+        let mut request = self
+            .limits
+            .apply(self.host.directories.apply(request, policy)?)?;
         check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--out", self.outputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--dim", self.dims.iter().map(|pair| pair.name.as_str()))?;

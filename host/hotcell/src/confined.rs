@@ -12,6 +12,7 @@ mod claims;
 mod compile;
 mod doctor;
 mod fault;
+mod files;
 mod gpu;
 mod keeper;
 mod kernel;

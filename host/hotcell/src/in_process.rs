@@ -167,6 +167,7 @@ impl Loaded for LoadedInProcess {
             sources: data.sources.iter().map(trusted).collect(),
             shaders: Vec::new(),
             gpu: link.map(|link| link as Arc<dyn GpuLink>),
+            files: data.files.clone(),
         };
         let (signal, observer) = (Arc::clone(signal), Arc::clone(observer));
         let job = Arc::new(job.clone());

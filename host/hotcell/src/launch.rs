@@ -21,7 +21,6 @@ mod spent;
 use self::about::About;
 use self::attempt::{OpenRecord, caught};
 use self::bind::Bound;
-use self::charge::ThreadClock;
 use self::digests::{Clock, late};
 use self::permit::{Permit, shaders};
 use self::settle::{
@@ -33,9 +32,11 @@ use crate::cell::Cell;
 use crate::component::Component;
 use crate::request::Request;
 use crate::request::delivery::Consignment;
+use crate::thread_clock::ThreadClock;
 use bytes::Bytes;
 use hotcell_model::array::ArrayType;
 use hotcell_model::audit::Verb;
+use hotcell_model::files::FileLink;
 use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Report, Timings};
@@ -363,6 +364,7 @@ impl Cell {
         let loaded = self.prepare(component, about, stop)?;
         let ran = loaded.run(&bound.job, &bound.data, stop, observer);
         let mut end = about.spent.add_run(ran);
+        conclude_files(bound, about, &mut end);
         if !end.outcome.keeps_outputs() {
             return Ok((end, None));
         }
@@ -385,6 +387,26 @@ impl Cell {
                 Ok((end, None))
             }
         }
+    }
+}
+
+/// Puts what was counted of files beside what the runner says, and before it.
+fn conclude_files(bound: &Bound, about: &mut About, end: &mut RunEnd<Source>) {
+    let usage = bound.files.as_ref().map(|files| files.usage());
+    if let Some(usage) = &usage {
+        let host = &mut about.spent.host_cpu_ns;
+        *host = host.saturating_add(usage.cpu_ns);
+    }
+    end.usage.files = usage.map(Box::new);
+    let breach = bound.files.as_ref().and_then(|files| files.breach());
+    // Whoever was stopped by something else meanwhile was stopped by that.
+    let is_kept = matches!(
+        end.outcome.kind,
+        OutcomeKind::Cancelled | OutcomeKind::Timeout
+    );
+    if let Some(breach) = breach.filter(|breach| end.outcome.breach() != Some(*breach) && !is_kept)
+    {
+        end.overrule(Outcome::breached(breach));
     }
 }
 

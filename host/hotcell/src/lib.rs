@@ -53,6 +53,7 @@ mod cell;
 mod component;
 #[cfg(feature = "confined")]
 mod confined;
+mod files;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod isolation;
@@ -65,6 +66,7 @@ mod repeated;
 mod request;
 #[cfg(any(feature = "confined", feature = "in-process"))]
 mod sealed;
+mod thread_clock;
 #[cfg(any(feature = "confined", feature = "in-process"))]
 mod zeroed;
 
@@ -76,6 +78,7 @@ pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};
 #[cfg(feature = "confined")]
 pub use confined::ProgramError;
+pub use files::{Directory, DirectoryAccess, DirectoryError};
 pub use isolation::diagnosis::{
     Diagnosis, GpuDiagnosis, ProbeResult, TrialVerdict, WorkerDiagnosis,
 };

@@ -3,6 +3,7 @@
 //! A request states wants; what of them is granted, and within which ceilings, is decided here and nowhere else. A policy
 //! that is read from a file is the crate `hotcell-policy`.
 
+use crate::files::Directory;
 use hotcell_model::accounts::Allowance;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
@@ -54,6 +55,8 @@ pub struct Terms {
     pub metering: Metering,
     /// What the tenant may take over time and at once: kept by the cell's [`Accounts`](hotcell_model::accounts::Accounts).
     pub allowance: Allowance,
+    /// The directories that kernels are given which are granted `files`.
+    pub directories: Vec<Directory>,
     /// Why nothing is to run at all.
     pub refused: Option<String>,
 }
@@ -86,6 +89,7 @@ impl Default for Terms {
             observed: BTreeMap::new(),
             metering: Metering::Fast,
             allowance: Allowance::default(),
+            directories: Vec::new(),
             refused: None,
         }
     }

@@ -4,7 +4,7 @@ use crate::grant::Capability;
 use crate::limit::Breach;
 use crate::outcome::{Blame, Cause, Outcome, OutcomeKind};
 use crate::shader::Shader;
-use crate::{bounded, text};
+use crate::{bounded, text, wasi};
 use hotcell_manifest::Manifest;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,19 @@ pub enum Need {
 }
 
 impl Import {
+    /// Whether a component that imports it has a use for the capability: it is its own, or what of WASI gives it.
+    pub fn brings(&self, capability: Capability) -> bool {
+        let of_wasi = match capability {
+            Capability::Log => "wasi:cli/",
+            Capability::Clock => "wasi:clocks/",
+            Capability::Random => "wasi:random/",
+            Capability::Files => "wasi:filesystem/preopens@",
+            capability => return self.needs == Need::Grant(capability),
+        };
+        self.needs == Need::Grant(capability)
+            || self.needs == Need::Grant(Capability::Wasi) && self.name.starts_with(of_wasi)
+    }
+
     /// Classifies an import by its full name.
     pub fn classify(name: &str) -> Self {
         let (interface, version) = name.split_once('@').unwrap_or((name, ""));
@@ -69,6 +82,7 @@ impl Import {
             .into_iter()
             .find(|capability| capability.interface() == interface);
         let needs = match known {
+            _ if wasi::is_offered(interface, version) => Need::Grant(Capability::Wasi),
             _ if !PACKAGE_VERSIONS.contains(&version) => Need::AnotherHost,
             _ if ALWAYS_LINKED.contains(&interface) => Need::Nothing,
             Some(capability) => Need::Grant(capability),
@@ -197,7 +211,26 @@ mod tests {
         );
         assert_eq!(needs("hotcell:kernel/clock@0.3.0"), Need::AnotherHost);
         assert_eq!(needs("hotcell:kernel/clock"), Need::AnotherHost);
-        assert_eq!(needs("wasi:filesystem/types@0.2.6"), Need::AnotherHost);
+        let wasi = Need::Grant(Capability::Wasi);
+        assert_eq!(needs("wasi:filesystem/types@0.2.6"), wasi);
+        assert_eq!(needs("wasi:sockets/tcp@0.2.6"), Need::AnotherHost);
+    }
+
+    #[test]
+    fn wasi_brings_what_it_has_of_other_capabilities() {
+        let brings = |name: &str, capability| Import::classify(name).brings(capability);
+        for (name, capability) in [
+            ("wasi:cli/stderr@0.2.0", Capability::Log),
+            ("wasi:clocks/wall-clock@0.2.3", Capability::Clock),
+            ("wasi:random/insecure-seed@0.2.4", Capability::Random),
+            ("wasi:filesystem/preopens@0.2.0", Capability::Files),
+            ("hotcell:kernel/log@0.2.0", Capability::Log),
+        ] {
+            assert!(brings(name, capability), "{name}");
+            assert!(!brings(name, Capability::Gpu), "{name}");
+        }
+        assert!(!brings("wasi:filesystem/types@0.2.0", Capability::Files));
+        assert!(!brings("wasi:sockets/tcp@0.2.0", Capability::Wasi));
     }
 
     #[test]

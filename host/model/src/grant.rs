@@ -26,7 +26,8 @@ macro_rules! capabilities {
         }
 
         impl Capability {
-            /// The WIT interface that the capability stands for, without its version.
+            /// The WIT interface that the capability stands for, without its version; a package of it, where that is all
+            /// of its interfaces.
             pub const fn interface(self) -> &'static str {
                 match self { $(Self::$variant => $interface,)+ }
             }
@@ -52,6 +53,11 @@ capabilities! {
     Gpu = "gpu", "hotcell:gpu/compute", Never;
     /// Shaders whose text is made at run time; of use with `gpu` alone.
     GpuText = "gpu-text", "hotcell:gpu/text", Never;
+    /// What the standard libraries of Rust and C ask of a system, as [`wasi`](crate::wasi) has it: with no files, no
+    /// network, no environment and no arguments.
+    Wasi = "wasi", "wasi:*", Always;
+    /// The directories that the operator opened, as files of `wasi`; of use with that alone.
+    Files = "files", "wasi:filesystem", Never;
 }
 
 /// The capabilities granted to a launch, without duplicates, in a fixed order.

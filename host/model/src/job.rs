@@ -1,6 +1,7 @@
 //! One launch as a runner sees it: everything checked, nothing left to look up.
 
 use crate::bounded;
+use crate::files::FileLink;
 use crate::gpu::{GpuLink, NamedShader};
 use crate::grant::Grants;
 use crate::limit::Limits;
@@ -182,6 +183,8 @@ pub struct JobData {
     pub shaders: Vec<NamedShader>,
     /// Where GPU commands go, if the kernel may have any.
     pub gpu: Option<Arc<dyn GpuLink>>,
+    /// Who does the kernel's file work, if it may have any.
+    pub files: Option<Arc<dyn FileLink>>,
 }
 
 /// How a run ended and what it used, with its outputs as they are held where it is told: by whatever ran the guest,

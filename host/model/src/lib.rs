@@ -6,6 +6,8 @@
 //! * [`limit`]: every limit, its unit, default and ceiling
 //! * [`grant`]: capabilities and what grants them
 //! * [`gpu`]: what a runner asks of the GPU
+//! * [`files`]: what a runner asks of files
+//! * [`wasi`]: which interfaces of WASI there are
 //! * [`job`]: one launch as a runner sees it
 //! * [`component`]: what is known of a component before it runs
 //! * [`shader`]: the shaders in it, as they were judged
@@ -24,6 +26,7 @@ pub mod caller;
 pub mod component;
 pub mod digest;
 mod exact;
+pub mod files;
 pub mod frame;
 pub mod gpu;
 pub mod grant;
@@ -40,5 +43,6 @@ pub mod stop;
 pub mod tenant;
 pub mod text;
 pub mod time;
+pub mod wasi;
 
 pub use hotcell_manifest as manifest;

@@ -145,6 +145,14 @@ limits! {
     LogBytes = "log_bytes", Bytes, [64 * KIB, 64 * KIB, 64 * KIB], 16 * MIB;
     /// Log lines; what is over it is dropped and counted.
     LogLines = "log_lines", Count, [K, K, K], 100 * K;
+    /// Files and directories that are opened, listed or made.
+    FileOpens = "file_opens", Count, [K, 10 * K, 10 * K], M;
+    /// Files and directories that are open at once, those that the operator gave included.
+    FileHandles = "file_handles", Count, [64, 64, 64], K;
+    /// Bytes read from files and written to them.
+    FileBytes = "file_bytes", Bytes, [4 * GIB, 16 * GIB, 256 * GIB], 1024 * GIB;
+    /// Bytes written to files, and by which files become longer without.
+    FileBytesWritten = "file_bytes_written", Bytes, [256 * MIB, GIB, 16 * GIB], 1024 * GIB;
     /// Size of the component.
     ComponentBytes = "component_bytes", Bytes, [16 * MIB, 16 * MIB, 16 * MIB], 256 * MIB;
     /// Functions with a body, over all core modules.
@@ -194,6 +202,12 @@ limits! {
 }
 
 impl Limit {
+    /// Whether it is a limit on files.
+    pub const fn is_of_files(self) -> bool {
+        self as usize >= Self::FileOpens as usize
+            && self as usize <= Self::FileBytesWritten as usize
+    }
+
     /// Whether it is a limit of the GPU's. The guest that has a GPU can lower each of them, and none of the others.
     pub const fn is_of_gpu(self) -> bool {
         self as usize >= Self::GpuFuel as usize && self as usize <= Self::GpuInvocations as usize
@@ -499,6 +513,7 @@ mod tests {
         for (position, limit) in Limit::ALL.iter().enumerate() {
             assert_eq!(*limit as usize, position);
             assert_eq!(limit.is_of_gpu(), limit.name().starts_with("gpu_"));
+            assert_eq!(limit.is_of_files(), limit.name().starts_with("file_"));
         }
     }
 

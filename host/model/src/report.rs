@@ -4,6 +4,7 @@
 
 use crate::caller::Caller;
 use crate::digest::{Digest, RunId};
+use crate::files::FileUsage;
 use crate::gpu::GpuUsage;
 use crate::grant::Grants;
 use crate::layer::{LayerReport, Tier};
@@ -199,6 +200,8 @@ pub struct Usage {
     pub instances: u64,
     /// What it used of the GPU, as the GPU worker says; absent if it had none.
     pub gpu: Option<Box<GpuUsage>>,
+    /// What it used of files, as the host counted it; absent if it had none.
+    pub files: Option<Box<FileUsage>>,
     /// The figures among these that only the worker knows: claims, which nothing here could check.
     #[serde(deserialize_with = "bounded::list::<_, _, CLAIMED>")]
     pub claimed: Vec<String>,

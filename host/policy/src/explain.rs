@@ -27,6 +27,8 @@ pub struct Explanation {
     pub refused: Option<String>,
     /// The capabilities that are granted to whoever wants them.
     pub grants: Grants,
+    /// The directories that are given where `files` is granted, with the guest's name, the path, and what may be done.
+    pub directories: Vec<String>,
     /// The least metering.
     pub metering: Metering,
     /// The metering of a request that asks for this, or for none, in its words.
@@ -92,6 +94,7 @@ impl FilePolicy {
             profile: None,
             refused: None,
             grants: Grants::none(),
+            directories: Vec::new(),
             metering: Metering::Fast,
             metering_in_force: Metering::default(),
             budgets: Vec::new(),
@@ -133,9 +136,13 @@ impl FilePolicy {
         });
         explanation.budgets = budgets.collect();
         let Terms {
-            grants, metering, ..
+            grants,
+            metering,
+            ref directories,
+            ..
         } = terms;
         (explanation.grants, explanation.metering) = (grants, metering);
+        explanation.directories = directories.iter().map(ToString::to_string).collect();
         let key_of = |limit: Limit, source: LimitSource| {
             let parts = concerned.parts().filter(|(_, _, of)| *of == source);
             let set = |part: &crate::file::Part| {

@@ -1,6 +1,7 @@
 //! A policy as it was read: what its file says, in types.
 
 use crate::pattern::Pattern;
+use hotcell::Directory;
 use hotcell_model::accounts::Allowance;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::Grants;
@@ -50,6 +51,8 @@ impl Default for PolicyFile {
 pub(crate) struct Part {
     pub(crate) grants: Option<Grants>,
     pub(crate) metering: Option<Metering>,
+    /// The directories that are given; `None` where nothing is said of them.
+    pub(crate) directories: Option<Vec<Directory>>,
     /// Where its table, or what is read of it, stands.
     pub(crate) place: Range<usize>,
     pub(crate) limits: BTreeMap<Limit, Rule>,

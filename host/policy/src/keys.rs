@@ -55,6 +55,10 @@ pub enum Kind {
     Budgets,
     /// A number of launches.
     Number,
+    /// Whether something is so.
+    Truth,
+    /// A table of directories by the guest's name, each a path or a table of `path` and `write`.
+    Directories,
 }
 
 /// One kind of table.
@@ -120,6 +124,12 @@ pub const FILE: Table = Table {
             "grants",
             Kind::Grants,
             "The capabilities that everybody is granted whose tenant says nothing else. Default `log` and `control`.",
+        ),
+        key(
+            "directories",
+            Kind::Directories,
+            "The directories that kernels are given which are granted `files`, by the names that they know them by, for everybody \
+             whose tenant says nothing else. Default none.",
         ),
         key(
             "limits",
@@ -216,6 +226,11 @@ pub const TENANT: Table = Table {
             "The capabilities that the tenant is granted, in place of those for everybody.",
         ),
         key(
+            "directories",
+            Kind::Directories,
+            "The directories that kernels of the tenant are given which are granted `files`, in place of those for everybody.",
+        ),
+        key(
             "profiles",
             Kind::ProfileList,
             "The only profiles whose kernels the tenant may run. Default all kernels.",
@@ -261,6 +276,20 @@ pub const BUDGET: Table = Table {
         key("per", Kind::Words, "A time, from 1 ms to a year."),
     ],
 };
+
+/// The keys of a directory that is a table.
+pub const DIRECTORY_KEYS: [Key; 2] = [
+    key(
+        "path",
+        Kind::Words,
+        "Where it is, from the root on. It is opened for each launch, with the rights of whoever runs hotcell.",
+    ),
+    key(
+        "write",
+        Kind::Truth,
+        "Whether kernels may write in it: make, change, rename and remove. Default `false`.",
+    ),
+];
 
 /// The tables, in the order in which the reference has them.
 pub const TABLES: [Table; 4] = [FILE, PROFILE, KERNEL, TENANT];

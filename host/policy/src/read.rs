@@ -5,10 +5,10 @@ use crate::contradictions::contradictions;
 use crate::file::{
     Binding, Ceiling, Mode, OTHERS, Part, PolicyFile, Rule, Subjected, TenantPart, weight_name,
 };
-use crate::keys::{self, Key, LIMIT_KEYS};
+use crate::keys::{self, DIRECTORY_KEYS, Key, LIMIT_KEYS};
 use crate::pattern::Pattern;
 use crate::problem::{PolicyError, Problem, joined};
-use hotcell::observable;
+use hotcell::{Directory, DirectoryAccess, observable};
 use hotcell_model::budget::{Budgets, Rate, Resource};
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
@@ -223,6 +223,7 @@ impl Reader<'_> {
         match key {
             "grants" => part.grants = self.grants(entry),
             "metering" => part.metering = self.word(entry, Metering::ALL, Metering::name),
+            "directories" => part.directories = self.directories(entry),
             "limits" => part.limits = self.limits(entry),
             "ceilings" => part.ceilings = self.ceilings(entry),
             _ => unreachable!("`{key}` is listed and not read"),
@@ -249,6 +250,12 @@ impl Reader<'_> {
                 }
             }
         }
+        if granted.contains(&Capability::Files) && !granted.contains(&Capability::Wasi) {
+            self.wrong(
+                entry,
+                "`files` is of use with `wasi` alone: grant both, or neither",
+            );
+        }
         if granted.contains(&Capability::GpuText) && !granted.contains(&Capability::Gpu) {
             self.wrong(
                 entry,
@@ -256,6 +263,48 @@ impl Reader<'_> {
             );
         }
         Some(granted.into_iter().collect())
+    }
+
+    fn directories(&mut self, entry: &Entry<'_, '_>) -> Option<Vec<Directory>> {
+        let mut directories = Vec::new();
+        for (name, value) in self.table(entry)? {
+            let full = joined(entry.name, name.get_ref());
+            let one = Entry { name: &full, value };
+            let Some((path, access)) = self.directory(&one) else {
+                continue;
+            };
+            match Directory::new(name.get_ref().to_string(), path, access) {
+                // One that is not there yet may be when it is needed: that is told then.
+                Ok(directory) => directories.push(directory),
+                Err(error) => self.wrong(&one, error),
+            }
+        }
+        Some(directories)
+    }
+
+    fn directory(&mut self, entry: &Entry<'_, '_>) -> Option<(String, DirectoryAccess)> {
+        let Some(table) = entry.value.get_ref().as_table() else {
+            let path = self.text(entry)?;
+            return Some((path.to_owned(), DirectoryAccess::Read));
+        };
+        let (mut path, mut access) = (None, DirectoryAccess::Read);
+        self.each(
+            table,
+            entry.name,
+            &DIRECTORY_KEYS,
+            |this, key, entry| match key {
+                "path" => path = this.text(&entry).map(str::to_owned),
+                _ => match entry.value.get_ref() {
+                    DeValue::Boolean(true) => access = DirectoryAccess::Write,
+                    DeValue::Boolean(false) => {}
+                    _ => this.expected(&entry, "`true` or `false`"),
+                },
+            },
+        );
+        if path.is_none() && !table.contains_key("path") {
+            self.wrong(entry, "a table without `path`");
+        }
+        Some((path?, access))
     }
 
     fn limits(&mut self, entry: &Entry<'_, '_>) -> BTreeMap<Limit, Rule> {

@@ -1,6 +1,6 @@
 //! The reference of all keys, for `docs/policy.md`: made from the tables that the reader reads by.
 
-use crate::keys::{BUDGET, Key, Kind, LIMIT_KEYS, TABLES};
+use crate::keys::{BUDGET, DIRECTORY_KEYS, Key, Kind, LIMIT_KEYS, TABLES};
 use std::fmt::Write as _;
 
 /// Where the reference begins and ends in a document that has it.
@@ -25,6 +25,8 @@ pub fn markdown() -> String {
     let budget = "`launches = { size = 100, refill = 10, per = \"1s\" }`.";
     let budget = format!("{budget} {}", BUDGET.about);
     parts.push(part("A budget", &budget, BUDGET.keys));
+    let directory = "Either its path, `\"/data\" = \"/srv/data\"`, to be read, or a table, `\"/out\" = { path = \"/srv/out\", write = true }`:";
+    parts.push(part("A directory", directory, &DIRECTORY_KEYS));
     parts.join("\n")
 }
 
@@ -66,5 +68,7 @@ fn value(kind: Kind) -> &'static str {
             "a table of budgets: `launches`, `fuel`, `cpu_ns`, `compile_ns`, `gpu_fuel`, `bytes`"
         }
         Kind::Number => "a number of launches",
+        Kind::Truth => "`true` or `false`",
+        Kind::Directories => "a table of directories by the guest's name",
     }
 }

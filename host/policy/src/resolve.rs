@@ -3,7 +3,7 @@
 use crate::FilePolicy;
 use crate::file::{Binding, Mode, OTHERS, Part, TenantPart, weight_name};
 use crate::pattern::Pattern;
-use hotcell::{Policy, Subject, TermLimit, Terms};
+use hotcell::{Directory, Policy, Subject, TermLimit, Terms};
 use hotcell_model::budget::Resource;
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::Grants;
@@ -115,9 +115,19 @@ impl Concerned<'_> {
         }
     }
 
+    /// The tenant's directories, else everybody's.
+    pub(crate) fn directories(&self) -> Vec<Directory> {
+        let of_tenant = self
+            .tenant
+            .and_then(|(_, tenant)| tenant.part.directories.as_ref());
+        let given = of_tenant.or(self.base.directories.as_ref());
+        given.cloned().unwrap_or_default()
+    }
+
     fn terms(&self) -> Terms {
         let mut terms = Terms {
             grants: self.grants(),
+            directories: self.directories(),
             allowance: self
                 .tenant
                 .map(|(_, tenant)| tenant.allowance)

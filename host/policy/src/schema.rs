@@ -61,6 +61,22 @@ fn of_key(key: &Key) -> Value {
         Kind::Weight => json!({ "enum": ["light", "normal", "heavy"] }),
         Kind::Pattern | Kind::Profile | Kind::Words => json!({ "type": "string" }),
         Kind::ProfileList => list(json!({ "type": "string" })),
+        Kind::Truth => json!({ "type": "boolean" }),
+        Kind::Directories => {
+            let mut one = table(&keys::Table {
+                heading: "a directory",
+                about: "A directory that kernels are given.",
+                keys: &keys::DIRECTORY_KEYS,
+            });
+            one["required"] = json!(["path"]);
+            let path = json!({ "type": "string", "pattern": "^/" });
+            one["properties"]["path"] = path.clone();
+            json!({
+                "type": "object",
+                "propertyNames": { "pattern": "^/" },
+                "additionalProperties": { "anyOf": [path, one] },
+            })
+        }
         Kind::Number => json!({ "type": "integer", "minimum": 0 }),
         Kind::Budgets => {
             let budgets = Resource::ALL.into_iter().map(|resource| {

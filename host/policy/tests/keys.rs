@@ -6,7 +6,7 @@ use hotcell::{Metering, Policy, Subject, Terms, Tier, resolve_limits};
 use hotcell_model::budget::{Rate, Resource};
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
-use hotcell_policy::keys::{BUDGET, KERNEL, LIMIT_KEYS, PROFILE, TABLES, TENANT};
+use hotcell_policy::keys::{BUDGET, DIRECTORY_KEYS, KERNEL, LIMIT_KEYS, PROFILE, TABLES, TENANT};
 use hotcell_policy::{FilePolicy, schema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -287,6 +287,34 @@ fn cases() -> Vec<Case> {
             "`tenants.a.budgets.fuel`: a budget has `size`, `refill` and `per`",
         ),
         case(
+            "",
+            "directories",
+            directories_are_the_tenants,
+            "schema = 1\n[directories]\n\"data\" = \"/srv\"",
+            "`directories.data`: `data` is no name for a directory of a kernel's",
+        ),
+        case(
+            TENANT.heading,
+            "directories",
+            directories_are_the_tenants,
+            "schema = 1\n[tenants.a.directories]\n\"/data\" = \"srv\"",
+            "srv is no absolute path",
+        ),
+        case(
+            "a directory",
+            "path",
+            directories_are_the_tenants,
+            "schema = 1\n[directories]\n\"/data\" = { write = true }",
+            "a table without `path`",
+        ),
+        case(
+            "a directory",
+            "write",
+            directories_are_the_tenants,
+            "schema = 1\n[directories]\n\"/data\" = { path = \"/srv\", write = \"yes\" }",
+            "expected `true` or `false`, found string",
+        ),
+        case(
             "a limit",
             "value",
             limits_go_before_each_other,
@@ -310,6 +338,7 @@ fn every_key_is_in_force_and_says_what_is_wrong_with_it() {
         .flat_map(|table| table.keys.iter().map(|key| (table.heading, key.name)))
         .chain(BUDGET.keys.iter().map(|key| (BUDGET.heading, key.name)))
         .chain(LIMIT_KEYS.iter().map(|key| ("a limit", key.name)))
+        .chain(DIRECTORY_KEYS.iter().map(|key| ("a directory", key.name)))
         .collect();
     for case in cases() {
         (case.in_force)();
@@ -323,6 +352,30 @@ fn every_key_is_in_force_and_says_what_is_wrong_with_it() {
         );
     }
     assert!(left.is_empty(), "keys without a case: {left:?}");
+}
+
+fn directories_are_the_tenants() {
+    let text = "[directories]\n\"/data\" = \"/srv/data\"\n\"/all\" = { path = \"/srv/all\" }\n[tenants.a]\n\
+                [tenants.b.directories]\n\"/out\" = { path = \"/srv/out\", write = true }\n[tenants.c]\ndirectories = {}";
+    let given = |tenant| {
+        let directories = terms(text, tenant, None).directories;
+        let mut words: Vec<String> = directories.iter().map(ToString::to_string).collect();
+        words.sort();
+        words
+    };
+    let all = [
+        "/all = /srv/all (read-only)",
+        "/data = /srv/data (read-only)",
+    ];
+    assert_eq!(given("a"), all);
+    assert_eq!(given("b"), ["/out = /srv/out (read and write)"]);
+    assert!(given("c").is_empty());
+    assert!(terms("", "a", None).directories.is_empty());
+    let explained = read(text).explain(&"b".parse().unwrap(), None, &BTreeMap::new(), None);
+    assert_eq!(explained.directories, given("b"));
+    let alone = FilePolicy::read("p.toml", "schema = 1\ngrants = [\"files\"]").unwrap_err();
+    let words = "`files` is of use with `wasi` alone";
+    assert!(alone.to_string().contains(words), "{alone}");
 }
 
 fn schema_is_held() {

@@ -102,6 +102,7 @@ pub(crate) fn run(plan: &LaunchPlan, part: ChunkPart) -> ChunkEnd {
         destinations: part.destinations,
     };
     let result = call(plan, &mut store, arguments, &mut timings);
+    store.data_mut().end_output();
     let fuel_used = fuel_used(plan, &store);
     let result =
         result.map_err(|failure| classify(plan, failure, &mut store, fuel_used, part.is_shared));

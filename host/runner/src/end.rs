@@ -105,6 +105,10 @@ pub(crate) fn outcome_of_stop(stop: &Stop) -> Outcome {
             let capability = *capability;
             return Outcome::because(vec![Cause::NotWanted { capability }]);
         }
+        Stop::Exit(_) => {
+            return Outcome::failed(OutcomeKind::KernelError, Blame::Guest, stop.to_string());
+        }
+        Stop::Files => Outcome::failed(OutcomeKind::HostFault, Blame::Host, stop.to_string()),
         Stop::Gpu(outcome) => return (**outcome).clone(),
         Stop::Cancelled => Outcome::failed(OutcomeKind::Cancelled, Blame::Request, "cancelled"),
         Stop::Io(message) => Outcome::failed(OutcomeKind::Io, Blame::Request, message.clone()),
@@ -184,6 +188,8 @@ mod tests {
             Stop::Contended,
             Stop::Superseded,
             Stop::Io("x".into()),
+            Stop::Files,
+            Stop::Exit(3),
             Stop::Gpu(Box::new(lost)),
         ];
         stops.extend(Limit::ALL.iter().map(|limit| Stop::Limit(breach(*limit))));

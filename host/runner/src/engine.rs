@@ -183,7 +183,7 @@ impl Runner {
     fn link(&self, component: wasmtime::Result<Component>) -> Result<LoadedKernel, LoadError> {
         let component = component.map_err(|error| unloadable(&error))?;
         let interfaces = |error: wasmtime::Error| LoadError::Interfaces(format!("{error:#}"));
-        let linker = imports::linker(&self.engine).map_err(interfaces)?;
+        let linker = imports::linker(&self.engine, &component).map_err(interfaces)?;
         let pre = linker.instantiate_pre(&component).map_err(interfaces)?;
         let launch = find_launch(&component).ok_or_else(|| {
             LoadError::Interfaces(format!("`{ENTRIES}` has no function `launch`"))

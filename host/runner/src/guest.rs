@@ -3,10 +3,12 @@
 pub(crate) mod capabilities;
 mod clock;
 mod control;
+pub(crate) mod files;
 pub(crate) mod gpu;
 pub(crate) mod imports;
 mod log;
 pub(crate) mod random;
+pub(crate) mod wasi;
 
 use self::capabilities::InstanceCapabilities;
 use crate::arrays::Charged;

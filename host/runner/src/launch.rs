@@ -422,6 +422,7 @@ fn finish(
             instances: sums.instances,
             // The session knows, and says so to whoever began it.
             gpu: None,
+            files: None,
             claimed: Vec::new(),
         },
         timings: Timings {

@@ -1,5 +1,6 @@
-//! Sessions of a launch with other workers: the channels that its supervisor hands to a confined runner.
+//! Sessions of a launch with other workers and with the supervisor: the channels that this hands to a confined runner.
 
+use crate::guest::files::FileChannel;
 use crate::guest::gpu::GpuChannel;
 use hotcell_model::frame::{InputPlace, OutputPlace};
 use hotcell_model::grant::Capability;
@@ -41,6 +42,10 @@ pub fn attach(
         Capability::Gpu => {
             let (inputs, outputs) = (shared.inputs.clone(), shared.outputs.clone());
             data.gpu = Some(Arc::new(GpuChannel::new(channel, inputs, outputs)));
+            true
+        }
+        Capability::Files => {
+            data.files = Some(Arc::new(FileChannel::new(channel)));
             true
         }
         _ => false,

@@ -39,9 +39,19 @@ pub(crate) enum Stop {
     /// An input could not be read while the guest ran.
     #[error("{0}")]
     Io(String),
+    /// Nobody does the launch's file work any more.
+    #[error("the launch's files are gone")]
+    Files,
+    /// The guest ended itself, which is no way for a kernel to return.
+    #[error("{}", exit_words(*.0))]
+    Exit(u8),
     /// The launch's GPU session ended, and the launch with it.
     #[error("{}", .0.message)]
     Gpu(Box<Outcome>),
+}
+
+fn exit_words(code: u8) -> String {
+    format!("the kernel exited with code {code} in place of returning")
 }
 
 /// When a launch is asked and interrupted.

@@ -148,6 +148,57 @@ fn repeated_loops_change_no_result_and_a_measurement_changes_no_component() {
 }
 
 #[test]
+fn c_kernel_with_a_c_library_reads_the_file_that_it_was_given() {
+    let folder = TempDir::new().unwrap();
+    let guest = root().join("examples/c");
+    if !Path::new("/usr/include/wasm32-wasi/stdio.h").exists() {
+        return hotcell_tests::skip(
+            "wasi-libc is not installed: apt-get install wasi-libc libclang-rt-dev-wasm32",
+        );
+    }
+    let clang = Command::new("clang")
+        .args("--target=wasm32-wasi -mexec-model=reactor -O2 -Wl,--strip-debug".split(' '))
+        .args("-Wall -Wextra -Werror -Wno-unused-parameter -o weigh.core.wasm".split(' '))
+        .arg(guest.join("weigh.c"))
+        .current_dir(folder.path())
+        .output();
+    succeeds(clang.expect("clang is installed with wasi-libc"));
+    let manifest = guest.join("weigh.toml");
+    let manifest = manifest.to_str().unwrap();
+    // Without the word for it WASI is refused, with what to do.
+    let bare = hotcell(
+        folder.path(),
+        &["build", "--manifest", manifest, "weigh.core.wasm"],
+    );
+    assert_eq!(bare.status.code(), Some(16));
+    assert!(String::from_utf8_lossy(&bare.stderr).contains("`hotcell build --wasi`"));
+    let add = ["build", "--wasi", "--manifest", manifest, "weigh.core.wasm"];
+    succeeds(hotcell(folder.path(), &add));
+
+    let source = project(folder.path(), "input-of-c");
+    fs::copy(source.join("x.npy"), folder.path().join("x.npy")).unwrap();
+    fs::create_dir(folder.path().join("given")).unwrap();
+    fs::write(folder.path().join("given/weight.txt"), "0.5\n").unwrap();
+    let run = |more: &str| {
+        let run = format!("run weigh.wasm --in x=@x.npy --out out=@out.npy {more}");
+        hotcell(folder.path(), &run.split(' ').collect::<Vec<_>>())
+    };
+    let denied = run("--grant wasi");
+    assert_eq!(denied.status.code(), Some(15));
+    assert!(String::from_utf8_lossy(&denied.stderr).contains("files"));
+    let done = run("--dir /data=given");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    succeeds(done);
+    assert!(said.contains("weighs 0.5"), "{said}");
+    let wanted = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5];
+    assert_eq!(floats(&folder.path().join("out.npy"), 8), wanted);
+    // What it was not given it does not find.
+    fs::remove_file(folder.path().join("given/weight.txt")).unwrap();
+    std::os::unix::fs::symlink("../x.npy", folder.path().join("given/weight.txt")).unwrap();
+    assert_eq!(run("--dir /data=given").status.code(), Some(10));
+}
+
+#[test]
 fn c_kernel_without_the_sdk_gets_a_manifest_and_runs() {
     let folder = TempDir::new().unwrap();
     let guest = root().join("examples/c");

@@ -12,4 +12,5 @@ mod shaders;
 mod splitting;
 mod stopping;
 mod stores;
+mod wasi;
 mod words;

@@ -247,7 +247,9 @@ pub(super) fn check_halos(
 }
 
 /// The names of all capabilities, as a kernel may want them.
-pub const CAPABILITIES: [&str; 6] = ["log", "control", "clock", "random", "gpu", "gpu-text"];
+pub const CAPABILITIES: [&str; 8] = [
+    "log", "control", "clock", "random", "gpu", "gpu-text", "wasi", "files",
+];
 
 pub(super) fn check_wants(wants: &[String]) -> Result<(), RecordError> {
     for (index, name) in wants.iter().enumerate() {

@@ -1,12 +1,18 @@
 //! What the author asks of cargo, on the command line.
 
 use clap::builder::TypedValueParser as _;
-use hotcell_build::{CargoOptions, Profile, Repeat, Unroll};
+use hotcell_build::{CargoOptions, Profile, Repeat, Target, Unroll};
 
 /// The arguments under the heading `Cargo`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Cargo")]
 pub(crate) struct CargoArguments {
+    /// Compile for WASI, so that the standard library has files and an output
+    ///
+    /// The component then imports `wasi`, which has to be granted: it finds no more there than it was granted, and
+    /// no directory without `files`.
+    #[arg(long)]
+    wasi: bool,
     /// Keep line tables, so that traps name file and line
     ///
     /// Function names are kept in any case.
@@ -46,6 +52,10 @@ pub(crate) struct CargoArguments {
 impl From<CargoArguments> for CargoOptions {
     fn from(arguments: CargoArguments) -> Self {
         Self {
+            target: match arguments.wasi {
+                true => Target::Wasi,
+                false => Target::Bare,
+            },
             debug: arguments.debug,
             unroll: arguments.unroll,
             repeat: arguments.repeat,

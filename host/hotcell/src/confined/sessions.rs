@@ -1,12 +1,12 @@
-//! Capabilities whose work a worker of its own does, beside the runner: prepared, linked to the launch, ended and
-//! accounted for, in that order.
+//! Capabilities whose work is done outside of the runner, by a worker of its own or by a thread of this process: prepared,
+//! linked to the launch, ended and accounted for, in that order.
 //!
-//! Such a capability has its worker's file, which implements [`Seat`], [`WorkerSession`] and [`Account`], and a line in
+//! Such a capability has its file, which implements [`Seat`], [`WorkerSession`] and [`Account`], and a line in
 //! [`PREPARE`]. Nothing else of the supervisor knows which capabilities these are.
 
-use super::gpu;
 use super::parcel::Parcel;
 use super::supervisor::{RunnerLease, Supervisor};
+use super::{files, gpu};
 use crate::isolation::{LoadFailure, Order, Ran};
 use hotcell_model::grant::Capability;
 use hotcell_model::job::{Job, JobData};
@@ -57,7 +57,7 @@ type Prepare = fn(
 ) -> Result<Option<Box<dyn Seat>>, LoadFailure>;
 
 /// Every capability of that kind.
-const PREPARE: [Prepare; 1] = [gpu::prepare];
+const PREPARE: [Prepare; 2] = [gpu::prepare, files::prepare];
 
 /// The places of a launch.
 pub(crate) struct Seats(Vec<Box<dyn Seat>>);

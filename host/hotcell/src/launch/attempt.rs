@@ -3,7 +3,8 @@
 use crate::cell::Cell;
 use crate::launch::Ended;
 use crate::launch::about::About;
-use crate::launch::charge::{self, ThreadClock};
+use crate::launch::charge;
+use crate::thread_clock::ThreadClock;
 use hotcell_model::accounts::Account;
 use hotcell_model::audit::{AuditEnd, AuditRecord, Verb};
 use hotcell_model::job::{RunEnd, Source};

@@ -1,11 +1,13 @@
 //! From a request and a manifest to a job: every argument checked against the signature.
 
 use crate::array::Array;
+use crate::files::{Directory, FileSession, open_all};
 use crate::kept::memory::too_much;
 use crate::launch::about::shown;
 use crate::request::{Cutting, GivenScalar, Request};
 use hotcell_model::array::ArrayType;
-use hotcell_model::grant::Grants;
+use hotcell_model::files::FileLink;
+use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::job::{Job, JobArray, JobData, Source, Split};
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::manifest::{
@@ -13,6 +15,7 @@ use hotcell_model::manifest::{
 };
 use hotcell_model::outcome::{Blame, Cause, NAMES_LISTED, NameKind, Outcome};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A request's arguments, bound to a kernel's parameters.
 pub(crate) struct Bound {
@@ -22,6 +25,8 @@ pub(crate) struct Bound {
     pub(crate) types: Vec<ArrayType>,
     /// The arrays that were given, in the job's order of those it reads.
     pub(crate) arguments: Vec<(String, Array)>,
+    /// Its file work, if it has any.
+    pub(crate) files: Option<Arc<FileSession>>,
 }
 
 impl Bound {
@@ -47,6 +52,19 @@ impl Bound {
         let outputs = self.job.arrays.iter().filter(|array| array.is_written);
         let outputs = outputs.map(|array| array.size_bytes);
         inputs.chain(outputs).fold(0, u64::saturating_add)
+    }
+
+    /// Opens the directories of a launch that may have files.
+    pub(crate) fn open_files(&mut self, directories: &[Directory]) -> Result<(), Outcome> {
+        if !self.job.grants.has(Capability::Files) {
+            return Ok(());
+        }
+        let (limits, grants) = (self.job.limits.clone(), &self.job.grants);
+        let session = FileSession::new(open_all(directories)?, limits, grants);
+        let session = Arc::new(session);
+        self.data.files = Some(Arc::clone(&session) as Arc<dyn FileLink>);
+        self.files = Some(session);
+        Ok(())
     }
 
     /// Holds what the launch needs against its own limit.
@@ -121,6 +139,7 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
         },
         types,
         arguments,
+        files: None,
     })
 }
 

@@ -53,6 +53,13 @@ fn measured(limit: Limit) -> Measured {
         Limit::BytesOut => Seen(|seen| Some(seen.usage.bytes_out)),
         Limit::HostCalls => Seen(|seen| Some(seen.usage.host_calls)),
         Limit::LogBytes => Seen(|seen| Some(seen.usage.log_bytes)),
+        Limit::FileOpens => Seen(|seen| Some(seen.usage.files.as_ref()?.opens)),
+        Limit::FileHandles => Seen(|seen| Some(seen.usage.files.as_ref()?.peak_handles)),
+        Limit::FileBytes => Seen(|seen| {
+            let files = seen.usage.files.as_ref()?;
+            Some(files.bytes_read.saturating_add(files.bytes_written))
+        }),
+        Limit::FileBytesWritten => Seen(|seen| Some(seen.usage.files.as_ref()?.bytes_written)),
         Limit::ComponentBytes => Seen(|seen| Some(seen.counts?.component_bytes)),
         Limit::Functions => Seen(|seen| Some(seen.counts?.functions)),
         Limit::FunctionBytes => Seen(|seen| Some(seen.counts?.largest_function_bytes)),

@@ -91,7 +91,11 @@ impl Cell {
         let granted = offered
             .iter()
             .filter(|capability| wants(kernel, *capability));
-        about.grants = granted.collect();
+        // Nor what the metering mode does not have: WASI has it in part without, where an interface of its own is refused.
+        let is_had = |capability: &Capability| {
+            check_metering(*capability, request, about.metering).is_none()
+        };
+        about.grants = granted.filter(is_had).collect();
         let (limits, above) = resolve_limits(Some(kernel), &request.limits, &terms);
         about.limits = limits;
         causes.extend(above);
@@ -105,14 +109,16 @@ impl Cell {
         let mut bound = bind(kernel, request, about.limits.clone())?;
         bound.check_host_memory(&about.limits)?;
         // What a launch was granted and does not import gets nothing prepared for it.
-        let imported = about.grants.iter().filter(|capability| {
-            let needs = Need::Grant(*capability);
-            description
-                .imports
-                .iter()
-                .any(|import| import.needs == needs)
-        });
-        bound.job.grants = imported.collect();
+        let imports = &description.imports;
+        let imported = about
+            .grants
+            .iter()
+            .filter(|capability| imports.iter().any(|import| import.brings(*capability)));
+        let has_files = !terms.directories.is_empty();
+        bound.job.grants = imported
+            .filter(|one| *one != Capability::Files || has_files)
+            .collect();
+        bound.open_files(&terms.directories)?;
         Ok(bound)
     }
 
@@ -186,7 +192,32 @@ impl Cell {
             }),
             Need::Grant(capability) => check_metering(capability, request, about.metering),
         };
-        imports.iter().filter_map(check).collect()
+        // One for each capability: WASI has many interfaces.
+        let mut told = Vec::new();
+        let causes = imports.iter().filter(|import| match import.needs {
+            Need::Grant(capability) if told.contains(&capability) => false,
+            Need::Grant(capability) => {
+                told.push(capability);
+                true
+            }
+            Need::Nothing | Need::AnotherHost => true,
+        });
+        let causes: Vec<Cause> = causes.filter_map(check).collect();
+        // Files have no interface of their own: that of WASI is there without any.
+        let files = imports
+            .iter()
+            .filter(|import| import.brings(Capability::Files) && names(kernel, Capability::Files));
+        let files = files.filter_map(|import| match granted.has(Capability::Files) {
+            true => check_metering(Capability::Files, request, about.metering),
+            false => Some(Cause::NotGranted {
+                capability: Capability::Files,
+                import: shown(&import.name),
+                asked: asked(),
+                granted: granted.clone(),
+                remedy: self.remedy(about, kernel, Capability::Files),
+            }),
+        });
+        causes.into_iter().chain(files).collect()
     }
 
     /// What would grant a capability to whoever wanted it.
@@ -222,6 +253,11 @@ fn wants(kernel: &Kernel, capability: Capability) -> bool {
     kernel
         .wants()
         .is_none_or(|wants| wants.iter().any(|name| name == capability.name()))
+}
+
+/// Whether an entry says that it uses a capability.
+fn names(kernel: &Kernel, capability: Capability) -> bool {
+    kernel.wants().is_some() && wants(kernel, capability)
 }
 
 /// What the metering mode cannot have.

@@ -3,9 +3,11 @@
 //! A capability has its file beside this one, with the functions that a guest calls, and a line in [`LINKS`]. What it
 //! keeps between calls is a field here, made in one place for a launch and in one for an instance.
 
+use super::files::FileLine;
 use super::gpu::{GpuAccess, Line};
 use super::imports::LinkInterface;
-use super::random::{Random, RandomSource};
+use super::random::{Random, RandomSource, SeededSource};
+use super::wasi::WasiState;
 use super::{clock, control, gpu, log, random};
 use crate::meter::Meter;
 use hotcell_model::grant::Capability;
@@ -13,14 +15,26 @@ use hotcell_model::job::JobData;
 use hotcell_model::limit::Breach;
 use std::sync::Arc;
 
+/// What a capability links.
+pub(super) enum Link {
+    /// An interface of this host's own, of its name.
+    Own(LinkInterface),
+    /// Those of WASI.
+    Wasi,
+    /// None: it is more of what another links.
+    Nothing,
+}
+
 /// Every capability's functions.
-pub(super) const LINKS: [(Capability, LinkInterface); Capability::ALL.len()] = [
-    (Capability::Log, log::link),
-    (Capability::Control, control::link),
-    (Capability::Clock, clock::link),
-    (Capability::Random, random::link),
-    (Capability::Gpu, gpu::link),
-    (Capability::GpuText, gpu::link_text),
+pub(super) const LINKS: [(Capability, Link); Capability::ALL.len()] = [
+    (Capability::Log, Link::Own(log::link)),
+    (Capability::Control, Link::Own(control::link)),
+    (Capability::Clock, Link::Own(clock::link)),
+    (Capability::Random, Link::Own(random::link)),
+    (Capability::Gpu, Link::Own(gpu::link)),
+    (Capability::GpuText, Link::Own(gpu::link_text)),
+    (Capability::Wasi, Link::Wasi),
+    (Capability::Files, Link::Nothing),
 ];
 
 /// What the instances of a launch share.
@@ -28,22 +42,26 @@ pub(crate) struct LaunchCapabilities {
     random: RandomSource,
     /// The way to the launch's GPU session, where it has one.
     gpu: Option<Arc<Line>>,
+    /// The way to its files, where it has any.
+    files: Option<Arc<FileLine>>,
 }
 
 impl LaunchCapabilities {
     /// For a launch: sessions are taken out of its data.
     pub(crate) fn begin(random: RandomSource, data: &mut JobData, meter: &Arc<Meter>) -> Self {
         let line = |link| Arc::new(Line::new(link, Arc::clone(meter)));
+        let files = |link| Arc::new(FileLine::new(link, Arc::clone(meter)));
         Self {
             random,
             gpu: data.gpu.take().map(line),
+            files: data.files.take().map(files),
         }
     }
 
     /// Whether chunks share something that they cannot use side by side: what one is refused would depend on when
     /// others run.
     pub(crate) fn are_serial(&self) -> bool {
-        self.gpu.is_some()
+        self.gpu.is_some() || self.files.is_some()
     }
 }
 
@@ -51,6 +69,10 @@ impl LaunchCapabilities {
 pub(crate) struct InstanceCapabilities {
     pub(super) random: Random,
     pub(super) gpu: GpuAccess,
+    pub(super) files: Option<Arc<FileLine>>,
+    /// What random bytes come from where they are not granted.
+    pub(super) seeded: SeededSource,
+    pub(super) wasi: WasiState,
 }
 
 impl InstanceCapabilities {
@@ -59,6 +81,9 @@ impl InstanceCapabilities {
         Self {
             random: Random::new(launch.random, chunk),
             gpu: GpuAccess::new(launch.gpu.clone()),
+            files: launch.files.clone(),
+            seeded: launch.random.without_secret(),
+            wasi: WasiState::default(),
         }
     }
 
@@ -68,6 +93,7 @@ impl InstanceCapabilities {
         let launch = LaunchCapabilities {
             random: RandomSource::Seeded(0),
             gpu: Some(line),
+            files: None,
         };
         Self::new(&launch, 0)
     }

@@ -8,7 +8,8 @@
 //! counted before it does anything, and every size is charged before it is allocated.
 
 use super::Guest;
-use super::capabilities::LINKS;
+use super::capabilities::{LINKS, Link};
+use super::wasi;
 use crate::arrays::{self, Input, Output, check_range};
 use crate::lent::{Lent, LentRange};
 use crate::mapping::{FilePlace, OutputPlace};
@@ -16,7 +17,9 @@ use crate::meter::EXPLANATION_BYTES;
 use crate::output::OutputBuffer;
 use hotcell_model::component::PACKAGE_VERSIONS;
 use hotcell_model::text;
-use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr};
+use wasmtime::component::{
+    Component, Linker, LinkerInstance, Resource, ResourceType, WasmList, WasmStr,
+};
 use wasmtime::{Engine, Result, StoreContextMut};
 
 pub(crate) type Store<'a> = StoreContextMut<'a, Guest>;
@@ -25,8 +28,8 @@ pub(crate) type Store<'a> = StoreContextMut<'a, Guest>;
 pub(crate) type LinkInterface = fn(&mut LinkerInstance<'_, Guest>) -> Result<()>;
 
 /// A linker with every interface of this host, under each version that it implements: what a version has, each later
-/// one has as well, so one set of functions serves them all.
-pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
+/// one has as well, so one set of functions serves them all. Those of WASI are many, and are there for who imports one.
+pub(crate) fn linker(engine: &Engine, component: &Component) -> Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     for version in PACKAGE_VERSIONS {
         let mut link_all = |interface: &str, link: LinkInterface| {
@@ -34,9 +37,15 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
         };
         link_all("hotcell:kernel/arrays", link_arrays)?;
         link_all("hotcell:kernel/failure", failure)?;
-        for (capability, link) in LINKS {
-            link_all(capability.interface(), link)?;
+        for (capability, link) in &LINKS {
+            if let Link::Own(link) = link {
+                link_all(capability.interface(), *link)?;
+            }
         }
+    }
+    let has_wasi = LINKS.iter().any(|(_, link)| matches!(link, Link::Wasi));
+    if has_wasi && wasi::is_imported(component, engine) {
+        wasi::link(&mut linker)?;
     }
     Ok(linker)
 }

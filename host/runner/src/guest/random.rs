@@ -9,7 +9,7 @@ use wasmtime::Result;
 use wasmtime::component::LinkerInstance;
 
 /// The most random bytes in one call.
-const RANDOM_BYTES: u32 = 1 << 20;
+pub(super) const RANDOM_BYTES: u32 = 1 << 20;
 
 pub(super) fn link(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     interface.func_wrap("bytes", |mut store: Store<'_>, (len,): (u32,)| {
@@ -34,6 +34,30 @@ pub(crate) enum RandomSource {
     /// The streams are a function of a secret, the launch and the chunk. The secret is drawn once, since a
     /// confined runner cannot ask the operating system for more.
     Secret { secret: [u8; 32], launch: u64 },
+}
+
+/// Where the bytes of a guest come from that has no random ones: anybody can compute them.
+#[derive(Clone, Copy)]
+pub(crate) struct SeededSource(u64);
+
+impl RandomSource {
+    /// What stands in its place for guests without the capability.
+    pub(crate) fn without_secret(self) -> SeededSource {
+        match self {
+            Self::Seeded(seed) => SeededSource(seed),
+            Self::Secret { .. } => SeededSource(0),
+        }
+    }
+}
+
+impl SeededSource {
+    /// The stream of a chunk, apart from that of the capability.
+    pub(crate) fn stream(self, chunk: usize) -> Random {
+        let mut hasher = blake3::Hasher::new_derive_key("hotcell 2026 guest stream without random");
+        hasher.update(&self.0.to_le_bytes());
+        hasher.update(&(chunk as u64).to_le_bytes());
+        Random(Box::new(hasher.finalize_xof()))
+    }
 }
 
 /// An instance's random bytes: BLAKE3 in its extendable-output mode.
@@ -95,6 +119,24 @@ mod tests {
         assert_eq!(bytes(seeded(1), 0), bytes(seeded(1), 0));
         assert_ne!(bytes(seeded(1), 0), bytes(seeded(1), 1));
         assert_ne!(bytes(seeded(1), 0), bytes(seeded(2), 0));
+    }
+
+    #[test]
+    fn who_has_no_random_bytes_gets_others_than_who_has() {
+        let stream = |source: RandomSource, chunk| {
+            let mut buffer = [0; 32];
+            source.without_secret().stream(chunk).fill(&mut buffer);
+            buffer
+        };
+        let secret = RandomSource::Secret {
+            secret: draw_secret().unwrap(),
+            launch: 3,
+        };
+        let seeded = RandomSource::Seeded;
+        assert_eq!(stream(secret, 0), stream(seeded(0), 0));
+        assert_ne!(stream(seeded(1), 0), stream(seeded(0), 0));
+        assert_ne!(stream(seeded(1), 0), stream(seeded(1), 1));
+        assert_ne!(stream(seeded(1), 0), bytes(seeded(1), 0));
     }
 
     #[test]
