@@ -134,10 +134,9 @@ fn an_undefined_function_is_named_with_what_to_do() {
         error.to_string().starts_with("`env.pow` is undefined"),
         "{error}"
     );
-    let wasi =
-        "package wasi:cli@0.2.0; interface stdout { get: func(); } world w { import stdout; }";
-    let module = r#"(module (import "wasi:cli/stdout@0.2.0" "get" (func)))"#;
-    assert!(refusal(&foreign(wasi, module)).contains("WASI is not offered"));
+    let wasi = "package wasi:sockets@0.2.0; interface tcp { get: func(); } world w { import tcp; }";
+    let module = r#"(module (import "wasi:sockets/tcp@0.2.0" "get" (func)))"#;
+    assert!(refusal(&foreign(wasi, module)).contains("of WASI there are no sockets"));
 }
 
 #[test]
