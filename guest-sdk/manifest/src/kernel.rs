@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(wants(&[]).unwrap().wants(), Some(&[][..]));
         assert_eq!(wants(&["gpu", "log"]).unwrap().wants().unwrap().len(), 2);
         assert_eq!(Kernel::check(saxpy()).unwrap().wants(), None);
-        assert!(matches!(wants(&["files"]), Err(RecordError::Want(_))));
+        assert!(matches!(wants(&["sockets"]), Err(RecordError::Want(_))));
         assert!(matches!(
             wants(&["log", "log"]),
             Err(RecordError::Duplicate(_))

@@ -153,9 +153,9 @@ fn check_world(component: &[u8]) -> Result<Vec<String>, CheckError> {
             found: exports,
         });
     }
-    let types = |error: Foreign| CheckError::Types(error);
-    let resolve = with_wasi(resolve, world, found, found_world).map_err(|error| types(error))?;
-    wit_component::targets(&resolve, world, component).map_err(|error| types(error.into()))?;
+    let resolve = with_wasi(resolve, world, found, found_world).map_err(CheckError::Types)?;
+    wit_component::targets(&resolve, world, component)
+        .map_err(|error| CheckError::Types(error.into()))?;
     Ok(imports)
 }
 

@@ -39,7 +39,7 @@ impl DirectoryArguments {
                 "`--dir` was asked for, and {} says which directories kernels are given",
                 policy.name()
             );
-            return Err(CommandError::of(OutcomeKind::Denied, anyhow!(words)));
+            return Err(CommandError::of(OutcomeKind::Usage, anyhow!(words)));
         }
         for (at, one) in self.directories.iter().enumerate() {
             let mut before = self.directories[..at].iter();

@@ -1,7 +1,7 @@
 //! Directories that an operator gives to kernels, and the work in them: the broker of the capability `files`.
 //!
 //! A runner may open nothing, so what its guest asks of files is done here, on handles of directories that the operator's
-//! policy names ([0034](../../../docs/decisions/0034-files-and-wasi.md)). A [`Directory`] is opened once, when its launch
+//! policy names (docs/decisions/0034-files-and-wasi.md). A [`Directory`] is opened once, when its launch
 //! is authorised, with the operator's own rights; from there on a path is only ever looked up below a handle, by
 //! `cap-std`, and never leaves it. A [`FileSession`] is one launch's: its handles, its quotas, and what it used.
 

@@ -550,11 +550,14 @@ fn options(follows: bool, how: OpenHow, is_directory: bool) -> OpenOptions {
 }
 
 fn kind(of: FileType) -> FileKind {
-    match () {
-        () if of.is_file() => FileKind::Regular,
-        () if of.is_dir() => FileKind::Directory,
-        () if of.is_symlink() => FileKind::Link,
-        () => FileKind::Special,
+    if of.is_file() {
+        FileKind::Regular
+    } else if of.is_dir() {
+        FileKind::Directory
+    } else if of.is_symlink() {
+        FileKind::Link
+    } else {
+        FileKind::Special
     }
 }
 

@@ -349,9 +349,12 @@ fn opening(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
     )
 }
 
+/// A command about a place.
+type OfPlace = fn(Place) -> FileCommand;
+
 /// What changes names.
 fn names(interface: &mut LinkerInstance<'_, Guest>) -> Result<()> {
-    let commands: [(&str, fn(Place) -> FileCommand); 3] = [
+    let commands: [(&str, OfPlace); 3] = [
         ("create-directory-at", FileCommand::CreateDirectory),
         ("remove-directory-at", FileCommand::RemoveDirectory),
         ("unlink-file-at", FileCommand::Unlink),
