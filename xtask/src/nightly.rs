@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 
 /// The tests that take longer when asked to, by a part of their names.
-const SLOW: [&str; 9] = [
+const SLOW: [&str; 10] = [
     "mutated",
     "no_text_makes",
     "no_file_panics",
@@ -18,6 +18,7 @@ const SLOW: [&str; 9] = [
     "soak",
     "chunks_that_fail",
     "no_launch_finds",
+    "thousands_of_launches",
 ];
 
 /// Run the whole attack corpus, every measurement once, long fuzzing, many generated shaders and many rounds of what
@@ -36,6 +37,9 @@ pub(crate) struct NightlyChore {
     /// Launches that look for what earlier ones had in mapped arrays
     #[arg(long, default_value_t = 100_000)]
     mapped_launches: u32,
+    /// Launches through the daemon
+    #[arg(long, default_value_t = 20_000)]
+    daemon_launches: u32,
     /// Generated shaders
     #[arg(long, default_value_t = 10_000)]
     shaders: u32,
@@ -53,6 +57,7 @@ impl NightlyChore {
             .env("HOTCELL_CHUNK_ROUNDS", self.rounds.to_string())
             .env("HOTCELL_SOAK_RUNS", self.soak.to_string())
             .env("HOTCELL_MAPPED_LAUNCHES", self.mapped_launches.to_string())
+            .env("HOTCELL_DAEMON_LAUNCHES", self.daemon_launches.to_string())
             .env("HOTCELL_SHADERS", self.shaders.to_string())
             .args([
                 "test",

@@ -130,7 +130,7 @@ pub(crate) fn find_limit(name: &str) -> Result<Limit> {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Capabilities")]
 pub(crate) struct GrantArguments {
-    /// Grant a capability besides log and control: clock, random, gpu (which brings gpu-text along). Where there is a
+    /// Grant a capability besides log and control: clock, random, wasi, gpu (which brings gpu-text along). Where there is a
     /// policy, it grants, and this does nothing
     #[arg(long = "grant", value_name = "NAME")]
     grants: Vec<Capability>,
