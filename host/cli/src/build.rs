@@ -56,7 +56,7 @@ pub(crate) struct BuildCommand {
     /// Cargo.toml; what is built is what Cargo.toml and the options say.
     #[arg(long, help_heading = "Measuring")]
     measure: bool,
-    /// The launch to measure: [ENTRY] [--in NAME=@FILE] [--dim NAME=N] ...
+    /// The launch to measure, as `hotcell run` takes it: an entry, `--in NAME=@FILE`, `--dim NAME=N` and so on
     #[arg(
         last = true,
         requires = "measure",

@@ -88,7 +88,7 @@ pub(crate) fn launch(
     if ended.outcome.keeps_outputs()
         && let Err(undelivered) = deliver(&files, &ended.results)
     {
-        ended.outcome = undelivered.into();
+        ended.outcome = undelivered;
         ended.report.outcome = ended.outcome.clone();
     }
     Ok(ended)

@@ -27,7 +27,7 @@ mod subjects;
 
 pub use file::{NotASubject, Subjected};
 pub use problem::{PolicyError, Problem};
-pub use subjects::User;
+pub use subjects::{Group, User};
 
 use file::PolicyFile;
 use hotcell_model::layer::Tier;

@@ -11,19 +11,28 @@ pub struct User {
     pub uid: u32,
     /// The user's name, where there is one.
     pub name: Option<String>,
-    /// The groups by number, with their names where there are any.
-    pub groups: Vec<(u32, Option<String>)>,
+    /// The groups.
+    pub groups: Vec<Group>,
+}
+
+/// A group of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The group's number.
+    pub gid: u32,
+    /// The group's name, where there is one.
+    pub name: Option<String>,
 }
 
 impl User {
     /// Whether a policy that names `subject` means this user.
     pub fn is(&self, subject: &Subjected) -> bool {
-        let in_group = |is: &dyn Fn(&(u32, Option<String>)) -> bool| self.groups.iter().any(is);
+        let mut groups = self.groups.iter();
         match subject {
             Subjected::User(name) => self.name.as_ref() == Some(name),
             Subjected::Uid(number) => self.uid == *number,
-            Subjected::Group(name) => in_group(&|(_, group)| group.as_ref() == Some(name)),
-            Subjected::Gid(number) => in_group(&|(group, _)| group == number),
+            Subjected::Group(name) => groups.any(|group| group.name.as_ref() == Some(name)),
+            Subjected::Gid(number) => groups.any(|group| group.gid == *number),
         }
     }
 
@@ -66,10 +75,12 @@ mod tests {
         User {
             uid: 1000,
             name: Some("alice".to_owned()),
-            groups: vec![
-                (1000, Some("alice".to_owned())),
-                (50, Some("students".to_owned())),
-            ],
+            groups: [(1000, "alice"), (50, "students")]
+                .map(|(gid, name)| Group {
+                    gid,
+                    name: Some(name.to_owned()),
+                })
+                .into(),
         }
     }
 

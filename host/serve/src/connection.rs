@@ -8,7 +8,6 @@
 use crate::launches::Running;
 use crate::peer;
 use crate::protocol::{Answer, MAX_DESCRIPTORS, MAX_LINE_BYTES, Message, Reply};
-use crate::server::Server;
 use crate::wire::{self, Filled, Incoming, WireError};
 use hotcell::Caller;
 use hotcell_model::outcome::OutcomeKind;
@@ -354,34 +353,6 @@ fn broken(error: &WireError) -> Next {
     match error {
         WireError::Io(_) => Next::End,
         error => Next::Broken(error.to_string()),
-    }
-}
-
-/// Reads a connection as long as something comes, and does what is asked. For a thread that has the right to read.
-pub(crate) fn attend(server: &Arc<Server>, connection: &Arc<Connection>) {
-    if connection.is_new() && server.greet(connection).is_err() {
-        server.forget(connection);
-        return;
-    }
-    loop {
-        match connection.next() {
-            Next::Message(message, descriptors) => {
-                if !server.handle(connection, message, descriptors) {
-                    return;
-                }
-            }
-            Next::Nothing => return server.watch(connection),
-            Next::End => {
-                // It may have gone only half: launches go on, and are told of.
-                server.watch(connection);
-                return server.settle(connection);
-            }
-            Next::Broken(why) => {
-                connection.refuse(None, OutcomeKind::Usage, why);
-                server.forget(connection);
-                return;
-            }
-        }
     }
 }
 

@@ -17,11 +17,13 @@ mod peer;
 pub mod protocol;
 mod requests;
 mod served;
-pub mod server;
+mod server;
+mod serving;
 pub mod systemd;
 mod wire;
 
 pub use arrays::MemoryError;
 pub use served::NotReplaced;
 pub use server::{Server, ServerError, Setup};
+pub use serving::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_USER};
 pub use wire::WireError;

@@ -1,7 +1,7 @@
 //! Whom the operating system says that a client is.
 
-use hotcell_policy::User;
-use nix::unistd::{Gid, Group, Uid, getgrouplist};
+use hotcell_policy::{Group, User};
+use nix::unistd::{Gid, Uid, getgrouplist};
 use rustix::net::sockopt::socket_peercred;
 use std::ffi::CString;
 use std::io;
@@ -22,8 +22,11 @@ pub(crate) fn user(socket: BorrowedFd<'_>) -> io::Result<User> {
     });
     let groups = listed.unwrap_or_else(|| vec![own]);
     let named = |gid: Gid| {
-        let group = Group::from_gid(gid).ok().flatten();
-        (gid.as_raw(), group.map(|group| group.name))
+        let group = nix::unistd::Group::from_gid(gid).ok().flatten();
+        Group {
+            gid: gid.as_raw(),
+            name: group.map(|group| group.name),
+        }
     };
     Ok(User {
         uid,
@@ -44,6 +47,6 @@ mod tests {
         let user = user(one.as_fd()).unwrap();
         assert_eq!(user.uid, rustix::process::getuid().as_raw());
         let own = rustix::process::getgid().as_raw();
-        assert!(user.groups.iter().any(|(gid, _)| *gid == own), "{user:?}");
+        assert!(user.groups.iter().any(|group| group.gid == own), "{user:?}");
     }
 }

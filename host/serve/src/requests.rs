@@ -1,7 +1,7 @@
 //! What is done about each message.
 
 use crate::arrays::{Memories, MemoryError, Parcel, named};
-use crate::connection::Connection;
+use crate::connection::{Connection, Next};
 use crate::launches::Running;
 use crate::protocol::{
     Answer, Ask, BudgetStatus, ComponentKept, LaunchAsk, LaunchEnd, Message, PoolStatus, Reply,
@@ -394,6 +394,34 @@ impl Server {
             size: level.rate.size(),
         });
         status.collect()
+    }
+}
+
+/// Reads a connection as long as something comes, and does what is asked. For a thread that has the right to read.
+pub(crate) fn attend(server: &Arc<Server>, connection: &Arc<Connection>) {
+    if connection.is_new() && server.greet(connection).is_err() {
+        server.forget(connection);
+        return;
+    }
+    loop {
+        match connection.next() {
+            Next::Message(message, descriptors) => {
+                if !server.handle(connection, message, descriptors) {
+                    return;
+                }
+            }
+            Next::Nothing => return server.watch(connection),
+            Next::End => {
+                // It may have gone only half: launches go on, and are told of.
+                server.watch(connection);
+                return server.settle(connection);
+            }
+            Next::Broken(why) => {
+                connection.refuse(None, OutcomeKind::Usage, why);
+                server.forget(connection);
+                return;
+            }
+        }
     }
 }
 

@@ -89,7 +89,7 @@ fn launch(report: &Report) -> Vec<String> {
     let mut lines = vec![
         row("run", report.run_id),
         row("by", shown(&report.host)),
-        row("for", &format!("{} ({})", report.tenant, report.caller)),
+        row("for", format!("{} ({})", report.tenant, report.caller)),
         row("at", report.started),
     ];
     let path = component
