@@ -7,7 +7,7 @@
 mod looking;
 
 use hotcell_model::frame::{MAX_BYTES, MAX_DESCRIPTORS};
-pub use looking::Looking;
+use looking::Looking;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{

@@ -63,36 +63,47 @@ pub enum MemoryError {
 
 /// The memory that came with a line. Each is looked at once.
 pub(crate) struct Memories {
-    /// Nothing in the place of what is no memory at all.
-    came: Vec<Option<OwnedFd>>,
+    came: Vec<Memory>,
     /// By position, what has been mapped of them.
     mapped: BTreeMap<usize, Bytes>,
 }
 
+/// What came at a position.
+enum Memory {
+    /// It was not looked at.
+    Came(OwnedFd),
+    /// It is memory that nobody can change.
+    Sealed(SealedMemory),
+    /// It is not.
+    Refused,
+}
+
 impl Memories {
+    /// Those, with nothing in the place of what is no memory at all.
     pub(crate) fn new(came: Vec<Option<OwnedFd>>) -> Self {
+        let came = came.into_iter();
         Self {
-            came,
+            came: came
+                .map(|fd| fd.map_or(Memory::Refused, Memory::Came))
+                .collect(),
             mapped: BTreeMap::new(),
         }
     }
 
-    /// The memory at a position, checked, and its size.
-    fn sealed(&self, position: usize) -> Result<SealedMemory, MemoryError> {
-        let unsealed = || MemoryError::Unsealed { position };
-        let io = |source: io::Error| MemoryError::Io { position, source };
-        let fd = self.came.get(position);
-        let fd = fd.ok_or(MemoryError::Missing(position))?;
-        let fd = fd.as_ref().ok_or_else(unsealed)?.as_fd();
-        let place = fstatfs(fd).map_err(|error| io(error.into()))?;
-        #[expect(clippy::useless_conversion, reason = "its type is the architecture's")]
-        if i64::from(place.f_type) != TMPFS_MAGIC {
-            return Err(unsealed());
+    /// The memory at a position, checked.
+    fn sealed(&mut self, position: usize) -> Result<&SealedMemory, MemoryError> {
+        let memory = self.came.get_mut(position);
+        let memory = memory.ok_or(MemoryError::Missing(position))?;
+        if let Memory::Came(_) = memory
+            && let Memory::Came(fd) = std::mem::replace(memory, Memory::Refused)
+            && let Some(sealed) = sealed(fd)
+        {
+            *memory = Memory::Sealed(sealed);
         }
-        let size = fstat(fd).map_err(|error| io(error.into()))?.st_size;
-        let size = u64::try_from(size).map_err(|_| unsealed())?;
-        let own = fd.try_clone_to_owned().map_err(io)?;
-        SealedMemory::adopt(own, size).map_err(|_| unsealed())
+        match memory {
+            Memory::Sealed(sealed) => Ok(sealed),
+            _ => Err(MemoryError::Unsealed { position }),
+        }
     }
 
     /// All bytes of the memory at a position, mapped.
@@ -147,7 +158,8 @@ impl Memories {
             Source::Memory(copy(memory.as_fd(), offset, len).map_err(io)?)
         } else if found == len {
             let bytes = Bytes::from_owner(memory.map().map_err(io)?);
-            let file = Arc::new(File::from(memory.into_fd()));
+            let own = memory.try_clone().map_err(io)?;
+            let file = Arc::new(File::from(own.into_fd()));
             Source::Sealed { file, bytes }
         } else {
             // What fits memory fits an address space.
@@ -161,6 +173,17 @@ impl Memories {
             false => array,
         })
     }
+}
+
+/// Memory that nobody can change, of pages that are there.
+fn sealed(fd: OwnedFd) -> Option<SealedMemory> {
+    let place = fstatfs(&fd).ok()?;
+    #[expect(clippy::useless_conversion, reason = "its type is the architecture's")]
+    if i64::from(place.f_type) != TMPFS_MAGIC {
+        return None;
+    }
+    let size = u64::try_from(fstat(&fd).ok()?.st_size).ok()?;
+    SealedMemory::adopt(fd, size).ok()
 }
 
 fn copy(memory: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<Bytes> {
@@ -184,10 +207,10 @@ fn copy(memory: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<Bytes> {
 pub(crate) struct Parcel {
     /// What the line says of them.
     pub(crate) arrays: BTreeMap<String, ArrayInMemory>,
-    memories: Vec<Memory>,
+    memories: Vec<Packed>,
 }
 
-enum Memory {
+enum Packed {
     Own(OwnedFd),
     Shared(Arc<File>),
 }
@@ -202,7 +225,7 @@ impl Parcel {
         for (name, array) in arrays {
             let (memory, offset) = match array.source() {
                 Source::Sealed { file, .. } => {
-                    parcel.memories.push(Memory::Shared(Arc::clone(file)));
+                    parcel.memories.push(Packed::Shared(Arc::clone(file)));
                     (parcel.memories.len() - 1, 0)
                 }
                 source => {
@@ -240,7 +263,7 @@ impl Parcel {
             _ => SealedMemory::fill(size, fill)?,
         };
         let position = parcel.memories.len();
-        parcel.memories.push(Memory::Own(memory.into_fd()));
+        parcel.memories.push(Packed::Own(memory.into_fd()));
         for (name, ..) in &copied {
             if let Some(array) = parcel.arrays.get_mut(name) {
                 array.memory = position;
@@ -253,8 +276,8 @@ impl Parcel {
     pub(crate) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
         let memories = self.memories.iter();
         let descriptors = memories.map(|memory| match memory {
-            Memory::Own(fd) => fd.as_fd(),
-            Memory::Shared(file) => file.as_fd(),
+            Packed::Own(fd) => fd.as_fd(),
+            Packed::Shared(file) => file.as_fd(),
         });
         descriptors.collect()
     }

@@ -9,7 +9,6 @@ use crate::wire::{self, Filled, Incoming, WireError};
 use hotcell::report::LogLine;
 use hotcell::{Array, Component, NamedArray, Observer, RunId};
 use hotcell_model::outcome::OutcomeKind;
-use hotcell_sandbox::channel::Looking;
 use hotcell_sandbox::memory::SealedMemory;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -78,7 +77,6 @@ impl From<io::Error> for ClientError {
 pub struct Client {
     line: Arc<Line>,
     incoming: Incoming,
-    looking: Looking,
     greeting: Greeting,
 }
 
@@ -124,7 +122,6 @@ impl Client {
                 launch: AtomicU64::new(0),
             }),
             incoming: Incoming::new(MAX_ANSWER_BYTES),
-            looking: Looking::default(),
             greeting: Greeting {
                 protocols: Vec::new(),
                 host: String::new(),
@@ -294,7 +291,7 @@ impl Client {
                 return serde_json::from_slice(line).map_err(ClientError::Answer);
             }
             let socket = self.line.socket.as_fd();
-            match self.incoming.wait_and_fill(socket, &self.looking, None)? {
+            match self.incoming.wait_and_fill(socket, None)? {
                 Filled::End => return Err(ClientError::Closed),
                 Filled::Some | Filled::Nothing => {}
             }

@@ -12,7 +12,6 @@ use crate::wire::{self, Filled, Incoming, WireError};
 use hotcell::Caller;
 use hotcell_model::outcome::OutcomeKind;
 use hotcell_policy::User;
-use hotcell_sandbox::channel::Looking;
 use rustix::io::Errno;
 use rustix::net::{Shutdown, shutdown};
 use std::collections::HashMap;
@@ -42,7 +41,6 @@ pub(crate) struct Connection {
     user: OnceLock<User>,
     pace: Arc<Pace>,
     reading: Mutex<Reading>,
-    looking: Looking,
     /// Whether some thread has the right to read.
     is_taken: AtomicBool,
     writing: Mutex<()>,
@@ -142,7 +140,6 @@ impl Connection {
                 partial_since: None,
                 last: Instant::now(),
             }),
-            looking: Looking::default(),
             is_taken: AtomicBool::new(true),
             writing: Mutex::new(()),
             running: Mutex::default(),
@@ -224,7 +221,7 @@ impl Connection {
                 }
                 Ok(None) => {
                     let socket = self.socket.as_fd();
-                    match incoming.wait_and_fill(socket, &self.looking, Some(LINGER)) {
+                    match incoming.wait_and_fill(socket, Some(LINGER)) {
                         Ok(Filled::Some) => {}
                         Ok(Filled::Nothing) => return Next::Nothing,
                         Ok(Filled::End) => return Next::End,

@@ -4,7 +4,6 @@
 //! sent after it in the same call. So descriptors are queued as they come, and each line takes those that it names.
 
 use crate::protocol::MAX_DESCRIPTORS;
-use hotcell_sandbox::channel::Looking;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::fcntl_get_seals;
 use rustix::io::Errno;
@@ -175,26 +174,18 @@ impl Incoming {
     }
 
     /// As [`Self::fill`], and waits for something, so long at most.
+    ///
+    /// It sleeps until then. Client, daemon and runner take part in a launch, of whom one works at a time: where there are no
+    /// processors for all three, who looks for an answer in place of sleeping keeps whoever works for it from theirs.
     pub(crate) fn wait_and_fill(
         &mut self,
         socket: BorrowedFd<'_>,
-        looking: &Looking,
         longest: Option<Duration>,
     ) -> Result<Filled, WireError> {
-        let this = std::cell::RefCell::new(self);
-        let look = || match this.borrow_mut().fill(socket, RecvFlags::DONTWAIT) {
-            Ok(Filled::Nothing) => {
-                // Client, daemon and runner take part in a launch, of whom one works: the other two are not to keep it from its
-                // processor.
-                std::thread::yield_now();
-                None
-            }
-            found => Some(found),
-        };
-        looking.wait(look, || match wait_for(socket, PollFlags::IN, longest)? {
-            true => this.borrow_mut().fill(socket, RecvFlags::DONTWAIT),
+        match wait_for(socket, PollFlags::IN, longest)? {
+            true => self.fill(socket, RecvFlags::DONTWAIT),
             false => Ok(Filled::Nothing),
-        })
+        }
     }
 }
 

@@ -17,7 +17,7 @@ const MAX_SLEEPS: u32 = 255;
 
 /// What a receiver has learnt of how soon frames come.
 #[derive(Debug, Default)]
-pub struct Looking {
+pub(super) struct Looking {
     /// Frames to sleep for before it looks again.
     left: AtomicU32,
     /// How many there are to be after the next time in vain.
@@ -26,7 +26,7 @@ pub struct Looking {
 
 impl Looking {
     /// Calls `look` until it finds something, for a moment, if that is likely to help; then `sleep`, which waits for it.
-    pub fn wait<T>(&self, look: impl FnMut() -> Option<T>, sleep: impl FnOnce() -> T) -> T {
+    pub(super) fn wait<T>(&self, look: impl FnMut() -> Option<T>, sleep: impl FnOnce() -> T) -> T {
         let left = self.left.load(Relaxed);
         if left > 0 {
             self.left.store(left - 1, Relaxed);
