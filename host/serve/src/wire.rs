@@ -175,8 +175,8 @@ impl Incoming {
 
     /// As [`Self::fill`], and waits for something, so long at most.
     ///
-    /// It sleeps until then. Client, daemon and runner take part in a launch, of whom one works at a time: where there are no
-    /// processors for all three, who looks for an answer in place of sleeping keeps whoever works for it from theirs.
+    /// It sleeps until then. Whether looking first pays, as it does between supervisor and runner, is not settled
+    /// (`docs/decisions/0035-daemon.md`).
     pub(crate) fn wait_and_fill(
         &mut self,
         socket: BorrowedFd<'_>,
