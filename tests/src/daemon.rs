@@ -80,9 +80,9 @@ impl Daemon {
         connection
     }
 
-    /// The process.
-    pub fn running(&mut self) -> &mut Running {
-        self.running.as_mut().expect("it runs")
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        self.running.as_ref().expect("it runs").signal(name);
     }
 
     /// Its number.

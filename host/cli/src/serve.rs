@@ -98,9 +98,11 @@ impl ServeCommand {
             socket.place
         ));
         systemd::tell(State::Ready);
-        let served = server.serve(drain);
-        systemd::tell(State::Stopping);
-        drop(socket.file);
+        let file = socket.file;
+        let served = server.serve(drain, || {
+            systemd::tell(State::Stopping);
+            drop(file);
+        });
         served.map_err(|error| CommandError::of(OutcomeKind::HostFault, error))
     }
 

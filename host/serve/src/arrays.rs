@@ -18,6 +18,9 @@ use std::sync::Arc;
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 /// Arrays up to this are copied out of the memory that they came in: a mapping costs more than to copy them.
 const COPIED_BYTES: u64 = 64 << 10;
+/// As long as no more than this is copied of what came with a line: a launch's memory is counted once it is permitted, and
+/// this is before.
+const COPIED_IN_ALL_BYTES: u64 = 1 << 20;
 /// Arrays in one memory begin at multiples of this.
 const ALIGNMENT: u64 = 64;
 
@@ -35,6 +38,12 @@ pub enum MemoryError {
          F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_WRITE"
     )]
     Unsealed {
+        /// Which.
+        position: usize,
+    },
+    /// Some of it was never written.
+    #[error("descriptor {position} has holes: write all of it, zeros too, before it is sealed")]
+    Sparse {
         /// Which.
         position: usize,
     },
@@ -64,8 +73,10 @@ pub enum MemoryError {
 /// The memory that came with a line. Each is looked at once.
 pub(crate) struct Memories {
     came: Vec<Memory>,
-    /// By position, what has been mapped of them.
-    mapped: BTreeMap<usize, Bytes>,
+    /// By position, what has been mapped of them, and its descriptor.
+    mapped: BTreeMap<usize, (Arc<File>, Bytes)>,
+    /// How much was copied out of them.
+    copied_bytes: u64,
 }
 
 /// What came at a position.
@@ -87,6 +98,7 @@ impl Memories {
                 .map(|fd| fd.map_or(Memory::Refused, Memory::Came))
                 .collect(),
             mapped: BTreeMap::new(),
+            copied_bytes: 0,
         }
     }
 
@@ -101,25 +113,31 @@ impl Memories {
             *memory = Memory::Sealed(sealed);
         }
         match memory {
+            Memory::Sealed(sealed) if !is_whole(sealed.as_fd(), sealed.len()) => {
+                Err(MemoryError::Sparse { position })
+            }
             Memory::Sealed(sealed) => Ok(sealed),
             _ => Err(MemoryError::Unsealed { position }),
         }
     }
 
     /// All bytes of the memory at a position, mapped.
-    fn map(&mut self, position: usize) -> Result<Bytes, MemoryError> {
+    fn map(&mut self, position: usize) -> Result<(Arc<File>, Bytes), MemoryError> {
         if let Some(mapped) = self.mapped.get(&position) {
             return Ok(mapped.clone());
         }
         let io = |source| MemoryError::Io { position, source };
-        let mapped = Bytes::from_owner(self.sealed(position)?.map().map_err(io)?);
+        let memory = self.sealed(position)?;
+        let bytes = Bytes::from_owner(memory.map().map_err(io)?);
+        let own = memory.try_clone().map_err(io)?;
+        let mapped = (Arc::new(File::from(own.into_fd())), bytes);
         self.mapped.insert(position, mapped.clone());
         Ok(mapped)
     }
 
     /// The first `len` bytes of the memory at a position.
     pub(crate) fn bytes(&mut self, position: usize, len: u64) -> Result<Bytes, MemoryError> {
-        let mapped = self.map(position)?;
+        let (_, mapped) = self.map(position)?;
         let found = mapped.len() as u64;
         match usize::try_from(len) {
             Ok(len) if len <= mapped.len() => Ok(mapped.slice(..len)),
@@ -144,8 +162,8 @@ impl Memories {
         let words = |error: &dyn std::error::Error| MemoryError::Shape(error.to_string());
         let ty = ArrayType::new(*dtype, shape.clone()).map_err(|error| words(&error))?;
         let len = ty.size_bytes();
-        let memory = self.sealed(position)?;
-        let (found, wanted) = (memory.len(), offset.saturating_add(len));
+        let found = self.sealed(position)?.len();
+        let wanted = offset.saturating_add(len);
         if wanted > found {
             return Err(MemoryError::TooShort {
                 position,
@@ -154,18 +172,20 @@ impl Memories {
             });
         }
         let io = |source| MemoryError::Io { position, source };
-        let source = if len <= COPIED_BYTES {
-            Source::Memory(copy(memory.as_fd(), offset, len).map_err(io)?)
-        } else if found == len {
-            let bytes = Bytes::from_owner(memory.map().map_err(io)?);
-            let own = memory.try_clone().map_err(io)?;
-            let file = Arc::new(File::from(own.into_fd()));
-            Source::Sealed { file, bytes }
+        let is_copied = len <= COPIED_BYTES && self.copied_bytes + len <= COPIED_IN_ALL_BYTES;
+        let source = if is_copied {
+            let bytes = copy(self.sealed(position)?.as_fd(), offset, len).map_err(io)?;
+            self.copied_bytes += len;
+            Source::Memory(bytes)
         } else {
+            let (file, bytes) = self.map(position)?;
             // What fits memory fits an address space.
             let begin = usize::try_from(offset).map_err(|_| MemoryError::Missing(position))?;
             let end = usize::try_from(wanted).map_err(|_| MemoryError::Missing(position))?;
-            Source::Memory(self.map(position)?.slice(begin..end))
+            match found == len {
+                true => Source::Sealed { file, bytes },
+                false => Source::Memory(bytes.slice(begin..end)),
+            }
         };
         let array = Array::from_source(ty, source).map_err(|error| words(&error))?;
         Ok(match picture {
@@ -184,6 +204,15 @@ fn sealed(fd: OwnedFd) -> Option<SealedMemory> {
     }
     let size = u64::try_from(fstat(&fd).ok()?.st_size).ok()?;
     SealedMemory::adopt(fd, size).ok()
+}
+
+/// Whether every page of memory is there. One that is not would be made when it is read: at the expense of whoever reads it,
+/// and where there is none left, with a signal that ends it.
+fn is_whole(memory: BorrowedFd<'_>, len: u64) -> bool {
+    fstat(memory).is_ok_and(|found| {
+        let blocks = u64::try_from(found.st_blocks).unwrap_or(0);
+        blocks.saturating_mul(512) >= len
+    })
 }
 
 fn copy(memory: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<Bytes> {
@@ -224,7 +253,7 @@ impl Parcel {
         let (mut copied, mut size) = (Vec::new(), 0_u64);
         for (name, array) in arrays {
             let (memory, offset) = match array.source() {
-                Source::Sealed { file, .. } => {
+                Source::Sealed { file, .. } if is_whole(file.as_fd(), array.ty().size_bytes()) => {
                     parcel.memories.push(Packed::Shared(Arc::clone(file)));
                     (parcel.memories.len() - 1, 0)
                 }
@@ -415,7 +444,14 @@ mod tests {
                 "{position}: {error}"
             );
         }
-        let mut good = Memories::new(vec![Some(sealed(fixed | SealFlags::WRITE))]);
+        // Nobody wrote it.
+        let mut sparse = Memories::new(vec![Some(sealed(fixed | SealFlags::WRITE))]);
+        assert!(matches!(
+            sparse.bytes(0, 16),
+            Err(MemoryError::Sparse { .. })
+        ));
+        let written = SealedMemory::copy_of(&[0; 16]).unwrap();
+        let mut good = Memories::new(vec![Some(written.into_fd())]);
         assert_eq!(&good.bytes(0, 16).unwrap()[..], [0; 16]);
     }
 }

@@ -92,12 +92,14 @@ struct Line {
 impl Line {
     fn ask(&self, ask: Ask, descriptors: &[BorrowedFd<'_>]) -> io::Result<u64> {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        if matches!(ask, Ask::Launch(_)) {
-            self.launch.store(id, Ordering::Release);
-        }
+        let is_launch = matches!(ask, Ask::Launch(_));
         let mut line = serde_json::to_vec(&Message { id, ask }).map_err(io::Error::other)?;
         line.push(b'\n');
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_launch {
+            // Whoever cancels it from now on writes after this.
+            self.launch.store(id, Ordering::Release);
+        }
         wire::send(self.socket.as_fd(), &line, descriptors, PATIENCE)?;
         Ok(id)
     }
@@ -198,8 +200,9 @@ impl Client {
         };
         self.line.launch.store(0, Ordering::Release);
         let end = ended?;
-        let count = end.results.values().map(|array| array.memory + 1).max();
-        let mut memories = Memories::new(self.incoming.take_descriptors(count.unwrap_or(0)));
+        let last = end.results.values().map(|array| array.memory).max();
+        let count = last.map_or(0, |last| last.saturating_add(1));
+        let mut memories = Memories::new(self.incoming.take_descriptors(count));
         let results = end.results.iter().map(|(name, array)| {
             Ok(NamedArray {
                 name: name.clone(),

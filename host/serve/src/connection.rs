@@ -8,6 +8,7 @@
 use crate::launches::Running;
 use crate::peer;
 use crate::protocol::{Answer, MAX_DESCRIPTORS, MAX_LINE_BYTES, Message, Reply};
+use crate::share::Share;
 use crate::wire::{self, Filled, Incoming, WireError};
 use hotcell::Caller;
 use hotcell_model::outcome::OutcomeKind;
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant};
 const LINGER: Duration = Duration::from_millis(20);
 /// How long a line may take from its first byte to its last.
 const LINE_PATIENCE: Duration = Duration::from_secs(5);
+/// What a client is told that takes longer.
+const TOO_SLOW: &str = "a line has to come within 5 s of its first byte";
 /// How long a client may take nothing of what it is sent.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 /// What most answers fit in: reports do.
@@ -39,31 +42,35 @@ pub(crate) struct Connection {
     pub(crate) uid: u32,
     socket: OwnedFd,
     user: OnceLock<User>,
-    pace: Arc<Pace>,
+    pub(crate) share: Arc<Share>,
     reading: Mutex<Reading>,
     /// Whether some thread has the right to read.
     is_taken: AtomicBool,
     writing: Mutex<()>,
     /// Its launches that have not ended, by the id of the message that asked for them.
     running: Mutex<HashMap<u64, Arc<Running>>>,
-    /// How many ends of others' launches it waits for.
-    awaited: AtomicUsize,
+    /// How many answers are still to come: ends of launches, its own and those that it waits for.
+    due: AtomicUsize,
     is_over: AtomicBool,
 }
 
-/// A connection that waits for the end of somebody else's launch.
-pub(crate) struct Awaiting(Weak<Connection>);
+/// An answer that a connection is still to get. Dropped, it has been given, or will not be.
+pub(crate) struct Due(Weak<Connection>);
 
-impl Awaiting {
+impl Due {
     pub(crate) fn connection(&self) -> Option<Arc<Connection>> {
         self.0.upgrade()
     }
 }
 
-impl Drop for Awaiting {
+impl Drop for Due {
     fn drop(&mut self) {
         if let Some(connection) = self.0.upgrade() {
-            connection.awaited.fetch_sub(1, Ordering::AcqRel);
+            connection.due.fetch_sub(1, Ordering::AcqRel);
+            // Its silence begins now. Where it is being read, that says so itself.
+            if let Ok(mut reading) = connection.reading.try_lock() {
+                reading.last = Instant::now();
+            }
         }
     }
 }
@@ -82,6 +89,8 @@ struct Reading {
 pub(crate) enum Next {
     /// A message, with the descriptors that it names.
     Message(Message, Vec<Option<OwnedFd>>),
+    /// An empty line.
+    Blank,
     /// Nothing for now.
     Nothing,
     /// Nothing ever.
@@ -90,49 +99,14 @@ pub(crate) enum Next {
     Broken(String),
 }
 
-/// Lets a user do a little at once, and a little every second after that, over all their connections.
-pub(crate) struct Pace(Mutex<Paced>);
-
-struct Paced {
-    left: f64,
-    since: Instant,
-}
-
-impl Pace {
-    const AT_ONCE: f64 = 64.0;
-    const EVERY_SECOND: f64 = 200.0;
-
-    /// How long to wait before the next.
-    fn next(&self) -> Duration {
-        let mut paced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let elapsed = now.duration_since(paced.since).as_secs_f64();
-        paced.since = now;
-        paced.left = (paced.left + elapsed * Self::EVERY_SECOND).min(Self::AT_ONCE) - 1.0;
-        match paced.left < 0.0 {
-            true => Duration::from_secs_f64(-paced.left / Self::EVERY_SECOND),
-            false => Duration::ZERO,
-        }
-    }
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self(Mutex::new(Paced {
-            left: Self::AT_ONCE,
-            since: Instant::now(),
-        }))
-    }
-}
-
 impl Connection {
-    pub(crate) fn new(socket: OwnedFd, uid: u32, token: u64, pace: Arc<Pace>) -> Self {
+    pub(crate) fn new(socket: OwnedFd, uid: u32, token: u64, share: Arc<Share>) -> Self {
         Self {
             token,
             uid,
             socket,
             user: OnceLock::new(),
-            pace,
+            share,
             reading: Mutex::new(Reading {
                 incoming: Incoming::new(MAX_LINE_BYTES),
                 is_greeted: false,
@@ -143,7 +117,7 @@ impl Connection {
             is_taken: AtomicBool::new(true),
             writing: Mutex::new(()),
             running: Mutex::default(),
-            awaited: AtomicUsize::new(0),
+            due: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
         }
     }
@@ -157,13 +131,17 @@ impl Connection {
     }
 
     /// Who is at the other end, with names and groups, which can take a while to find out at first.
-    pub(crate) fn user(&self) -> &User {
-        self.user.get_or_init(|| {
-            peer::user(self.socket()).unwrap_or(User {
-                uid: self.uid,
-                ..User::default()
-            })
-        })
+    ///
+    /// # Errors
+    /// This cannot be found out now; later it may.
+    pub(crate) fn user(&self) -> io::Result<&User> {
+        match self.user.get() {
+            Some(user) => Ok(user),
+            None => {
+                let user = peer::user(self.socket())?;
+                Ok(self.user.get_or_init(|| user))
+            }
+        }
     }
 
     /// Takes the right to read, if nobody has it.
@@ -191,11 +169,13 @@ impl Connection {
         let mut reading = self.reading();
         let next = self.read(&mut reading);
         reading.last = Instant::now();
-        let since = match reading.incoming.is_partial() && !reading.incoming.has_line() {
-            true => reading.partial_since.or(Some(reading.last)),
-            false => None,
+        let is_partial = reading.incoming.is_partial() && !reading.incoming.has_line();
+        reading.partial_since = match next {
+            _ if !is_partial => None,
+            Next::Nothing => reading.partial_since.or(Some(reading.last)),
+            // What is there of the next line came while this one was read.
+            _ => Some(reading.last),
         };
-        reading.partial_since = since;
         reading.has_ended |= matches!(next, Next::End | Next::Broken(_));
         next
     }
@@ -204,7 +184,7 @@ impl Connection {
         let incoming = &mut reading.incoming;
         loop {
             match incoming.line() {
-                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
+                Ok(Some(line)) if line.trim_ascii().is_empty() => return Next::Blank,
                 Ok(Some(line)) => {
                     let message: Message = match serde_json::from_slice(line) {
                         Ok(message) => message,
@@ -220,6 +200,12 @@ impl Connection {
                     return Next::Message(message, descriptors);
                 }
                 Ok(None) => {
+                    if incoming.is_partial() {
+                        let since = *reading.partial_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= LINE_PATIENCE {
+                            return Next::Broken(TOO_SLOW.to_owned());
+                        }
+                    }
                     let socket = self.socket.as_fd();
                     match incoming.wait_and_fill(socket, Some(LINGER)) {
                         Ok(Filled::Some) => {}
@@ -240,7 +226,7 @@ impl Connection {
 
     /// Waits so that a user who asks a lot has no more of the daemon than others.
     pub(crate) fn slow_down(&self) {
-        let pause = self.pace.next();
+        let pause = self.share.pause();
         if !pause.is_zero() {
             std::thread::sleep(pause);
         }
@@ -252,15 +238,24 @@ impl Connection {
             return None;
         };
         let is_past = |since: Instant, patience| now.saturating_duration_since(since) >= patience;
-        if reading
-            .partial_since
-            .is_some_and(|since| is_past(since, LINE_PATIENCE))
-        {
-            return Some("a line has to come within 5 s of its first byte");
+        // While a thread has it, what has not been read is not the client's doing.
+        let is_watched = !self.is_taken.load(Ordering::Acquire);
+        let is_slow = |since| is_watched && is_past(since, LINE_PATIENCE);
+        if reading.partial_since.is_some_and(is_slow) {
+            return Some(TOO_SLOW);
         }
-        let is_waiting = !self.running().is_empty() || self.awaited.load(Ordering::Acquire) > 0;
-        let is_idle = is_past(reading.last, IDLE_PATIENCE) && !is_waiting;
+        let is_idle = is_past(reading.last, IDLE_PATIENCE) && self.due.load(Ordering::Acquire) == 0;
         is_idle.then_some("nothing was asked for 15 min")
+    }
+
+    /// Whether nobody reads it, and more can come.
+    pub(crate) fn is_to_be_watched(&self) -> bool {
+        let is_watched = !self.is_taken.load(Ordering::Acquire);
+        is_watched
+            && self
+                .reading
+                .try_lock()
+                .is_ok_and(|reading| !reading.has_ended)
     }
 
     /// Tells the client. One that does not take it is gone.
@@ -296,18 +291,28 @@ impl Connection {
         let _ = self.send(&Answer { id, answer }, &[]);
     }
 
+    /// Tells the client what is in the way, if that can be done without waiting: for the watch, which waits for nobody.
+    pub(crate) fn refuse_at_once(&self, kind: OutcomeKind, message: &str) {
+        let message = message.to_owned();
+        let answer = Reply::Error { kind, message };
+        let line = serde_json::to_vec(&Answer { id: None, answer });
+        if let (Ok(mut line), Ok(_writing)) = (line, self.writing.try_lock()) {
+            line.push(b'\n');
+            let _ = wire::send(self.socket.as_fd(), &line, &[], Duration::ZERO);
+        }
+    }
+
     /// Its launches that have not ended.
     pub(crate) fn running(&self) -> MutexGuard<'_, HashMap<u64, Arc<Running>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that it waits for the end of somebody else's launch, until what is returned is dropped.
-    /// `None` where it waits for `most` already.
-    pub(crate) fn awaiting(self: &Arc<Self>, most: usize) -> Option<Awaiting> {
-        let awaiting = Awaiting(Arc::downgrade(self));
+    /// Notes that an answer is to come, until what is returned is dropped; `None` where so many are already.
+    pub(crate) fn due(self: &Arc<Self>, most: usize) -> Option<Due> {
         // Counted before it is looked at, and no longer where it is dropped here.
-        let before = self.awaited.fetch_add(1, Ordering::AcqRel);
-        (before < most).then_some(awaiting)
+        let before = self.due.fetch_add(1, Ordering::AcqRel);
+        let due = Due(Arc::downgrade(self));
+        (before < most).then_some(due)
     }
 
     /// Whether nothing can come of it any more: its client will say nothing, and has nothing to hear.
@@ -317,7 +322,7 @@ impl Connection {
             // It is being read.
             Err(_) => return false,
         };
-        has_ended && self.running().is_empty() && self.awaited.load(Ordering::Acquire) == 0
+        has_ended && self.due.load(Ordering::Acquire) == 0
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -350,18 +355,5 @@ fn broken(error: &WireError) -> Next {
     match error {
         WireError::Io(_) => Next::End,
         error => Next::Broken(error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_is_let_through_and_a_flood_is_not() {
-        let pace = Pace::default();
-        let waits: Vec<Duration> = (0..128).map(|_| pace.next()).collect();
-        assert!(waits[..60].iter().all(Duration::is_zero));
-        assert!(waits[127] > Duration::from_millis(200), "{:?}", waits[127]);
     }
 }

@@ -4,11 +4,10 @@ use crate::protocol::{LaunchEnd, LaunchState, Stage};
 use hotcell::{Caller, Digest, RunId, StopSignal, Tenant, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Who wants to hear of a launch's end.
-type Waiter = Box<dyn FnOnce(&LaunchEnd) + Send>;
+pub(crate) type Waiter = Box<dyn FnOnce(&LaunchEnd) + Send>;
 
 /// A launch that has not ended.
 pub(crate) struct Running {
@@ -77,11 +76,11 @@ impl Running {
         }
     }
 
-    /// Tells everybody who waits.
-    pub(crate) fn end(&self, end: &LaunchEnd) {
-        let waiters = std::mem::replace(&mut *self.waiters(), Waiters::Told);
-        if let Waiters::Open(waiters) = waiters {
-            waiters.into_iter().for_each(|waiter| waiter(end));
+    /// Takes those who wait for its end, which has come; nobody can wait for it any more.
+    pub(crate) fn end(&self) -> Vec<Waiter> {
+        match std::mem::replace(&mut *self.waiters(), Waiters::Told) {
+            Waiters::Open(waiters) => waiters,
+            Waiters::Told => Vec::new(),
         }
     }
 
@@ -94,7 +93,6 @@ impl Running {
 #[derive(Default)]
 pub(crate) struct Launches {
     listed: Mutex<List>,
-    changed: Condvar,
 }
 
 #[derive(Default)]
@@ -130,13 +128,10 @@ impl Launches {
         self.all().iter().for_each(|running| running.stop.cancel());
     }
 
-    /// Waits until there is none whose client has not heard of its end, so long at most; whether that came about.
-    pub(crate) fn wait_until_none(&self, longest: Duration) -> bool {
-        let is_any = |list: &mut List| !list.running.is_empty() || list.telling > 0;
-        let waited = self
-            .changed
-            .wait_timeout_while(self.lock(), longest, is_any);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    /// Whether there is none whose client has not heard of its end.
+    pub(crate) fn are_none(&self) -> bool {
+        let list = self.lock();
+        list.running.is_empty() && list.telling == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, List> {
@@ -161,7 +156,6 @@ impl Listed {
 impl Drop for Listed {
     fn drop(&mut self) {
         self.launches.lock().running.remove(&self.running.id);
-        self.launches.changed.notify_all();
     }
 }
 
@@ -171,6 +165,5 @@ pub(crate) struct Telling(Arc<Launches>);
 impl Drop for Telling {
     fn drop(&mut self) {
         self.0.lock().telling -= 1;
-        self.0.changed.notify_all();
     }
 }

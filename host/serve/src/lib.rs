@@ -19,6 +19,7 @@ mod requests;
 mod served;
 mod server;
 mod serving;
+mod share;
 pub mod systemd;
 mod wire;
 
@@ -26,4 +27,5 @@ pub use arrays::MemoryError;
 pub use served::NotReplaced;
 pub use server::{Server, ServerError, Setup};
 pub use serving::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_USER};
+pub use share::{MAX_THREADS, MAX_THREADS_OF_USER};
 pub use wire::WireError;

@@ -1,13 +1,14 @@
 //! What is done about each message.
 
 use crate::arrays::{Memories, MemoryError, Parcel, named};
-use crate::connection::{Connection, Next};
-use crate::launches::Running;
+use crate::connection::{Connection, Due, Next};
+use crate::launches::{Listed, Running, Waiter};
 use crate::protocol::{
-    Answer, Ask, BudgetStatus, ComponentKept, LaunchAsk, LaunchEnd, Message, PoolStatus, Reply,
-    Status, TenantStatus, Text, Upload, Which,
+    Answer, Ask, BudgetStatus, ComponentKept, LaunchAsk, LaunchEnd, MAX_DESCRIPTORS, Message,
+    PoolStatus, Reply, Status, TenantStatus, Text, Upload, Which,
 };
 use crate::server::Server;
+use crate::share::{MAX_THREADS, MAX_THREADS_OF_USER};
 use hotcell::limit::Limits;
 use hotcell::report::LogLine;
 use hotcell::{
@@ -19,7 +20,9 @@ use hotcell_model::manifest::{DType, Kernel, ScalarValue};
 use hotcell_model::outcome::OutcomeKind;
 use hotcell_model::text::{chain, escape};
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,10 +34,28 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(50);
 
 /// A launch that is about to be.
 struct Coming {
-    id: u64,
     ask: LaunchAsk,
     memories: Memories,
-    tenant: Tenant,
+    under_way: UnderWay,
+}
+
+/// A launch that is listed, for everybody and on its connection, and whose end is still to be told.
+struct UnderWay {
+    entry: Entry,
+    listed: Listed,
+    due: Option<Due>,
+}
+
+/// A launch's place on its connection, until it is dropped.
+struct Entry {
+    id: u64,
+    connection: Arc<Connection>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.connection.running().remove(&self.id);
+    }
 }
 
 impl Server {
@@ -83,68 +104,114 @@ impl Server {
         ask: LaunchAsk,
         memories: Memories,
     ) -> bool {
-        let tenant = match self.may_launch(connection, id) {
-            Ok(tenant) => tenant,
-            Err((kind, message)) => {
-                connection.refuse(Some(id), kind, message);
-                connection.slow_down();
-                return true;
-            }
+        let refuse = |(kind, message): (OutcomeKind, String)| {
+            connection.refuse(Some(id), kind, message);
+            connection.slow_down();
+            true
+        };
+        let has_more = connection.has_more();
+        let thread = match has_more {
+            true => connection.share.thread(),
+            false => None,
+        };
+        if has_more && thread.is_none() {
+            let message = format!(
+                "you have {MAX_THREADS_OF_USER} things under way, or all users together {MAX_THREADS}: wait for one of \
+                 them to end"
+            );
+            return refuse((OutcomeKind::Budget, message));
+        }
+        let under_way = match self.begin(connection, id, &ask) {
+            Ok(under_way) => under_way,
+            Err(refusal) => return refuse(refusal),
         };
         let coming = Coming {
-            id,
             ask,
             memories,
-            tenant,
+            under_way,
         };
-        if !connection.has_more() {
+        let Some(thread) = thread else {
             // Whatever comes meanwhile is another thread's to read.
             self.watch(connection);
             let mut is_reader = false;
             self.launch(connection, coming, || is_reader = self.unwatch(connection));
             return is_reader;
-        }
+        };
         let (server, of) = (Arc::clone(self), Arc::clone(connection));
-        let thread = std::thread::Builder::new().name("hotcell-launch".to_owned());
-        if let Err(error) = thread.spawn(move || server.launch(&of, coming, || {})) {
-            let message = format!("the daemon has no thread for this: {error}; try again later");
-            connection.refuse(Some(id), OutcomeKind::Budget, message);
-            connection.slow_down();
+        let launch = move || {
+            let _thread = thread;
+            let launched = catch_unwind(AssertUnwindSafe(|| server.launch(&of, coming, || {})));
+            if launched.is_err() {
+                server.forget(&of);
+            }
+        };
+        let spawned = std::thread::Builder::new()
+            .name("hotcell-launch".to_owned())
+            .spawn(launch);
+        match spawned {
+            Ok(_) => true,
+            Err(error) => refuse((OutcomeKind::Budget, no_thread(&error))),
         }
-        true
     }
 
-    /// Whether a connection may begin a launch now, and for which tenant.
-    fn may_launch(
+    /// Lists a launch, if the connection may begin one now. From here on it is seen, counted and cancelled with its client.
+    fn begin(
         &self,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         id: u64,
-    ) -> Result<Tenant, (OutcomeKind, String)> {
+        ask: &LaunchAsk,
+    ) -> Result<UnderWay, (OutcomeKind, String)> {
         if self.is_stopping() {
             let message = "the daemon is about to stop: try again when it is back";
             return Err((OutcomeKind::Budget, message.to_owned()));
         }
+        if ask.inputs.len() > MAX_DESCRIPTORS {
+            let message = format!("a launch has {MAX_DESCRIPTORS} inputs at most");
+            return Err((OutcomeKind::Usage, message));
+        }
         let tenant = self.served_tenant(connection)?;
-        let running = connection.running();
+        let due = connection.due(usize::MAX);
+        let mut running = connection.running();
         if running.contains_key(&id) {
             let message =
                 format!("a launch that was asked for by a message of the id {id} has not ended");
             return Err((OutcomeKind::Usage, message));
         }
-        match running.len() < MAX_RUNNING {
-            true => Ok(tenant),
-            false => {
-                let message = format!(
-                    "{MAX_RUNNING} launches of this connection have not ended: wait for one of them"
-                );
-                Err((OutcomeKind::Budget, message))
-            }
+        if running.len() >= MAX_RUNNING {
+            let message = format!(
+                "{MAX_RUNNING} launches of this connection have not ended: wait for one of them"
+            );
+            return Err((OutcomeKind::Budget, message));
         }
+        let entry = ask.entry.as_deref().map(|entry| escape(entry, 256));
+        let listed = self.launches.list(Running::new(
+            new_run_id(),
+            (tenant, connection.caller()),
+            ask.component,
+            entry.unwrap_or_default(),
+        ));
+        running.insert(id, Arc::clone(&listed.running));
+        drop(running);
+        // It may have gone before it could be seen that there is a launch to cancel.
+        if connection.is_over() {
+            listed.running.stop.cancel();
+        }
+        let entry = Entry {
+            id,
+            connection: Arc::clone(connection),
+        };
+        Ok(UnderWay { entry, listed, due })
     }
 
     fn served_tenant(&self, connection: &Connection) -> Result<Tenant, (OutcomeKind, String)> {
-        self.tenant_of(connection).ok_or_else(|| {
-            let (user, policy) = (connection.user(), self.policy.now());
+        let unknown = |error: io::Error| {
+            let message =
+                format!("it cannot be found out now who you are: {error}; try again later");
+            (OutcomeKind::Budget, message)
+        };
+        let user = connection.user().map_err(unknown)?;
+        self.policy.tenant_of(user).ok_or_else(|| {
+            let policy = self.policy.now();
             let name = user.name.as_deref().map(|name| format!(" (user:{name})"));
             let message = format!(
                 "{} serves no tenant that uid:{}{} belongs to: name the user in the `subjects` of one",
@@ -157,33 +224,28 @@ impl Server {
     }
 
     /// Runs a launch to its end. `at_end` is called when it has ended, before anybody is told.
-    fn launch(&self, connection: &Arc<Connection>, coming: Coming, at_end: impl FnOnce()) {
+    fn launch(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        coming: Coming,
+        at_end: impl FnOnce(),
+    ) {
         let Coming {
-            id,
             ask,
             memories,
-            tenant,
+            under_way,
         } = coming;
-        let entry = ask.entry.as_deref().map(|entry| escape(entry, 256));
-        let running = Running::new(
-            new_run_id(),
-            (tenant, connection.caller()),
-            ask.component,
-            entry.unwrap_or_default(),
-        );
-        let listed = self.launches.list(running);
-        let running = &listed.running;
-        connection.running().insert(id, Arc::clone(running));
-        // It may have gone before it could be seen that there is a launch to cancel.
-        if connection.is_over() {
-            running.stop.cancel();
-        }
+        let UnderWay { entry, listed, due } = under_way;
+        let (id, running) = (entry.id, Arc::clone(&listed.running));
         if ask.events {
             connection.answer(id, Reply::Launched { launch: running.id });
         }
         let has_report = ask.report;
-        let ended = self.run(connection, id, ask, memories, running);
-        connection.running().remove(&id);
+        let ended = self.run(connection, id, ask, memories, &running);
+        // From here on the message's id is another's to use, and nobody finds the launch.
+        drop(entry);
+        let telling = listed.unlist();
+        let has_run = ended.report.usage.instances > 0;
         let parcel = Parcel::pack(named(&ended.results));
         let mut end = LaunchEnd {
             launch: running.id,
@@ -191,13 +253,8 @@ impl Server {
             report: Some(Box::new(ended.report)),
             results: BTreeMap::new(),
         };
-        running.end(&end);
-        let has_run = end
-            .report
-            .as_ref()
-            .is_some_and(|report| report.usage.instances > 0);
-        // Who lists launches once this one's end was told does not find it.
-        let telling = listed.unlist();
+        let waiters = running.end();
+        let told = (!waiters.is_empty()).then(|| end.clone());
         at_end();
         if !has_report {
             end.report = None;
@@ -214,7 +271,10 @@ impl Server {
                 connection.refuse(Some(id), OutcomeKind::HostFault, message);
             }
         }
-        drop(telling);
+        drop((telling, due));
+        if let Some(end) = told {
+            tell(waiters, end);
+        }
         self.settle(connection);
         if !has_run {
             connection.slow_down();
@@ -284,11 +344,16 @@ impl Server {
         })
     }
 
+    /// The tenant that a connection's user belongs to, if that can be found out.
+    fn known_tenant(&self, connection: &Connection) -> Option<Tenant> {
+        self.policy.tenant_of(connection.user().ok()?)
+    }
+
     /// The launches that somebody may see: their tenant's, and the operator everybody's.
     fn seen_by(&self, connection: &Connection) -> Vec<Arc<Running>> {
         let mut all = self.launches.all();
         if !self.is_operator(connection.uid) {
-            let tenant = self.tenant_of(connection);
+            let tenant = self.known_tenant(connection);
             all.retain(|running| Some(&running.tenant) == tenant.as_ref());
         }
         all
@@ -301,7 +366,7 @@ impl Server {
             Which::Launch(id) => {
                 let found = self.launches.find(id)?;
                 let is_seen = self.is_operator(connection.uid)
-                    || self.tenant_of(connection).as_ref() == Some(&found.tenant);
+                    || self.known_tenant(connection).as_ref() == Some(&found.tenant);
                 is_seen.then_some(found)
             }
         }
@@ -312,12 +377,12 @@ impl Server {
         let Some(running) = self.find(connection, which) else {
             return no_such_launch(connection, id);
         };
-        let Some(awaiting) = connection.awaiting(MAX_RUNNING) else {
-            let message = format!("this connection waits for {MAX_RUNNING} ends already");
+        let Some(due) = connection.due(2 * MAX_RUNNING) else {
+            let message = format!("this connection waits for {} ends already", 2 * MAX_RUNNING);
             return connection.refuse(Some(id), OutcomeKind::Budget, message);
         };
         let tell = move |end: &LaunchEnd| {
-            if let Some(connection) = awaiting.connection() {
+            if let Some(connection) = due.connection() {
                 connection.answer(id, Reply::Ended(Box::new(end.clone())));
             }
         };
@@ -334,7 +399,7 @@ impl Server {
         }
         let policy = self.policy.now();
         let is_operator = self.is_operator(connection.uid);
-        let own = self.tenant_of(connection);
+        let own = self.known_tenant(connection);
         let named = policy.tenants().filter(|_| is_operator).cloned();
         for tenant in named.chain(own) {
             tenants.entry(tenant).or_default();
@@ -397,11 +462,27 @@ impl Server {
     }
 }
 
+/// Tells those who wait for a launch of somebody else's. They may be slow to hear it, and nobody waits for them.
+fn tell(waiters: Vec<Waiter>, end: LaunchEnd) {
+    let all = move || waiters.into_iter().for_each(|waiter| waiter(&end));
+    // Where there is no thread, they are not told: their connections are, that no answer is due any more.
+    let _ = std::thread::Builder::new()
+        .name("hotcell-tell".to_owned())
+        .spawn(all);
+}
+
+fn no_thread(error: &io::Error) -> String {
+    format!("the daemon has no thread for this: {error}; try again later")
+}
+
 /// Reads a connection as long as something comes, and does what is asked. For a thread that has the right to read.
 pub(crate) fn attend(server: &Arc<Server>, connection: &Arc<Connection>) {
-    if connection.is_new() && server.greet(connection).is_err() {
-        server.forget(connection);
-        return;
+    if connection.is_new() {
+        if server.greet(connection).is_err() {
+            server.forget(connection);
+            return;
+        }
+        connection.slow_down();
     }
     loop {
         match connection.next() {
@@ -410,6 +491,7 @@ pub(crate) fn attend(server: &Arc<Server>, connection: &Arc<Connection>) {
                     return;
                 }
             }
+            Next::Blank => connection.slow_down(),
             Next::Nothing => return server.watch(connection),
             Next::End => {
                 // It may have gone only half: launches go on, and are told of.

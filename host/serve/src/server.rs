@@ -1,11 +1,13 @@
 //! The daemon itself: who may connect, who waits for what, and how it ends.
 
-use crate::connection::{Connection, Pace};
+use crate::connection::Connection;
 use crate::launches::Launches;
 use crate::protocol::{Answer, Greeting, PROTOCOL, Reply};
 use crate::served::{NotReplaced, Served};
-use hotcell::{Cell, CellBuilder, SetupError, Tenant, Timestamp};
+use crate::share::Shares;
+use hotcell::{Cell, CellBuilder, SetupError, Timestamp};
 use hotcell_ledger::Ledger;
+use hotcell_model::outcome::OutcomeKind;
 use hotcell_policy::FilePolicy;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
@@ -15,11 +17,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 /// What the watch calls the sockets that clients connect to: their positions below this. Connections have numbers above it.
 pub(crate) const FIRST_CONNECTION: u64 = 1 << 32;
+/// The most connections of a user whom the policy does not serve.
+const MAX_UNSERVED: usize = 4;
 /// What it calls whatever wakes it.
 pub(crate) const WAKE: u64 = FIRST_CONNECTION - 1;
 
@@ -56,10 +60,9 @@ pub struct Server {
     own_uid: u32,
     pub(crate) listeners: Mutex<Vec<UnixListener>>,
     pub(crate) epoll: OwnedFd,
-    wake: OwnedFd,
+    pub(crate) wake: OwnedFd,
     connections: Mutex<HashMap<u64, Arc<Connection>>>,
-    /// By user, as long as there is a connection of theirs.
-    pub(crate) paces: Mutex<HashMap<u32, Weak<Pace>>>,
+    pub(crate) shares: Shares,
     pub(crate) next_token: AtomicU64,
     is_stopping: AtomicBool,
 }
@@ -101,7 +104,7 @@ impl Server {
             epoll,
             wake,
             connections: Mutex::default(),
-            paces: Mutex::default(),
+            shares: Shares::default(),
             next_token: AtomicU64::new(FIRST_CONNECTION),
             is_stopping: AtomicBool::new(false),
         }))
@@ -131,27 +134,49 @@ impl Server {
         uid == 0 || uid == self.own_uid
     }
 
-    /// Who is charged for what a connection asks for.
-    pub(crate) fn tenant_of(&self, connection: &Connection) -> Option<Tenant> {
-        self.policy.tenant_of(connection.user())
-    }
-
     /// How many connections there are.
     pub(crate) fn connections(&self) -> usize {
         self.by_token().len()
     }
 
     /// Tells a client whom it talks to.
+    ///
+    /// # Errors
+    /// It cannot be found out whom, or it has more connections than one may have whom the policy does not serve.
     pub(crate) fn greet(&self, connection: &Connection) -> io::Result<()> {
+        let refuse = |message: String| {
+            connection.refuse(None, OutcomeKind::Budget, message);
+            io::ErrorKind::ConnectionRefused
+        };
+        let user = connection.user().map_err(|error| {
+            refuse(format!(
+                "it cannot be found out now who you are: {error}; try again later"
+            ))
+        })?;
+        let tenant = self.policy.tenant_of(user);
+        let operator = self.is_operator(connection.uid);
+        if tenant.is_none() && !operator && self.connections_of(connection.uid) > MAX_UNSERVED {
+            let message = format!(
+                "whom no tenant has may have {MAX_UNSERVED} connections, and you have more"
+            );
+            return Err(refuse(message).into());
+        }
         let greeting = Greeting {
             protocols: vec![PROTOCOL],
             host: concat!("hotcell ", env!("CARGO_PKG_VERSION")).to_owned(),
             caller: connection.caller(),
-            tenant: self.tenant_of(connection),
-            operator: self.is_operator(connection.uid),
+            tenant,
+            operator,
         };
         let answer = Reply::Greeting(greeting);
         connection.send(&Answer { id: None, answer }, &[])
+    }
+
+    /// How many connections a user has.
+    pub(crate) fn connections_of(&self, uid: u32) -> usize {
+        let connections = self.by_token();
+        let of_user = connections.values().filter(|other| other.uid == uid);
+        of_user.count()
     }
 
     /// Gives the right to read back to the watch, which hands it on when something comes.
@@ -170,7 +195,7 @@ impl Server {
     }
 
     /// Has the watch tell when something can be read, or only when the client is gone.
-    fn arm(&self, connection: &Connection, reads: bool) {
+    pub(crate) fn arm(&self, connection: &Connection, reads: bool) {
         let flags = match reads {
             true => EventFlags::IN | EventFlags::ONESHOT,
             false => EventFlags::ONESHOT,

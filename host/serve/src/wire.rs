@@ -214,7 +214,8 @@ pub(crate) fn wait_for(
     Ok(ready > 0)
 }
 
-/// Sends a line, its end included, with descriptors; gives up where the peer takes none of it for `patience`.
+/// Sends a line, its end included, with descriptors; gives up where the peer takes none of it for `patience`, or less than all
+/// for six times that.
 pub(crate) fn send(
     socket: BorrowedFd<'_>,
     line: &[u8],
@@ -222,6 +223,7 @@ pub(crate) fn send(
     patience: Duration,
 ) -> io::Result<()> {
     let (mut left, mut descriptors) = (line, descriptors);
+    let last = Instant::now() + 6 * patience;
     let mut until = Instant::now() + patience;
     while !left.is_empty() {
         let mut space = [MaybeUninit::uninit(); ANCILLARY_BYTES];
@@ -236,7 +238,7 @@ pub(crate) fn send(
                 left = &left[sent..];
                 // They have gone with the first byte.
                 descriptors = &[];
-                until = Instant::now() + patience;
+                until = last.min(Instant::now() + patience);
             }
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {

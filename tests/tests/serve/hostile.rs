@@ -182,6 +182,29 @@ fn memory_that_is_none_is_refused_and_does_no_harm() {
 }
 
 #[test]
+fn a_client_that_says_no_more_hears_all_ends_that_are_due_to_it() {
+    let daemon = Daemon::start();
+    let honest = ask(&mut daemon.client(), "honest").component;
+    let memory = hotcell_sandbox::memory::SealedMemory::copy_of(&[7; 4096]).unwrap();
+    let line = |id: u64| {
+        format!(
+            "{{\"id\":{id},\"do\":{{\"launch\":{{\"component\":\"{honest}\",\"inputs\":\
+             {{\"x\":{{\"dtype\":\"u8\",\"shape\":[4096],\"memory\":0}}}}}}}}}}\n"
+        )
+    };
+    let connection = daemon.connection();
+    for id in 0..20 {
+        send_with(&connection, line(id).as_bytes(), &[memory.as_fd()]);
+    }
+    connection.shutdown(std::net::Shutdown::Write).unwrap();
+    let lines = BufReader::new(connection).lines().skip(1);
+    let ended: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(ended.len(), 20, "{ended:?}");
+    assert!(ended.iter().all(|end| end.contains("\"kind\":\"done\"")));
+    daemon.stop().exits(0);
+}
+
+#[test]
 fn the_slow_and_the_silent_hold_nothing_that_others_need() {
     let daemon = Daemon::start();
     is_served(&mut daemon.client());

@@ -88,9 +88,24 @@ fn a_stop_lets_launches_end_and_then_cancels_them() {
 }
 
 #[test]
+fn while_a_daemon_ends_its_clients_are_heard() {
+    let daemon = Daemon::with(None, "--drain 60s");
+    let launched = endless(&daemon);
+    let mut other = daemon.client();
+    let running = other.list().unwrap().remove(0);
+    daemon.signal("TERM");
+    let socket = daemon.socket();
+    eventually("nobody is taken in any more", || !socket.exists());
+    // Without this the launch would go on for a minute.
+    other.cancel(running.launch).unwrap();
+    assert_eq!(launched.join().unwrap().outcome.kind.name(), "cancelled");
+    daemon.wait().exits(0);
+}
+
+#[test]
 fn a_policy_is_read_again_and_a_wrong_one_changes_nothing() {
     let policy = |denied: &str| format!("schema = 1\ntier = \"unprivileged\"\n{denied}");
-    let mut daemon = Daemon::under(Some(&policy("")));
+    let daemon = Daemon::under(Some(&policy("")));
     let mut client = daemon.client();
     is_served(&mut client);
     let outcome = |client: &mut Client| {
@@ -104,7 +119,7 @@ fn a_policy_is_read_again_and_a_wrong_one_changes_nothing() {
     daemon.place.own_policy(&policy(
         "[[kernels]]\nname = \"*\"\ndeny = \"under review\"\n",
     ));
-    daemon.running().signal("HUP");
+    daemon.signal("HUP");
     eventually("it is denied", || {
         outcome(&mut client).message.contains("under review")
     });
@@ -113,12 +128,12 @@ fn a_policy_is_read_again_and_a_wrong_one_changes_nothing() {
         "schema = 1\ntier = \"insecure\"\n",
     ] {
         daemon.place.own_policy(wrong);
-        daemon.running().signal("HUP");
+        daemon.signal("HUP");
         std::thread::sleep(Duration::from_millis(100));
         assert!(outcome(&mut client).message.contains("under review"));
     }
     daemon.place.own_policy(&policy(""));
-    daemon.running().signal("HUP");
+    daemon.signal("HUP");
     eventually("it is served again", || {
         outcome(&mut client).kind.name() == "done"
     });
@@ -136,7 +151,7 @@ fn a_policy_is_read_again_and_a_wrong_one_changes_nothing() {
 
 #[test]
 fn a_socket_is_nobody_elses_and_a_dead_daemons_is_taken_over() {
-    let mut daemon = Daemon::with(None, "--mode 0600");
+    let daemon = Daemon::with(None, "--mode 0600");
     let socket = daemon.socket();
     assert_eq!(socket.metadata().unwrap().mode() & 0o777, 0o600);
     let second = |place: &Command| {
@@ -146,7 +161,7 @@ fn a_socket_is_nobody_elses_and_a_dead_daemons_is_taken_over() {
     second(&daemon.place)
         .exits(3)
         .says(&["serves at", "already"]);
-    daemon.running().signal("KILL");
+    daemon.signal("KILL");
     daemon.wait();
     let file = Command::new();
     file.write("file", "precious");
