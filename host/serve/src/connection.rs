@@ -164,6 +164,13 @@ impl Connection {
         !std::mem::replace(&mut self.reading().is_greeted, true)
     }
 
+    /// Whether it has been greeted, or is being greeted.
+    pub(crate) fn is_greeted(&self) -> bool {
+        self.reading
+            .try_lock()
+            .map_or(true, |reading| reading.is_greeted)
+    }
+
     /// The next message; waits a little for one. For who has the right to read.
     pub(crate) fn next(&self) -> Next {
         let mut reading = self.reading();

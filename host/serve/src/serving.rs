@@ -233,7 +233,7 @@ impl Server {
         }
     }
 
-    fn tick(&self, now: Instant) {
+    fn tick(self: &Arc<Self>, now: Instant) {
         let all: Vec<_> = self.by_token().values().cloned().collect();
         for connection in all {
             // The ends that it waited for have been told since.
@@ -242,8 +242,12 @@ impl Server {
                 connection.refuse_at_once(OutcomeKind::Usage, why);
                 self.forget(&connection);
             } else if connection.is_to_be_watched() {
-                // There may have been no thread when something came.
-                self.arm(&connection, true);
+                // There may have been no thread when it, or something of it, came.
+                match connection.is_greeted() {
+                    true => self.arm(&connection, true),
+                    false if connection.take() => self.attend(connection),
+                    false => {}
+                }
             }
         }
         self.shares.forget_fresh();
