@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// There is none.
-    #[error("no daemon answers at {}: is `hotcell serve` running, and may you use its socket?", path.display())]
+    #[error("no daemon answers at {}, where `hotcell serve` would have to run and you have to be let in", path.display())]
     Connect {
         /// The socket.
         path: PathBuf,

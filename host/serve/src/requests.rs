@@ -454,8 +454,12 @@ impl Server {
         let levels = levels.unwrap_or_default().into_iter();
         let status = levels.map(|level| BudgetStatus {
             resource: level.resource,
-            // What the daemon has drawn and no launch has reserved is to be had.
-            left: level.left.saturating_add_unsigned(level.leased),
+            // What the daemon has drawn and no launch has reserved is to be had; what refilled in its place meanwhile is
+            // no more than a full bucket.
+            left: level
+                .left
+                .saturating_add_unsigned(level.leased)
+                .min(i64::try_from(level.rate.size()).unwrap_or(i64::MAX)),
             size: level.rate.size(),
         });
         status.collect()
