@@ -7,7 +7,7 @@ use crate::protocol::{
     Answer, Ask, BudgetStatus, ComponentKept, LaunchAsk, LaunchEnd, MAX_DESCRIPTORS, Message,
     PoolStatus, Reply, Status, TenantStatus, Text, Upload, Which,
 };
-use crate::server::Server;
+use crate::server::{Server, not_known_now};
 use crate::share::{MAX_THREADS, MAX_THREADS_OF_USER};
 use hotcell::limit::Limits;
 use hotcell::report::LogLine;
@@ -204,11 +204,7 @@ impl Server {
     }
 
     fn served_tenant(&self, connection: &Connection) -> Result<Tenant, (OutcomeKind, String)> {
-        let unknown = |error: io::Error| {
-            let message =
-                format!("it cannot be found out now who you are: {error}; try again later");
-            (OutcomeKind::Budget, message)
-        };
+        let unknown = |error: io::Error| (OutcomeKind::Budget, not_known_now(&error));
         let user = connection.user().map_err(unknown)?;
         self.policy.tenant_of(user).ok_or_else(|| {
             let policy = self.policy.now();

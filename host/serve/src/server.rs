@@ -148,11 +148,9 @@ impl Server {
             connection.refuse(None, OutcomeKind::Budget, message);
             io::ErrorKind::ConnectionRefused
         };
-        let user = connection.user().map_err(|error| {
-            refuse(format!(
-                "it cannot be found out now who you are: {error}; try again later"
-            ))
-        })?;
+        let user = connection
+            .user()
+            .map_err(|error| refuse(not_known_now(&error)))?;
         let tenant = self.policy.tenant_of(user);
         let operator = self.is_operator(connection.uid);
         if tenant.is_none() && !operator && self.connections_of(connection.uid) > MAX_UNSERVED {
@@ -226,6 +224,11 @@ impl Server {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What somebody is told whom the machine's databases could not be asked about.
+pub(crate) fn not_known_now(error: &io::Error) -> String {
+    format!("it cannot be found out now who you are: {error}; try again later")
 }
 
 /// Every client has a few descriptors open here: as many as there may be.
