@@ -28,6 +28,7 @@ use crate::places::{PlaceError, Places, own_directory, own_key};
 use hotcell_model::digest::Digest;
 use hotcell_model::limit::Limit;
 use hotcell_model::profile::EngineProfile;
+use hotcell_model::report::{Alert, AlertKind};
 use hotcell_model::tenant::Tenant;
 use memory::ArtifactMemory;
 use serde::{Deserialize, Serialize};
@@ -77,7 +78,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    fn key(&self) -> io::Result<Digest> {
+    pub(crate) fn key(&self) -> io::Result<Digest> {
         let mut hasher = blake3::Hasher::new_derive_key("hotcell 2026 artifact cache key");
         hasher.update(&serde_json::to_vec(&self.nameless())?);
         Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
@@ -123,6 +124,28 @@ pub struct ArtifactCache {
     directory: PathBuf,
     key: [u8; 32],
     max_bytes: u64,
+}
+
+/// Why an artifact is not to be had from the cache.
+pub(crate) struct Miss {
+    pub(crate) why: String,
+    /// Its file is not what this host wrote there.
+    is_forged: bool,
+}
+
+impl Miss {
+    pub(crate) fn because(why: String) -> Self {
+        let is_forged = false;
+        Self { why, is_forged }
+    }
+
+    /// What an operator should look at, if anything.
+    pub(crate) fn alert(&self) -> Option<Alert> {
+        self.is_forged.then(|| Alert {
+            kind: AlertKind::SignatureMismatch,
+            message: format!("in the cache of compiled kernels: {}", self.why),
+        })
+    }
 }
 
 /// One artifact, as its file says; nothing of it is verified.
@@ -190,14 +213,15 @@ impl ArtifactCache {
     }
 
     /// Looks an artifact up. A miss says why.
-    pub(crate) fn find(&self, origin: &Origin) -> Result<VerifiedArtifact, String> {
-        let path = self.path(origin).map_err(|error| error.to_string())?;
+    pub(crate) fn find(&self, origin: &Origin) -> Result<VerifiedArtifact, Miss> {
+        let path = self.path(origin);
+        let path = path.map_err(|error| Miss::because(error.to_string()))?;
         let file = match ArtifactFile::read(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(self.why_absent(origin));
+                return Err(Miss::because(self.why_absent(origin)));
             }
-            Err(error) => return Err(format!("its file cannot be read: {error}")),
+            Err(error) => return Err(Miss::because(format!("its file cannot be read: {error}"))),
         };
         match file.and_then(|file| self.verify(file, origin)) {
             Ok(artifact) => {
@@ -206,7 +230,10 @@ impl ArtifactCache {
             }
             Err(why) => {
                 let _ = std::fs::remove_file(&path);
-                Err(format!("its file was {why}, and has been removed"))
+                Err(Miss {
+                    why: format!("its file was {why}, and has been removed"),
+                    is_forged: true,
+                })
             }
         }
     }

@@ -3,7 +3,6 @@
 pub(crate) mod builder;
 
 use crate::artifacts::{ArtifactCache, CacheError};
-use crate::audit::Audit;
 use crate::component::Component;
 use crate::isolation::{Isolate, Loaded, LoadedKey, Pools, Waiting};
 use crate::kept::Kept;
@@ -12,10 +11,12 @@ use crate::kept::failures::FailedBefore;
 use crate::kept::memory::HostMemory;
 use crate::policy::Policy;
 use hotcell_model::accounts::Accounts;
+use hotcell_model::audit::Audit;
 use hotcell_model::component::Description;
 use hotcell_model::digest::Digest;
 use hotcell_model::profile::Isolation;
 use hotcell_model::tenant::Tenant;
+use hotcell_model::watch::Watch;
 use std::sync::Arc;
 
 /// A host for launches. Cheap to clone; clones share everything.
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) cache: Result<ArtifactCache, String>,
     pub(crate) audit: Arc<dyn Audit>,
+    pub(crate) watch: Arc<dyn Watch>,
     pub(crate) accounts: Option<Arc<dyn Accounts>>,
     /// Components that their tenants can name by digest.
     pub(crate) components: Kept<(Tenant, Digest), Component>,
@@ -56,6 +58,8 @@ const DESCRIPTIONS_EACH_BYTES: u64 = 64 << 10;
 pub(crate) struct Prepared {
     pub(crate) loaded: Arc<dyn Loaded>,
     pub(crate) artifact_bytes: u64,
+    /// The artifact's key.
+    pub(crate) artifact: Option<Digest>,
 }
 
 impl Prepared {
@@ -64,6 +68,7 @@ impl Prepared {
         Self {
             loaded: Arc::clone(&self.loaded).shared(),
             artifact_bytes: self.artifact_bytes,
+            artifact: self.artifact,
         }
     }
 }
@@ -86,6 +91,7 @@ impl Inner {
         policy: Arc<dyn Policy>,
         cache: Result<ArtifactCache, String>,
         audit: Arc<dyn Audit>,
+        watch: Arc<dyn Watch>,
         accounts: Option<Arc<dyn Accounts>>,
         memory: HostMemory,
     ) -> Self {
@@ -94,6 +100,7 @@ impl Inner {
             policy,
             cache,
             audit,
+            watch,
             accounts,
             components: Kept::new(COMPONENTS_BYTES, COMPONENTS_EACH_BYTES),
             descriptions: Kept::new(DESCRIPTIONS_BYTES, DESCRIPTIONS_EACH_BYTES),

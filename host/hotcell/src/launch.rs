@@ -7,7 +7,7 @@
 
 pub(crate) mod about;
 pub(crate) mod attempt;
-mod baseline;
+pub(crate) mod baseline;
 pub(crate) mod bind;
 mod charge;
 mod describe;
@@ -39,7 +39,7 @@ use hotcell_model::audit::Verb;
 use hotcell_model::files::FileLink;
 use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Report, Timings};
+use hotcell_model::report::{OutputsEnd, Report, Timings};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::time::nanoseconds;
 use std::io;
@@ -336,6 +336,10 @@ impl Cell {
         let Permit { bound, attempt, .. } = permit;
         attempt.end(end, |ended| {
             add_arguments(&mut ended.report, &bound, inputs.as_ref());
+            ended.report.outputs = Some(match &settled {
+                Some(settled) => settled.end,
+                None => OutputsEnd::Discarded,
+            });
             if let Some(settled) = settled {
                 ended.report.results = result_reports(&settled);
                 ended.results = settled.results;
@@ -375,8 +379,8 @@ impl Cell {
             let results = std::mem::take(&mut end.outputs);
             inputs.check_unchanged(bound, &clock, about)?;
             let settled = settle(bound, about, results, end.usage.bytes_out, &clock)?;
-            deliver(consignment.take(), &settled, &clock, about)?;
-            Ok(settled)
+            let end = deliver(consignment.take(), &settled, &clock, about)?;
+            Ok(Settled { end, ..settled })
         });
         about.spent.timings.settle_ns = nanoseconds(clock.elapsed());
         match settled {
@@ -425,15 +429,16 @@ fn deliver(
     settled: &Settled,
     clock: &Clock<'_>,
     about: &About,
-) -> Result<(), Outcome> {
+) -> Result<OutputsEnd, Outcome> {
     let Some(consignment) = consignment else {
-        return Ok(());
+        return Ok(OutputsEnd::Returned);
     };
     let go_on = || {
         let checked = clock.check();
         checked.map_err(|_| io::Error::other("the launch has no time left, or was cancelled"))
     };
     let delivered = consignment.deliver(&settled.results, &go_on);
+    let delivered = delivered.map(|()| OutputsEnd::Delivered);
     delivered.map_err(|undelivered| match clock.check() {
         Err(unfinished) => {
             let what = "the outputs were delivered, none of which is";

@@ -47,7 +47,6 @@ compile_error!(
 
 mod array;
 mod artifacts;
-mod audit;
 mod bell;
 mod cell;
 mod component;
@@ -72,7 +71,6 @@ mod zeroed;
 
 pub use array::{Array, ArrayError, Element, NamedArray};
 pub use artifacts::{ArtifactCache, CacheEntry, CacheError};
-pub use audit::{Audit, NoAudit};
 pub use cell::builder::CellBuilder;
 pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};
@@ -93,7 +91,7 @@ pub use request::delivery::{Consignment, Delivery, Undelivered};
 pub use request::{Cutting, Digests, InputError, Request};
 
 pub use hotcell_model::array::ArrayType;
-pub use hotcell_model::audit::{AuditEnd, AuditRecord, Verb};
+pub use hotcell_model::audit::{Audit, AuditEnd, AuditRecord, NoAudit, Verb};
 pub use hotcell_model::caller::Caller;
 pub use hotcell_model::digest::{Digest, RunId};
 pub use hotcell_model::gpu::GpuDevice;
@@ -103,6 +101,7 @@ pub use hotcell_model::profile::{Isolation, Metering};
 pub use hotcell_model::stop::StopSignal;
 pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
+pub use hotcell_model::watch::Watch;
 pub use hotcell_model::{
     accounts, budget, component as description, grant, layer, limit, manifest, outcome, probe,
     report, shader,

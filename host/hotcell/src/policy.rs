@@ -20,6 +20,11 @@ pub trait Policy: Send + Sync {
     /// kernel are never wider than those without.
     fn terms(&self, subject: &Subject<'_>) -> Terms;
 
+    /// A digest of the policy as it was read, for records. `None` where it was not read from anywhere.
+    fn digest(&self) -> Option<Digest> {
+        None
+    }
+
     /// What the operator would have to write for a capability to be granted, in words that follow a refusal. `None` where
     /// there is nothing to write.
     fn remedy(&self, _subject: &Subject<'_>, _missing: Capability) -> Option<String> {

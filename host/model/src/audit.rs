@@ -2,7 +2,7 @@
 //! how it ended.
 //!
 //! A record is begun before a byte of what may be hostile is read, and so knows at first only what was asked for. The
-//! same record is finished once, whatever happened between.
+//! same record is finished once, whatever happened between, a panic of the host included.
 
 use crate::caller::Caller;
 use crate::digest::{Digest, RunId};
@@ -14,6 +14,31 @@ use crate::report::{CacheOutcome, Report};
 use crate::time::Timestamp;
 use hotcell_manifest::DType;
 use serde::{Deserialize, Serialize};
+
+/// Records what was asked of a host and how it ended.
+pub trait Audit: Send + Sync {
+    /// Something was asked for, and nothing of it was looked at yet.
+    ///
+    /// # Errors
+    /// The record could not be made: nothing is done, and the record is not finished.
+    fn begin(&self, record: &AuditRecord) -> std::io::Result<()>;
+
+    /// What was begun has ended. Called exactly once for each record that `begin` has made, after outputs were
+    /// delivered: what the report says is how it ended.
+    fn finish(&self, record: &AuditRecord, report: &Report);
+}
+
+/// Records nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoAudit;
+
+impl Audit for NoAudit {
+    fn begin(&self, _record: &AuditRecord) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&self, _record: &AuditRecord, _report: &Report) {}
+}
 
 named! {
     /// What can be asked of a host.
@@ -43,6 +68,8 @@ pub struct AuditRecord {
     pub caller: Caller,
     /// The component's digest; absent if its file could not be read.
     pub component: Option<Digest>,
+    /// The policy that held.
+    pub policy: Option<Digest>,
     /// Where the component was read from, as it was given.
     pub path: Option<String>,
     /// The entry that was named, escaped; empty if none was.

@@ -11,7 +11,8 @@
 //! * [`job`]: one launch as a runner sees it
 //! * [`component`]: what is known of a component before it runs
 //! * [`shader`]: the shaders in it, as they were judged
-//! * [`audit`]: what a trail has of everything that is asked for
+//! * [`audit`]: what a trail has of everything that is asked for, and the seam where it goes
+//! * [`watch`]: the seam where it is held against what is usual
 //! * [`frame`]: what the supervisor and its workers say to each other
 //! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
 //! * [`tenant`] and [`caller`]: who is charged, and who asked
@@ -44,5 +45,6 @@ pub mod tenant;
 pub mod text;
 pub mod time;
 pub mod wasi;
+pub mod watch;
 
 pub use hotcell_manifest as manifest;

@@ -39,6 +39,9 @@ pub struct Report {
     pub started: Timestamp,
     /// The program that wrote it, with its version.
     pub host: String,
+    /// BLAKE3 of the policy that held, as it was read; absent where it was not read from a file.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub policy: Option<Digest>,
     /// What was run.
     pub component: ComponentReport,
     /// The arrays that went in, and in-out ones as they were before.
@@ -52,6 +55,9 @@ pub struct Report {
     pub results: Vec<ArrayReport>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What became of the outputs; absent if it was no launch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outputs: Option<OutputsEnd>,
     /// What was measured.
     pub usage: Usage,
     /// Where the time went.
@@ -123,10 +129,64 @@ named! {
         WorkerDied = "worker-died",
         /// A worker had to be killed.
         WorkerKilled = "worker-killed",
+        /// A worker's system-call filter killed it.
+        FilterKill = "filter-kill",
+        /// An artifact in the cache is not what this host put there.
+        SignatureMismatch = "signature-mismatch",
         /// A compilation cost far more than code of its size usually does.
         CompilationCost = "compilation-cost",
+        /// A process that compiles read from disks, or wrote to them.
+        CompilationIo = "compilation-io",
+        /// A launch cost far more than launches of that kernel on arrays of that size usually do.
+        LaunchCost = "launch-cost",
+        /// The same component is compiled over and over.
+        RecompileStorm = "recompile-storm",
+        /// The audit log could not be written.
+        UnwrittenRecord = "unwritten-record",
         /// What a launch used above its budget could not be written where budgets are kept.
         UnwrittenCharge = "unwritten-charge",
+    }
+}
+
+named! {
+    /// How much an alert matters.
+    pub enum Severity, "severity" {
+        /// Worth a look.
+        Warning = "warning",
+        /// A wall was touched, or something lies: to be looked at now.
+        Critical = "critical",
+    }
+}
+
+impl AlertKind {
+    /// How much it matters.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::ClaimMismatch
+            | Self::HostileWorker
+            | Self::FilterKill
+            | Self::SignatureMismatch => Severity::Critical,
+            Self::WorkerDied
+            | Self::WorkerKilled
+            | Self::CompilationCost
+            | Self::CompilationIo
+            | Self::LaunchCost
+            | Self::RecompileStorm
+            | Self::UnwrittenRecord
+            | Self::UnwrittenCharge => Severity::Warning,
+        }
+    }
+}
+
+named! {
+    /// What became of the outputs of a launch.
+    pub enum OutputsEnd, "end of outputs" {
+        /// They went to where the request wanted them.
+        Delivered = "delivered",
+        /// The caller has them as arrays.
+        Returned = "returned",
+        /// They were discarded, or never came about.
+        Discarded = "discarded",
     }
 }
 
@@ -140,6 +200,9 @@ pub struct ComponentReport {
     /// The file it was read from, as the caller named it; absent for bytes from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub path: Option<String>,
+    /// The artifact's key in the cache, which component, engine settings and tenant decide; absent if it did not come to that.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub artifact: Option<Digest>,
     /// The name in the manifest; empty if it could not be read.
     pub name: String,
     /// The entry; empty if it is not known.
@@ -268,6 +331,24 @@ pub struct Compilation {
     /// The most memory that the process had (measured).
     #[serde(with = "exact")]
     pub peak_memory_bytes: u64,
+    /// Bytes that the processes read from disks (measured): their own program, where it was in no memory yet.
+    #[serde(with = "exact", default)]
+    pub disk_read_bytes: u64,
+    /// Bytes that the processes had written to disks (measured).
+    #[serde(with = "exact", default)]
+    pub disk_written_bytes: u64,
+    /// How many processes it took: one to describe, one to compile.
+    #[serde(with = "exact", default)]
+    pub processes: u64,
+    /// Size of the component; 0 if it was not described.
+    #[serde(with = "exact", default)]
+    pub component_bytes: u64,
+    /// Bytes of function bodies in it; 0 if it was not described.
+    #[serde(with = "exact", default)]
+    pub code_bytes: u64,
+    /// Size of the artifact that was made; 0 if none was.
+    #[serde(with = "exact", default)]
+    pub artifact_bytes: u64,
 }
 
 /// A limit in force.

@@ -30,6 +30,7 @@ pub use problem::{PolicyError, Problem};
 pub use subjects::{Group, User};
 
 use file::PolicyFile;
+use hotcell_model::digest::Digest;
 use hotcell_model::layer::Tier;
 use hotcell_model::profile::Isolation;
 use hotcell_model::tenant::Tenant;
@@ -49,6 +50,8 @@ pub const FILE_NAME: &str = "hotcell.toml";
 pub struct FilePolicy {
     file: Arc<PolicyFile>,
     name: Arc<str>,
+    /// Of its text.
+    digest: Digest,
 }
 
 /// A policy cannot be had.
@@ -85,6 +88,7 @@ impl FilePolicy {
         Ok(Self {
             file: Arc::new(file),
             name: name.into(),
+            digest: Digest::from_bytes(*blake3::hash(text.as_bytes()).as_bytes()),
         })
     }
 

@@ -193,6 +193,10 @@ impl Policy for FilePolicy {
         }
     }
 
+    fn digest(&self) -> Option<Digest> {
+        Some(self.digest)
+    }
+
     fn remedy(
         &self,
         subject: &Subject<'_>,

@@ -1,6 +1,7 @@
 //! The policy that is served: read once, and read again when the operator says so.
 
 use hotcell::{Policy, Subject, Tenant, Terms};
+use hotcell_model::digest::Digest;
 use hotcell_model::grant::Capability;
 use hotcell_policy::{FilePolicy, User};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -60,6 +61,10 @@ impl Served {
 impl Policy for Served {
     fn terms(&self, subject: &Subject<'_>) -> Terms {
         self.now().terms(subject)
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        self.now().digest()
     }
 
     fn remedy(&self, subject: &Subject<'_>, missing: Capability) -> Option<String> {

@@ -1,16 +1,18 @@
 //! Setting a cell up: its isolation, its cache, who is told.
 
 use crate::artifacts::ArtifactCache;
-use crate::audit::{Audit, NoAudit};
 use crate::cell::{Cell, Inner, SetupError};
 #[cfg(feature = "confined")]
 use crate::confined::{ConfinedIsolation, Settings, Spares};
 use crate::isolation::Isolate;
 use crate::kept::memory::HostMemory;
+use crate::launch::baseline::Seed;
 use crate::places::Places;
 use crate::policy::{Policy, Terms};
 use hotcell_model::accounts::Accounts;
+use hotcell_model::audit::{Audit, NoAudit};
 use hotcell_model::gpu::GpuDevice;
+use hotcell_model::watch::Watch;
 use std::sync::Arc;
 
 /// Sets up a [`Cell`].
@@ -20,6 +22,7 @@ pub struct CellBuilder {
     cache_bytes: u64,
     policy: Arc<dyn Policy>,
     audit: Arc<dyn Audit>,
+    watch: Arc<dyn Watch>,
     accounts: Option<Arc<dyn Accounts>>,
     gpu: GpuDevice,
     host_memory: Option<(u64, u64)>,
@@ -89,6 +92,7 @@ impl CellBuilder {
             cache_bytes: ArtifactCache::DEFAULT_MAX_BYTES,
             policy: Arc::new(Terms::default()),
             audit: Arc::new(NoAudit),
+            watch: Arc::new(Seed),
             accounts: None,
             gpu: GpuDevice::default(),
             host_memory: None,
@@ -120,6 +124,14 @@ impl CellBuilder {
     #[must_use]
     pub fn audit(mut self, audit: Arc<dyn Audit>) -> Self {
         self.audit = audit;
+        self
+    }
+
+    /// Who watches everything that is asked of the cell. Default: an alert for a compilation that takes more than ten times the
+    /// CPU time that code of its size usually takes.
+    #[must_use]
+    pub fn watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.watch = watch;
         self
     }
 
@@ -178,6 +190,7 @@ impl CellBuilder {
                 self.policy,
                 cache,
                 self.audit,
+                self.watch,
                 self.accounts,
                 memory,
             )),

@@ -262,6 +262,10 @@ fn cost(
         compile_ns: phases.compile_ns,
         cpu_ns: exit.map_or(0, |exit| nanoseconds(exit.cpu)),
         peak_memory_bytes: peak_bytes.unwrap_or(at_most),
+        disk_read_bytes: exit.map_or(0, |exit| exit.disk_read_bytes),
+        disk_written_bytes: exit.map_or(0, |exit| exit.disk_written_bytes),
+        processes: 1,
+        ..Compilation::default()
     }
 }
 
@@ -307,6 +311,8 @@ mod tests {
             status,
             cpu: Duration::from_secs(21),
             peak_resident_bytes: 5 << 30,
+            disk_read_bytes: 0,
+            disk_written_bytes: 0,
         };
         let breach = |status| {
             let fault = Fault::Died(WorkerKind::Compiler, status);

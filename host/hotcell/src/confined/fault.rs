@@ -66,6 +66,7 @@ impl Fault {
     pub(crate) fn alert(&self) -> Option<Alert> {
         let kind = match self {
             Self::Hostile(..) => AlertKind::HostileWorker,
+            Self::Died(_, exit) if exit.is_refused_call() => AlertKind::FilterKill,
             Self::Died(..) | Self::Failed(..) => AlertKind::WorkerDied,
             Self::Silent(..) | Self::Deaf(_) => AlertKind::WorkerKilled,
             Self::Start(..) | Self::Build(_) | Self::Setup(..) | Self::Here(_) => return None,

@@ -10,7 +10,7 @@ use crate::request::{Digests, Request};
 use hotcell_model::accounts::Allowance;
 use hotcell_model::caller::Caller;
 use hotcell_model::component::Description;
-use hotcell_model::digest::RunId;
+use hotcell_model::digest::{Digest, RunId};
 use hotcell_model::grant::{Grants, Wants};
 use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::layer::Tier;
@@ -33,6 +33,7 @@ pub(crate) struct About {
     pub(crate) run_id: RunId,
     pub(crate) started: Timestamp,
     pub(crate) component: ComponentReport,
+    pub(crate) policy: Option<Digest>,
     pub(crate) tenant: Tenant,
     pub(crate) caller: Caller,
     pub(crate) metering: Metering,
@@ -61,8 +62,21 @@ impl About {
         }
     }
 
+    /// Says of a compilation what it was about, which its costs are held against.
+    fn conclude_compilation(&mut self) {
+        let Some(cost) = &mut self.spent.timings.compilation else {
+            return;
+        };
+        cost.artifact_bytes = self.spent.artifact_bytes;
+        if let Some(described) = &self.described {
+            cost.component_bytes = described.counts.component_bytes;
+            cost.code_bytes = described.counts.code_bytes;
+        }
+    }
+
     /// The report of it, without arguments and results.
-    pub(crate) fn report(self, end: &RunEnd<Source>, required: Option<Tier>) -> Report {
+    pub(crate) fn report(mut self, end: &RunEnd<Source>, required: Option<Tier>) -> Report {
+        self.conclude_compilation();
         let walls = self.spent.evidence.walls(required);
         let seen = Seen {
             usage: &end.usage,
@@ -78,12 +92,14 @@ impl About {
             caller: self.caller,
             started: self.started,
             host: concat!("hotcell ", env!("CARGO_PKG_VERSION")).to_owned(),
+            policy: self.policy,
             component: self.component,
             arguments: Vec::new(),
             scalars: Default::default(),
             dims: Default::default(),
             results: Vec::new(),
             outcome: end.outcome.clone(),
+            outputs: None,
             usage: end.usage.clone(),
             timings: self.spent.timings,
             limits: self.limits.to_report(),
@@ -107,10 +123,12 @@ impl Cell {
             started: SystemTime::now().into(),
             component: ComponentReport {
                 digest: Some(component.digest()),
+                artifact: None,
                 path: component.path().map(|path| path.display().to_string()),
                 name: String::new(),
                 entry: request.entry.as_deref().map(shown).unwrap_or_default(),
             },
+            policy: self.inner.policy.digest(),
             tenant: request.tenant.clone(),
             caller: request.caller,
             metering: request.metering.unwrap_or_default(),

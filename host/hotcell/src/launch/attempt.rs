@@ -36,6 +36,7 @@ impl OpenRecord {
             tenant: about.tenant.clone(),
             caller: about.caller,
             component: about.component.digest,
+            policy: about.policy,
             path: about.component.path.clone(),
             entry: about.component.entry.clone(),
             isolation: about.isolation,
@@ -49,6 +50,8 @@ impl OpenRecord {
             let outcome = Outcome::failed(OutcomeKind::HostFault, Blame::Operator, message);
             return Err(Box::new(ended(cell, about, RunEnd::not_run(outcome))));
         }
+        let watch = &cell.inner.watch;
+        let _ = catch_unwind(AssertUnwindSafe(|| watch.begun(&record)));
         Ok(Self {
             about,
             cell: cell.clone(),
@@ -100,6 +103,9 @@ impl OpenRecord {
                 report.alerts.push(Alert { kind, message });
             }
         }
+        let watch = &self.cell.inner.watch;
+        let watched = catch_unwind(AssertUnwindSafe(|| watch.ended(&self.record, report)));
+        report.alerts.extend(watched.unwrap_or_default());
         self.record.end = Some(AuditEnd::of(report, SystemTime::now().into()));
         let audit = &self.cell.inner.audit;
         // A sink that panics loses its own record, and not the launch's outcome.

@@ -88,8 +88,11 @@ pub(crate) fn used(about: &About, report: &Report, verb: Verb) -> Amounts {
     let host = about.spent.host_cpu_ns;
     // A worker that ended as none should has no word to be believed: what it could have spent, it has.
     let is_lost = report.alerts.iter().any(|alert| {
-        use AlertKind::{HostileWorker, WorkerDied, WorkerKilled};
-        matches!(alert.kind, HostileWorker | WorkerDied | WorkerKilled)
+        use AlertKind::{FilterKill, HostileWorker, WorkerDied, WorkerKilled};
+        matches!(
+            alert.kind,
+            FilterKill | HostileWorker | WorkerDied | WorkerKilled
+        )
     });
     let fuel = match usage.fuel_used {
         Some(used) if !is_lost => at_most(Limit::Fuel, used),

@@ -1,17 +1,17 @@
 //! Preparing: a component becomes something that can be launched, from memory, from disk, or compiled.
 
-use crate::artifacts::{Origin, VerifiedArtifact};
+use crate::artifacts::{Miss, Origin, VerifiedArtifact};
 use crate::cell::{Cell, Prepared};
 use crate::component::Component;
 use crate::isolation::{LoadFailure, Loaded, LoadedKey, Order, cancelled};
 use crate::kept::awaited::AwaitedEntry;
 use crate::kept::failures::FailureKey;
 use crate::launch::about::About;
-use crate::launch::baseline;
 use crate::launch::spent::Spent;
+use hotcell_model::digest::Digest;
 use hotcell_model::limit::{Amount, Breach, Limit, Limits};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{Alert, CacheOutcome, Compilation};
+use hotcell_model::report::{CacheOutcome, Compilation};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::time::nanoseconds;
 use std::sync::Arc;
@@ -47,19 +47,28 @@ impl Cell {
             AwaitedEntry::Made(prepared) => {
                 check_artifact(prepared.artifact_bytes, order.limits)?;
                 spent.timings.cache = Some(CacheOutcome::HitMemory);
+                about.component.artifact = prepared.artifact;
                 return Ok(prepared.loaded);
             }
             AwaitedEntry::Cancelled => return Err(cancelled("it waited for a compilation")),
             AwaitedEntry::Make(making) => making,
         };
+        let origin = Origin {
+            component: key.component,
+            profile: self.inner.isolation.profile(key.metering),
+            tenant: key.tenant.clone(),
+            name: about.component.name.clone(),
+        };
         let preparing = Preparing {
             cell: self,
             component,
-            name: &about.component.name,
+            artifact: origin.key().ok(),
+            origin,
             key: &key,
             order,
         };
         let prepared = preparing.prepare(spent)?;
+        about.component.artifact = prepared.artifact;
         making.done(prepared.shared());
         self.inner
             .loaded
@@ -72,20 +81,15 @@ impl Cell {
 struct Preparing<'a> {
     cell: &'a Cell,
     component: &'a Component,
-    /// What it calls itself.
-    name: &'a str,
+    /// What an artifact of it is made from and for.
+    origin: Origin,
+    /// The artifact's key.
+    artifact: Option<Digest>,
     key: &'a LoadedKey,
     order: Order<'a>,
 }
 
 impl Preparing<'_> {
-    /// An alert for a compilation that cost far more than usual.
-    fn far_off(&self, cost: Option<&Compilation>) -> Option<Alert> {
-        let described = (self.key.tenant.clone(), self.key.component);
-        let description = self.cell.inner.descriptions.get(&described)?;
-        baseline::check(&description.counts, cost?)
-    }
-
     fn prepare(&self, spent: &mut Spent) -> Result<Prepared, Outcome> {
         let inner = &self.cell.inner;
         let loading = FailureKey::loading(self.key, self.order.limits);
@@ -93,34 +97,38 @@ impl Preparing<'_> {
             spent.timings.cache = Some(CacheOutcome::FailedBefore);
             return Err(outcome);
         }
-        let origin = Origin {
-            component: self.key.component,
-            profile: inner.isolation.profile(self.key.metering),
-            tenant: self.key.tenant.clone(),
-            name: self.name.to_owned(),
+        let found = match &inner.cache {
+            Ok(cache) => cache.find(&self.origin),
+            Err(off) => Err(Miss::because(off.clone())),
         };
-        let cache = inner.cache.as_ref().map_err(Clone::clone);
-        let why = match cache.and_then(|cache| cache.find(&origin)) {
+        let why = match found {
             Ok(artifact) => match self.load_found(artifact, spent)? {
                 Ok(prepared) => {
                     self.keep_description();
                     return Ok(prepared);
                 }
                 Err(stale) => {
-                    inner.cache.iter().for_each(|cache| cache.remove(&origin));
+                    inner
+                        .cache
+                        .iter()
+                        .for_each(|cache| cache.remove(&self.origin));
                     stale
                 }
             },
-            Err(why) => why,
+            Err(miss) => {
+                spent.evidence.alerts.extend(miss.alert());
+                miss.why
+            }
         };
         let artifact = Arc::new(self.compile(spent)?);
+        spent.artifact_bytes = artifact.bytes().len() as u64;
         spent.timings.cache = Some(CacheOutcome::Miss(why.clone()));
         let prepared = self.load(&artifact, spent)?.map_err(|why| {
             let message = format!("a fresh artifact does not load: {why}");
             Outcome::failed(OutcomeKind::HostFault, Blame::Host, message)
         })?;
         // Only now: a compiler that makes noise must not have made it for every later launch too.
-        let why = self.keep(&origin, &artifact, why);
+        let why = self.keep(&artifact, why);
         self.keep_description();
         spent.timings.cache = Some(CacheOutcome::Miss(why));
         Ok(prepared)
@@ -159,6 +167,7 @@ impl Preparing<'_> {
             Ok(loaded) => Ok(Ok(Prepared {
                 loaded,
                 artifact_bytes: artifact.bytes().len() as u64,
+                artifact: self.artifact,
             })),
             Err(LoadFailure::Stale(why)) => Ok(Err(why)),
             Err(LoadFailure::Ended(outcome, evidence)) => {
@@ -185,8 +194,6 @@ impl Preparing<'_> {
             .isolation
             .compile(self.component, metering, self.order);
         spent.timings.compile_ns = nanoseconds(begin.elapsed());
-        let far_off = self.far_off(worked.cost.as_ref());
-        spent.evidence.alerts.extend(far_off);
         if let Err(outcome) = &worked.result
             && !was_kept_waiting(outcome, worked.cost.as_ref())
         {
@@ -207,11 +214,11 @@ impl Preparing<'_> {
     }
 
     /// Keeps a fresh artifact on disk; returns why it was compiled, and why it is not kept.
-    fn keep(&self, origin: &Origin, artifact: &VerifiedArtifact, why: String) -> String {
+    fn keep(&self, artifact: &VerifiedArtifact, why: String) -> String {
         let Ok(cache) = &self.cell.inner.cache else {
             return why;
         };
-        match cache.store(origin, artifact.bytes()) {
+        match cache.store(&self.origin, artifact.bytes()) {
             Ok(()) => why,
             // The launch does not depend on it; the report tells.
             Err(error) => format!("{why}; it could not be kept: {error}"),

@@ -11,7 +11,7 @@ use hotcell_model::digest::Digest;
 use hotcell_model::job::Source;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell_model::report::{ArrayReport, Report};
+use hotcell_model::report::{ArrayReport, OutputsEnd, Report};
 use hotcell_model::stop::StopSignal;
 use std::time::Duration;
 
@@ -87,10 +87,11 @@ impl InputDigests {
     }
 }
 
-/// The results of a launch that keeps its outputs, named and typed, and their digests.
+/// The results of a launch that keeps its outputs, named and typed, their digests, and what became of them.
 pub(crate) struct Settled {
     pub(crate) results: Vec<NamedArray>,
     pub(crate) digests: Vec<Option<Digest>>,
+    pub(crate) end: OutputsEnd,
 }
 
 /// The clock for settling a launch that has run that long: what is left of its timeout. One that returned what it
@@ -136,7 +137,11 @@ pub(crate) fn settle(
     let results = name_results(bound, results)?;
     if about.digests == Digests::None {
         let digests = vec![None; results.len()];
-        return Ok(Settled { results, digests });
+        return Ok(Settled {
+            results,
+            digests,
+            end: OutputsEnd::Returned,
+        });
     }
     let total = results
         .iter()
@@ -150,7 +155,11 @@ pub(crate) fn settle(
             hashing.unfinished(&unfinished, &about.limits, (written, total))
         })?));
     }
-    Ok(Settled { results, digests })
+    Ok(Settled {
+        results,
+        digests,
+        end: OutputsEnd::Returned,
+    })
 }
 
 /// Gives the bytes that came out their types. Arrays that are not those of the job are the host's fault.

@@ -11,6 +11,8 @@ use hotcell_model::report::{CacheOutcome, Compilation, Timings};
 pub(crate) struct Spent {
     pub(crate) timings: Timings,
     pub(crate) evidence: Evidence,
+    /// The size of the artifact that was made.
+    pub(crate) artifact_bytes: u64,
     /// CPU time of this process's own threads: reading, hashing, delivering; in one process, of all the rest too.
     pub(crate) host_cpu_ns: u64,
 }
@@ -54,6 +56,13 @@ impl Spent {
             compile_ns: so_far.compile_ns.saturating_add(cost.compile_ns),
             cpu_ns: so_far.cpu_ns.saturating_add(cost.cpu_ns),
             peak_memory_bytes: so_far.peak_memory_bytes.max(cost.peak_memory_bytes),
+            disk_read_bytes: so_far.disk_read_bytes.saturating_add(cost.disk_read_bytes),
+            disk_written_bytes: so_far
+                .disk_written_bytes
+                .saturating_add(cost.disk_written_bytes),
+            processes: so_far.processes.saturating_add(cost.processes),
+            // What it was about is known when all is over.
+            ..Compilation::default()
         });
     }
 }

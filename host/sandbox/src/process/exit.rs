@@ -15,6 +15,10 @@ pub struct Exit {
     /// No more memory than this was in use at once. An upper bound: a process that was started without
     /// copying its parent inherits the parent's peak. [`super::Worker::peak_resident_bytes`] is exact.
     pub peak_resident_bytes: u64,
+    /// What it read from disks, pages of its own program included.
+    pub disk_read_bytes: u64,
+    /// What it had written to disks.
+    pub disk_written_bytes: u64,
 }
 
 /// How a process ended.
@@ -84,10 +88,14 @@ pub(super) fn wait(pid: Pid, options: i32) -> io::Result<Option<Exit>> {
     let peak_resident_bytes = u64::try_from(usage.ru_maxrss)
         .unwrap_or(0)
         .saturating_mul(1024);
+    // Source: getrusage(2); the kernel counts blocks of 512 bytes, whatever the file system's are.
+    let bytes = |blocks| u64::try_from(blocks).unwrap_or(0).saturating_mul(512);
     Ok(Some(Exit {
         status,
         cpu,
         peak_resident_bytes,
+        disk_read_bytes: bytes(usage.ru_inblock),
+        disk_written_bytes: bytes(usage.ru_oublock),
     }))
 }
 

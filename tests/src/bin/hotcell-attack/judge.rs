@@ -177,7 +177,10 @@ fn check_walls(arguments: &Arguments, group: Group, report: &Report, faults: &mu
         // The corpus attacks with components and files: its workers are ours, and stay so.
         if matches!(
             alert.kind,
-            AlertKind::HostileWorker | AlertKind::ClaimMismatch | AlertKind::WorkerDied
+            AlertKind::HostileWorker
+                | AlertKind::ClaimMismatch
+                | AlertKind::FilterKill
+                | AlertKind::WorkerDied
         ) {
             faults.push(format!("alert: {}", alert.message));
         }
