@@ -1,6 +1,7 @@
 //! A policy as it was read: what its file says, in types.
 
 use crate::pattern::Pattern;
+use crate::record::{AlertRules, AuditRules, MetricsRules};
 use hotcell::Directory;
 use hotcell_model::accounts::Allowance;
 use hotcell_model::digest::Digest;
@@ -29,6 +30,9 @@ pub(crate) struct PolicyFile {
     pub(crate) has_tenants: bool,
     pub(crate) tenants: BTreeMap<Tenant, TenantPart>,
     pub(crate) others: Option<TenantPart>,
+    pub(crate) audit: AuditRules,
+    pub(crate) alerts: AlertRules,
+    pub(crate) metrics: MetricsRules,
 }
 
 impl Default for PolicyFile {
@@ -42,6 +46,9 @@ impl Default for PolicyFile {
             has_tenants: false,
             tenants: BTreeMap::new(),
             others: None,
+            audit: AuditRules::default(),
+            alerts: AlertRules::default(),
+            metrics: MetricsRules::default(),
         }
     }
 }

@@ -59,6 +59,30 @@ pub enum Kind {
     Truth,
     /// A table of directories by the guest's name, each a path or a table of `path` and `write`.
     Directories,
+    /// What is recorded.
+    Audit,
+    /// Who is told of alerts.
+    Alerts,
+    /// Where figures are to be had.
+    Metrics,
+    /// Whether there is an audit log.
+    AuditMode,
+    /// When records reach the disk.
+    AuditSync,
+    /// An amount of bytes.
+    Bytes,
+    /// A duration.
+    Duration,
+    /// A number of days.
+    Days,
+    /// An absolute path.
+    Path,
+    /// A program's absolute path and its arguments.
+    Command,
+    /// An address on the web.
+    Web,
+    /// An address of this machine.
+    Local,
 }
 
 /// One kind of table.
@@ -153,6 +177,9 @@ pub const FILE: Table = Table {
             "Tenants by name; `*` is every other. With no tenant named at all, everybody is served under what stands above; \
              with any, who is not named is refused.",
         ),
+        key("audit", Kind::Audit, "What is recorded."),
+        key("alerts", Kind::Alerts, "Who is told of alerts."),
+        key("metrics", Kind::Metrics, "Where figures are to be had."),
     ],
 };
 
@@ -291,8 +318,113 @@ pub const DIRECTORY_KEYS: [Key; 2] = [
     ),
 ];
 
+/// What is recorded.
+pub const AUDIT: Table = Table {
+    heading: "[audit]",
+    about: "The log of everything that is asked for, in the state directory: [audit.md](audit.md).",
+    keys: &[
+        key(
+            "mode",
+            Kind::AuditMode,
+            "Default `on`. Where the log cannot be written, `required` lets nothing run, and `on` gives an alert.",
+        ),
+        key(
+            "sync",
+            Kind::AuditSync,
+            "`batch`, the default: records reach the disk at most a tenth of a second after they were written. `record`: each does \
+             before anything goes on.",
+        ),
+        key(
+            "max_bytes",
+            Kind::Bytes,
+            "The most that is kept; the oldest records go first. Default 1 GiB.",
+        ),
+        key(
+            "keep_days",
+            Kind::Days,
+            "How many days records are kept at most. Default as long as there is room.",
+        ),
+        key(
+            "anchor_file",
+            Kind::Path,
+            "A file that each signed checkpoint of the log is added to: where whoever can change the log cannot write.",
+        ),
+        key(
+            "anchor_command",
+            Kind::Command,
+            "A program that gets each signed checkpoint on its standard input.",
+        ),
+        key(
+            "witness",
+            Kind::Web,
+            "A witness of transparency logs that signed checkpoints are submitted to.",
+        ),
+    ],
+};
+
+/// Who is told of alerts.
+pub const ALERTS: Table = Table {
+    heading: "[alerts]",
+    about: "Who is told when something is odd. Reports and the audit log have all alerts in any case.",
+    keys: &[
+        key(
+            "log",
+            Kind::Truth,
+            "Whether a daemon writes them to its standard error. Default `true`.",
+        ),
+        key(
+            "command",
+            Kind::Command,
+            "A program that gets each alert on its standard input, as JSON.",
+        ),
+        key(
+            "webhook",
+            Kind::Web,
+            "An address that each alert is posted to, as JSON.",
+        ),
+        key(
+            "webhook_key",
+            Kind::Path,
+            "A file with the key that posts are signed with.",
+        ),
+        key(
+            "repeat",
+            Kind::Duration,
+            "How long an alert that was told already is only counted. Default 10 minutes.",
+        ),
+    ],
+};
+
+/// Where figures are to be had.
+pub const METRICS: Table = Table {
+    heading: "[metrics]",
+    about: "Figures for monitoring: [metrics.md](metrics.md).",
+    keys: &[
+        key(
+            "listen",
+            Kind::Local,
+            "The address, of this machine alone, at which a daemon shows its metrics to Prometheus. Default none.",
+        ),
+        key(
+            "page",
+            Kind::Truth,
+            "Whether it shows a page for people there, too. Default `false`.",
+        ),
+        key(
+            "textfile",
+            Kind::Path,
+            "A file that commands add their metrics to, for a collector that reads files. Default none.",
+        ),
+        key(
+            "otlp",
+            Kind::Web,
+            "A collector that traces and metrics are sent to, in OpenTelemetry's protocol over HTTP. Default none.",
+        ),
+    ],
+};
+
 /// The tables, in the order in which the reference has them.
-pub const TABLES: [Table; 4] = [FILE, PROFILE, KERNEL, TENANT];
+pub const TABLES: [Table; 7] = [FILE, PROFILE, KERNEL, TENANT, AUDIT, ALERTS, METRICS];
 
 /// The keys of a limit that is a table.
 pub const LIMIT_KEYS: [Key; 2] = [

@@ -20,6 +20,7 @@ pub mod keys;
 mod pattern;
 mod problem;
 mod read;
+pub mod record;
 pub mod reference;
 mod resolve;
 pub mod schema;
@@ -29,6 +30,7 @@ pub use file::{NotASubject, Subjected};
 pub use problem::{PolicyError, Problem};
 pub use subjects::{Group, User};
 
+use crate::record::{AlertRules, AuditRules, MetricsRules};
 use file::PolicyFile;
 use hotcell_model::digest::Digest;
 use hotcell_model::layer::Tier;
@@ -171,6 +173,21 @@ impl FilePolicy {
     /// The tenants that it names.
     pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
         self.file.tenants.keys()
+    }
+
+    /// What is recorded of everything that is asked for.
+    pub fn audit(&self) -> &AuditRules {
+        &self.file.audit
+    }
+
+    /// Who is told of alerts.
+    pub fn alerts(&self) -> &AlertRules {
+        &self.file.alerts
+    }
+
+    /// Where figures are to be had.
+    pub fn metrics(&self) -> &MetricsRules {
+        &self.file.metrics
     }
 
     /// The least that confined workers must have around them.

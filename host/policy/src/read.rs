@@ -1,6 +1,8 @@
 //! Reading a policy file: every key by hand, so that whatever is wrong is told with its line and what would be right, and
 //! all of it at once.
 
+mod record;
+
 use crate::contradictions::contradictions;
 use crate::file::{
     Binding, Ceiling, Mode, OTHERS, Part, PolicyFile, Rule, Subjected, TenantPart, weight_name,
@@ -100,6 +102,9 @@ impl Reader<'_> {
             "profiles" => policy.profiles = this.profiles(&entry),
             "kernels" => policy.kernels = this.kernels(&entry),
             "tenants" => this.tenants(&entry, &mut policy),
+            "audit" => policy.audit = this.audit(&entry),
+            "alerts" => policy.alerts = this.alerts(&entry),
+            "metrics" => policy.metrics = this.metrics(&entry),
             _ => this.part(key, &entry, &mut policy.base),
         });
         if !has_schema {
@@ -294,11 +299,11 @@ impl Reader<'_> {
             &DIRECTORY_KEYS,
             |this, key, entry| match key {
                 "path" => path = this.text(&entry).map(str::to_owned),
-                _ => match entry.value.get_ref() {
-                    DeValue::Boolean(true) => access = DirectoryAccess::Write,
-                    DeValue::Boolean(false) => {}
-                    _ => this.expected(&entry, "`true` or `false`"),
-                },
+                _ => {
+                    if this.truth(&entry) == Some(true) {
+                        access = DirectoryAccess::Write;
+                    }
+                }
             },
         );
         if path.is_none() && !table.contains_key("path") {

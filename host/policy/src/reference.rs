@@ -70,5 +70,15 @@ fn value(kind: Kind) -> &'static str {
         Kind::Number => "a number of launches",
         Kind::Truth => "`true` or `false`",
         Kind::Directories => "a table of directories by the guest's name",
+        Kind::Audit | Kind::Alerts | Kind::Metrics => "a table",
+        Kind::AuditMode => "`off`, `on` or `required`",
+        Kind::AuditSync => "`batch` or `record`",
+        Kind::Bytes => "bytes: `1GiB`",
+        Kind::Duration => "a duration: `10m`",
+        Kind::Days => "a number of days",
+        Kind::Path => "an absolute path",
+        Kind::Command => "a program's absolute path and its arguments, as a list",
+        Kind::Web => "an address, `http://` or `https://`",
+        Kind::Local => "an address and a port: `127.0.0.1:9464`",
     }
 }

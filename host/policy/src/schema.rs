@@ -1,6 +1,7 @@
 //! The file's JSON Schema, for editors: made from the same tables that the reader reads by.
 
 use crate::keys::{self, Key, Kind, Table};
+use crate::record::{AuditMode, AuditSync};
 use hotcell::observable;
 use hotcell_model::budget::Resource;
 use hotcell_model::grant::Capability;
@@ -77,6 +78,21 @@ fn of_key(key: &Key) -> Value {
                 "additionalProperties": { "anyOf": [path, one] },
             })
         }
+        Kind::Audit => table(&keys::AUDIT),
+        Kind::Alerts => table(&keys::ALERTS),
+        Kind::Metrics => table(&keys::METRICS),
+        Kind::AuditMode => json!({ "enum": AuditMode::ALL.map(AuditMode::name) }),
+        Kind::AuditSync => json!({ "enum": AuditSync::ALL.map(AuditSync::name) }),
+        Kind::Bytes => in_unit(Unit::Bytes),
+        Kind::Duration => in_unit(Unit::Ns),
+        Kind::Days => json!({ "type": "integer", "minimum": 1 }),
+        Kind::Path => json!({ "type": "string", "pattern": "^/" }),
+        Kind::Command => {
+            let first = json!([{ "type": "string", "pattern": "^/" }]);
+            json!({ "type": "array", "minItems": 1, "prefixItems": first, "items": { "type": "string" } })
+        }
+        Kind::Web => json!({ "type": "string", "pattern": "^https?://[^/]" }),
+        Kind::Local => json!({ "type": "string" }),
         Kind::Number => json!({ "type": "integer", "minimum": 0 }),
         Kind::Budgets => {
             let budgets = Resource::ALL.into_iter().map(|resource| {

@@ -6,7 +6,10 @@ use hotcell::{Metering, Policy, Subject, Terms, Tier, resolve_limits};
 use hotcell_model::budget::{Rate, Resource};
 use hotcell_model::digest::Digest;
 use hotcell_model::grant::{Capability, Grants};
-use hotcell_policy::keys::{BUDGET, DIRECTORY_KEYS, KERNEL, LIMIT_KEYS, PROFILE, TABLES, TENANT};
+use hotcell_policy::keys::{
+    ALERTS, AUDIT, BUDGET, DIRECTORY_KEYS, KERNEL, LIMIT_KEYS, METRICS, PROFILE, TABLES, TENANT,
+};
+use hotcell_policy::record::{AlertRules, AuditMode, AuditRules, AuditSync, MetricsRules};
 use hotcell_policy::{FilePolicy, schema};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -315,6 +318,139 @@ fn cases() -> Vec<Case> {
             "expected `true` or `false`, found string",
         ),
         case(
+            "",
+            "audit",
+            records_are_as_the_policy_says,
+            "schema = 1\naudit = \"required\"",
+            "2:9: `audit`: expected a table, found string",
+        ),
+        case(
+            "",
+            "alerts",
+            alerts_go_where_the_policy_says,
+            "schema = 1\n[alerts]\nemail = \"a@b\"",
+            "3:1: `alerts.email`: no such key; known here: log, command",
+        ),
+        case(
+            "",
+            "metrics",
+            figures_are_where_the_policy_says,
+            "schema = 1\nmetrics = true",
+            "`metrics`: expected a table, found boolean",
+        ),
+        case(
+            AUDIT.heading,
+            "mode",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nmode = \"must\"",
+            "`audit.mode`: `must` is none of: off, on, required",
+        ),
+        case(
+            AUDIT.heading,
+            "sync",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nsync = \"never\"",
+            "`audit.sync`: `never` is none of: batch, record",
+        ),
+        case(
+            AUDIT.heading,
+            "max_bytes",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nmax_bytes = \"1KiB\"",
+            "`audit.max_bytes`: an audit log keeps at least 1MiB",
+        ),
+        case(
+            AUDIT.heading,
+            "keep_days",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nkeep_days = 0",
+            "`audit.keep_days`: expected a number of days, at least 1",
+        ),
+        case(
+            AUDIT.heading,
+            "anchor_file",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nanchor_file = \"anchors\"",
+            "`audit.anchor_file`: anchors is no absolute path",
+        ),
+        case(
+            AUDIT.heading,
+            "anchor_command",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nanchor_command = [\"logger\", \"-t\"]",
+            "`audit.anchor_command`: expected a program's absolute path, and its arguments",
+        ),
+        case(
+            AUDIT.heading,
+            "witness",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nwitness = \"ftp://a\"",
+            "`audit.witness`: `ftp://a` is no address",
+        ),
+        case(
+            ALERTS.heading,
+            "log",
+            alerts_go_where_the_policy_says,
+            "schema = 1\n[alerts]\nlog = \"yes\"",
+            "`alerts.log`: expected `true` or `false`, found string",
+        ),
+        case(
+            ALERTS.heading,
+            "command",
+            alerts_go_where_the_policy_says,
+            "schema = 1\n[alerts]\ncommand = []",
+            "`alerts.command`: expected a program's absolute path, and its arguments",
+        ),
+        case(
+            ALERTS.heading,
+            "webhook",
+            alerts_go_where_the_policy_says,
+            "schema = 1\n[alerts]\nwebhook = \"https://\"",
+            "`alerts.webhook`: `https://` is no address",
+        ),
+        case(
+            ALERTS.heading,
+            "webhook_key",
+            alerts_go_where_the_policy_says,
+            "schema = 1\n[alerts]\nwebhook_key = \"/etc/hotcell/key\"",
+            "`alerts`: `webhook_key` signs what is posted to a `webhook`, and there is none",
+        ),
+        case(
+            ALERTS.heading,
+            "repeat",
+            alerts_go_where_the_policy_says,
+            "schema = 1\n[alerts]\nrepeat = 5",
+            "`alerts.repeat`: `5` has no unit",
+        ),
+        case(
+            METRICS.heading,
+            "listen",
+            figures_are_where_the_policy_says,
+            "schema = 1\n[metrics]\nlisten = \"0.0.0.0:9464\"",
+            "`metrics.listen`: `0.0.0.0:9464` is not of this machine alone",
+        ),
+        case(
+            METRICS.heading,
+            "page",
+            figures_are_where_the_policy_says,
+            "schema = 1\n[metrics]\npage = true",
+            "`metrics`: a `page` is shown at the address of `listen`, and there is none",
+        ),
+        case(
+            METRICS.heading,
+            "textfile",
+            figures_are_where_the_policy_says,
+            "schema = 1\n[metrics]\ntextfile = 5",
+            "`metrics.textfile`: expected text in quotes",
+        ),
+        case(
+            METRICS.heading,
+            "otlp",
+            figures_are_where_the_policy_says,
+            "schema = 1\n[metrics]\notlp = \"localhost:4318\"",
+            "`metrics.otlp`: `localhost:4318` is no address",
+        ),
+        case(
             "a limit",
             "value",
             limits_go_before_each_other,
@@ -376,6 +512,63 @@ fn directories_are_the_tenants() {
     let alone = FilePolicy::read("p.toml", "schema = 1\ngrants = [\"files\"]").unwrap_err();
     let words = "`files` is of use with `wasi` alone";
     assert!(alone.to_string().contains(words), "{alone}");
+}
+
+fn records_are_as_the_policy_says() {
+    assert_eq!(read("").audit(), &AuditRules::default());
+    assert_eq!(read("").audit().mode, AuditMode::On);
+    let text = "[audit]\nmode = \"required\"\nsync = \"record\"\nmax_bytes = \"2MiB\"\nkeep_days = 90\n\
+                anchor_file = \"/mnt/anchors\"\nanchor_command = [\"/usr/bin/logger\", \"-t\", \"hotcell\"]\n\
+                witness = \"http://[::1]:7380/\"";
+    let expected = AuditRules {
+        mode: AuditMode::Required,
+        sync: AuditSync::Record,
+        max_bytes: 2 << 20,
+        keep_days: Some(90),
+        anchor_file: Some("/mnt/anchors".into()),
+        anchor_command: ["/usr/bin/logger", "-t", "hotcell"]
+            .map(str::to_owned)
+            .into(),
+        witness: Some("http://[::1]:7380/".to_owned()),
+    };
+    assert_eq!(read(text).audit(), &expected);
+}
+
+fn alerts_go_where_the_policy_says() {
+    assert_eq!(read("").alerts(), &AlertRules::default());
+    let text = "[alerts]\nlog = false\ncommand = [\"/bin/cat\"]\nwebhook = \"https://example.org/alerts\"\n\
+                webhook_key = \"/etc/hotcell/webhook.key\"\nrepeat = \"5m\"";
+    let expected = AlertRules {
+        log: false,
+        command: vec!["/bin/cat".to_owned()],
+        webhook: Some("https://example.org/alerts".to_owned()),
+        webhook_key: Some("/etc/hotcell/webhook.key".into()),
+        repeat: Duration::from_secs(300),
+    };
+    assert_eq!(read(text).alerts(), &expected);
+}
+
+fn figures_are_where_the_policy_says() {
+    assert_eq!(read("").metrics(), &MetricsRules::default());
+    let text = "[metrics]\nlisten = \"127.0.0.1:9464\"\npage = true\ntextfile = \"/var/lib/node/hotcell.prom\"\n\
+                otlp = \"http://127.0.0.1:4318\"";
+    let expected = MetricsRules {
+        listen: Some("127.0.0.1:9464".parse().unwrap()),
+        page: true,
+        textfile: Some("/var/lib/node/hotcell.prom".into()),
+        otlp: Some("http://127.0.0.1:4318".to_owned()),
+    };
+    assert_eq!(read(text).metrics(), &expected);
+    for address in [
+        "0.0.0.0:1",
+        "192.168.0.1:1",
+        "[::]:1",
+        "localhost:1",
+        "127.0.0.1",
+    ] {
+        let text = format!("schema = 1\n[metrics]\nlisten = \"{address}\"");
+        assert!(FilePolicy::read("p.toml", &text).is_err(), "{address}");
+    }
 }
 
 fn schema_is_held() {
