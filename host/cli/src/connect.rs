@@ -80,9 +80,11 @@ pub(crate) fn launch(
     let Some(report) = end.report else {
         return Err(failed(ClientError::Unexpected));
     };
+    let report = report.read();
+    let report = report.map_err(|error| failed(ClientError::Answer(error)))?;
     let mut ended = Ended {
         outcome: end.outcome,
-        report: *report,
+        report,
         results,
     };
     if ended.outcome.keeps_outputs()

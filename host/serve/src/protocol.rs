@@ -3,11 +3,13 @@
 //! Arrays and components are in memory whose descriptors travel with a line's bytes: sealed, so that nobody can change it
 //! any more. A line names them by their positions.
 
+mod report;
 mod text;
 
+pub use report::ReportText;
 pub use text::Text;
 
-use hotcell::report::{LogLevel, Report};
+use hotcell::report::LogLevel;
 use hotcell::{Caller, Digest, Metering, RunId, Tenant, Timestamp};
 use hotcell_model::budget::Resource;
 use hotcell_model::grant::Capability;
@@ -238,7 +240,7 @@ pub struct LaunchEnd {
     pub outcome: Outcome,
     /// Its report, if it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Box<Report>>,
+    pub report: Option<ReportText>,
     /// The arrays that came out, by parameter.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub results: BTreeMap<String, ArrayInMemory>,

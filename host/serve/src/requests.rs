@@ -5,7 +5,7 @@ use crate::connection::{Connection, Due, Next};
 use crate::launches::{Listed, Running, Waiter};
 use crate::protocol::{
     Answer, Ask, BudgetStatus, ComponentKept, LaunchAsk, LaunchEnd, MAX_DESCRIPTORS, Message,
-    PoolStatus, Reply, Status, TenantStatus, Text, Upload, Which,
+    PoolStatus, Reply, ReportText, Status, TenantStatus, Text, Upload, Which,
 };
 use crate::server::{Server, not_known_now};
 use crate::share::{MAX_THREADS, MAX_THREADS_OF_USER};
@@ -243,13 +243,18 @@ impl Server {
         let telling = listed.unlist();
         let has_run = ended.report.usage.instances > 0;
         let parcel = Parcel::pack(named(&ended.results));
+        let waiters = running.end();
+        let is_read = has_report || !waiters.is_empty();
+        // There is memory for a report where there was some for the launch.
+        let report = is_read
+            .then(|| ReportText::of(&ended.report).ok())
+            .flatten();
         let mut end = LaunchEnd {
             launch: running.id,
             outcome: ended.outcome,
-            report: Some(Box::new(ended.report)),
+            report,
             results: BTreeMap::new(),
         };
-        let waiters = running.end();
         let told = (!waiters.is_empty()).then(|| end.clone());
         at_end();
         if !has_report {

@@ -47,7 +47,7 @@ fn users_are_the_tenants_that_the_policy_says_and_others_are_refused() {
         assert!(!greeting.operator);
         let launch = ask(client, "honest");
         let (end, _) = client.launch(launch, [("x", &input())], &()).unwrap();
-        let report = end.report.unwrap();
+        let report = end.report.unwrap().read().unwrap();
         assert_eq!(report.tenant.as_str(), tenant);
         assert_eq!(report.caller, Caller::Uid(uid));
         assert_eq!(report.run_id, end.launch);
