@@ -69,7 +69,10 @@ impl Channel {
     /// # Errors
     /// It is no sequenced-packet socket.
     pub fn from_standard_input() -> io::Result<Self> {
-        Self::from_inherited(libc::STDIN_FILENO)
+        let channel = Self::from_inherited(libc::STDIN_FILENO)?;
+        // Between two requests a worker has nothing else to do.
+        let looking = Looking::patient();
+        Ok(Self { looking, ..channel })
     }
 
     /// The end that a worker was given as its standard output. To be called once.
@@ -270,8 +273,7 @@ impl Channel {
             Received::Frame => receive(RecvFlags::empty()),
             woken => Ok(woken),
         };
-        let is_short = |deadline: Instant| deadline <= Instant::now() + looking::LOOK_FOR;
-        if deadline.is_some_and(is_short) {
+        if deadline.is_some_and(|deadline| !self.looking.has_time(deadline)) {
             return sleep();
         }
         let look = || is_there(receive(RecvFlags::DONTWAIT));
@@ -366,7 +368,7 @@ impl From<OwnedFd> for Channel {
     fn from(end: OwnedFd) -> Self {
         Self {
             end,
-            looking: Looking::default(),
+            looking: Looking::brief(),
         }
     }
 }
