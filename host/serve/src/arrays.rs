@@ -83,9 +83,11 @@ pub(crate) struct Memories {
 enum Memory {
     /// It was not looked at.
     Came(OwnedFd),
-    /// It is memory that nobody can change.
+    /// It is memory that nobody can change, and all of it is there.
     Sealed(SealedMemory),
-    /// It is not.
+    /// Some of it was never written.
+    Sparse,
+    /// It is something else.
     Refused,
 }
 
@@ -110,14 +112,15 @@ impl Memories {
             && let Memory::Came(fd) = std::mem::replace(memory, Memory::Refused)
             && let Some(sealed) = sealed(fd)
         {
-            *memory = Memory::Sealed(sealed);
+            *memory = match is_whole(sealed.as_fd(), sealed.len()) {
+                true => Memory::Sealed(sealed),
+                false => Memory::Sparse,
+            };
         }
         match memory {
-            Memory::Sealed(sealed) if !is_whole(sealed.as_fd(), sealed.len()) => {
-                Err(MemoryError::Sparse { position })
-            }
             Memory::Sealed(sealed) => Ok(sealed),
-            _ => Err(MemoryError::Unsealed { position }),
+            Memory::Sparse => Err(MemoryError::Sparse { position }),
+            Memory::Came(_) | Memory::Refused => Err(MemoryError::Unsealed { position }),
         }
     }
 
