@@ -35,7 +35,7 @@ const MEMORY: Rule = Rule {
 };
 const ARTIFACT: Rule = Rule {
     ratio: THREE,
-    excess: 128 << 10,
+    excess: 32 << 10,
 };
 
 /// What a compile process may read from disks: its own program, a static one of some 20 MB that is read in pages, and again

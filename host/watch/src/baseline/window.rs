@@ -50,7 +50,11 @@ impl Window {
     /// Takes a value in.
     pub(crate) fn learn(&mut self, value: Value) {
         if self.values.len() >= VALUES {
-            let leaves = self.whose_leaves(value.source);
+            let is_own = |other: &Value| other.source == value.source;
+            let leaves = match self.values.iter().all(is_own) {
+                true => 0,
+                false => self.whose_leaves(value.source),
+            };
             self.values.remove(leaves);
         }
         self.values.push(value);
@@ -62,23 +66,17 @@ impl Window {
 
     /// Where the value is that makes room: the oldest of the source that has the most, the new value counted.
     fn whose_leaves(&self, source: u32) -> usize {
-        let count = |source: u32| {
-            self.values
-                .iter()
-                .filter(|value| value.source == source)
-                .count()
-        };
-        let own = count(source);
-        if own == self.values.len() {
-            return 0;
-        }
-        let mut most = (own + 1, source);
+        let mut counts = vec![(source, 1_usize)];
         for value in &self.values {
-            if value.source != most.1 {
-                most = most.max((count(value.source), value.source));
+            match counts.iter_mut().find(|(found, _)| *found == value.source) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((value.source, 1)),
             }
         }
-        let oldest = self.values.iter().position(|value| value.source == most.1);
+        // Of those that have as many, whoever comes now.
+        let most = counts.iter().rev().max_by_key(|(_, count)| *count);
+        let most = most.map_or(source, |(source, _)| *source);
+        let oldest = self.values.iter().position(|value| value.source == most);
         oldest.unwrap_or(0)
     }
 
