@@ -1,7 +1,7 @@
 //! Files that cannot be used, and what is said of them.
 
 use crate::harness::*;
-use hotcell_ledger::{Ledger, LedgerError, ReserveError};
+use hotcell_ledger::{Ledger, LedgerError, ReserveError, StateError};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -80,7 +80,10 @@ fn what_is_no_file_of_budgets_is_left_as_it_is() {
         let bench = begun();
         fs::write(&bench.path, content).unwrap();
         let error = Ledger::open(&bench.path).unwrap_err();
-        assert!(matches!(error, LedgerError::Foreign { .. }), "{error}");
+        assert!(
+            matches!(error, LedgerError::State(StateError::Foreign { .. })),
+            "{error}"
+        );
         assert!(error.to_string().contains("move it away"), "{error}");
         assert_eq!(fs::read_to_string(&bench.path).unwrap(), content);
     }
@@ -134,7 +137,10 @@ fn a_row_that_is_never_written_is_damage() {
         let error = ledger
             .levels(&tenant(), &fuel_budget(slow(100)))
             .unwrap_err();
-        assert!(matches!(error, LedgerError::Damaged { .. }), "{error:?}");
+        assert!(
+            matches!(error, LedgerError::State(StateError::Damaged { .. })),
+            "{error:?}"
+        );
     }
 }
 
@@ -146,10 +152,16 @@ fn a_lost_file_is_not_begun_anew_beside_what_it_left() {
     let budgets = fuel_budget(slow(100));
     fs::remove_file(&bench.path).unwrap();
     let error = ledger.reserve(&tenant(), &budgets, &fuel(50)).unwrap_err();
-    let is_replaced = matches!(error, ReserveError::Ledger(LedgerError::Replaced { .. }));
+    let is_replaced = matches!(
+        error,
+        ReserveError::Ledger(LedgerError::State(StateError::Replaced { .. }))
+    );
     assert!(is_replaced, "{error}");
     let error = Ledger::open(&bench.path).unwrap_err();
-    assert!(matches!(error, LedgerError::Missing { .. }), "{error}");
+    assert!(
+        matches!(error, LedgerError::State(StateError::Missing { .. })),
+        "{error}"
+    );
 }
 
 #[test]

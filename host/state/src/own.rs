@@ -1,21 +1,24 @@
 //! The directory and the files that only their owner can read and write.
 //!
-//! Whoever can write to the file can give themselves budget, and whoever can read it learns what tenants do.
+//! Whoever can write to such a file can change what this host believes, and whoever can read it learns what tenants do.
 
-use crate::error::LedgerError;
+use crate::error::StateError;
 use std::fs::{DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
 /// What SQLite keeps beside the file while it is in use.
-pub(crate) const BESIDE: [&str; 2] = ["-wal", "-shm"];
+pub const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 /// A file's number, by which one that was put in its place is told from it: device and inode.
-pub(crate) type FileNumber = (u64, u64);
+pub type FileNumber = (u64, u64);
 
 /// Makes the directory, mode 0700, or checks that it is the caller's own.
-pub(crate) fn directory(path: &Path) -> Result<(), LedgerError> {
+///
+/// # Errors
+/// It is another's, or the operating system says no.
+pub fn directory(path: &Path) -> Result<(), StateError> {
     let made = match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             // Parents are made with the user's umask: they are not ours.
@@ -31,9 +34,12 @@ pub(crate) fn directory(path: &Path) -> Result<(), LedgerError> {
 }
 
 /// Checks that the file is the caller's own; `None` if there is none.
-pub(crate) fn file(path: &Path) -> Result<Option<FileNumber>, LedgerError> {
+///
+/// # Errors
+/// It is another's, or the operating system says no.
+pub fn file(path: &Path) -> Result<Option<FileNumber>, StateError> {
     match check(path, Kind::File) {
-        Err(LedgerError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         found => found.map(Some),
     }
 }
@@ -44,12 +50,12 @@ enum Kind {
     File,
 }
 
-fn check(path: &Path, kind: Kind) -> Result<FileNumber, LedgerError> {
+fn check(path: &Path, kind: Kind) -> Result<FileNumber, StateError> {
     let found = std::fs::symlink_metadata(path).map_err(|source| failed(path, source))?;
     let me = rustix::process::geteuid().as_raw();
     match why_not_own(kind, &found, me) {
         None => Ok((found.dev(), found.ino())),
-        Some(why) => Err(LedgerError::NotOwn {
+        Some(why) => Err(StateError::NotOwn {
             path: path.to_owned(),
             why,
         }),
@@ -76,8 +82,8 @@ fn why_not_own(kind: Kind, found: &Metadata, me: u32) -> Option<&'static str> {
     }
 }
 
-fn failed(path: &Path, source: io::Error) -> LedgerError {
-    LedgerError::Io {
+fn failed(path: &Path, source: io::Error) -> StateError {
+    StateError::Io {
         path: path.to_owned(),
         source,
     }
@@ -98,7 +104,7 @@ mod tests {
         let path = place.join("file");
         assert_eq!(file(&path).unwrap(), None);
         std::fs::write(&path, "").unwrap();
-        let says = |result: Result<(), LedgerError>| result.unwrap_err().to_string();
+        let says = |result: Result<(), StateError>| result.unwrap_err().to_string();
         std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         assert!(says(file(&path).map(|_| ())).ends_with("is open to others: chmod 600"));
         std::fs::set_permissions(&place, Permissions::from_mode(0o750)).unwrap();

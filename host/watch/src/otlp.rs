@@ -1,0 +1,1 @@
+//! Traces and metrics over OTLP/HTTP, for collectors that nobody scrapes for.

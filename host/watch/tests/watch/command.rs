@@ -1,0 +1,76 @@
+//! Alerts handed to a program.
+
+use crate::harness::Request;
+use hotcell_model::report::{Alert, AlertKind};
+use hotcell_watch::{AlertSettings, CommandSettings, Gauges, WatchSettings, Watcher};
+use std::time::Duration;
+
+fn run(script: &str, timeout: Duration) -> Watcher {
+    let command = CommandSettings {
+        arguments: vec!["-c".into(), script.into()],
+        timeout,
+        ..CommandSettings::new("/bin/sh")
+    };
+    let watcher = Watcher::new(WatchSettings {
+        alerts: AlertSettings {
+            command: Some(command),
+            ..AlertSettings::default()
+        },
+        ..WatchSettings::default()
+    });
+    let watcher = watcher.unwrap();
+    let mut request = Request::of("alice");
+    request.report.alerts.push(Alert {
+        kind: AlertKind::HostileWorker,
+        message: "x".repeat(100_000),
+    });
+    let _ = request.watch(&watcher);
+    watcher.close(Duration::from_secs(60));
+    watcher
+}
+
+fn is_counted(watcher: &Watcher, result: &str) -> bool {
+    let line =
+        format!("hotcell_alert_deliveries_total{{sink=\"command\",result=\"{result}\"}} 1\n");
+    watcher.render(&Gauges::default()).contains(&line)
+}
+
+#[test]
+fn a_program_gets_the_alert_and_no_environment() {
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join("got");
+    let script = format!("cat > {0}; env | sort >> {0}; pwd >> {0}", path.display());
+    let watcher = run(&script, Duration::from_secs(30));
+    assert!(is_counted(&watcher, "delivered"));
+    let got = std::fs::read_to_string(&path).unwrap();
+    let (json, environment) = got
+        .split_once("}PATH=")
+        .or_else(|| got.split_once("}PWD="))
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_str(&format!("{json}}}")).unwrap();
+    assert_eq!(json["kind"], "hostile-worker");
+    assert!(
+        !environment.contains("HOME=") && !environment.contains("CARGO"),
+        "{environment}"
+    );
+    assert!(environment.ends_with("\n/\n"), "{environment}");
+}
+
+#[test]
+fn a_program_that_fails_or_hangs_is_counted_and_leaves_nothing_behind() {
+    assert!(is_counted(
+        &run("exit 3", Duration::from_secs(30)),
+        "failed"
+    ));
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join("pid");
+    let script = format!("sleep 600 & echo $! > {}; wait", path.display());
+    assert!(is_counted(
+        &run(&script, Duration::from_millis(500)),
+        "failed"
+    ));
+    let pid = std::fs::read_to_string(&path).unwrap();
+    // Killed, and at most waiting for whoever adopted it.
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    assert!(state.map_or(true, |stat| stat.contains(") Z")));
+}

@@ -1,0 +1,1 @@
+//! What rules, dashboard and documents say exists.

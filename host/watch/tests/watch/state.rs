@@ -1,0 +1,71 @@
+//! Baselines that outlive the process.
+
+use crate::harness::Request;
+use hotcell_model::report::AlertKind;
+use hotcell_watch::{WatchError, WatchSettings, Watcher};
+use std::path::Path;
+
+fn watcher(state: &Path) -> Result<Watcher, WatchError> {
+    Watcher::new(WatchSettings {
+        state: Some(state.to_owned()),
+        ..WatchSettings::default()
+    })
+}
+
+fn of_fuel(fuel: u64) -> Request {
+    let mut request = Request::of("alice");
+    request.report.usage.fuel_used = Some(fuel);
+    request
+}
+
+#[test]
+fn what_one_process_learned_the_next_knows() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    for _ in 0..20 {
+        // One launch a process, as the command does.
+        let watcher = watcher(&state).unwrap();
+        assert_eq!(of_fuel(100_000_000).watch(&watcher), []);
+    }
+    let watcher = watcher(&state).unwrap();
+    let alerts = of_fuel(700_000_000).watch(&watcher);
+    assert_eq!(alerts[0].kind, AlertKind::LaunchCost);
+    assert!(
+        alerts[0].message.ends_with("(median of 20)"),
+        "{}",
+        alerts[0].message
+    );
+}
+
+#[test]
+fn the_file_is_the_callers_own_and_names_nobody() {
+    use std::os::unix::fs::MetadataExt;
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    let _ = of_fuel(1_000_000).watch(&watcher(&state).unwrap());
+    let path = state.join("baselines.sqlite");
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(
+        !bytes
+            .windows(5)
+            .any(|part| part == b"alice" || part == b"saxpy")
+    );
+    std::fs::write(&path, "something else").unwrap();
+    let error = watcher(&state).unwrap_err().to_string();
+    assert!(error.contains("is no file of baselines"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_lost_on_the_way_keeps_nobody_from_launching() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    let watcher = watcher(&state).unwrap();
+    std::fs::remove_file(state.join("baselines.sqlite")).unwrap();
+    for _ in 0..20 {
+        assert_eq!(of_fuel(100_000_000).watch(&watcher), []);
+    }
+    assert_eq!(of_fuel(900_000_000).watch(&watcher).len(), 1);
+    let text = watcher.render(&hotcell_watch::Gauges::default());
+    assert!(text.contains("\nhotcell_state_errors_total 1\n"), "{text}");
+}
