@@ -1,0 +1,123 @@
+//! One writer a log: who starts takes the first log that nobody else has, and continues it.
+//!
+//! So many short processes in a row share one log, and two at once have two. A log belongs to its writer as long as that holds
+//! the lock on the file `lock` in it, which ends with the process whatever happens to it.
+
+use crate::error::AuditError;
+use crate::own;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+/// The most logs in one directory, and so the most writers at once.
+pub(crate) const MOST_LOGS: u32 = 9999;
+
+/// Says, in a log, why it is not continued.
+const SET_ASIDE: &str = "set-aside";
+
+/// A log that this process alone writes to.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its directory.
+    pub(crate) directory: PathBuf,
+    /// Locked until it is dropped.
+    _lock: File,
+}
+
+impl Claim {
+    /// The first log in the directory that nobody has and that can be continued, from that number on; made where there is none.
+    pub(crate) fn first(logs: &Path, from: u32) -> Result<(u32, Self), AuditError> {
+        for number in from..=MOST_LOGS {
+            let directory = logs.join(name(number));
+            own::directory(&directory)?;
+            if let Some(claim) = Self::of(&directory)? {
+                return Ok((number, claim));
+            }
+        }
+        Err(AuditError::TooManyWriters {
+            directory: logs.to_owned(),
+        })
+    }
+
+    /// The log in that directory; `None` if somebody has it or it is not to be continued.
+    pub(crate) fn of(directory: &Path) -> Result<Option<Self>, AuditError> {
+        let path = directory.join("lock");
+        let lock = own::open(
+            &path,
+            OpenOptions::new().create(true).truncate(false).write(true),
+        )?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(AuditError::io(&path)(error)),
+        }
+        if own::read(&directory.join(SET_ASIDE), 0)?.is_some() {
+            return Ok(None);
+        }
+        let name = directory.file_name().unwrap_or_default();
+        Ok(Some(Self {
+            name: name.to_string_lossy().into_owned(),
+            directory: directory.to_owned(),
+            _lock: lock,
+        }))
+    }
+
+    /// Has nobody continue the log.
+    pub(crate) fn set_aside(self, why: &str) -> Result<(), AuditError> {
+        own::replace(
+            &self.directory.join(SET_ASIDE),
+            format!("{why}\n").as_bytes(),
+        )
+    }
+}
+
+/// The directories of all logs, in order.
+pub(crate) fn logs(directory: &Path) -> Result<Vec<PathBuf>, AuditError> {
+    let io = AuditError::io(directory);
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(&io)? {
+        let entry = entry.map_err(&io)?;
+        let digits = entry.file_name().to_str().and_then(number);
+        if digits.is_some() {
+            logs.push(entry.path());
+        }
+    }
+    logs.sort();
+    Ok(logs)
+}
+
+/// Whether somebody writes to the log now. Looks without taking the lock from anybody for longer than that.
+pub(crate) fn is_written(directory: &Path) -> bool {
+    let lock = own::open(&directory.join("lock"), OpenOptions::new().read(true));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn name(number: u32) -> String {
+    format!("log-{number:04}")
+}
+
+fn number(found: &str) -> Option<u32> {
+    let number = found.strip_prefix("log-")?.parse().ok()?;
+    (name(number) == found).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_has_one_writer_and_the_first_free_one_is_continued() {
+        let base = tempfile::tempdir().unwrap();
+        let claim = || Claim::first(base.path(), 1).unwrap().1;
+        let (one, two) = (claim(), claim());
+        assert_eq!([&*one.name, &*two.name], ["log-0001", "log-0002"]);
+        assert!(is_written(&one.directory));
+        drop(one);
+        let again = claim();
+        assert_eq!(again.name, "log-0001");
+        again.set_aside("it lies").unwrap();
+        assert_eq!(claim().name, "log-0003");
+        assert_eq!(logs(base.path()).unwrap().len(), 3);
+    }
+}
