@@ -4,7 +4,7 @@ mod component;
 
 use crate::exit::CommandError;
 use crate::hint::explain;
-use crate::host::{build, confined};
+use crate::host::{build, confined, recorded};
 use crate::say::print;
 use anyhow::Result;
 use clap::Args;
@@ -34,7 +34,9 @@ pub(crate) struct DoctorCommand {
 impl DoctorCommand {
     /// Prints the diagnosis, and returns the exit code that its tier stands for.
     pub(crate) fn execute(self) -> Result<u8> {
-        let cell = build(confined(self.workers).require_tier(Tier::Insecure))?;
+        let cell = build(recorded(
+            confined(self.workers).require_tier(Tier::Insecure),
+        )?)?;
         let failed = |outcome: Outcome| {
             let words = anyhow::anyhow!("{}: {}", outcome.kind, explain(&outcome));
             CommandError::of(outcome.kind, words)

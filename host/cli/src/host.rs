@@ -2,6 +2,7 @@
 
 use crate::directories::DirectoryArguments;
 use crate::exit::CommandError;
+use crate::record;
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use hotcell::accounts::{Account, Accounts, Allowance, NoBudget};
@@ -133,14 +134,14 @@ impl HostArguments {
         } else {
             builder.cache(places()?)
         };
-        build(builder)
+        build(record::attach(builder, policy, places())?)
     }
 }
 
 impl IsolationArguments {
     /// A cell without a cache.
     pub(crate) fn cell(&self) -> Result<Cell> {
-        build(self.builder(Tier::Full))
+        build(recorded(self.builder(Tier::Full))?)
     }
 
     /// As [`Self::builder`], if that is not less than the policy requires.
@@ -174,6 +175,13 @@ impl IsolationArguments {
         };
         builder.gpu(self.gpu_device).for_one_launch()
     }
+}
+
+/// Has what no policy bounds recorded all the same, as the policy says that is found where policies are.
+pub(crate) fn recorded(builder: CellBuilder) -> Result<CellBuilder> {
+    // One that is not taken is told of where it holds.
+    let policy = FilePolicy::find().ok().flatten();
+    record::attach(builder, policy.as_ref(), places())
 }
 
 /// A cell with confined workers.

@@ -3,16 +3,19 @@
 use crate::connect::default_socket;
 use crate::exit::CommandError;
 use crate::host::{IsolationArguments, PolicyFileArgument, places};
+use crate::record::{self, log_sink, watch_settings};
 use crate::say::tell;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use hotcell::Tier;
 use hotcell::outcome::OutcomeKind;
+use hotcell::{Places, Tier};
 use hotcell_ledger::Ledger;
 use hotcell_manifest::units::parse_duration;
+use hotcell_policy::record::MetricsRules;
 use hotcell_policy::{BUILT_IN, FilePolicy};
 use hotcell_serve::systemd::{self, State};
-use hotcell_serve::{Server, ServerError, Setup};
+use hotcell_serve::{Server, ServerError, Setup, Web};
+use hotcell_watch::Watcher;
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -75,6 +78,10 @@ impl ServeCommand {
             .with_context(|| format!("cannot make {}", places.state.display()))?;
         let ledger = Ledger::open(places.state.join("budgets.sqlite"))
             .context("the budgets of tenants cannot be kept")?;
+        let watcher = self.watcher(&policy, &places)?;
+        let audit = record::daemon_log(policy.audit(), &places, &watcher)
+            .map_err(|error| CommandError::of(OutcomeKind::HostFault, error))?;
+        let web = web(policy.metrics())?;
         let socket = OwnSocket::open(&self)?;
         let cell = builder.spares(true).cache(places);
         let name = policy.name().to_owned();
@@ -83,6 +90,9 @@ impl ServeCommand {
             policy,
             ledger,
             listeners: socket.listeners,
+            watcher,
+            audit,
+            web,
         });
         let server = server.map_err(|error| match error {
             error @ ServerError::Io(_) => CommandError::of(OutcomeKind::HostFault, error),
@@ -104,6 +114,15 @@ impl ServeCommand {
             drop(file);
         });
         served.map_err(|error| CommandError::of(OutcomeKind::HostFault, error))
+    }
+
+    /// Who watches, and tells of alerts.
+    fn watcher(&self, policy: &FilePolicy, places: &Places) -> Result<Arc<Watcher>> {
+        let settings = watch_settings(Some(policy), Some(places), Some(log_sink()))
+            .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
+        let watcher =
+            Watcher::new(settings).context("what launches usually take cannot be kept")?;
+        Ok(Arc::new(watcher))
     }
 
     /// Does what signals say.
@@ -145,6 +164,23 @@ impl ServeCommand {
         server.reload(policy)?;
         Ok(name)
     }
+}
+
+/// Where figures are shown, by the policy.
+fn web(rules: &MetricsRules) -> Result<Option<Web>> {
+    let Some(address) = rules.listen else {
+        return Ok(None);
+    };
+    let bound = Web::bind(address, rules.page)
+        .with_context(|| format!("cannot show metrics at {address}"))
+        .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
+    if rules.page {
+        tell(format_args!(
+            "hotcell: a page for people is at http://{}/",
+            bound.address()?
+        ));
+    }
+    Ok(Some(bound))
 }
 
 /// The policy where there is none.

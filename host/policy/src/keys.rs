@@ -359,6 +359,11 @@ pub const AUDIT: Table = Table {
             Kind::Web,
             "A witness of transparency logs that signed checkpoints are submitted to.",
         ),
+        key(
+            "witness_key",
+            Kind::Words,
+            "The witness's verifier key, `NAME+HASH+KEY`, as its operator gives it.",
+        ),
     ],
 };
 

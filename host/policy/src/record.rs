@@ -42,8 +42,8 @@ pub struct AuditRules {
     pub anchor_file: Option<PathBuf>,
     /// A program that is given each checkpoint, with its arguments; empty if there is none.
     pub anchor_command: Vec<String>,
-    /// The address of a witness that checkpoints are submitted to.
-    pub witness: Option<String>,
+    /// The address of a witness that checkpoints are submitted to, and its key.
+    pub witness: Option<(String, String)>,
 }
 
 impl Default for AuditRules {

@@ -388,6 +388,13 @@ fn cases() -> Vec<Case> {
             "`audit.witness`: `ftp://a` is no address",
         ),
         case(
+            AUDIT.heading,
+            "witness_key",
+            records_are_as_the_policy_says,
+            "schema = 1\n[audit]\nwitness = \"http://[::1]:1/\"\nwitness_key = \"w\"",
+            "`audit.witness_key`: `w` is no verifier key",
+        ),
+        case(
             ALERTS.heading,
             "log",
             alerts_go_where_the_policy_says,
@@ -519,7 +526,7 @@ fn records_are_as_the_policy_says() {
     assert_eq!(read("").audit().mode, AuditMode::On);
     let text = "[audit]\nmode = \"required\"\nsync = \"record\"\nmax_bytes = \"2MiB\"\nkeep_days = 90\n\
                 anchor_file = \"/mnt/anchors\"\nanchor_command = [\"/usr/bin/logger\", \"-t\", \"hotcell\"]\n\
-                witness = \"http://[::1]:7380/\"";
+                witness = \"http://[::1]:7380/\"\nwitness_key = \"w+01234567+AQ==\"";
     let expected = AuditRules {
         mode: AuditMode::Required,
         sync: AuditSync::Record,
@@ -529,7 +536,10 @@ fn records_are_as_the_policy_says() {
         anchor_command: ["/usr/bin/logger", "-t", "hotcell"]
             .map(str::to_owned)
             .into(),
-        witness: Some("http://[::1]:7380/".to_owned()),
+        witness: Some((
+            "http://[::1]:7380/".to_owned(),
+            "w+01234567+AQ==".to_owned(),
+        )),
     };
     assert_eq!(read(text).audit(), &expected);
 }

@@ -12,6 +12,7 @@
 mod arrays;
 pub mod client;
 mod connection;
+mod figures;
 mod launches;
 mod peer;
 pub mod protocol;
@@ -21,6 +22,7 @@ mod server;
 mod serving;
 mod share;
 pub mod systemd;
+mod web;
 mod wire;
 
 pub use arrays::MemoryError;
@@ -28,4 +30,5 @@ pub use served::NotReplaced;
 pub use server::{Server, ServerError, Setup};
 pub use serving::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_USER};
 pub use share::{MAX_THREADS, MAX_THREADS_OF_USER};
+pub use web::Web;
 pub use wire::WireError;

@@ -4,17 +4,14 @@ use crate::arrays::{Memories, MemoryError, Parcel, named};
 use crate::connection::{Connection, Due, Next};
 use crate::launches::{Listed, Running, Waiter};
 use crate::protocol::{
-    Answer, Ask, BudgetStatus, ComponentKept, LaunchAsk, LaunchEnd, MAX_DESCRIPTORS, Message,
-    PoolStatus, Reply, ReportText, Status, TenantStatus, Text, Upload, Which,
+    Answer, Ask, ComponentKept, LaunchAsk, LaunchEnd, MAX_DESCRIPTORS, Message, Reply, ReportText,
+    Text, Upload, Which,
 };
 use crate::server::{Server, not_known_now};
 use crate::share::{MAX_THREADS, MAX_THREADS_OF_USER};
 use hotcell::limit::Limits;
 use hotcell::report::LogLine;
-use hotcell::{
-    Component, Cutting, Digests, Ended, Observer, Policy, PoolUse, Request, Subject, Tenant,
-    new_run_id,
-};
+use hotcell::{Component, Cutting, Digests, Ended, Observer, Request, Tenant, new_run_id};
 use hotcell_model::limit::Limit;
 use hotcell_model::manifest::{DType, Kernel, ScalarValue};
 use hotcell_model::outcome::OutcomeKind;
@@ -80,7 +77,7 @@ impl Server {
                 connection.answer(id, Reply::Launches(states));
             }
             Ask::Status => {
-                let status = Box::new(self.status(connection));
+                let status = Box::new(self.status(Some(connection)));
                 connection.answer(id, Reply::Status(status));
             }
             Ask::Await(which) => self.tell_end(connection, id, which),
@@ -346,12 +343,12 @@ impl Server {
     }
 
     /// The tenant that a connection's user belongs to, if that can be found out.
-    fn known_tenant(&self, connection: &Connection) -> Option<Tenant> {
+    pub(crate) fn known_tenant(&self, connection: &Connection) -> Option<Tenant> {
         self.policy.tenant_of(connection.user().ok()?)
     }
 
     /// The launches that somebody may see: their tenant's, and the operator everybody's.
-    fn seen_by(&self, connection: &Connection) -> Vec<Arc<Running>> {
+    pub(crate) fn seen_by(&self, connection: &Connection) -> Vec<Arc<Running>> {
         let mut all = self.launches.all();
         if !self.is_operator(connection.uid) {
             let tenant = self.known_tenant(connection);
@@ -390,80 +387,6 @@ impl Server {
         if !running.tell(Box::new(tell)) {
             no_such_launch(connection, id);
         }
-    }
-
-    fn status(&self, connection: &Connection) -> Status {
-        let seen = self.seen_by(connection);
-        let mut tenants = BTreeMap::<Tenant, usize>::new();
-        for running in &seen {
-            *tenants.entry(running.tenant.clone()).or_default() += 1;
-        }
-        let policy = self.policy.now();
-        let is_operator = self.is_operator(connection.uid);
-        let own = self.known_tenant(connection);
-        let named = policy.tenants().filter(|_| is_operator).cloned();
-        for tenant in named.chain(own) {
-            tenants.entry(tenant).or_default();
-        }
-        let pools = match is_operator {
-            true => self.pools(),
-            false => Vec::new(),
-        };
-        Status {
-            since: self.since,
-            connections: match is_operator {
-                true => self.connections(),
-                false => 0,
-            },
-            pools,
-            tenants: tenants
-                .into_iter()
-                .map(|(tenant, launches)| TenantStatus {
-                    budgets: self.budgets(&policy, &tenant),
-                    tenant,
-                    launches,
-                })
-                .collect(),
-            launches: seen.iter().map(|running| running.state()).collect(),
-        }
-    }
-
-    fn pools(&self) -> Vec<PoolStatus> {
-        let pools = self.cell.pools();
-        let status = |name: &str, used: PoolUse| PoolStatus {
-            name: name.to_owned(),
-            most: used.most,
-            busy: used.busy,
-            idle: used.idle,
-            waiting: used.waiting,
-        };
-        vec![
-            status("compilers", pools.compile_processes),
-            status("runners", pools.runners),
-            status("gpu-workers", pools.gpu_workers),
-        ]
-    }
-
-    fn budgets(&self, policy: &impl Policy, tenant: &Tenant) -> Vec<BudgetStatus> {
-        let terms = policy.terms(&Subject {
-            tenant,
-            component: None,
-            kernel: None,
-        });
-        // What cannot be read now is not shown.
-        let levels = self.ledger.levels(tenant, &terms.allowance.budgets);
-        let levels = levels.unwrap_or_default().into_iter();
-        let status = levels.map(|level| BudgetStatus {
-            resource: level.resource,
-            // What the daemon has drawn and no launch has reserved is to be had; what refilled in its place meanwhile is
-            // no more than a full bucket.
-            left: level
-                .left
-                .saturating_add_unsigned(level.leased)
-                .min(i64::try_from(level.rate.size()).unwrap_or(i64::MAX)),
-            size: level.rate.size(),
-        });
-        status.collect()
     }
 }
 

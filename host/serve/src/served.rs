@@ -34,7 +34,7 @@ impl Served {
     /// Serves another from here on.
     ///
     /// # Errors
-    /// It requires other walls: nothing is changed.
+    /// It requires other walls, or another record: nothing is changed.
     pub(crate) fn replace(&self, policy: FilePolicy) -> Result<(), NotReplaced> {
         let mut served = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let refuse = |what: String| {
@@ -46,6 +46,15 @@ impl Served {
         }
         if policy.isolation() != served.isolation() {
             return refuse(format!("`isolation = {}`", policy.isolation()));
+        }
+        for (table, is_same) in [
+            ("audit", policy.audit() == served.audit()),
+            ("alerts", policy.alerts() == served.alerts()),
+            ("metrics", policy.metrics() == served.metrics()),
+        ] {
+            if !is_same {
+                return refuse(format!("another `[{table}]`"));
+            }
         }
         *served = policy;
         Ok(())

@@ -5,10 +5,13 @@ use crate::launches::Launches;
 use crate::protocol::{Answer, Greeting, PROTOCOL, Reply};
 use crate::served::{NotReplaced, Served};
 use crate::share::Shares;
+use crate::web::Web;
 use hotcell::{Cell, CellBuilder, SetupError, Timestamp};
+use hotcell_audit::AuditLog;
 use hotcell_ledger::Ledger;
 use hotcell_model::outcome::OutcomeKind;
 use hotcell_policy::FilePolicy;
+use hotcell_watch::Watcher;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -37,6 +40,12 @@ pub struct Setup {
     pub ledger: Ledger,
     /// Where clients connect.
     pub listeners: Vec<UnixListener>,
+    /// Who watches everything.
+    pub watcher: Arc<Watcher>,
+    /// Where everything is recorded, if it is.
+    pub audit: Option<AuditLog>,
+    /// Where figures are shown, if they are.
+    pub web: Option<Web>,
 }
 
 /// A daemon cannot be set up.
@@ -55,6 +64,8 @@ pub struct Server {
     pub(crate) cell: Cell,
     pub(crate) policy: Served,
     pub(crate) ledger: Ledger,
+    pub(crate) watcher: Arc<Watcher>,
+    pub(crate) audit: Option<Arc<AuditLog>>,
     pub(crate) launches: Arc<Launches>,
     pub(crate) since: Timestamp,
     own_uid: u32,
@@ -75,7 +86,13 @@ impl Server {
     pub fn new(setup: Setup) -> Result<Arc<Self>, ServerError> {
         allow_many_descriptors();
         let policy = Served::new(setup.policy);
-        let builder = setup.cell.policy(policy.clone());
+        let audit = setup.audit.map(Arc::new);
+        let watcher = setup.watcher;
+        let builder = setup.cell.policy(policy.clone()).watch(watcher.clone());
+        let builder = match &audit {
+            Some(audit) => builder.audit(Arc::clone(audit) as _),
+            None => builder,
+        };
         let cell = builder.accounts(Arc::new(setup.ledger.clone())).build()?;
         let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(io::Error::from)?;
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
@@ -93,10 +110,12 @@ impl Server {
             listener.set_nonblocking(true)?;
             watch(listener, number).map_err(io::Error::from)?;
         }
-        Ok(Arc::new(Self {
+        let server = Arc::new(Self {
             cell,
             policy,
             ledger: setup.ledger,
+            watcher,
+            audit,
             launches: Arc::default(),
             since: SystemTime::now().into(),
             own_uid: rustix::process::geteuid().as_raw(),
@@ -107,7 +126,11 @@ impl Server {
             shares: Shares::default(),
             next_token: AtomicU64::new(FIRST_CONNECTION),
             is_stopping: AtomicBool::new(false),
-        }))
+        });
+        if let Some(web) = setup.web {
+            web.show(server.clone())?;
+        }
+        Ok(server)
     }
 
     /// Has [`Self::serve`] come to its end. From any thread.

@@ -4,6 +4,8 @@ use crate::connection::Connection;
 use crate::requests::attend;
 use crate::server::{FIRST_CONNECTION, Server, WAKE};
 use hotcell_model::outcome::OutcomeKind;
+use hotcell_model::report::{Alert, AlertKind};
+use hotcell_model::text::chain;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
@@ -30,6 +32,8 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 const KEPT_FOR_OPERATORS: usize = 16;
 /// How many connections are taken in at once before others are heard again.
 const ACCEPTED_AT_ONCE: usize = 16;
+/// How long alerts may take that are on their way at the end.
+const ALERT_PATIENCE: Duration = Duration::from_secs(3);
 /// How often is looked, at the end, whether launches have ended.
 const LAST_TICK: Duration = Duration::from_millis(20);
 
@@ -107,7 +111,20 @@ impl Server {
         // It looks whether the daemon stops, a few times a second.
         let _ = keeper.join();
         let _ = self.ledger.return_all();
+        self.conclude();
         Ok(())
+    }
+
+    /// Delivers the alerts that are on their way, and brings the audit log to the disk, for whoever ends the process next.
+    fn conclude(&self) {
+        self.watcher.close(ALERT_PATIENCE);
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.close()
+        {
+            let kind = AlertKind::UnwrittenRecord;
+            let message = chain(&error);
+            self.watcher.alert(&Alert { kind, message });
+        }
     }
 
     /// Gives back what of budgets is not used, on a thread of its own: files can be slow.

@@ -15,6 +15,7 @@ const LEAST_LOG_BYTES: u64 = 1 << 20;
 impl Reader<'_> {
     pub(super) fn audit(&mut self, entry: &Entry<'_, '_>) -> AuditRules {
         let mut rules = AuditRules::default();
+        let (mut witness, mut witness_key) = (None, None);
         let Some(table) = self.table(entry) else {
             return rules;
         };
@@ -46,9 +47,17 @@ impl Reader<'_> {
                 }
                 "anchor_file" => rules.anchor_file = this.path(&entry),
                 "anchor_command" => rules.anchor_command = this.command(&entry),
-                _ => rules.witness = this.address_of_web(&entry),
+                "witness" => witness = this.address_of_web(&entry),
+                _ => witness_key = this.verifier_key(&entry),
             },
         );
+        if table.contains_key("witness") != table.contains_key("witness_key") {
+            self.wrong(
+                entry,
+                "a witness has an address, `witness`, and a key, `witness_key`: give both, or neither",
+            );
+        }
+        rules.witness = witness.zip(witness_key);
         rules
     }
 
@@ -145,6 +154,25 @@ impl Reader<'_> {
             ),
         }
         words
+    }
+
+    /// A verifier's key as C2SP's *signed-note* writes it: `NAME+HASH+KEY`. Whether it holds is seen where it is used.
+    fn verifier_key(&mut self, entry: &Entry<'_, '_>) -> Option<String> {
+        let text = self.text(entry)?;
+        let mut parts = text.splitn(3, '+');
+        let (name, hash, key) = (parts.next()?, parts.next(), parts.next());
+        let is_hash =
+            |hash: &str| hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if name.is_empty() || !hash.is_some_and(is_hash) || key.is_none_or(str::is_empty) {
+            self.wrong(
+                entry,
+                format!(
+                    "`{text}` is no verifier key; a witness's operator gives it, as NAME+HASH+KEY"
+                ),
+            );
+            return None;
+        }
+        Some(text.to_owned())
     }
 
     fn address_of_web(&mut self, entry: &Entry<'_, '_>) -> Option<String> {

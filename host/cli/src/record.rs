@@ -1,0 +1,284 @@
+//! What is recorded and watched of what commands and the daemon do, by the operator's policy.
+
+use crate::say::tell;
+use anyhow::{Context, Result, anyhow};
+use hotcell::report::{Alert, AlertKind, Report};
+use hotcell::{Audit, AuditRecord, CellBuilder, Places, Watch};
+use hotcell_audit::anchor::{Anchor, CommandAnchor, FileAnchor, WitnessAnchor};
+use hotcell_audit::note::VerifierKey;
+use hotcell_audit::settings::OnProblem;
+use hotcell_audit::{AuditLog, Durability, Settings};
+use hotcell_model::text::{chain, escape};
+use hotcell_policy::FilePolicy;
+use hotcell_policy::record::{AlertRules, AuditMode, AuditRules, AuditSync};
+use hotcell_watch::{
+    AlertSettings, CommandSettings, LogSink, Secret, WatchSettings, Watcher, WebhookSettings,
+};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The longest file that can have a key.
+const KEY_BYTES: u64 = 4096;
+/// A day, in which records are kept.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How logs are kept in the state directory, by the policy; `None` where nothing is to be recorded.
+pub(crate) fn audit_settings(
+    rules: &AuditRules,
+    places: &Places,
+    on_problem: OnProblem,
+) -> Option<Settings> {
+    if rules.mode == AuditMode::Off {
+        return None;
+    }
+    Some(Settings {
+        durability: match rules.sync {
+            AuditSync::Batch => Durability::default(),
+            AuditSync::Record => Durability::EachRecord,
+        },
+        is_required: rules.mode == AuditMode::Required,
+        max_bytes: rules.max_bytes,
+        keep: rules
+            .keep_days
+            .map(|days| DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX))),
+        anchors: anchors(rules),
+        on_problem: Some(on_problem),
+        ..Settings::new(audit_directory(places))
+    })
+}
+
+/// Where logs are.
+pub(crate) fn audit_directory(places: &Places) -> PathBuf {
+    places.state.join("audit")
+}
+
+fn anchors(rules: &AuditRules) -> Vec<Arc<dyn Anchor>> {
+    let mut anchors: Vec<Arc<dyn Anchor>> = Vec::new();
+    if let Some(file) = &rules.anchor_file {
+        anchors.push(Arc::new(FileAnchor::new(file)));
+    }
+    if let Some((program, arguments)) = rules.anchor_command.split_first() {
+        anchors.push(Arc::new(CommandAnchor::new(program, arguments.to_vec())));
+    }
+    if let Some((address, key)) = &rules.witness
+        // That it is one was seen when the policy was read.
+        && let Ok(key) = key.parse::<VerifierKey>()
+    {
+        anchors.push(Arc::new(WitnessAnchor::new(address, key)));
+    }
+    anchors
+}
+
+/// How everything is watched, by the policy.
+///
+/// # Errors
+/// The key that posts are signed with cannot be read.
+pub(crate) fn watch_settings(
+    policy: Option<&FilePolicy>,
+    places: Option<&Places>,
+    log: Option<LogSink>,
+) -> Result<WatchSettings> {
+    let alerts = match policy {
+        Some(policy) => alert_settings(policy.alerts(), log)?,
+        None => AlertSettings {
+            log,
+            ..AlertSettings::default()
+        },
+    };
+    Ok(WatchSettings {
+        state: places.map(|places| places.state.clone()),
+        tenants: policy
+            .map(|policy| policy.tenants().cloned().collect())
+            .unwrap_or_default(),
+        alerts,
+        ..WatchSettings::default()
+    })
+}
+
+fn alert_settings(rules: &AlertRules, log: Option<LogSink>) -> Result<AlertSettings> {
+    let webhook = match &rules.webhook {
+        Some(address) => Some(WebhookSettings {
+            secret: rules.webhook_key.as_deref().map(secret).transpose()?,
+            ..WebhookSettings::new(address)
+        }),
+        None => None,
+    };
+    let command = rules
+        .command
+        .split_first()
+        .map(|(program, arguments)| CommandSettings {
+            arguments: arguments.iter().map(Into::into).collect(),
+            ..CommandSettings::new(program)
+        });
+    Ok(AlertSettings {
+        log: log.filter(|_| rules.log),
+        webhook,
+        command,
+        window: rules.repeat,
+        ..AlertSettings::default()
+    })
+}
+
+fn secret(path: &Path) -> Result<Secret> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(KEY_BYTES).read_to_string(&mut text));
+    let secret = read
+        .map_err(anyhow::Error::from)
+        .and_then(|_| Ok(Secret::parse(&text)?));
+    secret.with_context(|| format!("the webhook's key in {} cannot be used", path.display()))
+}
+
+/// An alert about the audit log.
+pub(crate) fn unwritten(message: String) -> Alert {
+    let kind = AlertKind::UnwrittenRecord;
+    Alert { kind, message }
+}
+
+/// Has a command's cell recorded and watched, by the policy.
+pub(crate) fn attach(
+    builder: CellBuilder,
+    policy: Option<&FilePolicy>,
+    places: Result<Places>,
+) -> Result<CellBuilder> {
+    let rules = policy
+        .map(|policy| policy.audit().clone())
+        .unwrap_or_default();
+    let places = match places {
+        Ok(places) => places,
+        // Whoever runs without directories of their own, as a service may, does so knowingly.
+        Err(_) if rules.mode != AuditMode::Required => return Ok(builder),
+        Err(error) => return Err(error.context("the policy requires an audit log")),
+    };
+    let watcher = LazyWatcher {
+        settings: watch_settings(policy, Some(&places), None)?,
+        textfile: policy.and_then(|policy| policy.metrics().textfile.clone()),
+        opened: OnceLock::new(),
+    };
+    let builder = builder.watch(Arc::new(watcher));
+    let on_problem: OnProblem =
+        Arc::new(|problem: String| tell(format_args!("hotcell: the audit log: {problem}")));
+    Ok(match audit_settings(&rules, &places, on_problem) {
+        Some(settings) => builder.audit(Arc::new(LazyLog::new(settings))),
+        None => builder,
+    })
+}
+
+/// A log that is opened for the first record.
+struct LazyLog {
+    settings: Settings,
+    opened: OnceLock<Result<AuditLog, String>>,
+}
+
+impl LazyLog {
+    fn new(settings: Settings) -> Self {
+        let opened = OnceLock::new();
+        Self { settings, opened }
+    }
+
+    fn open(&self) -> Result<AuditLog, String> {
+        AuditLog::open(self.settings.clone()).map_err(|error| {
+            let why = chain(&error);
+            if !self.settings.is_required
+                && let Some(on_problem) = &self.settings.on_problem
+            {
+                on_problem(why.clone());
+            }
+            why
+        })
+    }
+}
+
+impl Audit for LazyLog {
+    fn begin(&self, record: &AuditRecord) -> io::Result<()> {
+        match self.opened.get_or_init(|| self.open()) {
+            Ok(log) => log.begin(record),
+            Err(why) if self.settings.is_required => Err(io::Error::other(why.clone())),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn finish(&self, record: &AuditRecord, report: &Report) {
+        if let Some(Ok(log)) = self.opened.get() {
+            log.finish(record, report);
+        }
+    }
+}
+
+/// A watcher that is made when something has ended.
+struct LazyWatcher {
+    settings: WatchSettings,
+    textfile: Option<PathBuf>,
+    opened: OnceLock<Option<Watcher>>,
+}
+
+impl LazyWatcher {
+    /// What cannot be watched runs all the same.
+    fn open(&self) -> Option<Watcher> {
+        let in_memory = WatchSettings {
+            state: None,
+            ..self.settings.clone()
+        };
+        Watcher::new(self.settings.clone())
+            .or_else(|_| Watcher::new(in_memory))
+            .ok()
+    }
+}
+
+impl Watch for LazyWatcher {
+    fn ended(&self, record: &AuditRecord, report: &Report) -> Vec<Alert> {
+        let Some(watcher) = self.opened.get_or_init(|| self.open()) else {
+            return Vec::new();
+        };
+        watcher.begun(record);
+        watcher.ended(record, report)
+    }
+}
+
+impl Drop for LazyWatcher {
+    fn drop(&mut self) {
+        let watcher = self.opened.get().and_then(Option::as_ref);
+        if let (Some(watcher), Some(path)) = (watcher, &self.textfile)
+            && let Err(error) = watcher.write_textfile(path)
+        {
+            tell(format_args!("hotcell: {}", chain(&error)));
+        }
+    }
+}
+
+/// Opens a daemon's log.
+///
+/// # Errors
+/// It cannot be used, and the policy requires it.
+pub(crate) fn daemon_log(
+    rules: &AuditRules,
+    places: &Places,
+    watcher: &Arc<Watcher>,
+) -> Result<Option<AuditLog>> {
+    let told = Arc::clone(watcher);
+    let on_problem: OnProblem = Arc::new(move |problem| told.alert(&unwritten(problem)));
+    let Some(settings) = audit_settings(rules, places, on_problem) else {
+        return Ok(None);
+    };
+    let is_required = settings.is_required;
+    match AuditLog::open(settings) {
+        Ok(log) => Ok(Some(log)),
+        Err(error) if is_required => {
+            Err(anyhow!(error).context("the policy requires an audit log, and there can be none"))
+        }
+        Err(error) => {
+            watcher.alert(&unwritten(format!(
+                "nothing is recorded: {}",
+                chain(&error)
+            )));
+            Ok(None)
+        }
+    }
+}
+
+/// The daemon's standard error as a sink of alerts.
+pub(crate) fn log_sink() -> LogSink {
+    Arc::new(|line| tell(format_args!("hotcell: {}", escape(line, 4096))))
+}
