@@ -72,6 +72,11 @@ impl Command {
         self.place.path().join("state/hotcell")
     }
 
+    /// Where the command keeps what can be made again.
+    pub fn cache(&self) -> PathBuf {
+        self.place.path().join("cache/hotcell")
+    }
+
     /// A path in the working directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.place.path().join("work").join(name)

@@ -174,11 +174,14 @@ fn web(rules: &MetricsRules) -> Result<Option<Web>> {
     let bound = Web::bind(address, rules.page)
         .with_context(|| format!("cannot show metrics at {address}"))
         .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
-    if rules.page {
-        tell(format_args!(
-            "hotcell: a page for people is at http://{}/",
-            bound.address()?
-        ));
+    let place = bound.address()?;
+    match rules.page {
+        true => tell(format_args!(
+            "hotcell: metrics are at http://{place}/metrics, and a page for people at http://{place}/"
+        )),
+        false => tell(format_args!(
+            "hotcell: metrics are at http://{place}/metrics"
+        )),
     }
     Ok(Some(bound))
 }

@@ -1,5 +1,6 @@
 //! The daemon: whom it serves, what it is asked, and those who mean it no good.
 
+mod figures;
 mod hostile;
 mod people;
 mod running;
