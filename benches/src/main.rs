@@ -12,6 +12,7 @@ mod kernels;
 mod latency;
 mod launches;
 mod measure;
+mod record;
 mod starting;
 mod table;
 mod timeouts;
@@ -61,6 +62,8 @@ enum Topic {
     Walls,
     /// Launches through the daemon against the caller's own supervisor
     Daemon,
+    /// What it costs a launch to be recorded and watched
+    Record,
     /// What GPU fuel costs, and GPU launches against wgpu alone
     Gpu,
 }
@@ -84,6 +87,7 @@ fn main() -> Result<()> {
             Topic::Timeouts => timeouts::measure(bench.quick),
             Topic::Walls => walls::measure(bench.quick),
             Topic::Daemon => daemon::measure(bench.quick),
+            Topic::Record => record::measure(bench.quick),
             Topic::Gpu => gpu::measure(&bench.kernel, bench.quick),
         };
         let name = format!("{topic:?}").to_lowercase();
