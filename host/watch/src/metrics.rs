@@ -6,10 +6,16 @@
 mod family;
 mod gauges;
 mod observe;
+#[cfg(feature = "otlp")]
+mod points;
 mod reasons;
 mod textfile;
 
 pub use gauges::{AuditGauge, BudgetGauge, Gauges, Pool, PoolGauge};
+#[cfg(feature = "otlp")]
+pub(crate) use observe::stage_times;
+#[cfg(feature = "otlp")]
+pub(crate) use points::Series;
 pub use reasons::MissReason;
 pub use textfile::TextfileError;
 

@@ -210,7 +210,7 @@ impl Watch for Watcher {
         }
         #[cfg(feature = "otlp")]
         if let Some(exporter) = &self.exporter {
-            exporter.ended(record, report, now);
+            exporter.ended(record, report, &found, now);
         }
         self.write_now_and_then(now);
         found
@@ -219,8 +219,7 @@ impl Watch for Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.courier.close(self.courier.flush());
-        self.inner.write_baselines();
+        self.close(self.courier.flush());
     }
 }
 

@@ -6,6 +6,8 @@ mod harness;
 mod launches;
 mod noise;
 mod odd;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod rates;
 mod receiver;
 mod state;
