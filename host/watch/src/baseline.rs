@@ -4,6 +4,7 @@
 //! * [`window`]: the last values of a figure, their median and their spread
 //! * [`track`]: a figure against them, and what is learned
 //! * [`class`]: what costs alike
+//! * [`figure`]: what is said of one figure
 //! * [`compilation`] and [`launch`]: which classes and figures there are
 //! * [`table`]: the classes in memory, and on their way to the store
 //!
@@ -11,6 +12,7 @@
 
 pub(crate) mod class;
 pub(crate) mod compilation;
+pub(crate) mod figure;
 pub(crate) mod launch;
 pub(crate) mod steps;
 pub(crate) mod table;
