@@ -10,9 +10,10 @@
 //!
 //! * [`watcher`]: the watcher and its settings
 //! * [`metrics`]: what is counted
-//! * [`baseline`](self): what is usual; `docs/decisions/0037-baselines.md` has the reasons
+//! * `baseline`: what is usual; `docs/decisions/0037-baselines.md` has the reasons
 //! * [`alerts`]: where alerts go
 //! * [`recent`]: the last of everything, for a page
+//! * `otlp`, a feature: traces and metrics for collectors
 
 pub mod alerts;
 mod baseline;

@@ -5,7 +5,7 @@ use hotcell_model::budget::Resource;
 use hotcell_model::time::Timestamp;
 use hotcell_watch::{AuditGauge, BudgetGauge, Gauges, Pool, PoolGauge, WatchSettings, Watcher};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A family as it is rendered: its type, and of each label the values.
 #[derive(Debug, Default)]
@@ -83,9 +83,15 @@ fn pairs(labels: &str) -> Vec<(String, String)> {
     labels.map(pair).collect()
 }
 
-fn file(path: &str) -> String {
+/// The repository.
+pub(crate) fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    std::fs::read_to_string(root.join(path)).unwrap()
+    root.canonicalize().unwrap()
+}
+
+/// A file of the repository.
+pub(crate) fn file(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
 }
 
 /// Holds every selector and every grouping of a query against what is rendered.

@@ -8,6 +8,7 @@ mod noise;
 mod odd;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod prometheus;
 mod rates;
 mod receiver;
 mod state;
