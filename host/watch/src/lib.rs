@@ -31,8 +31,6 @@ pub use alerts::notice::{Notice, RequestNotice};
 pub use alerts::settings::{
     AlertSettings, CommandSettings, LogSink, NotASecret, Secret, WebhookSettings,
 };
-pub use metrics::{
-    AuditGauge, BudgetGauge, Gauges, Metrics, MissReason, Pool, PoolGauge, TextfileError,
-};
+pub use metrics::{AuditGauge, BudgetGauge, Gauges, MissReason, Pool, PoolGauge, TextfileError};
 pub use recent::{CompilationPoint, Ended, RecentAlert, Running};
 pub use watcher::{WatchError, WatchSettings, Watcher};

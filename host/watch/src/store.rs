@@ -1,5 +1,6 @@
 //! The file of baselines: `baselines.sqlite` in the state directory. Counters of short-lived processes are there too.
 
+use hotcell_model::tenant::Tenant;
 use hotcell_state::{Contents, Schema, StateError, StateFile};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
@@ -35,10 +36,10 @@ const SCHEMA: Schema = Schema {
 /// How many classes go at once where there are too many.
 const DROPPED: i64 = 64;
 
-/// What a class is stored with.
+/// What a class is stored under.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// Compilations, or launches.
+    /// Classes of compilations, those of launches, or counts of compilations.
     pub(crate) kind: i64,
     /// What it is found by.
     pub(crate) key: [u8; 16],
@@ -150,6 +151,13 @@ fn trim(rows: &Connection, kind: i64, most: i64) -> rusqlite::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// A tenant as a number that every process makes of its name, and from which no name comes back.
+pub(crate) fn tenant_number(tenant: &Tenant) -> u32 {
+    let digest = blake3::hash(tenant.as_str().as_bytes());
+    let [a, b, c, d, ..] = *digest.as_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 #[cfg(test)]

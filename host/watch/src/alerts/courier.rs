@@ -185,9 +185,7 @@ impl Shared {
                 .closing
                 .is_some_and(|until| parcels.is_empty() || is_over(until))
             {
-                for _ in &parcels {
-                    self.metrics.delivery(Sink::Webhook, Delivery::Failed);
-                }
+                self.give_up(&parcels);
                 return;
             }
             if not_before.is_none_or(is_over) {
@@ -259,6 +257,19 @@ impl Shared {
         let wait = webhook.back_off(parcel.failures, chance());
         parcels.push_front(parcel);
         Some(Instant::now() + wait)
+    }
+
+    /// Says what is left behind at the end.
+    fn give_up(&self, parcels: &VecDeque<Parcel>) {
+        for _ in parcels {
+            self.metrics.delivery(Sink::Webhook, Delivery::Failed);
+        }
+        if !parcels.is_empty() {
+            let left = parcels.len();
+            self.log(&format!(
+                "alert: {left} alerts did not reach the webhook before the end"
+            ));
+        }
     }
 
     fn log(&self, line: &str) {
