@@ -30,6 +30,8 @@ const BATCH: usize = 256;
 const LINGER: Duration = Duration::from_secs(5);
 /// How long one request to the collector may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time between metrics, and the longest that the end waits.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// How often a batch is tried.
 const ATTEMPTS: u32 = 3;
 /// How long is waited after the first failure; after the second twice as long.
@@ -42,7 +44,7 @@ pub struct OtlpSettings {
     pub endpoint: String,
     /// Headers of each request, such as a key.
     pub headers: Vec<(String, String)>,
-    /// How often metrics are sent. Default 60 s.
+    /// How often metrics are sent. Default 60 s, at most an hour.
     pub interval: Duration,
     /// Where a line goes when the collector takes nothing any more.
     pub log: Option<LogSink>,
@@ -133,7 +135,7 @@ impl Exporter {
 
     /// Sends what waits, and the metrics, for so long at most.
     pub(crate) fn close(&self, most: Duration) {
-        let until = Instant::now() + most;
+        let until = Instant::now() + most.min(LONGEST);
         let mut desk = self.shared.desk();
         desk.closing.get_or_insert(until);
         self.shared.come.notify_one();
@@ -162,7 +164,7 @@ impl Shared {
 
     fn run(&self) {
         let _end = End(self);
-        let mut metrics_at = Instant::now() + self.settings.interval;
+        let mut metrics_at = Instant::now() + self.settings.interval.min(LONGEST);
         let mut is_heard = true;
         loop {
             let turn = self.next(metrics_at);
@@ -171,7 +173,7 @@ impl Shared {
                 is_heard = self.send("/v1/traces", &body, turn.closing, is_heard);
             }
             if turn.is_time_for_metrics || turn.closing.is_some() {
-                metrics_at = Instant::now() + self.settings.interval;
+                metrics_at = Instant::now() + self.settings.interval.min(LONGEST);
                 let body = metrics::request(&self.metrics, self.begun, SystemTime::now());
                 is_heard = self.send("/v1/metrics", &body, turn.closing, is_heard);
             }

@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The longest time that anybody is waited for.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// What is done beside alerts, when it is asked for.
 type Errand = Arc<dyn Fn() + Send + Sync>;
 
@@ -128,7 +131,7 @@ impl Courier {
 
     /// Delivers what is there, for so long at most. Nothing is taken afterwards.
     pub(crate) fn close(&self, most: Duration) {
-        let until = Instant::now() + most;
+        let until = Instant::now() + most.min(LONGEST);
         let mut desk = self.shared.desk();
         desk.closing.get_or_insert(until);
         self.shared.come.notify_one();
@@ -307,7 +310,9 @@ impl Drop for End<'_> {
 /// How long something may take that is given so long, where all has to be over then.
 fn left(closing: Option<Instant>, most: Duration) -> Duration {
     let left = closing.map(|until| until.saturating_duration_since(Instant::now()));
-    left.unwrap_or(most).min(most).max(Duration::from_millis(1))
+    left.unwrap_or(most)
+        .min(most)
+        .clamp(Duration::from_millis(1), LONGEST)
 }
 
 /// A number by chance; where the system has none, the clock's.
