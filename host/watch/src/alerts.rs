@@ -1,14 +1,14 @@
 //! Alerts on their way to whoever looks after the host.
 //!
 //! Raising one takes a lock for a moment and never waits for a receiver: one thread delivers, which sleeps where there is nothing
-//! to do and is started by the first alert. What is the same as a moment ago is counted and told later ([`sieve`]); what is too
+//! to do and is started by the first alert. What is the same as a moment ago is counted and told later (`sieve`); what is too
 //! much is dropped and counted.
 //!
 //! * [`settings`]: where alerts go
 //! * [`notice`]: what is sent
-//! * [`sieve`]: which are sent, and which are counted
-//! * [`courier`]: the thread
-//! * [`webhook`] and [`command`]: two of the ways
+//! * `sieve`: which are sent, and which are counted
+//! * `courier`: the thread
+//! * `webhook` and `command`: two of the ways
 
 pub(crate) mod command;
 pub(crate) mod courier;

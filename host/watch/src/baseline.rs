@@ -4,6 +4,7 @@
 //! * [`window`]: the last values of a figure, their median and their spread
 //! * [`track`]: a figure against them, and what is learned
 //! * [`class`]: what costs alike
+//! * [`figure`]: what is said of one figure
 //! * [`compilation`] and [`launch`]: which classes and figures there are
 //! * [`table`]: the classes in memory, and on their way to the store
 //!
@@ -11,6 +12,7 @@
 
 pub(crate) mod class;
 pub(crate) mod compilation;
+pub(crate) mod figure;
 pub(crate) mod launch;
 pub(crate) mod steps;
 pub(crate) mod table;
@@ -19,10 +21,9 @@ pub(crate) mod window;
 
 use crate::baseline::compilation::Found;
 use crate::baseline::table::{Kind, Table};
-use crate::store::Store;
+use crate::store::{Store, tenant_number};
 use hotcell_model::audit::AuditRecord;
 use hotcell_model::report::{Alert, Compilation, Report};
-use hotcell_model::tenant::Tenant;
 use hotcell_state::StateError;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -53,7 +54,7 @@ impl Baselines {
         failed: impl FnOnce(StateError),
     ) -> Found {
         let key = compilation::key(record, compilation);
-        let source = source(&record.tenant);
+        let source = tenant_number(&record.tenant);
         // The classes are few, and nobody's own.
         self.compilations
             .with(key, 0, self.store.as_deref(), failed, |class| {
@@ -71,7 +72,7 @@ impl Baselines {
         let Some(key) = launch::key(record, report) else {
             return Vec::new();
         };
-        let owner = i64::from(source(&record.tenant));
+        let owner = i64::from(tenant_number(&record.tenant));
         self.launches
             .with(key, owner, self.store.as_deref(), failed, |class| {
                 launch::judge(class, report)
@@ -102,11 +103,4 @@ impl Baselines {
             let _ = writeln!(text, "hotcell_baseline_classes{{of=\"{of}\"}} {count}");
         }
     }
-}
-
-/// A tenant as a number that every process makes of its name, and from which no name comes back.
-fn source(tenant: &Tenant) -> u32 {
-    let digest = blake3::hash(tenant.as_str().as_bytes());
-    let [a, b, c, d, ..] = *digest.as_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }

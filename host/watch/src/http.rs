@@ -105,3 +105,48 @@ fn system_certificates() -> RootCerts {
         .collect();
     RootCerts::new_with_certs(&certificates)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_receiver_that_cannot_prove_who_it_is_gets_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        let receiver = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut got = [0; 4096];
+            let count = stream.read(&mut got).unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 204 x\r\ncontent-length: 0\r\n\r\n");
+            got[..count].to_vec()
+        });
+        let client = Client::new(&url);
+        let sent = client.post(&url, &[], "secret", Duration::from_secs(60));
+        assert!(matches!(sent, Err(SendError::Way(_))), "{sent:?}");
+        let got = receiver.join().unwrap();
+        // A TLS handshake, and nothing of the document. Source: RFC 8446, section 5.1.
+        assert_eq!(got[0], 22);
+        assert!(!got.windows(6).any(|part| part == b"secret"));
+    }
+
+    #[test]
+    fn what_a_receiver_refuses_is_not_tried_again() {
+        for (status, is_for_now) in [
+            (301, false),
+            (400, false),
+            (403, false),
+            (429, true),
+            (500, true),
+            (503, true),
+        ] {
+            assert_eq!(
+                SendError::Status(status).is_for_now(),
+                is_for_now,
+                "{status}"
+            );
+        }
+    }
+}

@@ -10,9 +10,10 @@
 //!
 //! * [`watcher`]: the watcher and its settings
 //! * [`metrics`]: what is counted
-//! * [`baseline`](self): what is usual; `docs/decisions/0037-baselines.md` has the reasons
+//! * `baseline`: what is usual; `docs/decisions/0037-baselines.md` has the reasons
 //! * [`alerts`]: where alerts go
 //! * [`recent`]: the last of everything, for a page
+//! * `otlp`, a feature: traces and metrics for collectors
 
 pub mod alerts;
 mod baseline;
@@ -30,8 +31,6 @@ pub use alerts::notice::{Notice, RequestNotice};
 pub use alerts::settings::{
     AlertSettings, CommandSettings, LogSink, NotASecret, Secret, WebhookSettings,
 };
-pub use metrics::{
-    AuditGauge, BudgetGauge, Gauges, Metrics, MissReason, Pool, PoolGauge, TextfileError,
-};
+pub use metrics::{AuditGauge, BudgetGauge, Gauges, MissReason, Pool, PoolGauge, TextfileError};
 pub use recent::{CompilationPoint, Ended, RecentAlert, Running};
 pub use watcher::{WatchError, WatchSettings, Watcher};

@@ -6,10 +6,16 @@
 mod family;
 mod gauges;
 mod observe;
+#[cfg(feature = "otlp")]
+mod points;
 mod reasons;
 mod textfile;
 
 pub use gauges::{AuditGauge, BudgetGauge, Gauges, Pool, PoolGauge};
+#[cfg(feature = "otlp")]
+pub(crate) use observe::stage_times;
+#[cfg(feature = "otlp")]
+pub(crate) use points::Series;
 pub use reasons::MissReason;
 pub use textfile::TextfileError;
 
@@ -28,7 +34,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The tenant of a series that is of no tenant that was named.
 const OTHER: &str = "other";
 
-/// The format that [`Metrics::render`] writes, as HTTP names it.
+/// The format that a watcher renders, as HTTP names it.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const MILLISECOND: u64 = 1_000_000;
@@ -114,7 +120,7 @@ pub(crate) enum Withheld {
 
 /// The counters and histograms of one process.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     tenants: Vec<Tenant>,
     /// How many requests of each verb were begun and have not ended.
     running: [AtomicU64; Verb::ALL.len()],
@@ -178,7 +184,7 @@ macro_rules! axis {
 impl Metrics {
     /// Nothing counted yet. Series of tenants are of those that are named, and of `other`: names that the policy has, and never
     /// those that callers choose.
-    pub fn new(named_tenants: impl IntoIterator<Item = Tenant>) -> Self {
+    pub(crate) fn new(named_tenants: impl IntoIterator<Item = Tenant>) -> Self {
         let mut tenants: Vec<Tenant> = named_tenants.into_iter().collect();
         tenants.retain(|tenant| tenant.as_str() != OTHER);
         tenants.sort();
@@ -435,7 +441,7 @@ impl Metrics {
     }
 
     /// The metrics as Prometheus reads them, with what only the daemon knows.
-    pub fn render(&self, gauges: &Gauges) -> String {
+    pub(crate) fn render(&self, gauges: &Gauges) -> String {
         let mut text = String::with_capacity(32 << 10);
         for family in self.families() {
             family.write(&mut text, &family.numbers());

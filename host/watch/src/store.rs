@@ -1,7 +1,6 @@
 //! The file of baselines: `baselines.sqlite` in the state directory. Counters of short-lived processes are there too.
 
-use crate::baseline::class::{self, Class, FIGURES, Key};
-use crate::baseline::window::Value;
+use hotcell_model::tenant::Tenant;
 use hotcell_state::{Contents, Schema, StateError, StateFile};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
@@ -37,13 +36,13 @@ const SCHEMA: Schema = Schema {
 /// How many classes go at once where there are too many.
 const DROPPED: i64 = 64;
 
-/// What a class is stored with.
+/// What a class is stored under.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// Compilations, or launches.
+    /// Classes of compilations, those of launches, or counts of compilations.
     pub(crate) kind: i64,
     /// What it is found by.
-    pub(crate) key: Key,
+    pub(crate) key: [u8; 16],
     /// Whose it is.
     pub(crate) owner: i64,
 }
@@ -57,42 +56,37 @@ impl Store {
         StateFile::open(&directory.join(NAME), &SCHEMA).map(Self)
     }
 
-    /// Reads a class.
-    pub(crate) fn read(&mut self, kind: i64, key: &Key) -> Result<Option<Class>, StateError> {
-        let values = self.0.look(|rows| read(rows, kind, key))?;
-        Ok(values.map(|values| Class::of(&values)))
+    /// Reads the figures of a class.
+    pub(crate) fn read(
+        &mut self,
+        kind: i64,
+        key: &[u8; 16],
+    ) -> Result<Option<Vec<u8>>, StateError> {
+        self.0.look(|rows| read(rows, kind, key))
     }
 
-    /// Joins classes with what others have stored meanwhile, in one transaction, and keeps at most so many of a kind. Returns
-    /// what is stored now.
+    /// Joins the figures of classes with what others have stored meanwhile, in one transaction, and keeps at most so many
+    /// classes of a kind. `join` is given the position of a class and what is stored of it.
     pub(crate) fn merge(
         &mut self,
-        classes: &[(Place, Class)],
+        places: &[Place],
         most: i64,
         now_s: i64,
-    ) -> Result<Vec<[Vec<Value>; FIGURES]>, StateError> {
+        mut join: impl FnMut(usize, Option<&[u8]>) -> Vec<u8>,
+    ) -> Result<(), StateError> {
         self.0.change(|rows| {
-            let merged = classes.iter().map(|(place, class)| {
-                let stored = read(rows, place.kind, &place.key)?.unwrap_or_default();
-                let merged = std::array::from_fn(|at| class.figures[at].merged(&stored[at]));
+            for (at, place) in places.iter().enumerate() {
+                let stored = read(rows, place.kind, &place.key)?;
+                let joined = join(at, stored.as_deref());
                 rows.prepare_cached("REPLACE INTO class VALUES (?1, ?2, ?3, ?4, ?5)")?
-                    .execute(params![
-                        place.kind,
-                        place.key.0,
-                        place.owner,
-                        now_s,
-                        class::encode(&merged)
-                    ])?;
-                Ok(merged)
-            });
-            let merged = merged.collect::<rusqlite::Result<Vec<_>>>()?;
-            let mut kinds: Vec<i64> = classes.iter().map(|(place, _)| place.kind).collect();
+                    .execute(params![place.kind, place.key, place.owner, now_s, joined])?;
+            }
+            let mut kinds: Vec<i64> = places.iter().map(|place| place.kind).collect();
             kinds.sort_unstable();
             kinds.dedup();
             kinds
                 .into_iter()
-                .try_for_each(|kind| trim(rows, kind, most))?;
-            Ok(merged)
+                .try_for_each(|kind| trim(rows, kind, most))
         })
     }
 
@@ -126,17 +120,10 @@ impl Store {
     }
 }
 
-/// The values of a class. What is not to be read counts as nothing: it is learned anew.
-fn read(
-    rows: &Connection,
-    kind: i64,
-    key: &Key,
-) -> rusqlite::Result<Option<[Vec<Value>; FIGURES]>> {
-    let figures: Option<Vec<u8>> = rows
-        .prepare_cached("SELECT figures FROM class WHERE kind = ?1 AND key = ?2")?
-        .query_row(params![kind, key.0], |row| row.get(0))
-        .optional()?;
-    Ok(figures.and_then(|bytes| class::decode(&bytes)))
+fn read(rows: &Connection, kind: i64, key: &[u8; 16]) -> rusqlite::Result<Option<Vec<u8>>> {
+    rows.prepare_cached("SELECT figures FROM class WHERE kind = ?1 AND key = ?2")?
+        .query_row(params![kind, key], |row| row.get(0))
+        .optional()
 }
 
 fn count(rows: &Connection, kind: i64) -> rusqlite::Result<i64> {
@@ -166,19 +153,21 @@ fn trim(rows: &Connection, kind: i64, most: i64) -> rusqlite::Result<()> {
     }
 }
 
+/// A tenant as a number that every process makes of its name, and from which no name comes back.
+pub(crate) fn tenant_number(tenant: &Tenant) -> u32 {
+    let digest = blake3::hash(tenant.as_str().as_bytes());
+    let [a, b, c, d, ..] = *digest.as_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn class(level: i32) -> Class {
-        let values = vec![Value { level, source: 0 }; 3];
-        Class::of(&[values, Vec::new(), Vec::new(), Vec::new()])
-    }
-
     fn place(owner: i64, number: u8) -> Place {
         Place {
             kind: 1,
-            key: Key([number; 16]),
+            key: [number; 16],
             owner,
         }
     }
@@ -187,17 +176,36 @@ mod tests {
     fn whoever_has_the_most_makes_room() {
         let base = tempfile::tempdir().unwrap();
         let mut store = Store::open(&base.path().join("state")).unwrap();
-        let own: Vec<_> = (0..3).map(|at| (place(1, at), class(1))).collect();
-        store.merge(&own, 8, 1).unwrap();
+        let own: Vec<Place> = (0..3).map(|at| place(1, at)).collect();
+        store
+            .merge(&own, 8, 1, |at, _| vec![u8::try_from(at).unwrap()])
+            .unwrap();
         for now in 0..10 {
-            let flood = |at: u8| (place(2, 100 + 10 * at + now), class(1));
-            let flood: Vec<_> = (0..10).map(flood).collect();
-            store.merge(&flood, 8, 2 + i64::from(now)).unwrap();
+            let flood: Vec<Place> = (0..10).map(|at| place(2, 100 + 10 * at + now)).collect();
+            store
+                .merge(&flood, 8, 2 + i64::from(now), |_, _| vec![9])
+                .unwrap();
         }
         assert_eq!(store.classes(1).unwrap(), 8);
-        for (place, _) in own {
-            assert!(store.read(1, &place.key).unwrap().is_some());
+        for (at, place) in own.iter().enumerate() {
+            let stored = store.read(1, &place.key).unwrap();
+            assert_eq!(stored, Some(vec![u8::try_from(at).unwrap()]));
         }
+    }
+
+    #[test]
+    fn what_is_joined_is_what_is_stored() {
+        let base = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&base.path().join("state")).unwrap();
+        let append = |_: usize, stored: Option<&[u8]>| {
+            let mut joined = stored.unwrap_or_default().to_vec();
+            joined.push(7);
+            joined
+        };
+        for _ in 0..3 {
+            store.merge(&[place(1, 1)], 8, 1, append).unwrap();
+        }
+        assert_eq!(store.read(1, &[1; 16]).unwrap(), Some(vec![7; 3]));
     }
 
     #[test]

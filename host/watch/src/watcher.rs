@@ -84,8 +84,8 @@ impl Watcher {
         let inner = Arc::new(Inner {
             metrics: Arc::clone(&metrics),
             baselines: Baselines::new(store.clone()),
+            storms: Storms::new(store.clone()),
             store,
-            storms: Storms::default(),
             recent: Recent::default(),
             asked_s: AtomicU64::new(seconds(now())),
             log: settings.alerts.log.clone(),
@@ -106,11 +106,6 @@ impl Watcher {
             #[cfg(feature = "otlp")]
             exporter,
         })
-    }
-
-    /// What was counted.
-    pub fn metrics(&self) -> &Metrics {
-        &self.inner.metrics
     }
 
     /// Everything that was counted, with what only the daemon knows, as Prometheus reads it.
@@ -210,7 +205,7 @@ impl Watch for Watcher {
         }
         #[cfg(feature = "otlp")]
         if let Some(exporter) = &self.exporter {
-            exporter.ended(record, report, now);
+            exporter.ended(record, report, &found, now);
         }
         self.write_now_and_then(now);
         found
@@ -219,8 +214,7 @@ impl Watch for Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        self.courier.close(self.courier.flush());
-        self.inner.write_baselines();
+        self.close(self.courier.flush());
     }
 }
 
@@ -250,10 +244,11 @@ impl Inner {
         {
             let reason = MissReason::of(words);
             let since = now.since(Timestamp::default());
-            alerts.extend(
-                self.storms
-                    .compiled(&record.tenant, component, reason, since),
-            );
+            let failed = |error| self.failed(&error);
+            let storm = self
+                .storms
+                .compiled(&record.tenant, component, reason, since, failed);
+            alerts.extend(storm);
         }
         alerts
     }

@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The longest time that anybody is waited for.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// What is done beside alerts, when it is asked for.
 type Errand = Arc<dyn Fn() + Send + Sync>;
 
@@ -128,7 +131,7 @@ impl Courier {
 
     /// Delivers what is there, for so long at most. Nothing is taken afterwards.
     pub(crate) fn close(&self, most: Duration) {
-        let until = Instant::now() + most;
+        let until = Instant::now() + most.min(LONGEST);
         let mut desk = self.shared.desk();
         desk.closing.get_or_insert(until);
         self.shared.come.notify_one();
@@ -185,9 +188,7 @@ impl Shared {
                 .closing
                 .is_some_and(|until| parcels.is_empty() || is_over(until))
             {
-                for _ in &parcels {
-                    self.metrics.delivery(Sink::Webhook, Delivery::Failed);
-                }
+                self.give_up(&parcels);
                 return;
             }
             if not_before.is_none_or(is_over) {
@@ -261,6 +262,19 @@ impl Shared {
         Some(Instant::now() + wait)
     }
 
+    /// Says what is left behind at the end.
+    fn give_up(&self, parcels: &VecDeque<Parcel>) {
+        for _ in parcels {
+            self.metrics.delivery(Sink::Webhook, Delivery::Failed);
+        }
+        if !parcels.is_empty() {
+            let left = parcels.len();
+            self.log(&format!(
+                "alert: {left} alerts did not reach the webhook before the end"
+            ));
+        }
+    }
+
     fn log(&self, line: &str) {
         if let Some(log) = &self.settings.log {
             log(line);
@@ -296,7 +310,9 @@ impl Drop for End<'_> {
 /// How long something may take that is given so long, where all has to be over then.
 fn left(closing: Option<Instant>, most: Duration) -> Duration {
     let left = closing.map(|until| until.saturating_duration_since(Instant::now()));
-    left.unwrap_or(most).min(most).max(Duration::from_millis(1))
+    left.unwrap_or(most)
+        .min(most)
+        .clamp(Duration::from_millis(1), LONGEST)
 }
 
 /// A number by chance; where the system has none, the clock's.

@@ -11,6 +11,9 @@ use hotcell_model::tenant::Tenant;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+/// The longest time that the same is counted.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+
 /// How many different alerts are told apart at once.
 const TOLD_APART: usize = 1024;
 
@@ -74,7 +77,7 @@ impl Sieve {
             begun: None,
         };
         Self {
-            window,
+            window: window.min(LONGEST),
             rates: [rate(), rate()],
             lately: HashMap::new(),
         }

@@ -3,14 +3,15 @@
 //! The class is of a tenant, so that nobody teaches another's baseline, and of all by which honest costs differ: metering,
 //! isolation, the number of elements, every dimension and every number that is given, each by its order of magnitude.
 
-use crate::baseline::class::{Class, Key};
+use crate::baseline::class::{Class, FIGURES, Key};
+use crate::baseline::figure::Figure;
 use crate::baseline::steps::DOUBLING;
-use crate::baseline::track::{Rule, Verdict};
+use crate::baseline::track::Rule;
 use crate::words::{count, size, time};
 use hotcell_model::audit::{AuditRecord, Verb};
 use hotcell_model::manifest::ScalarValue;
 use hotcell_model::outcome::OutcomeKind;
-use hotcell_model::report::{Alert, AlertKind, ArrayReport, Report};
+use hotcell_model::report::{Alert, AlertKind, ArrayReport, Report, Usage};
 
 /// Three times the usual. log2(3) is 1.585.
 const THREE: i32 = 1623;
@@ -64,33 +65,31 @@ pub(crate) fn key(record: &AuditRecord, report: &Report) -> Option<Key> {
 
 /// Holds a launch against its class, and has it teach the class if it is as usual.
 pub(crate) fn judge(class: &mut Class, report: &Report) -> Vec<Alert> {
-    let usage = &report.usage;
-    let figures: [(&str, u64, Rule, fn(u64) -> String); 4] = [
-        ("fuel", usage.fuel_used.unwrap_or(0), FUEL, count),
-        ("CPU time", usage.cpu_ns, CPU, time),
-        ("time", usage.wall_ns, WALL, time),
-        ("memory", usage.peak_memory_bytes, MEMORY, size),
-    ];
     let mut alerts = Vec::new();
-    for (track, (what, amount, rule, format)) in class.figures.iter_mut().zip(figures) {
-        if amount == 0 {
-            continue;
+    for (track, figure) in class.figures.iter_mut().zip(figures(&report.usage)) {
+        let usually = "arrays of that size usually take";
+        if let Some(message) = figure.judge(track, Some(0), "the launch", usually) {
+            let kind = AlertKind::LaunchCost;
+            alerts.push(Alert { kind, message });
         }
-        let (usual, lasts) = match track.judge(amount, 1, 0, rule) {
-            Verdict::Usual => continue,
-            Verdict::Far(usual) => (usual, ""),
-            Verdict::NewLevel(usual) => (usual, "; from now on that is what is usual"),
-        };
-        let message = format!(
-            "the launch took {} of {what}, where arrays of that size usually take {} (median of {}){lasts}",
-            format(amount),
-            format(usual.amount),
-            usual.values
-        );
-        let kind = AlertKind::LaunchCost;
-        alerts.push(Alert { kind, message });
     }
     alerts
+}
+
+fn figures(usage: &Usage) -> [Figure; FIGURES] {
+    let plain = |what, amount, rule, words| Figure {
+        what,
+        amount,
+        base: 1,
+        rule,
+        words,
+    };
+    [
+        plain("fuel", usage.fuel_used.unwrap_or(0), FUEL, count),
+        plain("CPU time", usage.cpu_ns, CPU, time),
+        plain("time", usage.wall_ns, WALL, time),
+        plain("memory", usage.peak_memory_bytes, MEMORY, size),
+    ]
 }
 
 fn elements(array: &ArrayReport) -> u64 {

@@ -3,7 +3,8 @@
 //! What is asked for and is not here is read from the store once. What was learned is written back in batches, joined there with
 //! what other processes learned meanwhile.
 
-use crate::baseline::class::{Class, Key};
+use crate::baseline::class::{self, Class, FIGURES, Key};
+use crate::baseline::window::Value;
 use crate::store::{Place, Store};
 use hotcell_state::StateError;
 use std::collections::HashMap;
@@ -72,12 +73,15 @@ impl Table {
         drop(classes);
         let stored = store.map_or(Ok(None), |store| {
             let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-            store.read(self.kind as i64, &key)
+            store.read(self.kind as i64, &key.0)
         });
-        let class = stored.unwrap_or_else(|error| {
+        let stored = stored.unwrap_or_else(|error| {
             failed(error);
             None
         });
+        // What is not to be read counts as nothing: it is learned anew.
+        let values = stored.and_then(|bytes| class::decode(&bytes));
+        let class = values.map(|values| Class::of(&values));
         let mut classes = self.classes();
         // Another thread may have been faster.
         if classes.touch(&key).is_none() {
@@ -95,12 +99,21 @@ impl Table {
         if fresh.is_empty() {
             return Ok(());
         }
-        let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        let (places, written): (Vec<Place>, Vec<Class>) = fresh.into_iter().unzip();
         let most = i64::try_from(self.kind.most()).unwrap_or(i64::MAX);
-        let merged = store.merge(&fresh, most, now_s)?;
+        let mut joined: Vec<[Vec<Value>; FIGURES]> = Vec::with_capacity(places.len());
+        let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.merge(&places, most, now_s, |at, stored| {
+            let stored = stored.and_then(class::decode).unwrap_or_default();
+            let figures = &written[at].figures;
+            let values = std::array::from_fn(|at| figures[at].merged(&stored[at]));
+            let bytes = class::encode(&values);
+            joined.push(values);
+            bytes
+        })?;
         let mut classes = self.classes();
-        for ((place, written), values) in fresh.iter().zip(&merged) {
-            let Some(entry) = classes.entries.get_mut(&place.key) else {
+        for ((place, written), values) in places.iter().zip(&written).zip(&joined) {
+            let Some(entry) = classes.entries.get_mut(&Key(place.key)) else {
                 continue;
             };
             let figures = entry.class.figures.iter_mut().zip(&written.figures);
@@ -167,7 +180,7 @@ impl Classes {
     fn fresh(&self, kind: Kind) -> Vec<(Place, Class)> {
         let place = |key: &Key, entry: &Entry| Place {
             kind: kind as i64,
-            key: *key,
+            key: key.0,
             owner: entry.owner,
         };
         let fresh = self

@@ -198,7 +198,8 @@ impl Family {
         pair("le", &bound)
     }
 
-    fn labels(&self, mut series: usize) -> String {
+    /// The labels of a series, as they are written.
+    pub(crate) fn labels(&self, mut series: usize) -> String {
         let mut pairs = Vec::with_capacity(self.axes.len());
         for axis in self.axes.iter().rev() {
             let count = axis.values.len().max(1);
@@ -241,6 +242,35 @@ impl Family {
                     text.push('\n');
                 }
             }
+        }
+    }
+}
+
+#[cfg(feature = "otlp")]
+impl Family {
+    /// The name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.title.name
+    }
+
+    /// What it says.
+    pub(crate) fn help(&self) -> &'static str {
+        self.title.help
+    }
+
+    /// The upper bounds of all buckets but the last; absent for counters.
+    pub(crate) fn bounds(&self) -> Option<&'static [u64]> {
+        match self.kind {
+            Kind::Counter => None,
+            Kind::Histogram(bounds) => Some(bounds),
+        }
+    }
+
+    /// A number in the base unit.
+    pub(crate) fn in_base_unit(&self, number: u64) -> f64 {
+        match self.title.unit {
+            Unit::Count => number as f64,
+            Unit::Nanoseconds => number as f64 / 1e9,
         }
     }
 }

@@ -6,6 +6,9 @@ mod harness;
 mod launches;
 mod noise;
 mod odd;
+#[cfg(feature = "otlp")]
+mod otlp;
+mod prometheus;
 mod rates;
 mod receiver;
 mod state;

@@ -187,6 +187,26 @@ fn an_alert_about_no_request_is_sent_too() {
 }
 
 #[test]
+fn times_without_end_are_bounded() {
+    let server = Server::new(&[]);
+    let watcher = watcher(AlertSettings {
+        webhook: Some(WebhookSettings {
+            timeout: Duration::MAX,
+            back_off: Duration::MAX,
+            ..settings(&server.url)
+        }),
+        window: Duration::MAX,
+        flush: Duration::MAX,
+        ..AlertSettings::default()
+    });
+    let _ = odd(AlertKind::FilterKill).watch(&watcher);
+    let _ = odd(AlertKind::FilterKill).watch(&watcher);
+    drop(watcher);
+    assert!(server.next().body.contains("\"repeated\":0"));
+    assert!(server.next().body.contains("\"repeated\":1"));
+}
+
+#[test]
 fn what_is_no_address_is_refused_at_once() {
     let settings = WatchSettings {
         alerts: AlertSettings {
