@@ -1,7 +1,8 @@
 //! Checkpoints elsewhere, and what they prove.
 
 use crate::harness::{Place, launch, overwrite};
-use hotcell_audit::anchor::{Anchor, CommandAnchor, FileAnchor};
+use crate::witness::Witness;
+use hotcell_audit::anchor::{Anchor, CommandAnchor, FileAnchor, WitnessAnchor};
 use hotcell_audit::verify::ProblemKind;
 use hotcell_audit::{Against, AuditLog, Standing, verify};
 use std::sync::Arc;
@@ -83,4 +84,64 @@ fn a_command_is_given_the_checkpoint_and_one_that_fails_is_told() {
             .contains("exit status: 1")
     );
     assert!(state.problems > 0);
+}
+
+fn asking(witness: &Witness) -> Against {
+    Against {
+        witnesses: vec![WitnessAnchor::new(&witness.url, witness.key.clone())],
+        ..Against::default()
+    }
+}
+
+#[test]
+fn a_witness_sees_each_writer_continue_the_log_and_says_so() {
+    let place = Place::with_launches(3);
+    let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+    let anchor = || WitnessAnchor::new(&witness.url, witness.key.clone());
+    for (launches, size) in [(3..8, 16), (8..9, 18)] {
+        let log = with_anchor(&place, anchor(), launches);
+        assert_eq!(log.state().anchors[0].problem, None);
+        assert_eq!(witness.seen.lock().unwrap().0, size);
+    }
+    let found = verify(&place.logs(), &asking(&witness)).unwrap();
+    assert_eq!(found.standing, Standing::Proven, "{found:#?}");
+}
+
+#[test]
+fn a_witness_that_saw_more_or_something_else_speaks_against_the_log() {
+    let place = Place::with_launches(3);
+    let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+    with_anchor(
+        &place,
+        WitnessAnchor::new(&witness.url, witness.key.clone()),
+        3..4,
+    );
+    let honest = *witness.seen.lock().unwrap();
+    for (seen, kind) in [
+        ((honest.0 + 2, honest.1), ProblemKind::Cut),
+        (
+            (honest.0, hotcell_audit::merkle::Hash::of_nothing()),
+            ProblemKind::Changed,
+        ),
+    ] {
+        *witness.seen.lock().unwrap() = seen;
+        let found = verify(&place.logs(), &asking(&witness)).unwrap();
+        assert_eq!(found.logs[0].problems[0].kind, kind, "{found:#?}");
+    }
+    let log = with_anchor(
+        &place,
+        WitnessAnchor::new(&witness.url, witness.key.clone()),
+        4..5,
+    );
+    assert!(log.state().anchors[0].problem.is_some());
+}
+
+#[test]
+fn an_answer_by_another_key_is_no_signature() {
+    let place = Place::with_launches(1);
+    let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+    let other = place.key().verifier("log-0002").unwrap();
+    let log = with_anchor(&place, WitnessAnchor::new(&witness.url, other), 1..2);
+    let problem = log.state().anchors[0].problem.clone().unwrap();
+    assert!(problem.contains("no signature by its key"), "{problem}");
 }

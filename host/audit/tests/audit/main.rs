@@ -7,4 +7,5 @@ mod harness;
 mod reading;
 mod retention;
 mod tamper;
+mod witness;
 mod writers;
