@@ -49,6 +49,8 @@ pub(crate) struct Appender {
     /// What is in the kernel's hands and not in the tree yet.
     unhashed: Vec<u8>,
     open: HashMap<RunId, Began>,
+    /// What has ended lately, with the index of the record that says so: it may not be in the log yet.
+    ended: Vec<(u64, RunId, Began)>,
     missing: Option<Missing>,
     /// Why the log could not be brought to the disk the last time.
     unsynced: Option<String>,
@@ -88,6 +90,7 @@ impl Appender {
             pending: Vec::new(),
             unhashed: Vec::new(),
             open: HashMap::new(),
+            ended: Vec::new(),
             missing: None,
             unsynced: None,
             lost: 0,
@@ -134,7 +137,6 @@ impl Appender {
         if self.is_closed {
             return Err(io::Error::other("the audit log is closed"));
         }
-        self.open.remove(run_id);
         if self.pending.len() > PENDING_BYTES {
             let why = self.missing.as_ref().map(|missing| missing.why.clone());
             self.miss(
@@ -143,7 +145,10 @@ impl Appender {
             );
             return Ok(());
         }
-        self.push(record);
+        let index = self.push(record);
+        let began = self.open.remove(run_id);
+        self.ended
+            .extend(began.map(|began| (index, *run_id, began)));
         match self.pending.len() < WRITE_BYTES {
             true => Ok(()),
             false => self.hand_over(),
@@ -260,10 +265,13 @@ impl Appender {
         &self.open
     }
 
-    /// What has begun before that record and not ended. What has ended after it is closed when the log is read from there.
-    pub(crate) fn open_before(&self, index: u64) -> HashMap<RunId, Began> {
-        let open = self.open.iter().filter(|(_, began)| began.index < index);
-        open.map(|(id, began)| (*id, began.clone())).collect()
+    /// What has begun before that record and ends, if it does, with it or later. Not asked again of an earlier record.
+    pub(crate) fn open_before(&mut self, index: u64) -> HashMap<RunId, Began> {
+        self.ended.retain(|(ended, _, _)| *ended >= index);
+        let ended = self.ended.iter().map(|(_, id, began)| (id, began));
+        let open = self.open.iter().chain(ended);
+        let before = open.filter(|(_, began)| began.index < index);
+        before.map(|(id, began)| (*id, began.clone())).collect()
     }
 
     /// Whether there is anything to be done.

@@ -9,7 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 /// The most logs in one directory, and so the most writers at once.
-pub(crate) const MOST_LOGS: u32 = 9999;
+const MOST_LOGS: u32 = 9999;
 
 /// Says, in a log, why it is not continued.
 const SET_ASIDE: &str = "set-aside";
@@ -22,7 +22,14 @@ pub(crate) struct Claim {
     /// Its directory.
     pub(crate) directory: PathBuf,
     /// Locked until it is dropped.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Claim {
+    /// Closing the file would leave the lock with a process that is being started and has the file for a moment longer.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Claim {
@@ -36,6 +43,7 @@ impl Claim {
             }
         }
         Err(AuditError::TooManyWriters {
+            most: MOST_LOGS,
             directory: logs.to_owned(),
         })
     }
@@ -59,7 +67,7 @@ impl Claim {
         Ok(Some(Self {
             name: name.to_string_lossy().into_owned(),
             directory: directory.to_owned(),
-            _lock: lock,
+            lock,
         }))
     }
 
@@ -89,7 +97,7 @@ pub(crate) fn logs(directory: &Path) -> Result<Vec<PathBuf>, AuditError> {
 
 /// Whether somebody writes to the log now. Looks without taking the lock from anybody for longer than that.
 pub(crate) fn is_written(directory: &Path) -> bool {
-    let lock = own::open(&directory.join("lock"), OpenOptions::new().read(true));
+    let lock = own::open_signed(&directory.join("lock"));
     lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 

@@ -37,8 +37,10 @@ pub enum AuditError {
         why: String,
     },
     /// Every log has a writer already.
-    #[error("{} logs in {} have writers already; end some of them", crate::claim::MOST_LOGS, directory.display())]
+    #[error("all {most} logs that there may be in {} have writers; end some of them", directory.display())]
     TooManyWriters {
+        /// How many logs there may be.
+        most: u32,
         /// The directory of the logs.
         directory: PathBuf,
     },

@@ -20,27 +20,30 @@ const LONGEST_ESCAPE: usize = 11;
 /// # Errors
 /// It has keys that are no strings.
 pub(crate) fn append(line: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(line, OneLine { left: 0 }))
+    value.serialize(&mut Serializer::with_formatter(line, OneLine::default()))
 }
 
 /// Compact JSON in which strings are escaped and bounded.
+#[derive(Default)]
 struct OneLine {
     /// How much of the string at hand may still be written.
     left: usize,
+    /// Whether it was cut, and the rest of it is dropped.
+    is_cut: bool,
 }
 
 impl OneLine {
     /// Writes what of the string is to be written yet; the rest of the string is dropped once it is too long.
     fn write<W: ?Sized + Write>(&mut self, writer: &mut W, bytes: &str) -> io::Result<()> {
+        if self.is_cut {
+            return Ok(());
+        }
         if bytes.len() <= self.left {
             self.left -= bytes.len();
             return writer.write_all(bytes.as_bytes());
         }
-        if self.left == 0 {
-            return Ok(());
-        }
         let end = bytes.floor_char_boundary(self.left);
-        self.left = 0;
+        self.is_cut = true;
         // No escape is cut in two.
         let kept = match bytes[..end].rfind('\\') {
             Some(at) if end - at < LONGEST_ESCAPE => bytes[..at].trim_end_matches('\\'),
@@ -53,7 +56,7 @@ impl OneLine {
 
 impl Formatter for OneLine {
     fn begin_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.left = STRING_BYTES;
+        (self.left, self.is_cut) = (STRING_BYTES, false);
         writer.write_all(b"\"")
     }
 

@@ -3,7 +3,7 @@
 use crate::error::AuditError;
 use crate::own;
 use crate::record::RECORD_BYTES;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ pub(crate) struct Line<'a> {
 impl Lines {
     /// Those from that byte on.
     pub(crate) fn from(path: &Path, offset: u64) -> Result<Self, AuditError> {
-        let mut file = own::open(path, OpenOptions::new().read(true))?;
+        let mut file = own::open_signed(path)?;
         file.seek(SeekFrom::Start(offset))
             .map_err(AuditError::io(path))?;
         Ok(Self {
@@ -72,14 +72,12 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn lines_come_with_their_places_and_a_torn_one_is_told() {
         let base = tempfile::tempdir().unwrap();
         let path = base.path().join("file");
         std::fs::write(&path, "one\n\ntw").unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         let mut lines = Lines::from(&path, 0).unwrap();
         for (offset, record, is_whole) in [(0, "one", true), (4, "", true), (5, "tw", false)] {
             let line = lines.next().unwrap().unwrap();

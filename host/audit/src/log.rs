@@ -149,6 +149,16 @@ impl Drop for AuditLog {
     }
 }
 
+/// The names of the logs in a directory.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn names(directory: &Path) -> Result<Vec<String>, AuditError> {
+    let logs = claim::logs(directory)?.into_iter();
+    let names = logs.filter_map(|log| log.file_name()?.to_str().map(str::to_owned));
+    Ok(names.collect())
+}
+
 /// The first log that can be continued.
 fn first(
     settings: &Settings,

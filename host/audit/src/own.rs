@@ -41,9 +41,10 @@ pub(crate) fn check_directory(path: &Path) -> Result<(), AuditError> {
 /// Opens a file of the caller's own, mode 0600 where it is made, and follows no link.
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, AuditError> {
     let io = AuditError::io(path);
-    let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits())
-        .map_err(|_| io(io::ErrorKind::InvalidInput.into()))?;
-    let file = options.mode(0o600).custom_flags(flags).open(path);
+    let file = options
+        .mode(0o600)
+        .custom_flags(no_follow(path)?)
+        .open(path);
     let file = file.map_err(&io)?;
     let found = file.metadata().map_err(&io)?;
     match found.is_file() {
@@ -52,9 +53,36 @@ pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> Result<File, Audit
     }
 }
 
+/// Opens a file to read what signatures speak for: it may be somebody's copy. Follows no link.
+pub(crate) fn open_signed(path: &Path) -> Result<File, AuditError> {
+    let io = AuditError::io(path);
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_follow(path)?)
+        .open(path);
+    let file = file.map_err(&io)?;
+    match file.metadata().map_err(&io)?.is_file() {
+        true => Ok(file),
+        false => Err(not_own(path, "is no file: move it away")),
+    }
+}
+
 /// Reads a file of the caller's own, as far as `max_bytes`; `None` if there is none.
 pub(crate) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, AuditError> {
-    let file = match open(path, OpenOptions::new().read(true)) {
+    read_from(path, open(path, OpenOptions::new().read(true)), max_bytes)
+}
+
+/// As [`read`], of what signatures speak for.
+pub(crate) fn read_signed(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, AuditError> {
+    read_from(path, open_signed(path), max_bytes)
+}
+
+fn read_from(
+    path: &Path,
+    file: Result<File, AuditError>,
+    max_bytes: u64,
+) -> Result<Option<Vec<u8>>, AuditError> {
+    let file = match file {
         Err(AuditError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return Ok(None);
         }
@@ -64,6 +92,11 @@ pub(crate) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>, Audit
     let read = file.take(max_bytes).read_to_end(&mut bytes);
     read.map_err(AuditError::io(path))?;
     Ok(Some(bytes))
+}
+
+fn no_follow(path: &Path) -> Result<i32, AuditError> {
+    let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits());
+    flags.map_err(|_| AuditError::io(path)(io::ErrorKind::InvalidInput.into()))
 }
 
 /// Puts a file in the place of another, so that nobody reads half of one.

@@ -1,9 +1,11 @@
 //! Trouble with a log: told once in a while, and counted.
 
-use crate::settings::OnProblem;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Who is told of trouble with a log.
+pub type OnProblem = Arc<dyn Fn(String) + Send + Sync>;
 
 /// How long a kind of trouble is not told again.
 const QUIET: Duration = Duration::from_secs(10);
@@ -79,7 +81,6 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]

@@ -44,7 +44,6 @@ impl Query {
     pub fn matches(&self, entry: &Entry) -> bool {
         let (said, at) = (entry.said(), entry.at());
         let end = said.end.as_ref();
-        let is = |wanted: bool| wanted;
         let begins = |wanted: &Option<String>, digits: Option<String>| {
             wanted.as_ref().is_none_or(|wanted| {
                 digits.is_some_and(|digits| digits.starts_with(&wanted.to_ascii_lowercase()))
@@ -54,10 +53,8 @@ impl Query {
             let of_end = end.is_some_and(|end| end.entry == *name || end.name == *name);
             of_end || said.entry.as_ref() == Some(name)
         };
-        is(self
-            .tenant
-            .as_ref()
-            .is_none_or(|tenant| said.tenant.as_ref() == Some(tenant)))
+        let is_tenant = |tenant: &Tenant| said.tenant.as_ref() == Some(tenant);
+        self.tenant.as_ref().is_none_or(is_tenant)
             && self.kernel.as_ref().is_none_or(is_kernel)
             && begins(
                 &self.component,

@@ -99,7 +99,7 @@ impl Segment {
         &self,
         key: &VerifierKey,
     ) -> Result<Result<Frontier, String>, AuditError> {
-        let Some(bytes) = own::read(&self.start(), START_BYTES)? else {
+        let Some(bytes) = own::read_signed(&self.start(), START_BYTES)? else {
             return Ok(Err("it is missing".to_owned()));
         };
         Ok(self.parse_start(&bytes, key))
@@ -124,7 +124,7 @@ impl Segment {
     /// The checkpoints' file as text; empty if there is none.
     pub(crate) fn read_checkpoints(&self) -> Result<String, AuditError> {
         let path = self.checkpoints();
-        let bytes = own::read(&path, CHECKPOINTS_BYTES)?.unwrap_or_default();
+        let bytes = own::read_signed(&path, CHECKPOINTS_BYTES)?.unwrap_or_default();
         // What is no text is no checkpoint, and is told from those that are.
         Ok(String::from_utf8(bytes)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))

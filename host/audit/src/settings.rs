@@ -1,5 +1,7 @@
 //! How a log is kept: where, how soon it is on the disk, how much of it, and who else is told of its checkpoints.
 
+pub use crate::problem::OnProblem;
+
 use crate::anchor::Anchor;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,9 +26,6 @@ impl Default for Durability {
     }
 }
 
-/// Who is told of trouble with the log.
-pub type OnProblem = Arc<dyn Fn(String) + Send + Sync>;
-
 /// How a log is kept.
 #[derive(Clone)]
 pub struct Settings {
@@ -45,7 +44,8 @@ pub struct Settings {
     pub keep: Option<Duration>,
     /// Who is told of checkpoints.
     pub anchors: Vec<Arc<dyn Anchor>>,
-    /// Who is told of trouble with the log, each kind of it at most once in ten seconds.
+    /// Who is told of trouble with the log, each kind of it at most once in ten seconds, on the thread that had it. Records nothing
+    /// itself.
     pub on_problem: Option<OnProblem>,
 }
 

@@ -395,7 +395,7 @@ fn recovered(
 ) -> Result<(NoteSigner, Recovered, File), AuditError> {
     let signer = key::signer(key, &claim.name)?;
     let kept = kept_elsewhere(&settings.directory, &claim.name);
-    let newest = own::read(&kept, MOST_BYTES)?.unwrap_or_default();
+    let newest = own::read_signed(&kept, MOST_BYTES)?.unwrap_or_default();
     // One that cannot be read says nothing here; `verify` tells of it.
     let newest = std::str::from_utf8(&newest).ok();
     let newest = newest.and_then(|note| Checkpoint::open_own(note, signer.verifier()).ok());

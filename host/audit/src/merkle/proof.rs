@@ -285,7 +285,7 @@ mod tests {
         let leaves = leaves(9);
         let (nodes, root) = (nodes_after(0, &leaves), naive(&leaves));
         let mut path = nodes.inclusion(4, 9).unwrap();
-        assert!(!check_inclusion(leaves[4], 4, 10, &path, &root));
+        assert!(!check_inclusion(leaves[4], 4, 17, &path, &root));
         path.push(root);
         assert!(!check_inclusion(leaves[4], 4, 9, &path, &root));
         assert_eq!(nodes.inclusion(9, 9), None);

@@ -82,7 +82,7 @@ impl Expected {
     /// Of the copy of the newest checkpoint, and of what anchors have.
     pub(super) fn of(kept: &Path, anchored: &[Anchored], key: &VerifierKey) -> Self {
         let mut expected = Self::default();
-        match own::read(kept, MOST_BYTES) {
+        match own::read_signed(kept, MOST_BYTES) {
             // A power failure may leave an empty one.
             Ok(Some(note)) if !note.is_empty() => {
                 let note = String::from_utf8_lossy(&note);

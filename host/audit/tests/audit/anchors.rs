@@ -1,0 +1,147 @@
+//! Checkpoints elsewhere, and what they prove.
+
+use crate::harness::{Place, launch, overwrite};
+use crate::witness::Witness;
+use hotcell_audit::anchor::{Anchor, CommandAnchor, FileAnchor, WitnessAnchor};
+use hotcell_audit::verify::ProblemKind;
+use hotcell_audit::{Against, AuditLog, Standing, verify};
+use std::sync::Arc;
+
+fn with_anchor(
+    place: &Place,
+    anchor: impl Anchor + 'static,
+    launches: std::ops::Range<u64>,
+) -> AuditLog {
+    let mut settings = place.settings();
+    settings.anchors = vec![Arc::new(anchor)];
+    let log = AuditLog::open(settings).unwrap();
+    launches.for_each(|number| launch(&log, number));
+    log.close().unwrap();
+    log
+}
+
+fn against(file: std::path::PathBuf) -> Against {
+    Against {
+        files: vec![file],
+        ..Against::default()
+    }
+}
+
+#[test]
+fn a_log_that_an_anchor_knows_all_of_is_proven_and_cutting_it_is_found() {
+    let place = Place::new();
+    let anchor = place.beside("anchor");
+    with_anchor(&place, FileAnchor::new(&anchor), 0..20);
+    let found = verify(&place.logs(), &against(anchor.clone())).unwrap();
+    assert_eq!(found.standing, Standing::Proven, "{found:#?}");
+    // Everything here is cut alike, as somebody does who has the directory.
+    let path = place.file(".jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let kept: Vec<_> = text.split_inclusive('\n').take(12).collect();
+    overwrite(&path, kept.concat().as_bytes());
+    overwrite(&place.file(".checkpoints"), b"");
+    overwrite(&place.logs().join("newest/log-0001"), b"");
+    assert_eq!(place.verify().standing, Standing::TailUnproven);
+    let found = verify(&place.logs(), &against(anchor)).unwrap();
+    assert_eq!(
+        found.logs[0].problems[0].kind,
+        ProblemKind::Cut,
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn what_an_anchor_does_not_know_yet_is_unproven() {
+    let place = Place::new();
+    let anchor = place.beside("anchor");
+    with_anchor(&place, FileAnchor::new(&anchor), 0..5);
+    let log = place.open();
+    launch(&log, 5);
+    log.close().unwrap();
+    let found = verify(&place.logs(), &against(anchor)).unwrap();
+    assert_eq!(found.standing, Standing::TailUnproven);
+    assert_eq!((found.logs[0].anchored, found.logs[0].size), (10, 12));
+}
+
+#[test]
+fn a_command_is_given_the_checkpoint_and_one_that_fails_is_told() {
+    let place = Place::new();
+    let file = place.beside("given");
+    let script = "cat >> \"$0\"".to_owned();
+    let arguments = vec!["-c".to_owned(), script, file.display().to_string()];
+    let log = with_anchor(&place, CommandAnchor::new("sh", arguments), 0..2);
+    assert_eq!(log.state().anchors[0].size, Some(4));
+    let found = verify(&place.logs(), &against(file)).unwrap();
+    assert_eq!(found.standing, Standing::Proven);
+    drop(log);
+    let log = with_anchor(&place, CommandAnchor::new("false", Vec::new()), 2..3);
+    let state = log.state();
+    assert!(
+        state.anchors[0]
+            .problem
+            .as_ref()
+            .unwrap()
+            .contains("exit status: 1")
+    );
+    assert!(state.problems > 0);
+}
+
+fn asking(witness: &Witness) -> Against {
+    Against {
+        witnesses: vec![WitnessAnchor::new(&witness.url, witness.key.clone())],
+        ..Against::default()
+    }
+}
+
+#[test]
+fn a_witness_sees_each_writer_continue_the_log_and_says_so() {
+    let place = Place::with_launches(3);
+    let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+    let anchor = || WitnessAnchor::new(&witness.url, witness.key.clone());
+    for (launches, size) in [(3..8, 16), (8..9, 18)] {
+        let log = with_anchor(&place, anchor(), launches);
+        assert_eq!(log.state().anchors[0].problem, None);
+        assert_eq!(witness.seen.lock().unwrap().0, size);
+    }
+    let found = verify(&place.logs(), &asking(&witness)).unwrap();
+    assert_eq!(found.standing, Standing::Proven, "{found:#?}");
+}
+
+#[test]
+fn a_witness_that_saw_more_or_something_else_speaks_against_the_log() {
+    let place = Place::with_launches(3);
+    let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+    with_anchor(
+        &place,
+        WitnessAnchor::new(&witness.url, witness.key.clone()),
+        3..4,
+    );
+    let honest = *witness.seen.lock().unwrap();
+    for (seen, kind) in [
+        ((honest.0 + 2, honest.1), ProblemKind::Cut),
+        (
+            (honest.0, hotcell_audit::merkle::Hash::of_nothing()),
+            ProblemKind::Changed,
+        ),
+    ] {
+        *witness.seen.lock().unwrap() = seen;
+        let found = verify(&place.logs(), &asking(&witness)).unwrap();
+        assert_eq!(found.logs[0].problems[0].kind, kind, "{found:#?}");
+    }
+    let log = with_anchor(
+        &place,
+        WitnessAnchor::new(&witness.url, witness.key.clone()),
+        4..5,
+    );
+    assert!(log.state().anchors[0].problem.is_some());
+}
+
+#[test]
+fn an_answer_by_another_key_is_no_signature() {
+    let place = Place::with_launches(1);
+    let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+    let other = place.key().verifier("log-0002").unwrap();
+    let log = with_anchor(&place, WitnessAnchor::new(&witness.url, other), 1..2);
+    let problem = log.state().anchors[0].problem.clone().unwrap();
+    assert!(problem.contains("no signature by its key"), "{problem}");
+}

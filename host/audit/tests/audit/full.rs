@@ -1,0 +1,91 @@
+//! A disk that is full: a limit on the size of files stands in for it, which needs no privilege.
+
+use crate::harness::{Place, launch, record, report};
+use hotcell_audit::{AuditLog, Settings, Standing};
+use hotcell_model::audit::Audit;
+use hotcell_model::outcome::Outcome;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::path::Path;
+use std::process::Command;
+
+const DIRECTORY: &str = "HOTCELL_AUDIT_TEST_DIRECTORY";
+const REQUIRED: &str = "HOTCELL_AUDIT_TEST_REQUIRED";
+
+/// What a test's child does: it writes until nothing more can be written, makes room, and goes on.
+#[test]
+#[ignore = "other tests start it"]
+fn child_whose_disk_is_full() {
+    let Some(directory) = std::env::var_os(DIRECTORY) else {
+        return;
+    };
+    let is_required = std::env::var_os(REQUIRED).is_some();
+    let log = AuditLog::open(Settings {
+        is_required,
+        ..Settings::new(directory)
+    });
+    let log = log.unwrap();
+    let full = |number| {
+        let record = record(number);
+        let begun = log.begin(&record);
+        if begun.is_ok() {
+            log.finish(&record, &report(&record, Outcome::done()));
+        }
+        begun
+    };
+    let refused = (0..400).filter(|number| full(*number).is_err()).count();
+    assert_eq!(refused > 0, is_required, "{refused}");
+    let state = log.state();
+    assert!(state.missing > 0 && state.problems > 0);
+    make_room();
+    (1000..1010).for_each(|number| launch(&log, number));
+    log.close().unwrap();
+}
+
+/// Raises the limit to what it may be raised to.
+fn make_room() {
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let current = maximum;
+    setrlimit(Resource::Fsize, Rlimit { current, maximum }).unwrap();
+}
+
+fn run(directory: &Path, is_required: bool) {
+    let this = std::env::current_exe().unwrap();
+    let mut command = Command::new("sh");
+    // A write beyond the limit is an error where the signal is ignored. The unit is 512 bytes.
+    command
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 400; exec \"$@\"", "sh"])
+        .arg(this);
+    command.args([
+        "--exact",
+        "full::child_whose_disk_is_full",
+        "--ignored",
+        "--nocapture",
+    ]);
+    command.env(DIRECTORY, directory);
+    if is_required {
+        command.env(REQUIRED, "1");
+    }
+    assert!(command.status().unwrap().success());
+}
+
+#[test]
+fn nothing_is_done_without_a_record_where_records_are_required() {
+    let place = Place::new();
+    run(&place.logs(), true);
+    let log = place.verify().logs[0].clone();
+    assert_eq!(
+        (log.standing, log.unfinished),
+        (Standing::TailUnproven, 0),
+        "{log:#?}"
+    );
+    assert_eq!((log.gaps, log.signed), (1, log.size));
+}
+
+#[test]
+fn a_gap_is_recorded_once_there_is_room_where_records_are_not_required() {
+    let place = Place::new();
+    run(&place.logs(), false);
+    let log = place.verify().logs[0].clone();
+    assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
+    assert_eq!((log.gaps, log.signed), (1, log.size));
+}

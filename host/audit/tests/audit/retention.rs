@@ -1,0 +1,85 @@
+//! Logs that follow one another, and of which the oldest go.
+
+use crate::harness::{Place, files, launch};
+use hotcell_audit::prove::{RecordId, prove};
+use hotcell_audit::{AuditLog, Settings, Standing};
+use std::time::Duration;
+
+fn written(place: &Place, settings: Settings, launches: std::ops::Range<u64>) {
+    let log = AuditLog::open(settings).unwrap();
+    for number in launches {
+        launch(&log, number);
+        log.flush().unwrap();
+    }
+    log.close().unwrap();
+    let _ = place;
+}
+
+#[test]
+fn segments_follow_one_another_and_verify_as_one_log() {
+    let place = Place::new();
+    for round in 0..3 {
+        let settings = Settings {
+            segment_bytes: 16 << 10,
+            ..place.settings()
+        };
+        written(&place, settings, round * 10..round * 10 + 10);
+    }
+    assert!(files(&place.logs().join("log-0001"), ".jsonl").len() > 3);
+    let log = place.verify().logs[0].clone();
+    assert_eq!(
+        (log.standing, log.size, log.signed),
+        (Standing::TailUnproven, 60, 60),
+        "{log:#?}"
+    );
+}
+
+#[test]
+fn old_segments_go_and_what_is_left_proves_from_there_on() {
+    let place = Place::new();
+    let settings = Settings {
+        segment_bytes: 16 << 10,
+        max_bytes: 64 << 10,
+        ..place.settings()
+    };
+    written(&place, settings, 0..60);
+    let log = place.verify().logs[0].clone();
+    assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
+    assert!(log.first > 0 && log.signed == log.size);
+    let bytes: u64 = files(&place.logs().join("log-0001"), "")
+        .iter()
+        .map(|path| path.metadata().unwrap().len())
+        .sum();
+    assert!(bytes < 128 << 10, "{bytes}");
+    for index in [log.first, log.first + 7, log.size - 1] {
+        let id: RecordId = format!("log-0001:{index}").parse().unwrap();
+        let proof = prove(&place.logs(), &place.key(), &id).unwrap();
+        assert_eq!(proof.check(&place.key()).unwrap().size, log.size);
+    }
+    let gone: RecordId = "log-0001:0".parse().unwrap();
+    assert!(prove(&place.logs(), &place.key(), &gone).is_err());
+}
+
+#[test]
+fn records_go_that_are_older_than_they_are_kept() {
+    let place = Place::with_launches(5);
+    let path = place.file(".jsonl");
+    let old = std::time::SystemTime::now() - Duration::from_secs(1000);
+    for path in [&path, &place.file(".start")] {
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_modified(old).unwrap();
+    }
+    let settings = Settings {
+        keep: Some(Duration::from_secs(900)),
+        ..place.settings()
+    };
+    written(&place, settings.clone(), 5..6);
+    // The file that was old when it was followed by another was written to since: it goes when it is old again.
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_modified(old).unwrap();
+    written(&place, settings, 6..8);
+    assert!(!path.exists());
+    let log = place.verify().logs[0].clone();
+    assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
+    assert!(log.first >= 10);
+}
