@@ -11,6 +11,7 @@ use hotcell_audit::{AuditLog, Durability, Settings};
 use hotcell_model::text::{chain, escape};
 use hotcell_policy::FilePolicy;
 use hotcell_policy::record::{AlertRules, AuditMode, AuditRules, AuditSync};
+use hotcell_watch::otlp::OtlpSettings;
 use hotcell_watch::{
     AlertSettings, CommandSettings, LogSink, Secret, WatchSettings, Watcher, WebhookSettings,
 };
@@ -88,13 +89,18 @@ pub(crate) fn watch_settings(
             ..AlertSettings::default()
         },
     };
+    let endpoint = policy.and_then(|policy| policy.metrics().otlp.clone());
+    let otlp = endpoint.map(|endpoint| OtlpSettings {
+        log: alerts.log.clone(),
+        ..OtlpSettings::new(endpoint)
+    });
     Ok(WatchSettings {
         state: places.map(|places| places.state.clone()),
         tenants: policy
             .map(|policy| policy.tenants().cloned().collect())
             .unwrap_or_default(),
         alerts,
-        ..WatchSettings::default()
+        otlp,
     })
 }
 
