@@ -19,6 +19,7 @@ const SCHEMA: Schema = Schema {
         what: "budgets",
         afresh: "budgets begin full",
     },
+    is_synced_at_end: true,
     tables: "
         CREATE TABLE bucket (
             tenant TEXT NOT NULL,

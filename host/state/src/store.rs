@@ -27,6 +27,8 @@ pub struct Schema {
     pub version: i64,
     /// What it holds, in words.
     pub contents: Contents,
+    /// Whether the last that closes the file brings it to the disk, which others who open it then wait for.
+    pub is_synced_at_end: bool,
     /// The statements that make the tables of a new file.
     pub tables: &'static str,
 }
@@ -90,6 +92,10 @@ impl StateFile {
         }
         connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)
+            .and_then(|_| {
+                let unsynced = !schema.is_synced_at_end;
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, unsynced)
+            })
             .and_then(|_| {
                 connection.execute_batch(
                     "PRAGMA trusted_schema = OFF;

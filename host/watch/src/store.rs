@@ -17,6 +17,8 @@ const SCHEMA: Schema = Schema {
         what: "baselines",
         afresh: "baselines are learned anew",
     },
+    // A power failure costs what was learned lately, and commands that end at once do not wait for each other.
+    is_synced_at_end: false,
     tables: "
         CREATE TABLE class (
             kind INTEGER NOT NULL,

@@ -70,7 +70,12 @@ fn a_program_that_fails_or_hangs_is_counted_and_leaves_nothing_behind() {
         "failed"
     ));
     let pid = std::fs::read_to_string(&path).unwrap();
-    // Killed, and at most waiting for whoever adopted it.
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    assert!(state.map_or(true, |stat| stat.contains(") Z")));
+    // Killed, and at most waiting for whoever adopted it; the kernel may take a moment.
+    let is_gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        stat.map_or(true, |stat| stat.contains(") Z"))
+    };
+    while !is_gone() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

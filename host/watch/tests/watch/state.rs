@@ -45,7 +45,8 @@ fn the_file_is_the_callers_own_and_names_nobody() {
     let _ = of_fuel(1_000_000).watch(&watcher(&state).unwrap());
     let path = state.join("baselines.sqlite");
     assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-    let bytes = std::fs::read(&path).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend(std::fs::read(state.join("baselines.sqlite-wal")).unwrap());
     assert!(
         !bytes
             .windows(5)
