@@ -289,6 +289,12 @@ impl Appender {
         self.next
     }
 
+    /// Why nothing could be written, or brought to the disk, the last time that it was tried.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let unwritten = self.missing.as_ref().map(|missing| missing.why.clone());
+        unwritten.or_else(|| self.unsynced.clone())
+    }
+
     /// How many records are missing.
     pub(crate) fn lost(&self) -> u64 {
         self.lost

@@ -82,8 +82,14 @@ pub struct LogState {
     pub checkpoint: Option<Checkpoint>,
     /// When it was last brought to the disk and signed for.
     pub synced: Option<Timestamp>,
+    /// How many records were begun and have not ended.
+    pub open: u64,
+    /// How large the log is on the disk.
+    pub bytes: u64,
     /// How many records could not be written.
     pub missing: u64,
+    /// Why nothing can be written or brought to the disk now; absent if it can.
+    pub trouble: Option<String>,
     /// How often there was trouble.
     pub problems: u64,
     /// The last trouble.
@@ -332,10 +338,13 @@ impl Writer {
             let synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
             (synced.signed.clone(), synced.at)
         };
-        let (size, missing) = {
+        let (size, missing, open, trouble) = {
             let appender = self.appender();
-            (appender.size(), appender.lost())
+            let open = appender.open().len() as u64;
+            (appender.size(), appender.lost(), open, appender.trouble())
         };
+        // What cannot be looked at now has no size.
+        let segments = Segment::all(&self.claim.directory).unwrap_or_default();
         let (problems, last_problem) = self.problems.known();
         LogState {
             log: self.claim.name.clone(),
@@ -343,7 +352,10 @@ impl Writer {
             size,
             checkpoint,
             synced: at,
+            open,
+            bytes: segments.iter().map(Segment::bytes).sum(),
             missing,
+            trouble,
             problems,
             last_problem,
             anchors: self.anchoring.states(),

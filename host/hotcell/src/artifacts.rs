@@ -605,7 +605,7 @@ mod tests {
     }
 
     fn miss(cache: &ArtifactCache, origin: &Origin) -> String {
-        cache.find(origin).err().expect("a miss")
+        cache.find(origin).err().expect("a miss").why
     }
 
     #[test]

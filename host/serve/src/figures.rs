@@ -140,10 +140,10 @@ impl Shown for Server {
 
 fn audit_gauge(state: &LogState) -> AuditGauge {
     AuditGauge {
-        is_writable: state.missing == 0,
+        is_writable: state.trouble.is_none(),
         unwritten: state.missing,
-        open: 0,
-        bytes: 0,
+        open: state.open,
+        bytes: state.bytes,
         checkpoint: state.synced,
     }
 }

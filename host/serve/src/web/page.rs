@@ -240,7 +240,7 @@ fn audit(state: Option<&LogState>) -> Markup {
             None => { p.none { "Nothing is recorded." } }
             Some(state) => {
                 p {
-                    (format_count(state.size)) " records in " code { (state.log) } "."
+                    (format_count(state.size)) " records in " code { (state.log) } ", " (format_bytes(state.bytes)) @if state.open > 0 { ", " (state.open) " not finished" } "."
                 }
                 @match &state.checkpoint {
                     Some(checkpoint) => {
@@ -249,7 +249,7 @@ fn audit(state: Option<&LogState>) -> Markup {
                     None => { p { "Nothing is signed yet." } }
                 }
                 @if state.missing > 0 { p.critical { (state.missing) " records could not be written." } }
-                @if let Some(problem) = &state.last_problem { p.warning { "Last trouble: " (problem) } }
+                @if let Some(trouble) = &state.trouble { p.warning { "It cannot be written now: " (trouble) } }
                 p.dim { "Whether it is whole, " code { "hotcell audit verify" } " says." }
             }
         }
