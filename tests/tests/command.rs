@@ -9,6 +9,7 @@ mod outputs;
 mod places;
 mod policy;
 mod receipts;
+mod records;
 mod reports;
 mod schema;
 mod sdk;
