@@ -4,6 +4,7 @@
 //! with the exit code that `docs/operators.md` lists; errors are for what the command itself could not do.
 
 mod arguments;
+mod audit;
 mod build;
 mod cache;
 mod command_request;
@@ -26,6 +27,7 @@ mod rerun;
 mod run;
 mod say;
 mod serve;
+mod stats;
 mod top;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +69,10 @@ enum HotcellCommand {
     Policy(policy::PolicyCommand),
     /// Look at or clear the cache of compiled kernels
     Cache(cache::CacheCommand),
+    /// Verify the audit log, prove what is in it, and find records
+    Audit(audit::AuditCommand),
+    /// Say what kernels took, from the audit log
+    Stats(stats::StatsCommand),
     /// Try to break out of real workers, and say how strong the walls are on this machine
     Doctor(doctor::DoctorCommand),
 }
@@ -88,6 +94,8 @@ fn main() -> ExitCode {
         HotcellCommand::New(command) => command.execute().map(|()| 0),
         HotcellCommand::Policy(command) => command.execute(),
         HotcellCommand::Cache(command) => command.execute().map(|()| 0),
+        HotcellCommand::Audit(command) => command.execute(),
+        HotcellCommand::Stats(command) => command.execute().map(|()| 0),
         HotcellCommand::Doctor(command) => command.execute(),
     };
     // Whoever reaps after this process may reap nobody: it sees to its workers itself.
