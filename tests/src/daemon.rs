@@ -39,11 +39,25 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).expect("it is one's own");
-        let mut daemon = Self {
+        let daemon = Self {
             place,
             folder,
             running: None,
         };
+        daemon.begin(options)
+    }
+
+    /// Another one in the same place, once this one has ended.
+    pub fn again(mut self) -> Self {
+        if let Some(running) = self.running.take() {
+            let _ = running.wait();
+        }
+        self.begin("--mode 0666")
+    }
+
+    /// Starts it, and waits until it answers.
+    fn begin(self, options: &str) -> Self {
+        let mut daemon = self;
         let socket = daemon.socket();
         let command = format!(
             "serve --tier unprivileged --socket {} {options}",

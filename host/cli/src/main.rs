@@ -74,10 +74,6 @@ enum HotcellCommand {
     Stats(stats::StatsCommand),
     /// Look at or clear the cache of compiled kernels
     Cache(cache::CacheCommand),
-    /// Verify the audit log, prove what is in it, and find records
-    Audit(audit::AuditCommand),
-    /// Say what kernels took, from the audit log
-    Stats(stats::StatsCommand),
     /// Try to break out of real workers, and say how strong the walls are on this machine
     Doctor(doctor::DoctorCommand),
 }
@@ -101,8 +97,6 @@ fn main() -> ExitCode {
         HotcellCommand::Audit(command) => command.execute(),
         HotcellCommand::Stats(command) => command.execute().map(|()| 0),
         HotcellCommand::Cache(command) => command.execute().map(|()| 0),
-        HotcellCommand::Audit(command) => command.execute(),
-        HotcellCommand::Stats(command) => command.execute().map(|()| 0),
         HotcellCommand::Doctor(command) => command.execute(),
     };
     // Whoever reaps after this process may reap nobody: it sees to its workers itself.

@@ -47,7 +47,7 @@ impl Reader<'_> {
                 }
                 "anchor_file" => rules.anchor_file = this.path(&entry),
                 "anchor_command" => rules.anchor_command = this.command(&entry),
-                "witness" => witness = this.address_of_web(&entry),
+                "witness" => witness = this.address_of_witness(&entry),
                 _ => witness_key = this.verifier_key(&entry),
             },
         );
@@ -173,6 +173,19 @@ impl Reader<'_> {
             return None;
         }
         Some(text.to_owned())
+    }
+
+    /// Without TLS: what a witness answers is signed.
+    fn address_of_witness(&mut self, entry: &Entry<'_, '_>) -> Option<String> {
+        let address = self.address_of_web(entry)?;
+        if !address.starts_with("http://") {
+            self.wrong(
+                entry,
+                "a witness is asked by `http://`: what it answers is signed",
+            );
+            return None;
+        }
+        Some(address)
     }
 
     fn address_of_web(&mut self, entry: &Entry<'_, '_>) -> Option<String> {
