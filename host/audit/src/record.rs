@@ -5,6 +5,7 @@
 
 mod about;
 mod end;
+mod kept;
 mod ocsf;
 
 pub(crate) use about::{Began, Gap, Removed, Torn, Unknown};

@@ -1,5 +1,6 @@
 //! The part of a record that OCSF has no place for: what was asked for in hotcell's words, and how it ended.
 
+use super::kept::{self, Last};
 use super::ocsf::{hex, hex_option};
 use super::{Phase, SCHEMA};
 use hotcell_manifest::DType;
@@ -13,13 +14,14 @@ use hotcell_model::limit::{Breach, LimitSource};
 use hotcell_model::outcome::{Blame, Cause, Frame, OutcomeKind};
 use hotcell_model::profile::{Isolation, Metering};
 use hotcell_model::report::{
-    Alert, AlertKind, ArrayReport, CacheOutcome, Compilation, OutputsEnd, Report, Severity, Usage,
-    Walls,
+    Alert, AlertKind, ArrayReport, CacheOutcome, Compilation, LimitReport, OutputsEnd, Report,
+    Severity, Usage, Walls,
 };
 use hotcell_model::text;
 use hotcell_model::time::Timestamp;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// How much of an end is written.
@@ -100,6 +102,13 @@ impl<'a> Work<'a> {
     }
 }
 
+thread_local! {
+    /// The limits of the last record that this thread made.
+    static LIMITS: Last<BTreeMap<String, LimitReport>> = Last::default();
+    /// The walls of the last.
+    static WALLS: Last<Walls> = Last::default();
+}
+
 /// How it ended.
 #[derive(Serialize)]
 pub(super) struct End<'a> {
@@ -129,7 +138,8 @@ pub(super) struct End<'a> {
     cache: Option<&'a CacheOutcome>,
     compilation: Option<&'a Compilation>,
     limits: Limits<'a>,
-    walls: Option<WallsInShort<'a>>,
+    #[serde(serialize_with = "walls")]
+    walls: Option<&'a Walls>,
     device: Option<&'a str>,
     #[serde(serialize_with = "alerts")]
     alerts: &'a [Alert],
@@ -186,7 +196,7 @@ impl<'a> End<'a> {
             cache: times.cache.as_ref(),
             compilation: times.compilation.as_ref(),
             limits: Limits(report),
-            walls: report.walls.as_ref().map(WallsInShort::of),
+            walls: report.walls.as_ref(),
             device: report.device.as_deref(),
             alerts: detail.of(&report.alerts),
             observed: detail.of(&report.observed),
@@ -257,7 +267,8 @@ impl Serialize for Limits<'_> {
             chosen_by: &'a Report,
         }
         let (values, chosen_by) = (self.0, self.0);
-        Split { values, chosen_by }.serialize(serializer)
+        let split = || Split { values, chosen_by };
+        LIMITS.with(|last| kept::serialize(last, &self.0.limits, split, serializer))
     }
 }
 
@@ -293,6 +304,15 @@ impl<'a> WallsInShort<'a> {
             runner: &walls.runner,
             compiler: &walls.compiler,
             gpu: &walls.gpu,
+        }
+    }
+}
+
+fn walls<S: Serializer>(walls: &Option<&Walls>, serializer: S) -> Result<S::Ok, S::Error> {
+    match walls {
+        None => serializer.serialize_none(),
+        Some(walls) => {
+            WALLS.with(|last| kept::serialize(last, *walls, || WallsInShort::of(walls), serializer))
         }
     }
 }
