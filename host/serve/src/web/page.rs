@@ -43,7 +43,7 @@ pub(crate) fn page(view: &View) -> String {
             }
             body {
                 h1 { "hotcell" }
-                p.dim { "under " (view.policy) ", since " (view.status.since.to_string()) ", as of " (view.now.to_string()) }
+                p.dim { "under " (view.policy) ", since " (moment(view.status.since)) ", as of " (moment(view.now)) }
                 (alerts(&view.alerts))
                 (running(view))
                 (workers(&view.status))
@@ -65,9 +65,9 @@ fn alerts(alerts: &[RecentAlert]) -> Markup {
                 tr { th { "when" } th { "what" } th { "seen" } th { "tenant" } th { "kernel" } th { "launch" } }
                 @for alert in alerts.iter().take(ROWS) {
                     tr {
-                        td { (alert.at.to_string()) }
+                        td { (moment(alert.at)) }
                         td class=(severity(alert.severity)) { (alert.kind.name()) }
-                        td { (alert.message) }
+                        td.words { (alert.message) }
                         td { (alert.tenant) }
                         td { (alert.kernel) }
                         td { code { (alert.run_id) } }
@@ -172,16 +172,17 @@ fn latest(latest: &[Ended]) -> Markup {
         h2 { "Latest" }
         @if latest.is_empty() { p.none { "Nothing has ended yet." } } @else {
             table #latest {
-                tr { th { "when" } th { "tenant" } th { "kernel" } th { "end" } th { "blame" } th { "" } th.number { "took" } }
+                tr { th { "when" } th { "tenant" } th { "asked for" } th { "kernel" } th { "end" } th { "blame" } th { "" } th.number { "took" } }
                 @for ended in latest.iter().take(ROWS) {
                     tr {
-                        td { (ended.started.to_string()) }
+                        td { (moment(ended.started)) }
                         td { (ended.tenant) }
+                        td { (ended.verb.name()) }
                         td { (kernel(ended)) }
                         td class=(if ended.blame.is_some() { "bad" } else { "good" }) { (ended.outcome.name()) }
                         td { (ended.blame.map_or("", |blame| blame.name())) }
-                        td { (ended.message) }
-                        td.number { (duration(Duration::from_nanos(ended.wall_ns))) }
+                        td.words { (ended.message) }
+                        td.number { @if ended.wall_ns > 0 { (duration(Duration::from_nanos(ended.wall_ns))) } }
                     }
                 }
             }
@@ -244,7 +245,7 @@ fn audit(state: Option<&LogState>) -> Markup {
                 }
                 @match &state.checkpoint {
                     Some(checkpoint) => {
-                        p { "Signed up to record " (checkpoint.size) @if let Some(synced) = state.synced { ", " (synced.to_string()) } "." }
+                        p { "Signed up to record " (checkpoint.size) @if let Some(synced) = state.synced { ", " (moment(synced)) } "." }
                     }
                     None => { p { "Nothing is signed yet." } }
                 }
@@ -254,6 +255,12 @@ fn audit(state: Option<&LogState>) -> Markup {
             }
         }
     }
+}
+
+/// A moment, to the second.
+fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(..19).unwrap_or(&text).replace('T', " ")
 }
 
 /// A duration of three digits or so.
