@@ -137,7 +137,7 @@ impl Records {
     ///
     /// # Errors
     /// A file cannot be read.
-    pub fn next(&mut self) -> Result<Option<Record>, AuditError> {
+    pub fn read(&mut self) -> Result<Option<Record>, AuditError> {
         for log in &mut self.logs {
             self.unreadable += log.look()?;
         }

@@ -225,19 +225,17 @@ mod tests {
         let leaves = leaves(70);
         let nodes = nodes_after(0, &leaves);
         let mut frontier = Frontier::default();
-        for size in 0..=leaves.len() as u64 {
-            let at = size as usize;
+        for (size, at) in (0_u64..).zip(0..=leaves.len()) {
             let root = naive(&leaves[..at]);
             assert_eq!(frontier.root(), root);
-            for index in 0..size {
+            for (index, leaf) in (0..size).zip(leaves.iter().copied()) {
                 let path = nodes.inclusion(index, size).unwrap();
-                let leaf = leaves[index as usize];
                 assert!(check_inclusion(leaf, index, size, &path, &root));
                 assert!(!check_inclusion(leaf, index + 1, size, &path, &root));
                 assert!(!check_inclusion(root, index, size, &path, &root) || size == 1);
             }
-            for old in 0..=size {
-                let before = naive(&leaves[..old as usize]);
+            for (old, old_at) in (0..=size).zip(0..) {
+                let before = naive(&leaves[..old_at]);
                 let path = nodes.consistency(old, size).unwrap();
                 assert!(check_consistency((old, &before), (size, &root), &path));
                 if old != 0 && old != size {
@@ -263,15 +261,9 @@ mod tests {
         let root = naive(&leaves);
         for first in 0..40 {
             let nodes = nodes_after(first, &leaves);
-            for index in first..40 {
-                let path = nodes.inclusion(index as u64, 40).unwrap();
-                assert!(check_inclusion(
-                    leaves[index],
-                    index as u64,
-                    40,
-                    &path,
-                    &root
-                ));
+            for (index, leaf) in (0..).zip(&leaves).skip(first) {
+                let path = nodes.inclusion(index, 40).unwrap();
+                assert!(check_inclusion(*leaf, index, 40, &path, &root));
             }
             let old = naive(&leaves[..first]);
             let path = nodes.consistency(first as u64, 40).unwrap();

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 fn all(place: &Place) -> Vec<hotcell_audit::query::Record> {
     let mut records = Records::since(&place.logs(), None).unwrap();
-    let all: Vec<_> = std::iter::from_fn(|| records.next().unwrap()).collect();
+    let all: Vec<_> = std::iter::from_fn(|| records.read().unwrap()).collect();
     assert_eq!(records.unreadable(), 0);
     all
 }
@@ -239,7 +239,7 @@ fn who_follows_the_logs_sees_what_comes() {
     launch(&log, 1);
     log.flush().unwrap();
     let mut records = Records::newest(&place.logs()).unwrap();
-    let mut count = || std::iter::from_fn(|| records.next().unwrap()).count();
+    let mut count = || std::iter::from_fn(|| records.read().unwrap()).count();
     assert_eq!((count(), count()), (2, 0));
     launch(&log, 2);
     log.flush().unwrap();

@@ -88,7 +88,7 @@ impl TailCommand {
     pub(crate) fn execute(self) -> Result<()> {
         let mut records = Records::newest(&self.logs.directory()?).map_err(failed)?;
         let mut newest = VecDeque::new();
-        while let Some(record) = records.next().map_err(failed)? {
+        while let Some(record) = records.read().map_err(failed)? {
             newest.push_back(record);
             if newest.len() > self.lines {
                 newest.pop_front();
@@ -98,7 +98,7 @@ impl TailCommand {
             .iter()
             .try_for_each(|record| show(record, self.json))?;
         while self.follow {
-            while let Some(record) = records.next().map_err(failed)? {
+            while let Some(record) = records.read().map_err(failed)? {
                 show(&record, self.json)?;
             }
             std::thread::sleep(LOOK);
@@ -199,7 +199,7 @@ pub(crate) fn each(
     mut with: impl FnMut(&Record) -> Result<()>,
 ) -> Result<()> {
     let mut records = Records::since(&logs.directory()?, query.since).map_err(failed)?;
-    while let Some(record) = records.next().map_err(failed)? {
+    while let Some(record) = records.read().map_err(failed)? {
         if query.matches(&record.entry) {
             with(&record)?;
         }
