@@ -137,7 +137,7 @@ impl AuditLog {
         self.shared.writer.close()
     }
 
-    /// What is shown of it. Waits while the log is brought to the disk.
+    /// What is shown of it. Waits for no disk but to look how large the log is.
     pub fn state(&self) -> LogState {
         self.shared.writer.state()
     }

@@ -43,6 +43,7 @@ pub(crate) struct Writer {
     kept: PathBuf,
     appender: Mutex<Appender>,
     synced: Mutex<Synced>,
+    shown: Mutex<Shown>,
 }
 
 /// What of the log is in the tree, and on the disk.
@@ -67,6 +68,22 @@ struct Synced {
     doomed: Option<(u64, Vec<Segment>)>,
     /// Since when the segment at hand is written.
     begun: SystemTime,
+}
+
+/// What is signed for, and when that was.
+#[derive(Clone, Default)]
+struct Shown {
+    signed: Option<Checkpoint>,
+    at: Option<Timestamp>,
+}
+
+impl Shown {
+    fn of(synced: &Synced) -> Self {
+        Self {
+            signed: synced.signed.clone(),
+            at: synced.at,
+        }
+    }
 }
 
 /// What a page or a metric shows of a log.
@@ -136,10 +153,12 @@ impl Writer {
                 doomed: None,
                 begun: begun.unwrap_or_else(|_| SystemTime::now()),
             }),
+            shown: Mutex::default(),
             claim,
             signer,
             problems,
         };
+        *writer.shown() = Shown::of(&writer.synced());
         writer.close_unfinished(recovered);
         Ok(writer)
     }
@@ -166,6 +185,16 @@ impl Writer {
         let _ = self.sync();
     }
 
+    /// What is on the disk.
+    fn synced(&self) -> MutexGuard<'_, Synced> {
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is shown of that, by whom nobody waits for a disk.
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The end of the log.
     pub(crate) fn appender(&self) -> MutexGuard<'_, Appender> {
         self.appender.lock().unwrap_or_else(PoisonError::into_inner)
@@ -178,7 +207,7 @@ impl Writer {
 
     /// Brings to the disk what was recorded, and signs for it.
     pub(crate) fn sync(&self) -> Result<(), AuditError> {
-        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut synced = self.synced();
         let flushed = self.take(&mut synced);
         let done = self.settle(&mut synced);
         let unsynced = done.as_ref().err().map(|error| text::chain(error));
@@ -257,6 +286,7 @@ impl Writer {
         self.anchoring.tell(&checkpoint, &note);
         synced.signed = Some(checkpoint);
         synced.at = Some(SystemTime::now().into());
+        *self.shown() = Shown::of(synced);
     }
 
     /// Goes on with the next segment, whose records may be in it already.
@@ -277,7 +307,7 @@ impl Writer {
 
     /// Removes of the log what is not to be kept.
     pub(crate) fn trim(&self) {
-        self.doom(&mut self.synced.lock().unwrap_or_else(PoisonError::into_inner));
+        self.doom(&mut self.synced());
     }
 
     /// Records that old segments go, if some are to.
@@ -325,7 +355,7 @@ impl Writer {
     pub(crate) fn close(&self) -> Result<(), AuditError> {
         // A record of what goes is written while the log is brought to the disk, and signed for the second time.
         let done = self.sync().and_then(|()| self.sync());
-        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut synced = self.synced();
         let is_closed = self.appender().open().is_empty();
         self.write_head(&mut synced, is_closed);
         self.anchoring.close();
@@ -334,10 +364,7 @@ impl Writer {
 
     /// What is shown of it.
     pub(crate) fn state(&self) -> LogState {
-        let (checkpoint, at) = {
-            let synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
-            (synced.signed.clone(), synced.at)
-        };
+        let Shown { signed, at } = self.shown().clone();
         let (size, missing, open, trouble) = {
             let appender = self.appender();
             let open = appender.open().len() as u64;
@@ -350,7 +377,7 @@ impl Writer {
             log: self.claim.name.clone(),
             origin: self.signer.verifier().name().to_owned(),
             size,
-            checkpoint,
+            checkpoint: signed,
             synced: at,
             open,
             bytes: segments.iter().map(Segment::bytes).sum(),

@@ -23,19 +23,25 @@ use std::time::Duration;
 
 /// The longest file that can have a key.
 const KEY_BYTES: u64 = 4096;
+/// How long a command waits at its end for alerts that are on their way.
+const ALERT_PATIENCE: Duration = Duration::from_secs(3);
 /// A day, in which records are kept.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How logs are kept in the state directory, by the policy; `None` where nothing is to be recorded.
+///
+/// # Errors
+/// A witness's key is none.
 pub(crate) fn audit_settings(
     rules: &AuditRules,
     places: &Places,
     on_problem: OnProblem,
-) -> Option<Settings> {
+) -> Result<Option<Settings>> {
     if rules.mode == AuditMode::Off {
-        return None;
+        return Ok(None);
     }
-    Some(Settings {
+    let settings = Settings::new(audit_directory(places));
+    Ok(Some(Settings {
         durability: match rules.sync {
             AuditSync::Batch => Durability::default(),
             AuditSync::Record => Durability::EachRecord,
@@ -45,10 +51,12 @@ pub(crate) fn audit_settings(
         keep: rules
             .keep_days
             .map(|days| DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX))),
-        anchors: anchors(rules),
+        // What is removed is whole files: with a few of them, little more goes than has to.
+        segment_bytes: settings.segment_bytes.min(rules.max_bytes / 4),
+        anchors: anchors(rules)?,
         on_problem: Some(on_problem),
-        ..Settings::new(audit_directory(places))
-    })
+        ..settings
+    }))
 }
 
 /// Where logs are.
@@ -56,7 +64,7 @@ pub(crate) fn audit_directory(places: &Places) -> PathBuf {
     places.state.join("audit")
 }
 
-fn anchors(rules: &AuditRules) -> Vec<Arc<dyn Anchor>> {
+fn anchors(rules: &AuditRules) -> Result<Vec<Arc<dyn Anchor>>> {
     let mut anchors: Vec<Arc<dyn Anchor>> = Vec::new();
     if let Some(file) = &rules.anchor_file {
         anchors.push(Arc::new(FileAnchor::new(file)));
@@ -64,13 +72,13 @@ fn anchors(rules: &AuditRules) -> Vec<Arc<dyn Anchor>> {
     if let Some((program, arguments)) = rules.anchor_command.split_first() {
         anchors.push(Arc::new(CommandAnchor::new(program, arguments.to_vec())));
     }
-    if let Some((address, key)) = &rules.witness
-        // That it is one was seen when the policy was read.
-        && let Ok(key) = key.parse::<VerifierKey>()
-    {
+    if let Some((address, key)) = &rules.witness {
+        let key = key.parse::<VerifierKey>();
+        let key =
+            key.with_context(|| format!("the policy's `witness_key` of {address} is none"))?;
         anchors.push(Arc::new(WitnessAnchor::new(address, key)));
     }
-    anchors
+    Ok(anchors)
 }
 
 /// How everything is watched, by the policy.
@@ -152,21 +160,24 @@ pub(crate) fn attach(
     let rules = policy
         .map(|policy| policy.audit().clone())
         .unwrap_or_default();
+    // Whoever runs without directories of their own, as a service may, does so knowingly.
     let places = match places {
-        Ok(places) => places,
-        // Whoever runs without directories of their own, as a service may, does so knowingly.
-        Err(_) if rules.mode != AuditMode::Required => return Ok(builder),
-        Err(error) => return Err(error.context("the policy requires an audit log")),
+        Err(error) if rules.mode == AuditMode::Required => {
+            return Err(error.context("the policy requires an audit log"));
+        }
+        places => places.ok(),
     };
     let watcher = LazyWatcher {
-        settings: watch_settings(policy, Some(&places), None)?,
+        settings: watch_settings(policy, places.as_ref(), None)?,
         textfile: policy.and_then(|policy| policy.metrics().textfile.clone()),
         opened: OnceLock::new(),
     };
     let builder = builder.watch(Arc::new(watcher));
     let on_problem: OnProblem =
         Arc::new(|problem: String| tell(format_args!("hotcell: the audit log: {problem}")));
-    Ok(match audit_settings(&rules, &places, on_problem) {
+    let settings = places.map(|places| audit_settings(&rules, &places, on_problem));
+    let settings = settings.transpose()?.flatten();
+    Ok(match settings {
         Some(settings) => builder.audit(Arc::new(LazyLog::new(settings))),
         None => builder,
     })
@@ -245,8 +256,12 @@ impl Watch for LazyWatcher {
 
 impl Drop for LazyWatcher {
     fn drop(&mut self) {
-        let watcher = self.opened.get().and_then(Option::as_ref);
-        if let (Some(watcher), Some(path)) = (watcher, &self.textfile)
+        let Some(watcher) = self.opened.get().and_then(Option::as_ref) else {
+            return;
+        };
+        // How alerts were delivered is counted, too.
+        watcher.close(ALERT_PATIENCE);
+        if let Some(path) = &self.textfile
             && let Err(error) = watcher.write_textfile(path)
         {
             tell(format_args!("hotcell: {}", chain(&error)));
@@ -257,7 +272,7 @@ impl Drop for LazyWatcher {
 /// Opens a daemon's log.
 ///
 /// # Errors
-/// It cannot be used, and the policy requires it.
+/// It cannot be used, and the policy requires it; or a witness's key is none.
 pub(crate) fn daemon_log(
     rules: &AuditRules,
     places: &Places,
@@ -265,7 +280,7 @@ pub(crate) fn daemon_log(
 ) -> Result<Option<AuditLog>> {
     let told = Arc::clone(watcher);
     let on_problem: OnProblem = Arc::new(move |problem| told.alert(&unwritten(problem)));
-    let Some(settings) = audit_settings(rules, places, on_problem) else {
+    let Some(settings) = audit_settings(rules, places, on_problem)? else {
         return Ok(None);
     };
     let is_required = settings.is_required;

@@ -153,7 +153,7 @@ named! {
     pub enum Severity, "severity" {
         /// Worth a look.
         Warning = "warning",
-        /// A wall was touched, or something lies: to be looked at now.
+        /// A wall was touched, something lies, or it cannot be recorded: to be looked at now.
         Critical = "critical",
     }
 }
@@ -165,14 +165,14 @@ impl AlertKind {
             Self::ClaimMismatch
             | Self::HostileWorker
             | Self::FilterKill
-            | Self::SignatureMismatch => Severity::Critical,
+            | Self::SignatureMismatch
+            | Self::UnwrittenRecord => Severity::Critical,
             Self::WorkerDied
             | Self::WorkerKilled
             | Self::CompilationCost
             | Self::CompilationIo
             | Self::LaunchCost
             | Self::RecompileStorm
-            | Self::UnwrittenRecord
             | Self::UnwrittenCharge => Severity::Warning,
         }
     }

@@ -81,6 +81,8 @@ pub enum Kind {
     Command,
     /// An address on the web.
     Web,
+    /// An address of a witness.
+    Witness,
     /// An address of this machine.
     Local,
 }
@@ -356,7 +358,7 @@ pub const AUDIT: Table = Table {
         ),
         key(
             "witness",
-            Kind::Web,
+            Kind::Witness,
             "A witness of transparency logs that signed checkpoints are submitted to.",
         ),
         key(

@@ -79,6 +79,7 @@ fn value(kind: Kind) -> &'static str {
         Kind::Path => "an absolute path",
         Kind::Command => "a program's absolute path and its arguments, as a list",
         Kind::Web => "an address, `http://` or `https://`",
+        Kind::Witness => "an address, `http://`: what it answers is signed",
         Kind::Local => "an address and a port: `127.0.0.1:9464`",
     }
 }

@@ -92,6 +92,7 @@ fn of_key(key: &Key) -> Value {
             json!({ "type": "array", "minItems": 1, "prefixItems": first, "items": { "type": "string" } })
         }
         Kind::Web => json!({ "type": "string", "pattern": "^https?://[^/]" }),
+        Kind::Witness => json!({ "type": "string", "pattern": "^http://[^/]" }),
         Kind::Local => json!({ "type": "string" }),
         Kind::Number => json!({ "type": "integer", "minimum": 0 }),
         Kind::Budgets => {

@@ -115,9 +115,8 @@ impl Server {
         Ok(())
     }
 
-    /// Delivers the alerts that are on their way, and brings the audit log to the disk, for whoever ends the process next.
+    /// Brings the audit log to the disk, and then delivers the alerts that are on their way, for whoever ends the process next.
     fn conclude(&self) {
-        self.watcher.close(ALERT_PATIENCE);
         if let Some(audit) = &self.audit
             && let Err(error) = audit.close()
         {
@@ -125,6 +124,7 @@ impl Server {
             let message = chain(&error);
             self.watcher.alert(&Alert { kind, message });
         }
+        self.watcher.close(ALERT_PATIENCE);
     }
 
     /// Gives back what of budgets is not used, on a thread of its own: files can be slow.

@@ -17,8 +17,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::runtime;
 use tokio::sync::Semaphore;
 
@@ -26,6 +26,8 @@ use tokio::sync::Semaphore;
 const MAX_CONNECTIONS: usize = 32;
 /// How long a connection may take from its beginning to its end.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what was shown once is shown again.
+const FRESH_FOR: Duration = Duration::from_millis(500);
 /// The page's style.
 const STYLE: &str = include_str!("web/style.css");
 /// What the page may do: show itself and its style, and nothing else.
@@ -88,6 +90,7 @@ impl Web {
 }
 
 async fn accept(listener: tokio::net::TcpListener, shown: Arc<dyn Shown>, has_page: bool) {
+    let shown = Arc::new(Lately::new(shown));
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -100,7 +103,7 @@ async fn accept(listener: tokio::net::TcpListener, shown: Arc<dyn Shown>, has_pa
         };
         let shown = Arc::clone(&shown);
         let answer = service_fn(move |request: Request<Incoming>| {
-            let answer = answer(&*shown, &request, has_page);
+            let answer = answer(&shown, &request, has_page);
             async { Ok::<_, Infallible>(answer) }
         });
         let connection = http1::Builder::new()
@@ -117,7 +120,43 @@ async fn accept(listener: tokio::net::TcpListener, shown: Arc<dyn Shown>, has_pa
     }
 }
 
-fn answer(shown: &dyn Shown, request: &Request<Incoming>, has_page: bool) -> Response<Full<Bytes>> {
+/// What is shown, made anew at most so often: whoever asks in a loop asks nobody else anything.
+struct Lately {
+    shown: Arc<dyn Shown>,
+    metrics: Mutex<Option<(Instant, Bytes)>>,
+    page: Mutex<Option<(Instant, Bytes)>>,
+}
+
+impl Lately {
+    fn new(shown: Arc<dyn Shown>) -> Self {
+        Self {
+            shown,
+            metrics: Mutex::default(),
+            page: Mutex::default(),
+        }
+    }
+
+    fn metrics(&self) -> Bytes {
+        Self::made(&self.metrics, || self.shown.metrics())
+    }
+
+    fn page(&self) -> Bytes {
+        Self::made(&self.page, || self.shown.page())
+    }
+
+    fn made(last: &Mutex<Option<(Instant, Bytes)>>, make: impl FnOnce() -> String) -> Bytes {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, made)) = &*last
+            && at.elapsed() < FRESH_FOR
+        {
+            return made.clone();
+        }
+        let (_, made) = last.insert((Instant::now(), make().into()));
+        made.clone()
+    }
+}
+
+fn answer(shown: &Lately, request: &Request<Incoming>, has_page: bool) -> Response<Full<Bytes>> {
     let host = request.headers().get(header::HOST);
     if !host.is_some_and(is_here) {
         let words = "ask for this by an address of this machine: 127.0.0.1, [::1] or localhost\n";
@@ -125,7 +164,10 @@ fn answer(shown: &dyn Shown, request: &Request<Incoming>, has_page: bool) -> Res
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let words = "nothing can be changed here: GET is all there is\n";
-        return text(StatusCode::METHOD_NOT_ALLOWED, words);
+        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, words);
+        let allowed = HeaderValue::from_static("GET, HEAD");
+        refusal.headers_mut().insert(header::ALLOW, allowed);
+        return refusal;
     }
     match request.uri().path() {
         "/metrics" => typed(hotcell_watch::metrics::CONTENT_TYPE, shown.metrics()),
