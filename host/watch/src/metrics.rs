@@ -114,7 +114,7 @@ pub(crate) enum Withheld {
     Repeated,
     /// Too many were sent lately: it is counted, and told later.
     Rate,
-    /// Too many wait to be sent.
+    /// Too many wait to be sent: it is counted, and told later; or an older one made room.
     Queue,
 }
 

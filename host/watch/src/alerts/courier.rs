@@ -1,13 +1,16 @@
 //! The thread that delivers alerts, and writes baselines now and then. It is started by the first that is to be done, and sleeps
 //! where there is nothing.
+//!
+//! All lines of the log are written before anything else, so that none waits for a receiver. Programs and webhooks take turns.
 
 use crate::alerts::command;
 use crate::alerts::notice::Notice;
 use crate::alerts::settings::AlertSettings;
-use crate::alerts::sieve::{Sieve, Sieved};
+use crate::alerts::sieve::{Room, Sieve, Sieved};
+use crate::alerts::waiting::Waiting;
 use crate::alerts::webhook::Webhook;
 use crate::metrics::{Delivery, Metrics, Sink, Withheld};
-use std::collections::VecDeque;
+use hotcell_model::report::Severity;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,13 +41,23 @@ struct Shared {
 /// What waits to be done.
 struct Desk {
     sieve: Sieve,
-    queue: VecDeque<Notice>,
-    /// How many wait for the webhook, which the thread holds.
-    unsent: usize,
+    queue: Waiting<Notice>,
+    /// How many of each severity the thread holds, which wait for a program or the webhook.
+    unsent: Room,
     is_errand_due: bool,
     /// When all has to be over.
     closing: Option<Instant>,
     is_running: bool,
+}
+
+impl Desk {
+    /// How many more can wait to be sent. What is critical always can: if nothing else, then an older one makes room.
+    fn room(&self, most: usize) -> Room {
+        let waiting = self.queue.count(Severity::Warning) + self.unsent[Severity::Warning as usize];
+        let mut room = [usize::MAX; Severity::ALL.len()];
+        room[Severity::Warning as usize] = most.saturating_sub(waiting);
+        room
+    }
 }
 
 /// A document on its way to the webhook.
@@ -54,13 +67,42 @@ struct Parcel {
     failures: u32,
 }
 
+/// What the thread has taken from the desk, and receivers have not got yet.
+struct Outgoing {
+    /// For the program.
+    commands: Waiting<String>,
+    /// For the webhook.
+    parcels: Waiting<Parcel>,
+    /// Until when the webhook is left alone.
+    not_before: Option<Instant>,
+}
+
+impl Outgoing {
+    fn is_empty(&self) -> bool {
+        self.commands.is_empty() && self.parcels.is_empty()
+    }
+
+    /// How many of a severity wait, where they wait longest.
+    fn count(&self, severity: Severity) -> usize {
+        let (commands, parcels) = (self.commands.count(severity), self.parcels.count(severity));
+        commands.max(parcels)
+    }
+
+    /// When there is something to send.
+    fn next(&self, now: Instant) -> Option<Instant> {
+        let parcel = (!self.parcels.is_empty()).then(|| self.not_before.unwrap_or(now));
+        let command = (!self.commands.is_empty()).then_some(now);
+        [parcel, command].into_iter().flatten().min()
+    }
+}
+
 impl Courier {
     /// Nothing to deliver yet. `errand` is done by the thread when it is asked for.
     pub(crate) fn new(settings: AlertSettings, metrics: Arc<Metrics>, errand: Errand) -> Self {
         let desk = Desk {
             sieve: Sieve::new(settings.window, settings.per_minute),
-            queue: VecDeque::new(),
-            unsent: 0,
+            queue: Waiting::new(settings.queue),
+            unsent: [0; Severity::ALL.len()],
             is_errand_due: false,
             closing: None,
             is_running: false,
@@ -91,12 +133,14 @@ impl Courier {
             return;
         }
         let mut desk = self.shared.desk();
-        let withheld = match desk.sieve.sieve(notice, Instant::now()) {
-            Sieved::Sent(notice) if desk.queue.len() + desk.unsent < self.shared.settings.queue => {
-                desk.queue.push_back(*notice);
-                None
+        let severity = notice.severity;
+        let has_room = desk.room(self.shared.settings.queue)[severity as usize] > 0;
+        let withheld = match desk.sieve.sieve(notice, Instant::now(), has_room) {
+            Sieved::Sent(notice) => {
+                let oldest = desk.queue.push(severity, *notice);
+                oldest.map(|_| Withheld::Queue)
             }
-            Sieved::Sent(_) => Some(Withheld::Queue),
+            Sieved::NoRoom => Some(Withheld::Queue),
             Sieved::Repeated => Some(Withheld::Repeated),
             Sieved::TooMany => Some(Withheld::Rate),
         };
@@ -166,60 +210,70 @@ impl Shared {
 
     fn run(&self) {
         let _end = End(self);
-        let mut parcels: VecDeque<Parcel> = VecDeque::new();
-        let mut not_before: Option<Instant> = None;
+        // The desk lets no more in than there is room for. What is told at the end comes on top of that.
+        let most = self.settings.queue.saturating_mul(2);
+        let mut outgoing = Outgoing {
+            commands: Waiting::new(most),
+            parcels: Waiting::new(most),
+            not_before: None,
+        };
         loop {
-            let turn = self.next(&parcels, not_before);
+            let turn = self.next(&outgoing);
             for notice in &turn.notices {
                 self.log(&notice.line());
-                let json = serde_json::to_string(notice).unwrap_or_default();
-                self.command(&json, turn.closing);
-                if self.webhook.is_some() {
-                    let failures = 0;
-                    let id = format!("msg_{}", hex(chance()) + &hex(chance()));
-                    parcels.push_back(Parcel { id, json, failures });
-                }
             }
+            self.pack(&turn.notices, &mut outgoing);
             if turn.is_errand_due {
                 (self.errand)();
             }
             let is_over = |until| Instant::now() >= until;
             if turn
                 .closing
-                .is_some_and(|until| parcels.is_empty() || is_over(until))
+                .is_some_and(|until| outgoing.is_empty() || is_over(until))
             {
-                self.give_up(&parcels);
+                self.give_up(&outgoing);
                 return;
             }
-            if not_before.is_none_or(is_over) {
-                not_before = self.send_first(&mut parcels, turn.closing);
+            if let Some((_, json)) = outgoing.commands.pop() {
+                self.command(&json);
             }
-            self.desk().unsent = parcels.len();
+            if outgoing.not_before.is_none_or(is_over) {
+                outgoing.not_before = self.send_next(&mut outgoing.parcels);
+            }
+            self.desk().unsent = Severity::ALL.map(|severity| outgoing.count(severity));
         }
     }
 
     /// Waits until there is something to do.
-    fn next(&self, parcels: &VecDeque<Parcel>, not_before: Option<Instant>) -> Turn {
+    fn next(&self, outgoing: &Outgoing) -> Turn {
         let mut desk = self.desk();
         loop {
             let now = Instant::now();
             let closing = desk.closing;
-            let mut notices: Vec<Notice> = desk.queue.drain(..).collect();
-            notices.extend(desk.sieve.due(now, closing.is_some()));
+            let mut notices: Vec<Notice> = Vec::new();
+            notices.extend(std::iter::from_fn(|| desk.queue.pop()).map(|(_, notice)| notice));
+            // What comes while this is delivered counts with it.
+            for notice in &notices {
+                desk.unsent[notice.severity as usize] += 1;
+            }
+            let room = desk.room(self.settings.queue);
+            let due = desk.sieve.due(now, closing.is_some(), room);
+            for notice in &due {
+                desk.unsent[notice.severity as usize] += 1;
+            }
+            notices.extend(due);
             let is_errand_due = std::mem::take(&mut desk.is_errand_due);
-            let send_at = (!parcels.is_empty()).then(|| not_before.unwrap_or(now));
+            let send_at = outgoing.next(now);
             let is_something = !notices.is_empty() || is_errand_due;
-            let is_over = closing.is_some_and(|until| parcels.is_empty() || now >= until);
+            let is_over = closing.is_some_and(|until| outgoing.is_empty() || now >= until);
             if is_something || is_over || send_at.is_some_and(|at| at <= now) {
-                // What comes while this is delivered counts with it.
-                desk.unsent = parcels.len() + notices.len();
                 return Turn {
                     notices,
                     is_errand_due,
                     closing,
                 };
             }
-            let until = [desk.sieve.next(), send_at, closing];
+            let until = [desk.sieve.next(room), send_at, closing];
             let until = until.into_iter().flatten().min();
             desk = match until {
                 None => self.come.wait(desk).unwrap_or_else(PoisonError::into_inner),
@@ -232,15 +286,43 @@ impl Shared {
         }
     }
 
-    /// Sends the first parcel. Says until when nothing is to be sent.
-    fn send_first(
-        &self,
-        parcels: &mut VecDeque<Parcel>,
-        closing: Option<Instant>,
-    ) -> Option<Instant> {
+    /// Has notices wait for the program and the webhook.
+    fn pack(&self, notices: &[Notice], outgoing: &mut Outgoing) {
+        let mut left_behind = 0;
+        for notice in notices {
+            let json = serde_json::to_string(notice).unwrap_or_default();
+            if self.settings.command.is_some() {
+                let oldest = outgoing.commands.push(notice.severity, json.clone());
+                left_behind += self.leave_behind(Sink::Command, oldest.iter().count());
+            }
+            if self.webhook.is_some() {
+                let parcel = Parcel {
+                    id: format!("msg_{}", hex(chance()) + &hex(chance())),
+                    json,
+                    failures: 0,
+                };
+                let oldest = outgoing.parcels.push(notice.severity, parcel);
+                left_behind += self.leave_behind(Sink::Webhook, oldest.iter().count());
+            }
+        }
+        if left_behind > 0 {
+            self.say(&format!(
+                "alert: {left_behind} alerts that waited for a receiver made room for later ones"
+            ));
+        }
+    }
+
+    /// Counts what a receiver will not get.
+    fn leave_behind(&self, sink: Sink, count: usize) -> usize {
+        (0..count).for_each(|_| self.metrics.delivery(sink, Delivery::Failed));
+        count
+    }
+
+    /// Sends the next parcel. Says until when nothing is to be sent.
+    fn send_next(&self, parcels: &mut Waiting<Parcel>) -> Option<Instant> {
         let webhook = self.webhook.as_ref()?;
-        let mut parcel = parcels.pop_front()?;
-        let timeout = left(closing, webhook.settings.timeout);
+        let (severity, mut parcel) = parcels.pop()?;
+        let timeout = left(self.desk().closing, webhook.settings.timeout);
         let error = match webhook.send(&parcel.id, &parcel.json, timeout) {
             Ok(()) => {
                 self.metrics.delivery(Sink::Webhook, Delivery::Delivered);
@@ -251,47 +333,57 @@ impl Shared {
         parcel.failures += 1;
         if !error.is_for_now() || parcel.failures >= webhook.settings.attempts {
             self.metrics.delivery(Sink::Webhook, Delivery::Failed);
-            self.log(&format!(
+            self.say(&format!(
                 "alert: the webhook did not take an alert, which is given up: {error}"
             ));
             return None;
         }
         self.metrics.delivery(Sink::Webhook, Delivery::Retried);
         let wait = webhook.back_off(parcel.failures, chance());
-        parcels.push_front(parcel);
+        parcels.put_back(severity, parcel);
         Some(Instant::now() + wait)
     }
 
     /// Says what is left behind at the end.
-    fn give_up(&self, parcels: &VecDeque<Parcel>) {
-        for _ in parcels {
-            self.metrics.delivery(Sink::Webhook, Delivery::Failed);
-        }
-        if !parcels.is_empty() {
-            let left = parcels.len();
-            self.log(&format!(
-                "alert: {left} alerts did not reach the webhook before the end"
-            ));
+    fn give_up(&self, outgoing: &Outgoing) {
+        let left = [
+            (Sink::Command, "the program", outgoing.commands.len()),
+            (Sink::Webhook, "the webhook", outgoing.parcels.len()),
+        ];
+        for (sink, receiver, count) in left {
+            if self.leave_behind(sink, count) > 0 {
+                self.say(&format!(
+                    "alert: {count} alerts did not reach {receiver} before the end"
+                ));
+            }
         }
     }
 
+    /// An alert as a line of the log.
     fn log(&self, line: &str) {
-        if let Some(log) = &self.settings.log {
-            log(line);
+        if self.settings.log.is_some() {
+            self.say(line);
             self.metrics.delivery(Sink::Log, Delivery::Delivered);
         }
     }
 
-    fn command(&self, json: &str, closing: Option<Instant>) {
+    /// A line of the log that is no alert.
+    fn say(&self, line: &str) {
+        if let Some(log) = &self.settings.log {
+            log(line);
+        }
+    }
+
+    fn command(&self, json: &str) {
         let Some(settings) = &self.settings.command else {
             return;
         };
-        match command::send(settings, json, left(closing, settings.timeout)) {
+        match command::send(settings, json, left(self.desk().closing, settings.timeout)) {
             Ok(()) => self.metrics.delivery(Sink::Command, Delivery::Delivered),
             Err(error) => {
                 self.metrics.delivery(Sink::Command, Delivery::Failed);
                 let program = settings.program.display();
-                self.log(&format!("alert: {program} did not take an alert: {error}"));
+                self.say(&format!("alert: {program} did not take an alert: {error}"));
             }
         }
     }

@@ -22,7 +22,8 @@ pub struct AlertSettings {
     pub window: Duration,
     /// How many alerts of a severity are sent in a minute at most; the rest is counted, and told later. Default 30.
     pub per_minute: u32,
-    /// How many alerts wait to be sent at most. Default 256.
+    /// How many warnings wait to be sent at most; what is more is counted, and told later. What is critical has as many places of its
+    /// own besides, and where they do not suffice the oldest makes room. Default 256.
     pub queue: usize,
     /// How long the end of the program waits for alerts that are on their way. Default 3 s.
     pub flush: Duration,

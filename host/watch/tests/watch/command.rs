@@ -3,6 +3,9 @@
 use crate::harness::Request;
 use hotcell_model::report::{Alert, AlertKind};
 use hotcell_watch::{AlertSettings, CommandSettings, Gauges, WatchSettings, Watcher};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 fn run(script: &str, timeout: Duration) -> Watcher {
@@ -78,4 +81,51 @@ fn a_program_that_fails_or_hangs_is_counted_and_leaves_nothing_behind() {
     while !is_gone() {
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn lines_of_the_log_wait_for_no_program() {
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join("written");
+    // The program takes the second alert once the third is in the log.
+    let script = format!(
+        "grep -q worker-died || exit 0; until test -e {}; do sleep 0.01; done",
+        path.display()
+    );
+    let (go, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let log = Arc::new(move |line: &str| {
+        if line.contains("hostile-worker") {
+            gate.lock().unwrap().recv().unwrap();
+        }
+        if line.contains("filter-kill") {
+            std::fs::write(&path, "").unwrap();
+        }
+    });
+    let watcher = Watcher::new(WatchSettings {
+        alerts: AlertSettings {
+            log: Some(log),
+            command: Some(CommandSettings {
+                arguments: vec!["-c".into(), script.into()],
+                timeout: Duration::from_secs(5),
+                ..CommandSettings::new("/bin/sh")
+            }),
+            ..AlertSettings::default()
+        },
+        ..WatchSettings::default()
+    });
+    let watcher = watcher.unwrap();
+    for kind in [
+        AlertKind::HostileWorker,
+        AlertKind::WorkerDied,
+        AlertKind::FilterKill,
+    ] {
+        let message = String::new();
+        watcher.alert(&Alert { kind, message });
+    }
+    go.send(()).unwrap();
+    watcher.close(Duration::from_secs(60));
+    let text = watcher.render(&Gauges::default());
+    let line = "hotcell_alert_deliveries_total{sink=\"command\",result=\"delivered\"} 3";
+    assert!(text.lines().any(|found| found == line), "{text}");
 }

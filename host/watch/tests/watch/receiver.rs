@@ -61,6 +61,11 @@ impl Server {
             .expect("a request comes")
     }
 
+    /// What else has come.
+    pub(crate) fn rest(&self) -> Vec<Got> {
+        self.got.try_iter().collect()
+    }
+
     /// Whether nothing more has come.
     pub(crate) fn is_empty(&self) -> bool {
         self.got.try_recv().is_err()
