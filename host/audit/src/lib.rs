@@ -17,6 +17,7 @@
 
 pub mod anchor;
 mod append;
+mod appended;
 pub mod checkpoint;
 mod claim;
 pub mod ecs;

@@ -5,6 +5,7 @@
 
 use crate::anchor::{AnchorState, Anchoring};
 use crate::append::{Appender, Taken};
+use crate::appended::Appended;
 use crate::checkpoint::Checkpoint;
 use crate::claim::Claim;
 use crate::error::AuditError;
@@ -23,8 +24,7 @@ use crate::settings::Settings;
 use ed25519_dalek::SigningKey;
 use hotcell_model::text;
 use hotcell_model::time::Timestamp;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -50,7 +50,7 @@ pub(crate) struct Writer {
 struct Synced {
     tree: Frontier,
     segment: Segment,
-    checkpoints: File,
+    checkpoints: Appended,
     /// Files that have what may not be on the disk yet.
     unsynced: Vec<Arc<File>>,
     /// Where the records in the tree end, in the segment that they end in.
@@ -275,7 +275,7 @@ impl Writer {
         }
         let note = checkpoint.sign(&self.signer);
         let path = synced.segment.checkpoints();
-        let written = synced.checkpoints.write_all(note.as_bytes());
+        let written = synced.checkpoints.append(note.as_bytes());
         let kept = own::replace(&self.kept, note.as_bytes());
         for error in [written.map_err(AuditError::io(&path)), kept]
             .into_iter()
@@ -293,7 +293,7 @@ impl Writer {
     fn follow(&self, synced: &mut Synced, next: Segment, tree: &Frontier) {
         let begun = next
             .write_start(tree, &self.signer)
-            .and_then(|()| open_checkpoints(&next));
+            .and_then(|()| Appended::open(&next.checkpoints()));
         match begun {
             Ok(checkpoints) => synced.checkpoints = checkpoints,
             // Its checkpoints stand in the file of the segment before it until the log is opened again.
@@ -431,7 +431,7 @@ fn recovered(
     claim: &Claim,
     key: &SigningKey,
     settings: &Settings,
-) -> Result<(NoteSigner, Recovered, File), AuditError> {
+) -> Result<(NoteSigner, Recovered, Appended), AuditError> {
     let signer = key::signer(key, &claim.name)?;
     let kept = kept_elsewhere(&settings.directory, &claim.name);
     let newest = own::read_signed(&kept, MOST_BYTES)?.unwrap_or_default();
@@ -439,13 +439,6 @@ fn recovered(
     let newest = std::str::from_utf8(&newest).ok();
     let newest = newest.and_then(|note| Checkpoint::open_own(note, signer.verifier()).ok());
     let recovered = recover(claim, &signer, newest)?;
-    let checkpoints = open_checkpoints(&recovered.segment)?;
+    let checkpoints = Appended::open(&recovered.segment.checkpoints())?;
     Ok((signer, recovered, checkpoints))
-}
-
-fn open_checkpoints(segment: &Segment) -> Result<File, AuditError> {
-    own::open(
-        &segment.checkpoints(),
-        OpenOptions::new().create(true).append(true),
-    )
 }

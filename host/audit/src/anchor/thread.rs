@@ -37,6 +37,21 @@ struct Newest {
     is_done: bool,
 }
 
+/// What a round of the thread leaves for another.
+#[derive(Clone, Copy, Default)]
+struct Later {
+    /// How soon.
+    soonest: Option<Duration>,
+    /// Whether an anchor was left alone that has not been told of the newest checkpoint.
+    is_deferred: bool,
+}
+
+impl Later {
+    fn no_later_than(&mut self, wait: Duration) {
+        self.soonest = Some(self.soonest.map_or(wait, |other| other.min(wait)));
+    }
+}
+
 impl Anchoring {
     /// Of that log.
     pub(crate) fn of(
@@ -127,7 +142,7 @@ impl Shared {
         let mut told: Vec<(u64, Option<Instant>)> = vec![(0, None); self.anchors.len()];
         loop {
             let newest = self.lock().checkpoint.clone();
-            let mut soonest = None;
+            let mut later = Later::default();
             if let Some((checkpoint, note)) = &newest {
                 let is_last = self.lock().is_last;
                 for (at, anchor) in self.anchors.iter().enumerate() {
@@ -139,22 +154,20 @@ impl Shared {
                         anchor.interval().saturating_sub(when.elapsed())
                     });
                     if !left.is_zero() && !is_last {
-                        soonest = Some(soonest.map_or(left, |other: Duration| other.min(left)));
+                        later.is_deferred = true;
+                        later.no_later_than(left);
                         continue;
                     }
                     let is_told = self.tell(at, anchor.as_ref(), checkpoint, note);
-                    told[at] = (
-                        if is_told { checkpoint.size } else { size },
-                        Some(Instant::now()),
-                    );
+                    // No log has so many records: one that was not told is told again.
+                    let size = if is_told { checkpoint.size } else { u64::MAX };
+                    told[at] = (size, Some(Instant::now()));
                     if !is_told {
-                        told[at].0 = u64::MAX;
-                        let again = anchor.interval();
-                        soonest = Some(soonest.map_or(again, |other: Duration| other.min(again)));
+                        later.no_later_than(anchor.interval());
                     }
                 }
             }
-            if self.rest(newest.map(|(checkpoint, _)| checkpoint.size), soonest) {
+            if self.rest(newest.map(|(checkpoint, _)| checkpoint.size), later) {
                 break;
             }
         }
@@ -185,8 +198,9 @@ impl Shared {
         is_told
     }
 
-    /// Waits for a newer checkpoint, or for that long. Whether there will be none.
-    fn rest(&self, size: Option<u64>, soonest: Option<Duration>) -> bool {
+    /// Waits for a newer checkpoint, or for what is to be done later. Whether there will be none.
+    fn rest(&self, size: Option<u64>, later: Later) -> bool {
+        let soonest = later.soonest;
         let mut newest = self.lock();
         loop {
             let now = newest
@@ -194,8 +208,8 @@ impl Shared {
                 .as_ref()
                 .map(|(checkpoint, _)| checkpoint.size);
             if newest.is_last {
-                // Once more where the last has not been told.
-                return now == size;
+                // Once more where the last is new, or was put off; one that could not be told was tried.
+                return now == size && !later.is_deferred;
             }
             if now != size && soonest.is_none() {
                 return false;

@@ -2,10 +2,15 @@
 
 use crate::harness::{Place, launch, overwrite};
 use crate::witness::Witness;
-use hotcell_audit::anchor::{Anchor, CommandAnchor, FileAnchor, WitnessAnchor};
+use hotcell_audit::anchor::{
+    Anchor, AnchorError, CommandAnchor, FileAnchor, Told, WitnessAnchor,
+};
 use hotcell_audit::verify::ProblemKind;
 use hotcell_audit::{Against, AuditLog, Standing, verify};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 fn with_anchor(
     place: &Place,
@@ -20,7 +25,7 @@ fn with_anchor(
     log
 }
 
-fn against(file: std::path::PathBuf) -> Against {
+fn against(file: PathBuf) -> Against {
     Against {
         files: vec![file],
         ..Against::default()
@@ -144,4 +149,50 @@ fn an_answer_by_another_key_is_no_signature() {
     let log = with_anchor(&place, WitnessAnchor::new(&witness.url, other), 1..2);
     let problem = log.state().anchors[0].problem.clone().unwrap();
     assert!(problem.contains("no signature by its key"), "{problem}");
+}
+
+/// A file that is left alone for longer than any test takes, and says when it is asked for how long.
+struct Patient {
+    file: FileAnchor,
+    asked: Mutex<Sender<()>>,
+}
+
+impl Anchor for Patient {
+    fn name(&self) -> String {
+        self.file.name()
+    }
+
+    fn interval(&self) -> Duration {
+        // The test may be over.
+        let _ = self.asked.lock().unwrap().send(());
+        Duration::from_secs(3600)
+    }
+
+    fn tell(&self, told: &Told<'_>) -> Result<(), AnchorError> {
+        self.file.tell(told)
+    }
+}
+
+#[test]
+fn an_anchor_that_was_left_alone_is_told_of_the_end() {
+    let place = Place::new();
+    let path = place.beside("anchor");
+    let (asked, was_asked) = channel();
+    let mut settings = place.settings();
+    settings.anchors = vec![Arc::new(Patient {
+        file: FileAnchor::new(&path),
+        asked: Mutex::new(asked),
+    })];
+    let log = AuditLog::open(settings).unwrap();
+    launch(&log, 0);
+    log.flush().unwrap();
+    while log.state().anchors[0].size.is_none() {
+        std::thread::yield_now();
+    }
+    launch(&log, 1);
+    log.flush().unwrap();
+    was_asked.recv().unwrap();
+    log.close().unwrap();
+    let found = verify(&place.logs(), &against(path)).unwrap();
+    assert_eq!(found.standing, Standing::Proven, "{found:#?}");
 }
