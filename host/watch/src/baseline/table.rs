@@ -4,7 +4,7 @@
 //! what other processes learned meanwhile.
 
 use crate::baseline::class::{self, Class, FIGURES, Key};
-use crate::baseline::window::Value;
+use crate::baseline::track::Known;
 use crate::store::{Place, Store};
 use hotcell_state::StateError;
 use std::collections::HashMap;
@@ -80,8 +80,8 @@ impl Table {
             None
         });
         // What is not to be read counts as nothing: it is learned anew.
-        let values = stored.and_then(|bytes| class::decode(&bytes));
-        let class = values.map(|values| Class::of(&values));
+        let known = stored.and_then(|bytes| class::decode(&bytes));
+        let class = known.map(|known| Class::of(&known));
         let mut classes = self.classes();
         // Another thread may have been faster.
         if classes.touch(&key).is_none() {
@@ -101,24 +101,24 @@ impl Table {
         }
         let (places, written): (Vec<Place>, Vec<Class>) = fresh.into_iter().unzip();
         let most = i64::try_from(self.kind.most()).unwrap_or(i64::MAX);
-        let mut joined: Vec<[Vec<Value>; FIGURES]> = Vec::with_capacity(places.len());
+        let mut joined: Vec<[Known; FIGURES]> = Vec::with_capacity(places.len());
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
         store.merge(&places, most, now_s, |at, stored| {
             let stored = stored.and_then(class::decode).unwrap_or_default();
             let figures = &written[at].figures;
-            let values = std::array::from_fn(|at| figures[at].merged(&stored[at]));
-            let bytes = class::encode(&values);
-            joined.push(values);
+            let known = std::array::from_fn(|at| figures[at].merged(&stored[at]));
+            let bytes = class::encode(&known);
+            joined.push(known);
             bytes
         })?;
         let mut classes = self.classes();
-        for ((place, written), values) in places.iter().zip(&written).zip(&joined) {
+        for ((place, written), known) in places.iter().zip(&written).zip(&joined) {
             let Some(entry) = classes.entries.get_mut(&Key(place.key)) else {
                 continue;
             };
             let figures = entry.class.figures.iter_mut().zip(&written.figures);
-            for ((figure, written), values) in figures.zip(values) {
-                figure.stored(values, written.fresh());
+            for ((figure, written), known) in figures.zip(known) {
+                figure.stored(known, written);
             }
         }
         Ok(())

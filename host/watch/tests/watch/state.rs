@@ -1,7 +1,7 @@
 //! Baselines that outlive the process.
 
 use crate::harness::Request;
-use hotcell_model::report::AlertKind;
+use hotcell_model::report::{AlertKind, Compilation};
 use hotcell_watch::{WatchError, WatchSettings, Watcher};
 use std::path::Path;
 
@@ -35,6 +35,59 @@ fn what_one_process_learned_the_next_knows() {
         "{}",
         alerts[0].message
     );
+}
+
+#[test]
+fn a_lasting_change_is_learned_by_commands_that_launch_once_each() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    let launch = |fuel: u64| of_fuel(fuel).watch(&watcher(&state).unwrap());
+    for _ in 0..20 {
+        assert_eq!(launch(100_000_000), []);
+    }
+    let alerts: Vec<_> = (0..25).flat_map(|_| launch(700_000_000)).collect();
+    assert_eq!(alerts.len(), 16);
+    assert!(
+        alerts[15]
+            .message
+            .ends_with("from now on that is what is usual"),
+        "{}",
+        alerts[15].message
+    );
+}
+
+#[test]
+fn no_tenant_replaces_what_others_stored() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    let compile = |watcher: &Watcher, tenant: &str, memory_bytes: u64| {
+        let compilation = Compilation {
+            cpu_ns: 200_000_000,
+            peak_memory_bytes: memory_bytes,
+            processes: 2,
+            code_bytes: 80 << 10,
+            artifact_bytes: 160 << 10,
+            ..Compilation::default()
+        };
+        let request = Request::of(tenant).compiled(1, compilation, 200_000_000);
+        let kinds = request.watch(watcher).into_iter().map(|alert| alert.kind);
+        kinds
+            .filter(|kind| *kind == AlertKind::CompilationCost)
+            .count()
+    };
+    let honest = watcher(&state).unwrap();
+    for _ in 0..40 {
+        assert_eq!(compile(&honest, "honest", 60 << 20), 0);
+    }
+    drop(honest);
+    let flood = watcher(&state).unwrap();
+    for at in 0..40 {
+        assert_eq!(compile(&flood, "flood", 600 << 20), 1, "{at}");
+    }
+    drop(flood);
+    let honest = watcher(&state).unwrap();
+    assert_eq!(compile(&honest, "honest", 60 << 20), 0);
+    assert_eq!(compile(&honest, "honest", 600 << 20), 1);
 }
 
 #[test]
