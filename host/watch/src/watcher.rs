@@ -1,6 +1,6 @@
 //! The watcher of a cell.
 
-use crate::alerts::courier::Courier;
+use crate::alerts::courier::{Courier, end_in};
 use crate::alerts::notice::Notice;
 use crate::alerts::settings::AlertSettings;
 use crate::baseline::Baselines;
@@ -52,7 +52,7 @@ pub enum WatchError {
 /// Watches a cell: counts, compares, and tells.
 pub struct Watcher {
     inner: Arc<Inner>,
-    // Ahead of what it does errands for: it is dropped first, and may still do one.
+    // Its thread has a share of `inner` for its errands, which may outlive the watcher where a receiver does not let go.
     courier: Courier,
     #[cfg(feature = "otlp")]
     exporter: Option<crate::otlp::Exporter>,
@@ -153,13 +153,18 @@ impl Watcher {
     }
 
     /// Delivers the alerts that are on their way, for so long at most, and writes what was learned. Alerts that are raised
-    /// afterwards are only counted. The end of a watcher does the same.
+    /// afterwards are only counted. The end of a watcher does the same, and waits no longer than an end that was set before.
     pub fn close(&self, most: Duration) {
-        self.courier.close(most);
+        let until = end_in(most);
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = &self.exporter {
+            exporter.begin_closing(until);
+        }
+        self.courier.close(until);
         self.inner.write_baselines();
         #[cfg(feature = "otlp")]
         if let Some(exporter) = &self.exporter {
-            exporter.close(most);
+            exporter.close(until);
         }
     }
 

@@ -218,6 +218,30 @@ fn the_end_waits_no_longer_than_it_is_told() {
 }
 
 #[test]
+fn an_end_that_was_set_is_that_of_the_watcher_too() {
+    let server = Server::new(&[Answer::Silence; 8]);
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&lines);
+    let watcher = watcher(AlertSettings {
+        webhook: Some(WebhookSettings {
+            timeout: Duration::from_secs(20),
+            ..settings(&server.url)
+        }),
+        log: Some(Arc::new(move |line| {
+            log.lock().unwrap().push(line.to_owned())
+        })),
+        flush: LONG,
+        ..AlertSettings::default()
+    });
+    let _ = odd(AlertKind::FilterKill).watch(&watcher);
+    let _ = server.next();
+    watcher.close(Duration::from_millis(50));
+    drop(watcher);
+    // Whoever had waited for the attempt would find here that it failed.
+    assert_eq!(lines.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn an_alert_about_no_request_is_sent_too() {
     let server = Server::new(&[]);
     let watcher = to(settings(&server.url));
