@@ -5,7 +5,7 @@
 
 use crate::baseline::class::{self, Class, FIGURES, Key};
 use crate::baseline::track::Known;
-use crate::store::{Place, Store};
+use crate::store::{self, Place, Store};
 use hotcell_state::StateError;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,7 +57,8 @@ impl Table {
         }
     }
 
-    /// Works on a class, which is read from the store if it is not here. That it cannot be read is told to `failed`.
+    /// Works on a class, which is read from the store if it is not here and nobody uses the store. That it cannot be read is told to
+    /// `failed`.
     pub(crate) fn with<T>(
         &self,
         key: Key,
@@ -72,8 +73,9 @@ impl Table {
         }
         drop(classes);
         let stored = store.map_or(Ok(None), |store| {
-            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-            store.read(self.kind as i64, &key.0)
+            // Nobody waits for a store that is in use. What is learned from nothing is joined with what is stored.
+            let store = store::try_lock(store);
+            store.map_or(Ok(None), |mut store| store.read(self.kind as i64, &key.0))
         });
         let stored = stored.unwrap_or_else(|error| {
             failed(error);
@@ -93,11 +95,11 @@ impl Table {
         }
     }
 
-    /// Writes what was learned. What cannot be written is kept, and written another time.
-    pub(crate) fn flush(&self, store: &Mutex<Store>, now_s: i64) -> Result<(), StateError> {
+    /// Writes what was learned, and says whether there was something. What cannot be written is kept, and written another time.
+    pub(crate) fn flush(&self, store: &Mutex<Store>, now_s: i64) -> Result<bool, StateError> {
         let fresh = self.classes().fresh(self.kind);
         if fresh.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let (places, written): (Vec<Place>, Vec<Class>) = fresh.into_iter().unzip();
         let most = i64::try_from(self.kind.most()).unwrap_or(i64::MAX);
@@ -121,7 +123,7 @@ impl Table {
                 figure.stored(known, written);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// How many there are.
@@ -257,6 +259,17 @@ mod tests {
             panic!("{verdict:?}");
         };
         assert_eq!(usual.values, 20);
+        // A store that is in use is waited for by nobody, and what is there is joined later.
+        let fourth = Table::new(Kind::Launch);
+        let held = one.lock().unwrap();
+        let verdict = learn(&fourth, Some(&one), 1, 1, 100);
+        drop(held);
+        assert_eq!(verdict, Verdict::Usual);
+        fourth.flush(&one, 2).unwrap();
+        let Verdict::Far(usual) = learn(&fourth, Some(&one), 1, 1, 1000) else {
+            panic!("it knows now");
+        };
+        assert_eq!(usual.values, 21);
         // Nothing fresh, nothing written twice.
         second.flush(&other, 2).unwrap();
         assert_eq!(second.classes().fresh(Kind::Launch).len(), 0);
