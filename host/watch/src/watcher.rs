@@ -248,11 +248,11 @@ impl Inner {
             (&report.timings.cache, report.component.digest)
         {
             let reason = MissReason::of(words);
-            let since = now.since(Timestamp::default());
+            let [from, to] = [record.started, now].map(|time| time.since(Timestamp::default()));
             let failed = |error| self.failed(&error);
             let storm = self
                 .storms
-                .compiled(&record.tenant, component, reason, since, failed);
+                .compiled(&record.tenant, component, reason, from..to, failed);
             alerts.extend(storm);
         }
         alerts
