@@ -14,6 +14,7 @@
 
 use crate::baseline::steps::{self, DOUBLING};
 use crate::baseline::window::{VALUES, Value, Window, whose_leaves};
+use std::collections::VecDeque;
 
 /// Before so many values are known, nothing is far off.
 pub(crate) const ENOUGH: usize = 12;
@@ -84,7 +85,7 @@ pub(crate) struct Track {
     /// Of each source, values in a row that were far off.
     far: Vec<Value>,
     /// What the store does not have yet.
-    steps: Vec<Step>,
+    steps: VecDeque<Step>,
     /// How many values were judged.
     judged: u64,
 }
@@ -189,7 +190,7 @@ impl Track {
         }
         let number = self.judged;
         self.judged += 1;
-        self.steps.push(Step {
+        self.steps.push_back(Step {
             value,
             is_far,
             number,
