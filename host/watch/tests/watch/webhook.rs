@@ -196,6 +196,11 @@ fn an_alert_that_nobody_takes_is_given_up_and_said() {
             "hotcell_alert_deliveries_total{{sink=\"webhook\",result=\"retried\"}} {retried}"
         );
         assert!(counted(&watcher, &line));
+        // That it was given up is a line, and no alert that was delivered.
+        assert!(counted(
+            &watcher,
+            "hotcell_alert_deliveries_total{sink=\"log\",result=\"delivered\"} 1"
+        ));
         assert!(counted(
             &watcher,
             "hotcell_alert_deliveries_total{sink=\"webhook\",result=\"failed\"} 1"
