@@ -154,7 +154,7 @@ fn what_cannot_be_kept_is_counted_and_said_once() {
     assert_eq!(of_fuel(900_000_000).watch(&watcher).len(), 1);
     watcher.close(Duration::from_secs(60));
     assert_eq!(state_errors(&watcher), 1);
-    let lines = lines.lock().unwrap();
+    let lines = lines.lock().unwrap().clone();
     let said = |line: &&(String, String)| line.1.starts_with("baselines are kept in memory alone:");
     assert_eq!(lines.iter().filter(said).count(), 1, "{lines:?}");
 }
@@ -173,7 +173,7 @@ fn what_is_in_the_way_is_said_once_and_not_by_who_launches() {
     }
     assert!(state_errors(&watcher) >= 50);
     watcher.close(Duration::from_secs(60));
-    let lines = lines.lock().unwrap();
+    let lines = lines.lock().unwrap().clone();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0].0, "hotcell-watch");
     assert!(lines[0].1.starts_with("baselines: "), "{lines:?}");

@@ -150,7 +150,7 @@ fn warnings_that_wait_for_a_receiver_hide_nothing_critical() {
         .iter()
         .map(|got| serde_json::from_str(&got.body).unwrap())
         .collect();
-    let lines = lines.lock().unwrap();
+    let lines = lines.lock().unwrap().clone();
     let critical = lines.iter().filter(|line| line.contains("filter-kill"));
     assert_eq!(critical.count(), 2, "{lines:?}");
     // The warnings that there was no room for are told with their number.
@@ -186,7 +186,7 @@ fn an_alert_that_nobody_takes_is_given_up_and_said() {
         });
         let _ = odd(AlertKind::FilterKill).watch(&watcher);
         watcher.close(LONG);
-        let lines = lines.lock().unwrap();
+        let lines = lines.lock().unwrap().clone();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with(
             "alert: critical filter-kill: filter-kill was seen (tenant alice, run 07"
