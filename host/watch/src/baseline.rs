@@ -79,13 +79,14 @@ impl Baselines {
             })
     }
 
-    /// Writes what was learned.
-    pub(crate) fn flush(&self, now_s: i64) -> Result<(), StateError> {
+    /// Writes what was learned, and says whether there was something to write and a place for it.
+    pub(crate) fn flush(&self, now_s: i64) -> Result<bool, StateError> {
         let Some(store) = &self.store else {
-            return Ok(());
+            return Ok(false);
         };
-        self.compilations.flush(store, now_s)?;
-        self.launches.flush(store, now_s)
+        let compilations = self.compilations.flush(store, now_s)?;
+        let launches = self.launches.flush(store, now_s)?;
+        Ok(compilations || launches)
     }
 
     /// How many classes there are in memory, as Prometheus reads it.

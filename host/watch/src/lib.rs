@@ -24,6 +24,7 @@ pub mod otlp;
 pub mod recent;
 mod store;
 mod storm;
+mod trouble;
 pub mod watcher;
 mod words;
 

@@ -19,7 +19,7 @@ use hotcell_model::report::{Alert, Report};
 use hotcell_model::time::Timestamp;
 use serde_json::{Value, json};
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How many traces wait at most.
@@ -30,7 +30,7 @@ const BATCH: usize = 256;
 const LINGER: Duration = Duration::from_secs(5);
 /// How long one request to the collector may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time between metrics, and the longest that the end waits.
+/// The longest time between metrics.
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How often a batch is tried.
 const ATTEMPTS: u32 = 3;
@@ -133,12 +133,17 @@ impl Exporter {
         }
     }
 
-    /// Sends what waits, and the metrics, for so long at most.
-    pub(crate) fn close(&self, most: Duration) {
-        let until = Instant::now() + most.min(LONGEST);
-        let mut desk = self.shared.desk();
-        desk.closing.get_or_insert(until);
+    /// Has what waits sent, and the metrics, until then at most, or until whatever end was set before. Does not wait for it.
+    pub(crate) fn begin_closing(&self, until: Instant) {
+        self.shared.desk().closing.get_or_insert(until);
         self.shared.come.notify_one();
+    }
+
+    /// The same, and waits for it.
+    pub(crate) fn close(&self, until: Instant) {
+        self.begin_closing(until);
+        let mut desk = self.shared.desk();
+        let until = desk.closing.unwrap_or(until);
         while desk.is_running {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -154,7 +159,18 @@ impl Exporter {
 struct Turn {
     traces: Vec<Traced>,
     is_time_for_metrics: bool,
-    closing: Option<Instant>,
+    is_last: bool,
+}
+
+/// What became of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// The collector took it.
+    Taken,
+    /// The collector does not take it, and would not another time.
+    Refused,
+    /// There is no collector, or none that can take anything now.
+    Unheard,
 }
 
 impl Shared {
@@ -170,14 +186,19 @@ impl Shared {
             let turn = self.next(metrics_at);
             for batch in turn.traces.chunks(BATCH) {
                 let body = trace::request(batch);
-                is_heard = self.send("/v1/traces", &body, turn.closing, is_heard);
+                let sent = self.send("/v1/traces", &body, is_heard);
+                is_heard = sent == Sent::Taken;
+                // At the end nobody waits again for a collector that is not there.
+                if sent == Sent::Unheard && self.desk().closing.is_some() {
+                    return;
+                }
             }
-            if turn.is_time_for_metrics || turn.closing.is_some() {
+            if turn.is_time_for_metrics || turn.is_last {
                 metrics_at = Instant::now() + self.settings.interval.min(LONGEST);
                 let body = metrics::request(&self.metrics, self.begun, SystemTime::now());
-                is_heard = self.send("/v1/metrics", &body, turn.closing, is_heard);
+                is_heard = self.send("/v1/metrics", &body, is_heard) == Sent::Taken;
             }
-            if turn.closing.is_some() {
+            if turn.is_last {
                 return;
             }
         }
@@ -199,7 +220,7 @@ impl Shared {
                 return Turn {
                     traces: std::mem::take(&mut desk.traces),
                     is_time_for_metrics,
-                    closing: desk.closing,
+                    is_last: desk.closing.is_some(),
                 };
             }
             let until = oldest.map_or(metrics_at, |oldest| metrics_at.min(oldest + LINGER));
@@ -209,26 +230,24 @@ impl Shared {
         }
     }
 
-    /// Sends a document. Says whether the collector took it; that it does no longer is logged once.
-    fn send(&self, path: &str, body: &Value, closing: Option<Instant>, is_heard: bool) -> bool {
+    /// Sends a document. That the collector takes nothing any more is logged once.
+    ///
+    /// At the end each document has one attempt, so that one which fails takes no time from the others.
+    fn send(&self, path: &str, body: &Value, is_heard: bool) -> Sent {
         let url = format!("{}{path}", self.settings.endpoint.trim_end_matches('/'));
         let headers = self.settings.headers.iter();
         let headers: Vec<(&str, &str)> = headers
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let body = body.to_string();
-        for attempt in 1..=ATTEMPTS {
-            let closing = closing.or(self.desk().closing);
-            let left = closing.map_or(TIMEOUT, |until| {
-                until.saturating_duration_since(Instant::now())
-            });
-            let timeout = left.min(TIMEOUT).max(Duration::from_millis(1));
-            let error = match self.client.post(&url, &headers, &body, timeout) {
-                Ok(()) => return true,
+        let mut attempt = 1;
+        loop {
+            let error = match self.client.post(&url, &headers, &body, self.timeout()) {
+                Ok(()) => return Sent::Taken,
                 Err(error) => error,
             };
-            if error.is_for_now() && attempt < ATTEMPTS && left > BACK_OFF {
-                std::thread::sleep((BACK_OFF * attempt).min(left));
+            if error.is_for_now() && attempt < ATTEMPTS && self.wait(BACK_OFF * attempt) {
+                attempt += 1;
                 continue;
             }
             if let Some(log) = self.settings.log.as_ref().filter(|_| is_heard) {
@@ -236,9 +255,29 @@ impl Shared {
                     "the collector takes no traces or metrics: {error}"
                 ));
             }
-            return false;
+            return match error.is_for_now() {
+                true => Sent::Unheard,
+                false => Sent::Refused,
+            };
         }
-        false
+    }
+
+    /// How long one attempt may take.
+    fn timeout(&self) -> Duration {
+        let closing = self.desk().closing;
+        let left = closing.map(|until| until.saturating_duration_since(Instant::now()));
+        left.unwrap_or(TIMEOUT)
+            .clamp(Duration::from_millis(1), TIMEOUT)
+    }
+
+    /// Waits for so long. Says whether the end is not near.
+    fn wait(&self, time: Duration) -> bool {
+        let desk = self.desk();
+        let waited = self
+            .come
+            .wait_timeout_while(desk, time, |desk| desk.closing.is_none());
+        let (desk, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        desk.closing.is_none()
     }
 }
 
@@ -260,9 +299,24 @@ fn nanoseconds(time: SystemTime) -> u64 {
     hotcell_model::time::nanoseconds(since)
 }
 
-/// What sends: the same for traces and metrics.
+/// What sends: the same for traces and metrics. Processes that run at once are told apart, so that a collector takes the counters of each
+/// for their own. Source: OpenTelemetry semantic conventions, "Service".
 fn resource() -> Value {
-    json!({"attributes": [text("service.name", "hotcell"), text("service.version", env!("CARGO_PKG_VERSION"))]})
+    static INSTANCE: LazyLock<String> = LazyLock::new(instance);
+    json!({"attributes": [
+        text("service.name", "hotcell"),
+        text("service.version", env!("CARGO_PKG_VERSION")),
+        text("service.instance.id", &INSTANCE),
+    ]})
+}
+
+/// A name that no other process has: its number and when it first sent something, as a digest that says neither.
+fn instance() -> String {
+    let began = nanoseconds(SystemTime::now());
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&std::process::id().to_le_bytes());
+    hasher.update(&began.to_le_bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 fn scope() -> Value {

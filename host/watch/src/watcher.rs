@@ -1,6 +1,6 @@
 //! The watcher of a cell.
 
-use crate::alerts::courier::Courier;
+use crate::alerts::courier::{Courier, end_in};
 use crate::alerts::notice::Notice;
 use crate::alerts::settings::AlertSettings;
 use crate::baseline::Baselines;
@@ -8,6 +8,7 @@ use crate::metrics::{Gauges, Metrics, MissReason, TextfileError};
 use crate::recent::{CompilationPoint, Ended, Recent, RecentAlert, Running};
 use crate::store::Store;
 use crate::storm::Storms;
+use crate::trouble::Trouble;
 use hotcell_model::audit::AuditRecord;
 use hotcell_model::report::{Alert, AlertKind, CacheOutcome, Report};
 use hotcell_model::tenant::Tenant;
@@ -52,7 +53,7 @@ pub enum WatchError {
 /// Watches a cell: counts, compares, and tells.
 pub struct Watcher {
     inner: Arc<Inner>,
-    // Ahead of what it does errands for: it is dropped first, and may still do one.
+    // Its thread has a share of `inner` for its errands, which may outlive the watcher where a receiver does not let go.
     courier: Courier,
     #[cfg(feature = "otlp")]
     exporter: Option<crate::otlp::Exporter>,
@@ -66,6 +67,7 @@ struct Inner {
     recent: Recent,
     /// When baselines were last asked to be written, in seconds since 1970.
     asked_s: AtomicU64,
+    trouble: Trouble,
     log: Option<crate::alerts::settings::LogSink>,
 }
 
@@ -88,6 +90,7 @@ impl Watcher {
             store,
             recent: Recent::default(),
             asked_s: AtomicU64::new(seconds(now())),
+            trouble: Trouble::default(),
             log: settings.alerts.log.clone(),
         });
         #[cfg(feature = "otlp")]
@@ -106,6 +109,25 @@ impl Watcher {
             #[cfg(feature = "otlp")]
             exporter,
         })
+    }
+
+    /// A watcher that keeps what is usual in memory alone, whatever the settings say, because of what [`new`](Self::new) said of them. That
+    /// is counted as an error of the state, and said once in the log.
+    ///
+    /// # Errors
+    /// An address is none.
+    pub fn in_memory_because(
+        settings: WatchSettings,
+        why: &WatchError,
+    ) -> Result<Self, WatchError> {
+        let watcher = Self::new(WatchSettings {
+            state: None,
+            ..settings
+        })?;
+        let inner = &watcher.inner;
+        inner.in_the_way(|| format!("baselines are kept in memory alone: {}", text::chain(why)));
+        watcher.courier.ask();
+        Ok(watcher)
     }
 
     /// Everything that was counted, with what only the daemon knows, as Prometheus reads it.
@@ -153,13 +175,18 @@ impl Watcher {
     }
 
     /// Delivers the alerts that are on their way, for so long at most, and writes what was learned. Alerts that are raised
-    /// afterwards are only counted. The end of a watcher does the same.
+    /// afterwards are only counted. The end of a watcher does the same, and waits no longer than an end that was set before.
     pub fn close(&self, most: Duration) {
-        self.courier.close(most);
+        let until = end_in(most);
+        #[cfg(feature = "otlp")]
+        if let Some(exporter) = &self.exporter {
+            exporter.begin_closing(until);
+        }
+        self.courier.close(until);
         self.inner.write_baselines();
         #[cfg(feature = "otlp")]
         if let Some(exporter) = &self.exporter {
-            exporter.close(most);
+            exporter.close(until);
         }
     }
 
@@ -207,6 +234,9 @@ impl Watch for Watcher {
         if let Some(exporter) = &self.exporter {
             exporter.ended(record, report, &found, now);
         }
+        if self.inner.trouble.is_unsaid() {
+            self.courier.ask();
+        }
         self.write_now_and_then(now);
         found
     }
@@ -243,29 +273,40 @@ impl Inner {
             (&report.timings.cache, report.component.digest)
         {
             let reason = MissReason::of(words);
-            let since = now.since(Timestamp::default());
+            let [from, to] = [record.started, now].map(|time| time.since(Timestamp::default()));
             let failed = |error| self.failed(&error);
             let storm = self
                 .storms
-                .compiled(&record.tenant, component, reason, since, failed);
+                .compiled(&record.tenant, component, reason, from..to, failed);
             alerts.extend(storm);
         }
         alerts
     }
 
+    /// Writes what was learned, and says what was in the way of that or of reading. Never called by whoever launches.
     fn write_baselines(&self) {
         let now_s = i64::try_from(seconds(now())).unwrap_or(i64::MAX);
-        if let Err(error) = self.baselines.flush(now_s) {
-            self.failed(&error);
+        match self.baselines.flush(now_s) {
+            Ok(true) => self.trouble.is_over(),
+            Ok(false) => {}
+            Err(error) => self.failed(&error),
+        }
+        if let Some(line) = self.trouble.take()
+            && let Some(log) = &self.log
+        {
+            log(&line);
         }
     }
 
-    /// That the state cannot be used keeps nobody from launching: it is counted, and said.
+    /// That the state cannot be used keeps nobody from launching.
     fn failed(&self, error: &StateError) {
+        self.in_the_way(|| format!("baselines: {}", text::chain(error)));
+    }
+
+    /// Counts something that is in the way of the state, and has it said.
+    fn in_the_way(&self, line: impl FnOnce() -> String) {
         self.metrics.state_error();
-        if let Some(log) = &self.log {
-            log(&format!("baselines: {}", text::chain(error)));
-        }
+        self.trouble.happened(line);
     }
 }
 

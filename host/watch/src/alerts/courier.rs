@@ -173,11 +173,10 @@ impl Courier {
         self.shared.come.notify_one();
     }
 
-    /// Delivers what is there, for so long at most. Nothing is taken afterwards.
-    pub(crate) fn close(&self, most: Duration) {
-        let until = Instant::now() + most.min(LONGEST);
+    /// Delivers what is there, until then at most, or until whatever end was set before. Nothing is taken afterwards.
+    pub(crate) fn close(&self, until: Instant) {
         let mut desk = self.shared.desk();
-        desk.closing.get_or_insert(until);
+        let until = *desk.closing.get_or_insert(until);
         self.shared.come.notify_one();
         while desk.is_running {
             let left = until.saturating_duration_since(Instant::now());
@@ -192,7 +191,7 @@ impl Courier {
 
 impl Drop for Courier {
     fn drop(&mut self) {
-        self.close(self.flush);
+        self.close(end_in(self.flush));
     }
 }
 
@@ -378,7 +377,7 @@ impl Shared {
         let Some(settings) = &self.settings.command else {
             return;
         };
-        match command::send(settings, json, left(self.desk().closing, settings.timeout)) {
+        match command::send(settings, json, || self.desk().closing) {
             Ok(()) => self.metrics.delivery(Sink::Command, Delivery::Delivered),
             Err(error) => {
                 self.metrics.delivery(Sink::Command, Delivery::Failed);
@@ -397,6 +396,11 @@ impl Drop for End<'_> {
         self.0.desk().is_running = false;
         self.0.gone.notify_all();
     }
+}
+
+/// The moment so much later, where a time without end is an hour.
+pub(crate) fn end_in(most: Duration) -> Instant {
+    Instant::now() + most.min(LONGEST)
 }
 
 /// How long something may take that is given so long, where all has to be over then.

@@ -22,7 +22,7 @@ pub struct Notice {
     pub kind: AlertKind,
     /// What was seen, with the numbers.
     pub message: String,
-    /// How many of the same kind, component and tenant there were since the last notice of them; 0 for a single one.
+    /// How many of the same kind and tenant were counted since they were told of, whose last this is; 0 for a single one.
     pub repeated: u64,
     /// What it is about; absent if it is about no request.
     #[serde(skip_serializing_if = "Option::is_none")]

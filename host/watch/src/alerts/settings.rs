@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Writes one line of a log. It is called from a thread of its own, one line at a time.
+/// Writes one line of a log. It is called from a thread of its own, one line at a time; when the watcher ends, also by whoever ends it.
 pub type LogSink = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// Where alerts go. By default nowhere: they are in reports and in metrics.
@@ -56,7 +56,8 @@ impl fmt::Debug for AlertSettings {
 /// An HTTP receiver of alerts.
 #[derive(Clone)]
 pub struct WebhookSettings {
-    /// The address: `https://…`, or `http://…` for a receiver on this machine.
+    /// The address: `https://…` or `http://…`. Over the latter whoever is on the way can read alerts, and a signature only keeps them
+    /// from being changed.
     pub url: String,
     /// The key of the signature; without one nothing is signed.
     pub secret: Option<Secret>,

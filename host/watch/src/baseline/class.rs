@@ -1,6 +1,6 @@
 //! A class of things that cost alike, and its form in the store.
 
-use crate::baseline::track::Track;
+use crate::baseline::track::{FAR_VALUES, Known, Track};
 use crate::baseline::window::{VALUES, Value};
 
 /// How many figures a class has.
@@ -29,54 +29,61 @@ pub(crate) struct Class {
 impl Class {
     /// Whether something was learned that is not in the store.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.figures.iter().any(|figure| figure.fresh() > 0)
+        self.figures.iter().any(Track::is_fresh)
     }
 
-    /// From the values of each figure.
-    pub(crate) fn of(values: &[Vec<Value>; FIGURES]) -> Self {
+    /// From what is known of each figure.
+    pub(crate) fn of(known: &[Known; FIGURES]) -> Self {
         Self {
-            figures: std::array::from_fn(|at| Track::of(&values[at])),
+            figures: std::array::from_fn(|at| Track::of(&known[at])),
         }
     }
 }
 
-/// Values as bytes: of each figure their number, then level and source of each, little endian.
-pub(crate) fn encode(figures: &[Vec<Value>; FIGURES]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(FIGURES * (1 + VALUES * 8));
-    for values in figures {
-        let kept = values.len().min(VALUES);
-        bytes.push(u8::try_from(kept).unwrap_or(0));
-        for value in values.iter().take(kept) {
-            bytes.extend(value.level.to_le_bytes());
-            bytes.extend(value.source.to_le_bytes());
-        }
+/// What is known as bytes: of each figure the number of values, then level and source of each, little endian; the same of those that
+/// were far off.
+pub(crate) fn encode(figures: &[Known; FIGURES]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FIGURES * (2 + VALUES * 8));
+    for known in figures {
+        encode_values(&known.values, VALUES, &mut bytes);
+        encode_values(&known.far, FAR_VALUES, &mut bytes);
     }
     bytes
 }
 
-/// Values from bytes; `None` if they are not what [`encode`] writes.
-pub(crate) fn decode(bytes: &[u8]) -> Option<[Vec<Value>; FIGURES]> {
+fn encode_values(values: &[Value], most: usize, bytes: &mut Vec<u8>) {
+    let kept = values.len().min(most);
+    bytes.push(u8::try_from(kept).unwrap_or(0));
+    for value in values.iter().take(kept) {
+        bytes.extend(value.level.to_le_bytes());
+        bytes.extend(value.source.to_le_bytes());
+    }
+}
+
+/// What is known from bytes; `None` if they are not what [`encode`] writes.
+pub(crate) fn decode(bytes: &[u8]) -> Option<[Known; FIGURES]> {
     let mut rest = bytes;
-    let mut figures: [Vec<Value>; FIGURES] = Default::default();
-    for values in &mut figures {
-        let (count, behind) = rest.split_first()?;
-        let count = usize::from(*count);
-        if count > VALUES {
-            return None;
-        }
-        let (own, behind) = behind.split_at_checked(count * 8)?;
-        rest = behind;
-        values.extend(
-            own.as_chunks::<8>()
-                .0
-                .iter()
-                .map(|[a, b, c, d, e, f, g, h]| Value {
-                    level: i32::from_le_bytes([*a, *b, *c, *d]),
-                    source: u32::from_le_bytes([*e, *f, *g, *h]),
-                }),
-        );
+    let mut figures: [Known; FIGURES] = Default::default();
+    for known in &mut figures {
+        known.values = decode_values(&mut rest, VALUES)?;
+        known.far = decode_values(&mut rest, FAR_VALUES)?;
     }
     rest.is_empty().then_some(figures)
+}
+
+fn decode_values(rest: &mut &[u8], most: usize) -> Option<Vec<Value>> {
+    let (count, behind) = rest.split_first()?;
+    let count = usize::from(*count);
+    if count > most {
+        return None;
+    }
+    let (own, behind) = behind.split_at_checked(count * 8)?;
+    *rest = behind;
+    let value = |[a, b, c, d, e, f, g, h]: &[u8; 8]| Value {
+        level: i32::from_le_bytes([*a, *b, *c, *d]),
+        source: u32::from_le_bytes([*e, *f, *g, *h]),
+    };
+    Some(own.as_chunks::<8>().0.iter().map(value).collect())
 }
 
 #[cfg(test)]
@@ -92,7 +99,11 @@ mod tests {
             };
             (0..count).map(value).collect::<Vec<_>>()
         };
-        let figures = [some(3), some(0), some(63), some(1)];
+        let known = |values: i32, far: i32| Known {
+            values: some(values),
+            far: some(far),
+        };
+        let figures = [known(3, 0), known(0, 0), known(63, 240), known(1, 5)];
         let bytes = encode(&figures);
         assert_eq!(decode(&bytes), Some(figures));
         assert_eq!(decode(&bytes[1..]), None);

@@ -2,7 +2,7 @@
 //!
 //! All tenants share these baselines, since what a compiler does with so much code is nobody's secret, and a tenant's first
 //! compilation is then held against what others' took. So that nobody teaches others' baselines what they like, each tenant has at most its share
-//! of a window, and what takes ten times the seed is an alert whatever was learned.
+//! of a window, and what takes ten times the CPU time of the seed is an alert whatever was learned.
 
 use crate::baseline::class::{Class, FIGURES, Key};
 use crate::baseline::figure::Figure;

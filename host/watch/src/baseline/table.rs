@@ -4,8 +4,8 @@
 //! what other processes learned meanwhile.
 
 use crate::baseline::class::{self, Class, FIGURES, Key};
-use crate::baseline::window::Value;
-use crate::store::{Place, Store};
+use crate::baseline::track::Known;
+use crate::store::{self, Place, Store};
 use hotcell_state::StateError;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,7 +57,8 @@ impl Table {
         }
     }
 
-    /// Works on a class, which is read from the store if it is not here. That it cannot be read is told to `failed`.
+    /// Works on a class, which is read from the store if it is not here and nobody uses the store. That it cannot be read is told to
+    /// `failed`.
     pub(crate) fn with<T>(
         &self,
         key: Key,
@@ -72,16 +73,17 @@ impl Table {
         }
         drop(classes);
         let stored = store.map_or(Ok(None), |store| {
-            let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-            store.read(self.kind as i64, &key.0)
+            // Nobody waits for a store that is in use. What is learned from nothing is joined with what is stored.
+            let store = store::try_lock(store);
+            store.map_or(Ok(None), |mut store| store.read(self.kind as i64, &key.0))
         });
         let stored = stored.unwrap_or_else(|error| {
             failed(error);
             None
         });
         // What is not to be read counts as nothing: it is learned anew.
-        let values = stored.and_then(|bytes| class::decode(&bytes));
-        let class = values.map(|values| Class::of(&values));
+        let known = stored.and_then(|bytes| class::decode(&bytes));
+        let class = known.map(|known| Class::of(&known));
         let mut classes = self.classes();
         // Another thread may have been faster.
         if classes.touch(&key).is_none() {
@@ -93,35 +95,35 @@ impl Table {
         }
     }
 
-    /// Writes what was learned. What cannot be written is kept, and written another time.
-    pub(crate) fn flush(&self, store: &Mutex<Store>, now_s: i64) -> Result<(), StateError> {
+    /// Writes what was learned, and says whether there was something. What cannot be written is kept, and written another time.
+    pub(crate) fn flush(&self, store: &Mutex<Store>, now_s: i64) -> Result<bool, StateError> {
         let fresh = self.classes().fresh(self.kind);
         if fresh.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let (places, written): (Vec<Place>, Vec<Class>) = fresh.into_iter().unzip();
         let most = i64::try_from(self.kind.most()).unwrap_or(i64::MAX);
-        let mut joined: Vec<[Vec<Value>; FIGURES]> = Vec::with_capacity(places.len());
+        let mut joined: Vec<[Known; FIGURES]> = Vec::with_capacity(places.len());
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
         store.merge(&places, most, now_s, |at, stored| {
             let stored = stored.and_then(class::decode).unwrap_or_default();
             let figures = &written[at].figures;
-            let values = std::array::from_fn(|at| figures[at].merged(&stored[at]));
-            let bytes = class::encode(&values);
-            joined.push(values);
+            let known = std::array::from_fn(|at| figures[at].merged(&stored[at]));
+            let bytes = class::encode(&known);
+            joined.push(known);
             bytes
         })?;
         let mut classes = self.classes();
-        for ((place, written), values) in places.iter().zip(&written).zip(&joined) {
+        for ((place, written), known) in places.iter().zip(&written).zip(&joined) {
             let Some(entry) = classes.entries.get_mut(&Key(place.key)) else {
                 continue;
             };
             let figures = entry.class.figures.iter_mut().zip(&written.figures);
-            for ((figure, written), values) in figures.zip(values) {
-                figure.stored(values, written.fresh());
+            for ((figure, written), known) in figures.zip(known) {
+                figure.stored(known, written);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// How many there are.
@@ -257,6 +259,17 @@ mod tests {
             panic!("{verdict:?}");
         };
         assert_eq!(usual.values, 20);
+        // A store that is in use is waited for by nobody, and what is there is joined later.
+        let fourth = Table::new(Kind::Launch);
+        let held = one.lock().unwrap();
+        let verdict = learn(&fourth, Some(&one), 1, 1, 100);
+        drop(held);
+        assert_eq!(verdict, Verdict::Usual);
+        fourth.flush(&one, 2).unwrap();
+        let Verdict::Far(usual) = learn(&fourth, Some(&one), 1, 1, 1000) else {
+            panic!("it knows now");
+        };
+        assert_eq!(usual.values, 21);
         // Nothing fresh, nothing written twice.
         second.flush(&other, 2).unwrap();
         assert_eq!(second.classes().fresh(Kind::Launch).len(), 0);

@@ -50,11 +50,7 @@ impl Window {
     /// Takes a value in.
     pub(crate) fn learn(&mut self, value: Value) {
         if self.values.len() >= VALUES {
-            let is_own = |other: &Value| other.source == value.source;
-            let leaves = match self.values.iter().all(is_own) {
-                true => 0,
-                false => self.whose_leaves(value.source),
-            };
+            let leaves = whose_leaves(self.values.iter().copied(), value.source);
             self.values.remove(leaves);
         }
         self.values.push(value);
@@ -64,20 +60,10 @@ impl Window {
         }
     }
 
-    /// Where the value is that makes room: the oldest of the source that has the most, the new value counted.
-    fn whose_leaves(&self, source: u32) -> usize {
-        let mut counts = vec![(source, 1_usize)];
-        for value in &self.values {
-            match counts.iter_mut().find(|(found, _)| *found == value.source) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((value.source, 1)),
-            }
-        }
-        // Of those that have as many, whoever comes now.
-        let most = counts.iter().rev().max_by_key(|(_, count)| *count);
-        let most = most.map_or(source, |(source, _)| *source);
-        let oldest = self.values.iter().position(|value| value.source == most);
-        oldest.unwrap_or(0)
+    /// Forgets the values of a source.
+    pub(crate) fn forget(&mut self, source: u32) {
+        self.values.retain(|value| value.source != source);
+        self.work_out();
     }
 
     fn work_out(&mut self) {
@@ -114,6 +100,25 @@ impl Window {
     pub(crate) fn spread(&self) -> i32 {
         self.spread
     }
+}
+
+/// Where the value is that makes room for one of that source: the oldest of the source that has the most, the new value counted.
+pub(crate) fn whose_leaves(values: impl Iterator<Item = Value> + Clone, source: u32) -> usize {
+    if values.clone().all(|value| value.source == source) {
+        return 0;
+    }
+    let mut counts = vec![(source, 1_usize)];
+    for value in values.clone() {
+        match counts.iter_mut().find(|(found, _)| *found == value.source) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((value.source, 1)),
+        }
+    }
+    // Of those that have as many, whoever comes now.
+    let most = counts.iter().rev().max_by_key(|(_, count)| *count);
+    let most = most.map_or(source, |(source, _)| *source);
+    let mut values = values;
+    values.position(|value| value.source == most).unwrap_or(0)
 }
 
 /// The median, of an even number the upper one; 0 of none.

@@ -3,12 +3,14 @@
 use crate::harness::Request;
 use hotcell_model::report::{Alert, AlertKind};
 use hotcell_watch::{AlertSettings, CommandSettings, Gauges, WatchSettings, Watcher};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-fn run(script: &str, timeout: Duration) -> Watcher {
+/// A watcher that has a program take one alert.
+fn to(script: &str, timeout: Duration) -> Watcher {
     let command = CommandSettings {
         arguments: vec!["-c".into(), script.into()],
         timeout,
@@ -28,6 +30,11 @@ fn run(script: &str, timeout: Duration) -> Watcher {
         message: "x".repeat(100_000),
     });
     let _ = request.watch(&watcher);
+    watcher
+}
+
+fn run(script: &str, timeout: Duration) -> Watcher {
+    let watcher = to(script, timeout);
     watcher.close(Duration::from_secs(60));
     watcher
 }
@@ -72,15 +79,37 @@ fn a_program_that_fails_or_hangs_is_counted_and_leaves_nothing_behind() {
         &run(&script, Duration::from_millis(500)),
         "failed"
     ));
-    let pid = std::fs::read_to_string(&path).unwrap();
-    // Killed, and at most waiting for whoever adopted it; the kernel may take a moment.
+    assert!(is_gone(&path));
+}
+
+/// Whether the process is killed whose number is in that file, and at most waits for whoever adopted it; the kernel may take a moment.
+fn is_gone(path: &Path) -> bool {
+    let pid = std::fs::read_to_string(path).unwrap();
     let is_gone = || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
         stat.map_or(true, |stat| stat.contains(") Z"))
     };
-    while !is_gone() {
+    (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        is_gone()
+    })
+}
+
+#[test]
+fn a_program_is_gone_at_the_end() {
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join("pid");
+    let script = format!(
+        "sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait",
+        path.display()
+    );
+    let watcher = to(&script, Duration::from_secs(600));
+    while !path.exists() {
         std::thread::sleep(Duration::from_millis(10));
     }
+    watcher.close(Duration::from_secs(1));
+    assert!(is_gone(&path));
+    assert!(is_counted(&watcher, "failed"));
 }
 
 #[test]

@@ -114,16 +114,57 @@ fn metrics_are_cumulative_sums_and_histograms() {
     assert_eq!((&bounds[2], &counts[2]), (&0.0001.into(), &"1".into()));
 }
 
+/// A watcher with a collector.
+fn to(server: &Server) -> Watcher {
+    let endpoint = server.url.trim_end_matches("/alerts").to_owned();
+    let settings = WatchSettings {
+        otlp: Some(OtlpSettings::new(endpoint)),
+        ..WatchSettings::default()
+    };
+    Watcher::new(settings).unwrap()
+}
+
 #[test]
 fn a_collector_that_fails_is_tried_again() {
-    let sent = sent(
-        &Request::of("alice"),
-        &[Answer::Status(503), Answer::Status(500)],
-    );
+    let server = Server::new(&[Answer::Status(503), Answer::Status(500)]);
+    let watcher = to(&server);
+    let _ = Request::of("alice").watch(&watcher);
+    let attempts = [(); 3].map(|()| server.next());
+    watcher.close(Duration::from_secs(60));
     assert!(
-        sent[..3]
+        attempts
             .iter()
-            .all(|(path, body)| path == "/v1/traces" && *body == sent[0].1)
+            .all(|got| got.path == "/v1/traces" && got.body == attempts[0].body)
     );
-    assert_eq!(sent[3].0, "/v1/metrics");
+    assert_eq!(server.next().path, "/v1/metrics");
+}
+
+#[test]
+fn at_the_end_a_collector_is_tried_once() {
+    for (status, paths) in [
+        (503, &["/v1/traces"][..]),
+        // One that wants no traces may want metrics.
+        (404, &["/v1/traces", "/v1/metrics"]),
+    ] {
+        let server = Server::new(&[Answer::Status(status); 8]);
+        let watcher = to(&server);
+        let _ = Request::of("alice").watch(&watcher);
+        watcher.close(Duration::from_secs(60));
+        let got: Vec<String> = server.rest().into_iter().map(|got| got.path).collect();
+        assert_eq!(got, paths, "{status}");
+    }
+}
+
+#[test]
+fn all_that_a_process_sends_names_the_process() {
+    let sent = sent(&Request::of("alice"), &[]);
+    let resources = [
+        &sent[0].1["resourceSpans"][0]["resource"],
+        &sent[1].1["resourceMetrics"][0]["resource"],
+    ];
+    assert_eq!(resources[0], resources[1]);
+    let mut attributes = resources[0]["attributes"].as_array().unwrap().iter();
+    let instance = attributes.find(|one| one["key"] == "service.instance.id");
+    let instance = instance.unwrap()["value"]["stringValue"].as_str().unwrap();
+    assert_eq!(instance.len(), 32);
 }

@@ -1,9 +1,11 @@
 //! Baselines that outlive the process.
 
-use crate::harness::Request;
-use hotcell_model::report::AlertKind;
-use hotcell_watch::{WatchError, WatchSettings, Watcher};
+use crate::harness::{Request, digest};
+use hotcell_model::report::{AlertKind, Compilation};
+use hotcell_watch::{AlertSettings, WatchError, WatchSettings, Watcher};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 fn watcher(state: &Path) -> Result<Watcher, WatchError> {
     Watcher::new(WatchSettings {
@@ -38,6 +40,59 @@ fn what_one_process_learned_the_next_knows() {
 }
 
 #[test]
+fn a_lasting_change_is_learned_by_commands_that_launch_once_each() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    let launch = |fuel: u64| of_fuel(fuel).watch(&watcher(&state).unwrap());
+    for _ in 0..20 {
+        assert_eq!(launch(100_000_000), []);
+    }
+    let alerts: Vec<_> = (0..25).flat_map(|_| launch(700_000_000)).collect();
+    assert_eq!(alerts.len(), 16);
+    assert!(
+        alerts[15]
+            .message
+            .ends_with("from now on that is what is usual"),
+        "{}",
+        alerts[15].message
+    );
+}
+
+#[test]
+fn no_tenant_replaces_what_others_stored() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    let compile = |watcher: &Watcher, tenant: &str, memory_bytes: u64| {
+        let compilation = Compilation {
+            cpu_ns: 200_000_000,
+            peak_memory_bytes: memory_bytes,
+            processes: 2,
+            code_bytes: 80 << 10,
+            artifact_bytes: 160 << 10,
+            ..Compilation::default()
+        };
+        let request = Request::of(tenant).compiled(1, compilation, 200_000_000);
+        let kinds = request.watch(watcher).into_iter().map(|alert| alert.kind);
+        kinds
+            .filter(|kind| *kind == AlertKind::CompilationCost)
+            .count()
+    };
+    let honest = watcher(&state).unwrap();
+    for _ in 0..40 {
+        assert_eq!(compile(&honest, "honest", 60 << 20), 0);
+    }
+    drop(honest);
+    let flood = watcher(&state).unwrap();
+    for at in 0..40 {
+        assert_eq!(compile(&flood, "flood", 600 << 20), 1, "{at}");
+    }
+    drop(flood);
+    let honest = watcher(&state).unwrap();
+    assert_eq!(compile(&honest, "honest", 60 << 20), 0);
+    assert_eq!(compile(&honest, "honest", 600 << 20), 1);
+}
+
+#[test]
 fn the_file_is_the_callers_own_and_names_nobody() {
     use std::os::unix::fs::MetadataExt;
     let base = tempfile::tempdir().unwrap();
@@ -57,6 +112,73 @@ fn the_file_is_the_callers_own_and_names_nobody() {
     assert!(error.contains("is no file of baselines"), "{error}");
 }
 
+/// Settings with that state, whose log keeps each line with the name of the thread that wrote it.
+fn logged(state: &Path, lines: &Lines) -> WatchSettings {
+    let lines = Arc::clone(lines);
+    let log = Arc::new(move |line: &str| {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        lines.lock().unwrap().push((thread, line.to_owned()));
+    });
+    WatchSettings {
+        state: Some(state.to_owned()),
+        alerts: AlertSettings {
+            log: Some(log),
+            ..AlertSettings::default()
+        },
+        ..WatchSettings::default()
+    }
+}
+
+type Lines = Arc<Mutex<Vec<(String, String)>>>;
+
+fn state_errors(watcher: &Watcher) -> u64 {
+    let text = watcher.render(&hotcell_watch::Gauges::default());
+    let count = text
+        .lines()
+        .find_map(|line| line.strip_prefix("hotcell_state_errors_total "));
+    count.unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_cannot_be_kept_is_counted_and_said_once() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    drop(watcher(&state).unwrap());
+    std::fs::write(state.join("baselines.sqlite"), "something else").unwrap();
+    let lines = Lines::default();
+    let why = Watcher::new(logged(&state, &lines)).unwrap_err();
+    let watcher = Watcher::in_memory_because(logged(&state, &lines), &why).unwrap();
+    for _ in 0..20 {
+        assert_eq!(of_fuel(100_000_000).watch(&watcher), []);
+    }
+    assert_eq!(of_fuel(900_000_000).watch(&watcher).len(), 1);
+    watcher.close(Duration::from_secs(60));
+    assert_eq!(state_errors(&watcher), 1);
+    let lines = lines.lock().unwrap().clone();
+    let said = |line: &&(String, String)| line.1.starts_with("baselines are kept in memory alone:");
+    assert_eq!(lines.iter().filter(said).count(), 1, "{lines:?}");
+}
+
+#[test]
+fn what_is_in_the_way_is_said_once_and_not_by_who_launches() {
+    let base = tempfile::tempdir().unwrap();
+    let state = base.path().join("state");
+    let lines = Lines::default();
+    let watcher = Watcher::new(logged(&state, &lines)).unwrap();
+    std::fs::remove_file(state.join("baselines.sqlite")).unwrap();
+    for number in 0..50 {
+        let mut request = of_fuel(100_000_000);
+        request.report.component.digest = Some(digest(number));
+        assert_eq!(request.watch(&watcher), []);
+    }
+    assert!(state_errors(&watcher) >= 50);
+    watcher.close(Duration::from_secs(60));
+    let lines = lines.lock().unwrap().clone();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0].0, "hotcell-watch");
+    assert!(lines[0].1.starts_with("baselines: "), "{lines:?}");
+}
+
 #[test]
 fn a_file_that_is_lost_on_the_way_keeps_nobody_from_launching() {
     let base = tempfile::tempdir().unwrap();
@@ -67,6 +189,5 @@ fn a_file_that_is_lost_on_the_way_keeps_nobody_from_launching() {
         assert_eq!(of_fuel(100_000_000).watch(&watcher), []);
     }
     assert_eq!(of_fuel(900_000_000).watch(&watcher).len(), 1);
-    let text = watcher.render(&hotcell_watch::Gauges::default());
-    assert!(text.contains("\nhotcell_state_errors_total 1\n"), "{text}");
+    assert!(state_errors(&watcher) > 0);
 }

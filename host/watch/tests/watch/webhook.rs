@@ -150,7 +150,7 @@ fn warnings_that_wait_for_a_receiver_hide_nothing_critical() {
         .iter()
         .map(|got| serde_json::from_str(&got.body).unwrap())
         .collect();
-    let lines = lines.lock().unwrap();
+    let lines = lines.lock().unwrap().clone();
     let critical = lines.iter().filter(|line| line.contains("filter-kill"));
     assert_eq!(critical.count(), 2, "{lines:?}");
     // The warnings that there was no room for are told with their number.
@@ -186,7 +186,7 @@ fn an_alert_that_nobody_takes_is_given_up_and_said() {
         });
         let _ = odd(AlertKind::FilterKill).watch(&watcher);
         watcher.close(LONG);
-        let lines = lines.lock().unwrap();
+        let lines = lines.lock().unwrap().clone();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with(
             "alert: critical filter-kill: filter-kill was seen (tenant alice, run 07"
@@ -196,6 +196,11 @@ fn an_alert_that_nobody_takes_is_given_up_and_said() {
             "hotcell_alert_deliveries_total{{sink=\"webhook\",result=\"retried\"}} {retried}"
         );
         assert!(counted(&watcher, &line));
+        // That it was given up is a line, and no alert that was delivered.
+        assert!(counted(
+            &watcher,
+            "hotcell_alert_deliveries_total{sink=\"log\",result=\"delivered\"} 1"
+        ));
         assert!(counted(
             &watcher,
             "hotcell_alert_deliveries_total{sink=\"webhook\",result=\"failed\"} 1"
@@ -215,6 +220,30 @@ fn the_end_waits_no_longer_than_it_is_told() {
     // The attempt goes on behind it; a test that waited for it would take a minute and more.
     watcher.close(Duration::from_millis(50));
     std::mem::forget(watcher);
+}
+
+#[test]
+fn an_end_that_was_set_is_that_of_the_watcher_too() {
+    let server = Server::new(&[Answer::Silence; 8]);
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&lines);
+    let watcher = watcher(AlertSettings {
+        webhook: Some(WebhookSettings {
+            timeout: Duration::from_secs(20),
+            ..settings(&server.url)
+        }),
+        log: Some(Arc::new(move |line| {
+            log.lock().unwrap().push(line.to_owned())
+        })),
+        flush: LONG,
+        ..AlertSettings::default()
+    });
+    let _ = odd(AlertKind::FilterKill).watch(&watcher);
+    let _ = server.next();
+    watcher.close(Duration::from_millis(50));
+    drop(watcher);
+    // Whoever had waited for the attempt would find here that it failed.
+    assert_eq!(lines.lock().unwrap().len(), 1);
 }
 
 #[test]
