@@ -76,6 +76,10 @@ impl Retention {
         let (mut doomed, mut reason) = (Vec::new(), None);
         for pair in segments.windows(2) {
             let segment = &pair[0];
+            // Without that, what is left proves nothing.
+            if !pair[1].start().exists() {
+                break;
+            }
             let written = std::fs::symlink_metadata(segment.records());
             let written = written.and_then(|found| found.modified());
             let why = match written {

@@ -11,7 +11,7 @@ use crate::lines::{Line, Lines};
 use crate::merkle::{Frontier, Hash};
 use crate::note::VerifierKey;
 use crate::record::Phase;
-use crate::segment::Segment;
+use crate::segment::{NoStart, Segment};
 use hotcell_model::digest::RunId;
 use hotcell_model::text;
 use hotcell_model::time::Timestamp;
@@ -151,15 +151,17 @@ impl Walk<'_> {
                     self.tree = tree;
                 }
             }
-            Err(why) => {
-                // The segment may be a moment old.
-                let is_new = self.found.is_written && !is_first && why == "it is missing";
-                if !is_new {
-                    let message = format!(
-                        "what the segment is continued from is not as it was signed: {why}"
-                    );
-                    self.problem(Problem::of(ProblemKind::Checkpoint, message, Some(&path)));
+            // The tree up to here is known. A writer that was killed leaves none, and the segment may be a moment old.
+            Err(NoStart::Missing) if !is_first && segment.first == self.tree.size() => {
+                if !self.found.is_written {
+                    let path = path.display();
+                    self.found.notes.push(format!("{path} is missing"));
                 }
+            }
+            Err(why) => {
+                let message =
+                    format!("what the segment is continued from is not as it was signed: {why}");
+                self.problem(Problem::of(ProblemKind::Checkpoint, message, Some(&path)));
                 if self.tree.size() != segment.first {
                     self.is_other = true;
                     // Nothing of it can be proven; that its records are where they say can be looked at.
