@@ -8,6 +8,7 @@
 //!
 //! What is beside the log proves nothing to those who do not trust whoever has the key. An anchor does.
 
+mod anchored;
 mod expected;
 mod walk;
 
@@ -16,6 +17,7 @@ use crate::claim;
 use crate::error::AuditError;
 use crate::key::HostKey;
 use crate::retain;
+use anchored::Anchored;
 use expected::Expected;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -24,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// What a log is held against, besides what is in its directory.
 #[derive(Debug, Default)]
 pub struct Against {
-    /// The key of the host; that in the directory, where there is none here.
+    /// The key of the host; that in the directory, where there is none here. Whoever can change the logs can put another there.
     pub key: Option<HostKey>,
     /// Files of anchors: checkpoints of any logs.
     pub files: Vec<PathBuf>,
@@ -53,6 +55,8 @@ pub struct Verification {
     pub logs: Vec<LogVerification>,
     /// What is wrong with no log in particular: one is gone, or a file cannot be read.
     pub problems: Vec<Problem>,
+    /// What is to be known, and is nothing wrong.
+    pub notes: Vec<String>,
 }
 
 /// What was found out about a log.
@@ -169,8 +173,8 @@ pub fn verify(directory: &Path, against: &Against) -> Result<Verification, Audit
             path: directory.join("key"),
         })?,
     };
-    let mut problems = Vec::new();
-    let mut anchored = expected::of_files(&against.files, &mut problems);
+    let mut anchored = Anchored::of(&against.files, &key);
+    let mut problems = std::mem::take(&mut anchored.problems);
     let mut logs = Vec::new();
     let mut names: BTreeSet<String> = retain::kept(directory).into_iter().collect();
     for log in claim::logs(directory)? {
@@ -183,9 +187,9 @@ pub fn verify(directory: &Path, against: &Against) -> Result<Verification, Audit
         let Some(verifier) = key.verifier(&name) else {
             continue;
         };
-        let of_anchors = anchored.remove(verifier.name()).unwrap_or_default();
+        let of_anchors = anchored.logs.remove(verifier.name()).unwrap_or_default();
         let kept = retain::kept_elsewhere(directory, &name);
-        let expected = Expected::of(&kept, &of_anchors, &verifier);
+        let expected = Expected::of(&kept, of_anchors, &verifier);
         logs.push(walk::walk(
             &log,
             name,
@@ -199,13 +203,16 @@ pub fn verify(directory: &Path, against: &Against) -> Result<Verification, Audit
         let kept = retain::kept_elsewhere(directory, &name);
         problems.push(Problem::of(ProblemKind::Missing, message, Some(&kept)));
     }
-    let own = key.origin("");
-    for (origin, _) in anchored
-        .into_iter()
-        .filter(|(origin, _)| origin.starts_with(&own))
-    {
+    for origin in anchored.logs.keys() {
         let message = format!("the log {origin} is gone, of which an anchor has a checkpoint");
         problems.push(Problem::of(ProblemKind::Missing, message, None));
+    }
+    let mut notes = anchored.notes;
+    if against.key.is_none() && !anchored.others.is_empty() {
+        notes.push(of_other_keys(&anchored.others));
+        for log in &mut logs {
+            log.standing = log.standing.max(Standing::TailUnproven);
+        }
     }
     let worst = logs.iter().map(|log: &LogVerification| log.standing).max();
     let standing = match (problems.is_empty(), worst) {
@@ -218,5 +225,16 @@ pub fn verify(directory: &Path, against: &Against) -> Result<Verification, Audit
         standing,
         logs,
         problems,
+        notes,
     })
+}
+
+/// Says that anchors know other keys than that beside the logs, which may have been put in the place of one of them.
+fn of_other_keys(others: &BTreeSet<String>) -> String {
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    format!(
+        "anchors have checkpoints of other keys than the one beside the logs, which proves nothing so: {}; give the key that is \
+         to be believed with --key",
+        others.join(", ")
+    )
 }

@@ -17,6 +17,7 @@ use hotcell_model::text;
 use hotcell_model::time::Timestamp;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The most problems that are listed of a log.
 const LISTED: usize = 100;
@@ -174,14 +175,15 @@ impl Walk<'_> {
     }
 
     fn checkpoints(&mut self, segment: &Segment) -> Result<(), AuditError> {
-        let (text, path) = (segment.read_checkpoints()?, segment.checkpoints());
+        let text = segment.read_checkpoints()?;
+        let path: Arc<Path> = segment.checkpoints().into();
         let mut last = 0;
         for (at, note) in checkpoint::notes(&text) {
             let is_torn = at + note.len() == text.len() && !note.ends_with("=\n");
             if is_torn && self.found.is_written {
                 continue;
             }
-            let Some(size) = self.expected.add(note, self.key, &path, at as u64, false) else {
+            let Some(size) = self.expected.add(note, self.key, &path, at as u64) else {
                 continue;
             };
             if size < last {

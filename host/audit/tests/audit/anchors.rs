@@ -196,3 +196,44 @@ fn an_anchor_that_was_left_alone_is_told_of_the_end() {
     let found = verify(&place.logs(), &against(path)).unwrap();
     assert_eq!(found.standing, Standing::Proven, "{found:#?}");
 }
+
+#[test]
+fn half_a_note_in_an_anchors_file_is_told_and_spoils_no_other() {
+    let place = Place::new();
+    let path = place.beside("anchor");
+    with_anchor(&place, FileAnchor::new(&path), 0..2);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    for half in [3, 30, whole.len() - 60] {
+        let torn = format!("{whole}{}", &whole[..half]);
+        std::fs::write(&path, torn).unwrap();
+        with_anchor(&place, FileAnchor::new(&path), 2..3);
+        let found = verify(&place.logs(), &against(path.clone())).unwrap();
+        assert_eq!(found.standing, Standing::Proven, "{half} {found:#?}");
+        let is_told = |note: &String| note.contains("are no checkpoint");
+        assert!(found.notes.iter().any(is_told), "{half} {found:#?}");
+    }
+}
+
+#[test]
+fn logs_and_key_that_were_replaced_are_not_proven_by_what_an_anchor_has_of_others() {
+    let place = Place::new();
+    let path = place.beside("anchor");
+    with_anchor(&place, FileAnchor::new(&path), 0..3);
+    let key = place.key();
+    std::fs::remove_dir_all(place.logs()).unwrap();
+    with_anchor(&place, FileAnchor::new(&path), 0..1);
+    let found = verify(&place.logs(), &against(path.clone())).unwrap();
+    assert_eq!(found.standing, Standing::TailUnproven, "{found:#?}");
+    let other = key.origin("");
+    let digits = other.split('/').nth(1).unwrap();
+    assert!(found.notes[0].contains(digits), "{found:#?}");
+    let of = |key| Against {
+        key: Some(key),
+        ..against(path.clone())
+    };
+    let found = verify(&place.logs(), &of(key)).unwrap();
+    assert_eq!(found.standing, Standing::Broken);
+    // An anchor of many hosts proves each by its own key.
+    let found = verify(&place.logs(), &of(place.key())).unwrap();
+    assert_eq!(found.standing, Standing::Proven, "{found:#?}");
+}
