@@ -49,9 +49,7 @@ impl Anchored {
         let mut at = 0;
         loop {
             line.clear();
-            let read = (&mut lines)
-                .take(MOST_BYTES)
-                .read_until(b'\n', &mut line)? as u64;
+            let read = (&mut lines).take(MOST_BYTES).read_until(b'\n', &mut line)? as u64;
             let begins = line.starts_with(b"hotcell/");
             if read == 0 || begins || note.is_over(&line) {
                 let is_one = note.bytes.is_empty() || self.add(&note, &file, key).is_some();

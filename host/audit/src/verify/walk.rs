@@ -1,6 +1,6 @@
 //! One log, from its first record to its last.
 
-use super::expected::Expected;
+use super::expected::{Expected, Roots};
 use super::{LogVerification, Problem, ProblemKind, Standing};
 use crate::anchor::{WitnessAnchor, WitnessError};
 use crate::checkpoint::{self, Checkpoint};
@@ -9,7 +9,8 @@ use crate::entry::Glance;
 use crate::error::AuditError;
 use crate::lines::{Line, Lines};
 use crate::merkle::{Frontier, Hash};
-use crate::note::VerifierKey;
+use crate::note::{MOST_BYTES, VerifierKey};
+use crate::own;
 use crate::record::Phase;
 use crate::segment::{NoStart, Segment};
 use hotcell_model::digest::RunId;
@@ -22,17 +23,27 @@ use std::sync::Arc;
 /// The most problems that are listed of a log.
 const LISTED: usize = 100;
 
-/// Reads a log and holds it against what is expected of it.
-pub(super) fn walk(
-    log: &Path,
-    name: String,
-    key: &VerifierKey,
-    expected: Expected,
-    witnesses: &[WitnessAnchor],
-) -> LogVerification {
+/// A log, and what else is asked about it.
+pub(super) struct Subject<'a> {
+    /// Its directory.
+    pub(super) log: &'a Path,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its key.
+    pub(super) key: &'a VerifierKey,
+    /// Where the newest checkpoint is kept besides.
+    pub(super) kept: &'a Path,
+    /// Who is asked.
+    pub(super) witnesses: &'a [WitnessAnchor],
+}
+
+/// Reads a log from the segment on that begins with that record, and holds it against what anchors have of it and what is beside
+/// it. Says as well before which record a record says that others were removed, whether or not that is signed.
+pub(super) fn walk(subject: &Subject<'_>, of_anchors: Roots, from: u64) -> (LogVerification, u64) {
+    let Subject { log, key, .. } = *subject;
     let mut walk = Walk {
         key,
-        expected,
+        expected: Expected::of(subject.kept, of_anchors, key),
         tree: Frontier::default(),
         proven_until: 0,
         is_other: false,
@@ -40,10 +51,10 @@ pub(super) fn walk(
         signed: 0,
         open: HashSet::new(),
         time: None,
-        removed_before: 0,
+        removed: Vec::new(),
         newest: None,
         found: LogVerification {
-            log: name,
+            log: subject.name.to_owned(),
             origin: key.name().to_owned(),
             standing: Standing::Broken,
             first: 0,
@@ -58,11 +69,12 @@ pub(super) fn walk(
             notes: Vec::new(),
         },
     };
-    if let Err(error) = walk.segments(log) {
+    if let Err(error) = walk.segments(log, from) {
         let message = text::chain(&error);
         walk.problem(Problem::of(ProblemKind::Unreadable, message, Some(log)));
     }
-    walk.end(log, witnesses)
+    let before = walk.removed.iter().map(|(_, before)| *before).max();
+    (walk.end(subject), before.unwrap_or(0))
 }
 
 struct Walk<'a> {
@@ -78,7 +90,8 @@ struct Walk<'a> {
     open: HashSet<RunId>,
     /// Of the last record.
     time: Option<u64>,
-    removed_before: u64,
+    /// Records that say that others were removed: the index of each, and before which record.
+    removed: Vec<(u64, u64)>,
     /// The newest checkpoint's note beside the log.
     newest: Option<(Checkpoint, String)>,
     found: LogVerification,
@@ -113,8 +126,14 @@ impl Walk<'_> {
         });
     }
 
-    fn segments(&mut self, log: &Path) -> Result<(), AuditError> {
-        let segments = Segment::all(log)?;
+    fn segments(&mut self, log: &Path, from: u64) -> Result<(), AuditError> {
+        let mut segments = Segment::all(log)?;
+        let at = segments.iter().position(|segment| segment.first == from);
+        // What is left of older ones is skipped only where one begins there.
+        if segments.drain(..at.unwrap_or(0)).next().is_some() {
+            let note = format!("files of records before {from} are left, which were removed");
+            self.found.notes.push(note);
+        }
         for (at, segment) in segments.iter().enumerate() {
             self.begin(segment, at == 0)?;
             self.checkpoints(segment)?;
@@ -269,7 +288,8 @@ impl Walk<'_> {
             }
             (Phase::Gap, _) => self.found.gaps += 1,
             (Phase::Removed, _) => {
-                self.removed_before = self.removed_before.max(said.before.unwrap_or(0));
+                let before = said.before.unwrap_or(0);
+                self.removed.push((glance.metadata.sequence, before));
             }
             _ => {}
         }
@@ -308,20 +328,24 @@ impl Walk<'_> {
         }
     }
 
-    fn end(mut self, log: &Path, witnesses: &[WitnessAnchor]) -> LogVerification {
-        let size = self.tree.size();
+    fn end(mut self, subject: &Subject<'_>) -> LogVerification {
+        let (log, size) = (subject.log, self.tree.size());
         let problems = std::mem::take(&mut self.expected.problems);
         problems
             .into_iter()
             .for_each(|problem| self.problem(problem));
         self.left(log);
-        if self.removed_before < self.found.first {
-            let (first, before) = (self.found.first, self.removed_before);
+        // Nobody removes anything before the record that says so is signed for.
+        let is_signed = |at: u64| self.is_other || at < self.signed;
+        let signed = self.removed.iter().filter(|(at, _)| is_signed(*at));
+        let before = signed.map(|(_, before)| *before).max().unwrap_or(0);
+        if before < self.found.first {
+            let first = self.found.first;
             let message =
                 format!("records {before} to {first} were removed, and no record says so");
             self.problem(Problem::of(ProblemKind::Missing, message, Some(log)));
         }
-        self.ask(witnesses);
+        self.ask(subject);
         self.found.size = size;
         self.found.signed = self.signed;
         self.found.anchored = self.anchored;
@@ -380,15 +404,23 @@ impl Walk<'_> {
     }
 
     /// Asks witnesses whether they have seen more.
-    fn ask(&mut self, witnesses: &[WitnessAnchor]) {
+    fn ask(&mut self, subject: &Subject<'_>) {
         let Some((checkpoint, note)) = self.newest.take().filter(|_| !self.is_other) else {
             return;
         };
-        for witness in witnesses {
+        for witness in subject.witnesses {
             match witness.confirm(&checkpoint, &note) {
                 Ok(()) => self.anchored = self.anchored.max(checkpoint.size),
                 Err(WitnessError::TooOld { url, seen }) => {
                     let note = format!("the witness at {url} has seen {seen} records so far");
+                    self.found.notes.push(note);
+                }
+                Err(WitnessError::SeenMore { url, seen, .. })
+                    if self.found.is_written && subject.signed_meanwhile() >= seen =>
+                {
+                    let note = format!(
+                        "the witness at {url} has seen {seen} records, some of which were written while these were read"
+                    );
                     self.found.notes.push(note);
                 }
                 Err(error @ WitnessError::SeenMore { .. }) => {
@@ -402,5 +434,17 @@ impl Walk<'_> {
                 Err(error) => self.found.notes.push(text::chain(&error)),
             }
         }
+    }
+}
+
+impl Subject<'_> {
+    /// How many records are signed for now, by the copy of the newest checkpoint: it is written before anybody is told.
+    fn signed_meanwhile(&self) -> u64 {
+        let note = own::read_signed(self.kept, MOST_BYTES);
+        let note = note.ok().flatten().unwrap_or_default();
+        let checkpoint = std::str::from_utf8(&note)
+            .ok()
+            .and_then(|note| Checkpoint::open_own(note, self.key).ok());
+        checkpoint.map_or(0, |checkpoint| checkpoint.size)
     }
 }

@@ -2,11 +2,10 @@
 
 use crate::harness::{Place, launch, overwrite};
 use crate::witness::Witness;
-use hotcell_audit::anchor::{
-    Anchor, AnchorError, CommandAnchor, FileAnchor, Told, WitnessAnchor,
-};
+use hotcell_audit::anchor::{Anchor, AnchorError, CommandAnchor, FileAnchor, Told, WitnessAnchor};
 use hotcell_audit::verify::ProblemKind;
 use hotcell_audit::{Against, AuditLog, Standing, verify};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -236,4 +235,46 @@ fn logs_and_key_that_were_replaced_are_not_proven_by_what_an_anchor_has_of_other
     // An anchor of many hosts proves each by its own key.
     let found = verify(&place.logs(), &of(place.key())).unwrap();
     assert_eq!(found.standing, Standing::Proven, "{found:#?}");
+}
+
+/// A way to a witness, on which something happens before each request is passed on.
+fn on_the_way(witness: &Witness, happens: impl Fn() + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = witness.url.strip_prefix("http://").unwrap().to_owned();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            happens();
+            let mut client = client.unwrap();
+            let mut server = TcpStream::connect(&address).unwrap();
+            let mut ways = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut ways.0, &mut ways.1));
+            std::io::copy(&mut server, &mut client).unwrap();
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_witness_may_have_seen_what_was_written_while_the_log_was_read_and_no_more() {
+    for (more, standing) in [(0, Standing::TailUnproven), (1, Standing::Broken)] {
+        let place = Place::with_launches(1);
+        let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+        let log = Arc::new(place.open());
+        let (writing, seen) = (log.clone(), witness.seen.clone());
+        let url = on_the_way(&witness, move || {
+            launch(&writing, 7);
+            writing.flush().unwrap();
+            let signed = writing.state().checkpoint.unwrap();
+            *seen.lock().unwrap() = (signed.size + more, signed.root);
+        });
+        let asked = Against {
+            witnesses: vec![WitnessAnchor::new(&url, witness.key.clone())],
+            ..Against::default()
+        };
+        let found = verify(&place.logs(), &asked).unwrap();
+        assert_eq!(found.standing, standing, "{found:#?}");
+        log.close().unwrap();
+    }
 }

@@ -83,3 +83,27 @@ fn records_go_that_are_older_than_they_are_kept() {
     assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
     assert!(log.first >= 10);
 }
+
+#[test]
+fn what_is_left_of_a_file_that_was_being_removed_is_skipped() {
+    let place = Place::new();
+    let settings = Settings {
+        segment_bytes: 16 << 10,
+        ..place.settings()
+    };
+    written(&place, settings.clone(), 0..10);
+    let path = place.file(".jsonl");
+    let removed = std::fs::read(&path).unwrap();
+    let settings = Settings {
+        max_bytes: 64 << 10,
+        ..settings
+    };
+    written(&place, settings, 10..60);
+    assert!(!path.exists());
+    // The records are removed last.
+    std::fs::write(&path, removed).unwrap();
+    let log = place.verify().logs[0].clone();
+    assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
+    assert!(log.first > 0 && log.signed == log.size);
+    assert!(log.notes.iter().any(|note| note.contains("were removed")));
+}
