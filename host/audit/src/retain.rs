@@ -69,10 +69,18 @@ impl Retention {
             .is_some_and(|keep| time.elapsed().is_ok_and(|age| age > keep))
     }
 
-    /// The oldest segments of that log, as far as they are to go, and why. The newest stays.
-    pub(crate) fn choose(&self, log: &Path) -> Option<(&'static str, Vec<Doomed>)> {
+    /// The oldest segments of that log, as far as they are to go, and why. The newest stays. The bytes of all logs are asked for
+    /// where that may matter.
+    pub(crate) fn choose(
+        &self,
+        log: &Path,
+        total: impl FnOnce() -> u64,
+    ) -> Option<(&'static str, Vec<Doomed>)> {
         let segments = Segment::all(log).ok()?;
-        let mut total = self.total();
+        if segments.len() < 2 {
+            return None;
+        }
+        let mut total = total();
         let (mut doomed, mut reason) = (Vec::new(), None);
         for pair in segments.windows(2) {
             let segment = &pair[0];
@@ -98,7 +106,7 @@ impl Retention {
     }
 
     /// The bytes of all logs.
-    fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         let logs = claim::logs(&self.directory).unwrap_or_default();
         let segments = logs
             .iter()

@@ -1,13 +1,14 @@
 //! Checkpoints elsewhere, and what they prove.
 
-use crate::harness::{Place, launch, overwrite};
+use crate::harness::{Place, launch, overwrite, record};
 use crate::witness::Witness;
 use hotcell_audit::anchor::{Anchor, AnchorError, CommandAnchor, FileAnchor, Told, WitnessAnchor};
 use hotcell_audit::verify::ProblemKind;
 use hotcell_audit::{Against, AuditLog, Standing, verify};
+use hotcell_model::audit::Audit;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -277,4 +278,45 @@ fn a_witness_may_have_seen_what_was_written_while_the_log_was_read_and_no_more()
         assert_eq!(found.standing, standing, "{found:#?}");
         log.close().unwrap();
     }
+}
+
+/// An anchor that has what it is told once a log is open, which ends the channel, and waits for that a while.
+struct Waiting {
+    is_open: Mutex<Receiver<()>>,
+}
+
+impl Anchor for Waiting {
+    fn name(&self) -> String {
+        "one that waits".to_owned()
+    }
+
+    fn tell(&self, _: &Told<'_>) -> Result<(), AnchorError> {
+        let is_open = self.is_open.lock().unwrap();
+        match is_open.recv_timeout(Duration::from_secs(2)) {
+            Err(RecvTimeoutError::Disconnected) => Ok(()),
+            _ => Err(AnchorError::Io {
+                what: self.name(),
+                source: std::io::ErrorKind::TimedOut.into(),
+            }),
+        }
+    }
+}
+
+#[test]
+fn a_log_is_open_before_anchors_are_told_of_what_others_left() {
+    let place = Place::new();
+    let (one, two) = (place.open(), place.open());
+    two.begin(&record(1)).unwrap();
+    drop((one, two));
+    let (opening, is_open) = channel();
+    let mut settings = place.settings();
+    settings.anchors = vec![Arc::new(Waiting {
+        is_open: Mutex::new(is_open),
+    })];
+    let log = AuditLog::open(settings).unwrap();
+    drop(opening);
+    log.close().unwrap();
+    let state = log.state();
+    assert_eq!((state.log, state.problems), ("log-0001".to_owned(), 0));
+    assert_eq!(place.verify().logs[1].unknown, 1);
 }
