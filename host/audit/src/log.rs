@@ -310,7 +310,11 @@ impl Shared {
     }
 
     fn begin_record(&self, unplaced: &mut Unplaced, record: &AuditRecord) -> io::Result<()> {
-        unplaced.begin(record)?;
+        if let Err(error) = unplaced.begin(record) {
+            let why = error.to_string();
+            self.writer.appender().miss(!self.is_required, &why);
+            return self.unwritten(error.into());
+        }
         if self.durability == Durability::EachRecord && self.writer.appender().unsynced().is_some()
         {
             // No thread tries again.
