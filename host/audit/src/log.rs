@@ -339,7 +339,11 @@ impl Shared {
             appender.waiting_bytes()
         };
         match self.recorded(waiting) {
-            Err(error) if self.is_required => Err(error.into()),
+            Err(error) if self.is_required => {
+                let why = text::chain(&error);
+                self.writer.appender().refuse(record.run_id, &why);
+                Err(error.into())
+            }
             _ => Ok(()),
         }
     }
@@ -369,7 +373,8 @@ impl Shared {
                 waiting
             }
             Err(error) => {
-                self.writer.appender().miss(true, &error.to_string());
+                let why = error.to_string();
+                self.writer.appender().lose_end(&record.run_id, &why);
                 0
             }
         };

@@ -357,7 +357,7 @@ impl Writer {
         // A record of what goes is written while the log is brought to the disk, and signed for the second time.
         let done = self.sync().and_then(|()| self.sync());
         let mut synced = self.synced();
-        let is_closed = self.appender().open().is_empty();
+        let is_closed = self.appender().has_all_ends();
         self.write_head(&mut synced, is_closed);
         self.anchoring.end();
         done

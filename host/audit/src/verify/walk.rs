@@ -286,7 +286,11 @@ impl Walk<'_> {
                 self.open.remove(&run_id);
                 self.found.unknown += 1;
             }
-            (Phase::Gap, _) => self.found.gaps += 1,
+            (Phase::Gap, run_id) => {
+                self.found.gaps += 1;
+                // What was refused has no other end.
+                run_id.map(|run_id| self.open.remove(&run_id));
+            }
             (Phase::Removed, _) => {
                 let before = said.before.unwrap_or(0);
                 self.removed.push((glance.metadata.sequence, before));
