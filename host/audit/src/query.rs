@@ -1,7 +1,7 @@
 //! Finding records, over all logs of a host in the order of time.
 
 use crate::claim;
-use crate::entry::Entry;
+use crate::entry::{Entry, Glance};
 use crate::error::AuditError;
 use crate::lines::Lines;
 use crate::record::Phase;
@@ -12,7 +12,11 @@ use hotcell_model::outcome::OutcomeKind;
 use hotcell_model::tenant::Tenant;
 use hotcell_model::time::Timestamp;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::Duration;
+
+/// How much earlier than the one before it a record may say that it is: its time is that of its beginning or end, and its place
+/// that of its writing.
+const AMISS: Duration = Duration::from_secs(60);
 
 /// Which records; all, where nothing is said.
 #[derive(Clone, Debug, Default)]
@@ -92,17 +96,19 @@ pub struct Records {
 }
 
 impl Records {
-    /// All that there are from that time on, and some before it.
+    /// All that there are from that time on, and some before it: files are skipped by the first record of the next, as the times
+    /// of files are anybody's who copies them.
     ///
     /// # Errors
     /// The directory cannot be read.
     pub fn since(directory: &Path, since: Option<Timestamp>) -> Result<Self, AuditError> {
         let from = |segments: &[Segment]| {
-            let is_older = |segment: &&Segment| {
-                // Files are older than what was written to them last.
-                since.is_some_and(|since| written(segment).is_some_and(|at| at < since))
+            let is_older = |next: &Segment| {
+                let begun = begun(next);
+                since.is_some_and(|since| begun.is_some_and(|at| since.since(at) > AMISS))
             };
-            segments.iter().take_while(is_older).count()
+            let next = segments.iter().skip(1);
+            next.take_while(|next| is_older(next)).count()
         };
         Self::open(directory, from)
     }
@@ -172,9 +178,12 @@ impl Records {
     }
 }
 
-fn written(segment: &Segment) -> Option<Timestamp> {
-    let found = std::fs::symlink_metadata(segment.records()).ok()?;
-    found.modified().ok().map(|at: SystemTime| at.into())
+/// The time of a segment's first record.
+fn begun(segment: &Segment) -> Option<Timestamp> {
+    let mut lines = Lines::from(&segment.records(), 0).ok()?;
+    let line = lines.next().ok()?.filter(|line| line.is_whole)?;
+    let glance: Glance = serde_json::from_slice(line.record).ok()?;
+    Some(Timestamp::from_seconds(glance.time / 1000))
 }
 
 /// One log.
