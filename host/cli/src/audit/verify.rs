@@ -127,7 +127,7 @@ fn of_log(log: &LogVerification) -> String {
         (log.unfinished, "have begun and have no end"),
         (
             log.unknown,
-            "were closed as unknown: their writer was killed",
+            "were closed as unknown: their writer was killed, or could not write their end",
         ),
         (log.gaps, "say that others could not be written"),
     ];
