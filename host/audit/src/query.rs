@@ -1,7 +1,7 @@
 //! Finding records, over all logs of a host in the order of time.
 
 use crate::claim;
-use crate::entry::{Entry, Glance};
+use crate::entry::Entry;
 use crate::error::AuditError;
 use crate::lines::Lines;
 use crate::record::Phase;
@@ -104,8 +104,9 @@ impl Records {
     pub fn since(directory: &Path, since: Option<Timestamp>) -> Result<Self, AuditError> {
         let from = |segments: &[Segment]| {
             let is_older = |next: &Segment| {
-                let begun = begun(next);
-                since.is_some_and(|since| begun.is_some_and(|at| since.since(at) > AMISS))
+                let is_older =
+                    |since: Timestamp| next.begun().is_some_and(|at| since.since(at) > AMISS);
+                since.is_some_and(is_older)
             };
             let next = segments.iter().skip(1);
             next.take_while(|next| is_older(next)).count()
@@ -176,14 +177,6 @@ impl Records {
     pub fn unreadable(&self) -> u64 {
         self.unreadable
     }
-}
-
-/// The time of a segment's first record.
-fn begun(segment: &Segment) -> Option<Timestamp> {
-    let mut lines = Lines::from(&segment.records(), 0).ok()?;
-    let line = lines.next().ok()?.filter(|line| line.is_whole)?;
-    let glance: Glance = serde_json::from_slice(line.record).ok()?;
-    Some(Timestamp::from_seconds(glance.time / 1000))
 }
 
 /// One log.

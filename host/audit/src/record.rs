@@ -36,7 +36,7 @@ named! {
         Begin = "begin",
         /// What was begun has ended.
         Finish = "finish",
-        /// What was begun has no end in the log: its writer ended before it did.
+        /// What was begun has no end in the log: its writer ended before it did, or could not write it.
         Unknown = "unknown",
         /// Records could not be written.
         Gap = "gap",

@@ -10,10 +10,13 @@
 //! is not known, and need not be there.
 
 use crate::checkpoint::Checkpoint;
+use crate::entry::Glance;
 use crate::error::AuditError;
+use crate::lines::Lines;
 use crate::merkle::{Frontier, Hash};
 use crate::note::{NoteSigner, VerifierKey};
 use crate::own;
+use hotcell_model::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -151,6 +154,19 @@ impl Segment {
     pub(crate) fn bytes(&self) -> u64 {
         let bytes = |path: PathBuf| std::fs::symlink_metadata(path).map_or(0, |found| found.len());
         bytes(self.records()) + bytes(self.checkpoints()) + bytes(self.start())
+    }
+
+    /// The time of its first record, which is some time after those of the segment before; `None` if there is none.
+    pub(crate) fn begun(&self) -> Option<Timestamp> {
+        let mut lines = Lines::from(&self.records(), 0).ok()?;
+        let line = lines.next().ok()?.filter(|line| line.is_whole)?;
+        let glance: Glance = serde_json::from_slice(line.record).ok()?;
+        Some(Timestamp::from_seconds(glance.time / 1000))
+    }
+
+    /// Whether it can be proven without those before it: that it says what it is continued from.
+    pub(crate) fn can_be_first(&self) -> bool {
+        std::fs::symlink_metadata(self.start()).is_ok_and(|found| found.len() != 0)
     }
 
     /// Removes its files, the records last: where this is cut short, what is left is still seen.
