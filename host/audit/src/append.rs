@@ -4,7 +4,7 @@
 //! waits before it; that something ended waits for the next beginning or for the next time the log is brought to the disk.
 
 use crate::error::AuditError;
-use crate::record::{Began, Ending, Gap, Unplaced};
+use crate::record::{Began, Ending, Gap, Unknown, Unplaced};
 use crate::recover::{Recovered, open_records};
 use crate::segment::Segment;
 use hotcell_model::digest::RunId;
@@ -51,6 +51,8 @@ pub(crate) struct Appender {
     open: HashMap<RunId, Began>,
     /// What has ended lately, with the index of the record that says so: it may not be in the log yet.
     ended: Vec<(u64, RunId, Began)>,
+    /// What has ended without a record that says so, until one says that.
+    endless: Vec<(RunId, Began)>,
     missing: Option<Missing>,
     /// Why the log could not be brought to the disk the last time.
     unsynced: Option<String>,
@@ -91,6 +93,7 @@ impl Appender {
             unhashed: Vec::new(),
             open: HashMap::new(),
             ended: Vec::new(),
+            endless: Vec::new(),
             missing: None,
             unsynced: None,
             lost: 0,
@@ -120,7 +123,7 @@ impl Appender {
         let index = self.push(record);
         match self.hand_over() {
             Ok(()) => {
-                self.missing = None;
+                self.gap_is_filled();
                 self.open.insert(run_id, Began { index, ..began });
                 Ok(())
             }
@@ -139,10 +142,8 @@ impl Appender {
         }
         if self.pending.len() > PENDING_BYTES {
             let why = self.missing.as_ref().map(|missing| missing.why.clone());
-            self.miss(
-                true,
-                &why.unwrap_or_else(|| "too much waits for the disk".to_owned()),
-            );
+            let why = why.unwrap_or_else(|| "too much waits for the disk".to_owned());
+            self.lose_end(run_id, &why);
             return Ok(());
         }
         let index = self.push(record);
@@ -152,6 +153,26 @@ impl Appender {
         match self.pending.len() < WRITE_BYTES {
             true => Ok(()),
             false => self.hand_over(),
+        }
+    }
+
+    /// Counts the record of an end that is not in the log.
+    pub(crate) fn lose_end(&mut self, run_id: &RunId, why: &str) {
+        self.miss(true, why);
+        self.endless.extend(self.open.remove_entry(run_id));
+    }
+
+    /// Records that something was refused whose beginning is in the log.
+    pub(crate) fn refuse(&mut self, run_id: RunId, why: &str) {
+        let now = SystemTime::now().into();
+        match Unplaced::note(&Gap::of_refused(run_id, now, why)) {
+            Ok(record) => {
+                self.lost += 1;
+                let index = self.push(&record);
+                let began = self.open.remove(&run_id);
+                self.ended.extend(began.map(|began| (index, run_id, began)));
+            }
+            Err(_) => self.miss(false, why),
         }
     }
 
@@ -179,10 +200,18 @@ impl Appender {
     fn fill_gap(&mut self) {
         if let Some(missing) = &self.missing {
             let gap = Gap::of(missing.lost, missing.refused, missing.since, &missing.why);
-            if let Ok(record) = Unplaced::note(&gap) {
+            let endless = self.endless.iter().cloned();
+            let unknown = endless.map(|(id, began)| Unplaced::note(&Unknown::of(id, began)));
+            let records: Vec<_> = [Unplaced::note(&gap)].into_iter().chain(unknown).collect();
+            for record in records.into_iter().flatten() {
                 self.push(&record);
             }
         }
+    }
+
+    fn gap_is_filled(&mut self) {
+        self.missing = None;
+        self.endless.clear();
     }
 
     fn push(&mut self, record: &Unplaced) -> u64 {
@@ -222,7 +251,7 @@ impl Appender {
         self.fill_gap();
         let flushed = self.hand_over();
         match flushed {
-            Ok(()) if is_missing => self.missing = None,
+            Ok(()) if is_missing => self.gap_is_filled(),
             Ok(()) => {}
             Err(_) => {
                 self.pending.truncate(length);
@@ -265,11 +294,17 @@ impl Appender {
         &self.open
     }
 
+    /// Whether all that has begun has its end in the log.
+    pub(crate) fn has_all_ends(&self) -> bool {
+        self.open.is_empty() && self.endless.is_empty()
+    }
+
     /// What has begun before that record and ends, if it does, with it or later. Not asked again of an earlier record.
     pub(crate) fn open_before(&mut self, index: u64) -> HashMap<RunId, Began> {
         self.ended.retain(|(ended, _, _)| *ended >= index);
         let ended = self.ended.iter().map(|(_, id, began)| (id, began));
-        let open = self.open.iter().chain(ended);
+        let endless = self.endless.iter().map(|(id, began)| (id, began));
+        let open = self.open.iter().chain(ended).chain(endless);
         let before = open.filter(|(_, began)| began.index < index);
         before.map(|(id, began)| (*id, began.clone())).collect()
     }
@@ -308,5 +343,77 @@ impl Appender {
     /// Why it could not be brought to the disk the last time.
     pub(crate) fn unsynced(&self) -> Option<&str> {
         self.unsynced.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Glance;
+    use crate::merkle::Frontier;
+    use crate::record::Phase;
+    use hotcell_model::audit::Verb;
+    use hotcell_model::caller::Caller;
+
+    fn appender(directory: &std::path::Path) -> Appender {
+        let segment = Segment::of(directory, 0);
+        let recovered = Recovered {
+            file: Arc::new(open_records(&segment).unwrap()),
+            segment,
+            bytes: 0,
+            tree: Frontier::default(),
+            signed: 0,
+            open: HashMap::new(),
+            torn: 0,
+        };
+        Appender::of(&recovered, Ending::of("hotcell/log"))
+    }
+
+    fn begin(appender: &mut Appender, id: RunId) {
+        let began = Began {
+            index: 0,
+            verb: Verb::Launch,
+            tenant: "team".parse().unwrap(),
+            caller: Caller::Unauthenticated,
+            component: None,
+            started: Timestamp::default(),
+        };
+        let record = Unplaced::note(&Gap::of(0, 0, Timestamp::default(), "stands for any"));
+        appender.begin(&record.unwrap(), id, began).unwrap();
+    }
+
+    /// What each record of the log says, and of which launch.
+    fn said(directory: &std::path::Path) -> Vec<(Phase, Option<RunId>)> {
+        let text = std::fs::read_to_string(Segment::of(directory, 0).records()).unwrap();
+        let glances = text
+            .lines()
+            .map(|line| serde_json::from_str::<Glance>(line).unwrap());
+        let said = glances.map(|glance| glance.unmapped.hotcell);
+        said.map(|said| (said.phase, said.run_id)).collect()
+    }
+
+    #[test]
+    fn what_is_refused_after_it_was_written_is_open_no_more_and_the_log_says_so() {
+        let base = tempfile::tempdir().unwrap();
+        let (mut appender, id) = (appender(base.path()), RunId::from_bytes([1; 16]));
+        begin(&mut appender, id);
+        appender.refuse(id, "no disk");
+        assert!(appender.has_all_ends());
+        appender.flush().unwrap();
+        assert_eq!(said(base.path())[1..], [(Phase::Gap, Some(id))]);
+    }
+
+    #[test]
+    fn what_ended_without_a_record_is_open_no_more_and_is_closed_with_the_gap() {
+        let base = tempfile::tempdir().unwrap();
+        let (mut appender, id) = (appender(base.path()), RunId::from_bytes([1; 16]));
+        begin(&mut appender, id);
+        appender.lose_end(&id, "too much");
+        assert!(appender.open().is_empty() && !appender.has_all_ends());
+        assert_eq!(appender.open_before(1).len(), 1);
+        appender.flush().unwrap();
+        assert!(appender.has_all_ends());
+        let closed = [(Phase::Gap, None), (Phase::Unknown, Some(id))];
+        assert_eq!(said(base.path())[1..], closed);
     }
 }

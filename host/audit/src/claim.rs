@@ -95,6 +95,16 @@ pub(crate) fn logs(directory: &Path) -> Result<Vec<PathBuf>, AuditError> {
     Ok(logs)
 }
 
+/// The names of logs that were begun before the last of these, and are not among them: logs are begun in the order of their
+/// numbers.
+pub(crate) fn missing(logs: &[PathBuf]) -> Vec<String> {
+    let names = logs.iter().filter_map(|log| log.file_name()?.to_str());
+    let numbers: Vec<u32> = names.filter_map(number).collect();
+    let before = 1..numbers.iter().copied().max().unwrap_or(1);
+    let missing = before.filter(|number| !numbers.contains(number));
+    missing.map(name).collect()
+}
+
 /// Whether somebody writes to the log now. Looks without taking the lock from anybody for longer than that.
 pub(crate) fn is_written(directory: &Path) -> bool {
     let lock = own::open_signed(&directory.join("lock"));
@@ -126,6 +136,9 @@ mod tests {
         assert_eq!(again.name, "log-0001");
         again.set_aside("it lies").unwrap();
         assert_eq!(claim().name, "log-0003");
-        assert_eq!(logs(base.path()).unwrap().len(), 3);
+        let all = logs(base.path()).unwrap();
+        assert_eq!(all.len(), 3);
+        assert!(missing(&all).is_empty() && missing(&[]).is_empty());
+        assert_eq!(missing(&all[2..]), ["log-0001", "log-0002"]);
     }
 }

@@ -85,15 +85,17 @@ impl History {
         nodes
     }
 
-    /// The last segment that begins no later than that.
+    /// The last segment that begins no later than that, and says what it is continued from.
     fn start(&self, from: u64) -> Option<Mark> {
-        let segments = Segment::all(&self.directory).ok()?;
-        let segment = segments.into_iter().rev().find(|one| one.first <= from)?;
-        let tree = segment.read_start(&self.key).ok()?.ok()?;
-        Some(Mark {
-            segment,
-            offset: 0,
-            tree,
+        let segments = Segment::all(&self.directory).ok()?.into_iter().rev();
+        let mut begun = segments.filter(|segment| segment.first <= from);
+        begun.find_map(|segment| {
+            let tree = segment.read_start(&self.key).ok()?.ok()?;
+            Some(Mark {
+                segment,
+                offset: 0,
+                tree,
+            })
         })
     }
 }

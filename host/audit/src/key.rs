@@ -36,15 +36,26 @@ impl HostKey {
 
     /// What the log of that name is called in its checkpoints: no other host has a log of that name.
     pub fn origin(&self, log: &str) -> String {
+        format!("hotcell/{}/{log}", self.digits())
+    }
+
+    /// What the host is called in that.
+    pub(crate) fn digits(&self) -> String {
         let hash = Sha256::digest(self.0.as_bytes());
-        let digits: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("hotcell/{digits}/{log}")
+        hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The key of one log.
     pub fn verifier(&self, log: &str) -> Option<VerifierKey> {
         VerifierKey::new(&self.origin(log), self.0)
     }
+}
+
+/// What host and log are called in an origin; `None` if it is none.
+pub(crate) fn host_of(origin: &str) -> Option<(&str, &str)> {
+    let (digits, log) = origin.strip_prefix("hotcell/")?.split_once('/')?;
+    let is_host = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_host.then_some((digits, log))
 }
 
 /// The key in that directory, made where there is none.

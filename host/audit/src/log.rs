@@ -1,5 +1,6 @@
 //! The audit log that a host records to.
 
+use crate::anchor::Anchoring;
 use crate::claim::{self, Claim};
 use crate::error::AuditError;
 use crate::head::Head;
@@ -14,13 +15,13 @@ use ed25519_dalek::SigningKey;
 use hotcell_model::audit::{Audit, AuditRecord};
 use hotcell_model::report::Report;
 use hotcell_model::text;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many times the thread looks for something to do before it sleeps until it is woken: to wake it costs whoever does.
 const LOOKS: u32 = 10;
@@ -31,10 +32,15 @@ const WAITING_BYTES: usize = 8 << 20;
 /// The most logs of writers that ended that are closed when a log is opened.
 const TENDED: usize = 8;
 
+/// How long the end of a log waits for its anchors to be told of it.
+const LAST_WAIT: Duration = Duration::from_secs(3);
+
 /// The audit log that a host records to. It is closed when it is dropped.
 pub struct AuditLog {
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Anchors of other logs, which were closed when this was opened.
+    tended: Vec<Anchoring>,
 }
 
 struct Shared {
@@ -84,7 +90,7 @@ impl AuditLog {
         let key = key::own(&settings.directory)?;
         let problems = Arc::new(Problems::new(settings.on_problem.clone()));
         let writer = first(&settings, &key, &problems)?;
-        tend(&settings, &key, &problems, &writer.claim().directory);
+        let tended = tend(&settings, &key, &problems, &writer.claim().directory);
         let shared = Arc::new(Shared {
             writer,
             durability: settings.durability,
@@ -100,6 +106,7 @@ impl AuditLog {
         Ok(Self {
             shared,
             thread: Mutex::new(thread),
+            tended,
         })
     }
 
@@ -134,7 +141,13 @@ impl AuditLog {
             let _ = thread.join();
         }
         self.shared.writer.appender().close();
-        self.shared.writer.close()
+        let closed = self.shared.writer.close();
+        let begun = Instant::now();
+        let of_own = [self.shared.writer.anchoring()];
+        for anchoring in of_own.into_iter().chain(&self.tended) {
+            anchoring.wait(LAST_WAIT.saturating_sub(begun.elapsed()));
+        }
+        closed
     }
 
     /// What is shown of it. Waits for no disk but to look how large the log is.
@@ -184,27 +197,37 @@ fn first(
     }
 }
 
-/// Closes what other writers left that ended without. What goes wrong there is told, and no reason not to record.
-fn tend(settings: &Settings, key: &SigningKey, problems: &Arc<Problems>, own: &Path) {
+/// Closes what other writers left that ended without. What goes wrong there is told, and no reason not to record. Their anchors
+/// are told meanwhile.
+fn tend(
+    settings: &Settings,
+    key: &SigningKey,
+    problems: &Arc<Problems>,
+    own: &Path,
+) -> Vec<Anchoring> {
     let logs = claim::logs(&settings.directory).unwrap_or_default();
     let retention = Retention::of(settings);
-    let is_left = |log: &Path| is_left(log) || retention.choose(log).is_some();
+    let total = OnceCell::new();
+    let total = || *total.get_or_init(|| retention.total());
+    let is_left = |log: &Path| is_left(log) || retention.choose(log, total).is_some();
     let left = logs
         .iter()
         .filter(|log| log.as_path() != own && is_left(log));
-    for log in left.take(TENDED) {
-        let claim = match Claim::of(log) {
-            Ok(Some(claim)) => claim,
-            Ok(None) => continue,
-            Err(error) => {
-                problems.tell(Kind::Other, text::chain(&error));
-                continue;
-            }
-        };
+    let claims = left.filter_map(|log| match Claim::of(log) {
+        Ok(claim) => claim,
+        Err(error) => {
+            problems.tell(Kind::Other, text::chain(&error));
+            None
+        }
+    });
+    let mut tended = Vec::new();
+    for claim in claims.take(TENDED) {
         let settled = match Writer::open(claim, key, settings, problems.clone()) {
             Ok(writer) => {
                 writer.trim();
-                writer.close()
+                let closed = writer.close();
+                tended.push(writer.leave());
+                closed
             }
             Err(Unopened { claim, error }) => match error {
                 AuditError::Contradiction { .. } => {
@@ -218,6 +241,7 @@ fn tend(settings: &Settings, key: &SigningKey, problems: &Arc<Problems>, own: &P
             problems.tell(Kind::Other, text::chain(&error));
         }
     }
+    tended
 }
 
 /// Whether a log was left by a writer that did not close it.
@@ -286,7 +310,11 @@ impl Shared {
     }
 
     fn begin_record(&self, unplaced: &mut Unplaced, record: &AuditRecord) -> io::Result<()> {
-        unplaced.begin(record)?;
+        if let Err(error) = unplaced.begin(record) {
+            let why = error.to_string();
+            self.writer.appender().miss(!self.is_required, &why);
+            return self.unwritten(error.into());
+        }
         if self.durability == Durability::EachRecord && self.writer.appender().unsynced().is_some()
         {
             // No thread tries again.
@@ -311,7 +339,11 @@ impl Shared {
             appender.waiting_bytes()
         };
         match self.recorded(waiting) {
-            Err(error) if self.is_required => Err(error.into()),
+            Err(error) if self.is_required => {
+                let why = text::chain(&error);
+                self.writer.appender().refuse(record.run_id, &why);
+                Err(error.into())
+            }
             _ => Ok(()),
         }
     }
@@ -341,7 +373,8 @@ impl Shared {
                 waiting
             }
             Err(error) => {
-                self.writer.appender().miss(true, &error.to_string());
+                let why = error.to_string();
+                self.writer.appender().lose_end(&record.run_id, &why);
                 0
             }
         };

@@ -13,7 +13,7 @@ use std::str::FromStr;
 pub const MOST_BYTES: u64 = 128 << 10;
 
 /// What a line with a signature begins with.
-const SIGNED: &str = "\u{2014} ";
+pub(crate) const SIGNED: &str = "\u{2014} ";
 
 /// What a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -101,6 +101,22 @@ fn no_follow(path: &Path) -> Result<i32, AuditError> {
 
 /// Puts a file in the place of another, so that nobody reads half of one.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
+    put(path, bytes, |_| Ok(()))
+}
+
+/// As [`replace`], and the file is on the disk under its name when this returns.
+pub(crate) fn replace_synced(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
+    put(path, bytes, File::sync_all)?;
+    let directory = path.parent().unwrap_or(path);
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(AuditError::io(directory))
+}
+
+fn put(
+    path: &Path,
+    bytes: &[u8],
+    settle: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), AuditError> {
     let io = AuditError::io(path);
     let directory = path.parent().unwrap_or(path);
     // Made with mode 0600, and removed again where this fails.
@@ -109,6 +125,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), AuditError> {
         .tempfile_in(directory);
     let mut file = file.map_err(&io)?;
     file.write_all(bytes).map_err(&io)?;
+    settle(file.as_file()).map_err(&io)?;
     file.persist(path).map_err(|error| io(error.error))?;
     Ok(())
 }

@@ -12,7 +12,11 @@ use hotcell_model::outcome::OutcomeKind;
 use hotcell_model::tenant::Tenant;
 use hotcell_model::time::Timestamp;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::Duration;
+
+/// How much earlier than the one before it a record may say that it is: its time is that of its beginning or end, and its place
+/// that of its writing.
+const AMISS: Duration = Duration::from_secs(60);
 
 /// Which records; all, where nothing is said.
 #[derive(Clone, Debug, Default)]
@@ -92,17 +96,20 @@ pub struct Records {
 }
 
 impl Records {
-    /// All that there are from that time on, and some before it.
+    /// All that there are from that time on, and some before it: files are skipped by the first record of the next, as the times
+    /// of files are anybody's who copies them.
     ///
     /// # Errors
     /// The directory cannot be read.
     pub fn since(directory: &Path, since: Option<Timestamp>) -> Result<Self, AuditError> {
         let from = |segments: &[Segment]| {
-            let is_older = |segment: &&Segment| {
-                // Files are older than what was written to them last.
-                since.is_some_and(|since| written(segment).is_some_and(|at| at < since))
+            let is_older = |next: &Segment| {
+                let is_older =
+                    |since: Timestamp| next.begun().is_some_and(|at| since.since(at) > AMISS);
+                since.is_some_and(is_older)
             };
-            segments.iter().take_while(is_older).count()
+            let next = segments.iter().skip(1);
+            next.take_while(|next| is_older(next)).count()
         };
         Self::open(directory, from)
     }
@@ -170,11 +177,6 @@ impl Records {
     pub fn unreadable(&self) -> u64 {
         self.unreadable
     }
-}
-
-fn written(segment: &Segment) -> Option<Timestamp> {
-    let found = std::fs::symlink_metadata(segment.records()).ok()?;
-    found.modified().ok().map(|at: SystemTime| at.into())
 }
 
 /// One log.

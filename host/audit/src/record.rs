@@ -12,12 +12,14 @@ pub(crate) use about::{Began, Gap, Removed, Torn, Unknown};
 pub use ocsf::{CLASS, OCSF_VERSION};
 
 use crate::json;
+use end::Detail;
 use hotcell_model::audit::AuditRecord;
 use hotcell_model::names::named;
 use hotcell_model::report::Report;
 use hotcell_model::time::Timestamp;
 use ocsf::Event;
 use serde::Serialize;
+use serde::ser::Error;
 use std::io::Write;
 use std::time::SystemTime;
 
@@ -34,7 +36,7 @@ named! {
         Begin = "begin",
         /// What was begun has ended.
         Finish = "finish",
-        /// What was begun has no end in the log: its writer ended before it did.
+        /// What was begun has no end in the log: its writer ended before it did, or could not write it.
         Unknown = "unknown",
         /// Records could not be written.
         Gap = "gap",
@@ -77,27 +79,45 @@ pub(crate) struct Unplaced(Vec<u8>);
 impl Unplaced {
     /// That something was asked for.
     pub(crate) fn begin(&mut self, record: &AuditRecord) -> serde_json::Result<()> {
-        self.write(&ocsf::begin(record))
+        self.write(&ocsf::begin(record))?;
+        self.check_length()
     }
 
-    /// That it ended.
+    /// That it ended, with as much about it as fits.
     pub(crate) fn finish(
         &mut self,
         record: &AuditRecord,
         report: &Report,
     ) -> serde_json::Result<()> {
-        self.write(&ocsf::finish(record, report, end::Detail::All))?;
-        if self.0.len() > RECORD_BYTES - PLACE_BYTES {
-            self.write(&ocsf::finish(record, report, end::Detail::Cut))?;
+        for detail in [Detail::All, Detail::Cut, Detail::Least] {
+            self.write(&ocsf::finish(record, report, detail))?;
+            if self.fits() {
+                break;
+            }
         }
-        Ok(())
+        self.check_length()
     }
 
     /// Something that is about the log itself.
     pub(crate) fn note(about: &impl about::OfLog) -> serde_json::Result<Self> {
         let mut record = Self::default();
         record.write(&ocsf::of_log(about, Timestamp::from(SystemTime::now())))?;
-        Ok(record)
+        record.check_length().map(|()| record)
+    }
+
+    fn fits(&self) -> bool {
+        self.0.len() <= RECORD_BYTES - PLACE_BYTES
+    }
+
+    /// No reader takes a longer line for a record.
+    fn check_length(&self) -> serde_json::Result<()> {
+        let bytes = self.0.len() + PLACE_BYTES;
+        match self.fits() {
+            true => Ok(()),
+            false => Err(serde_json::Error::custom(format!(
+                "the record has {bytes} bytes, of which there may be {RECORD_BYTES}"
+            ))),
+        }
     }
 
     fn write<T: Serialize>(&mut self, event: &Event<'_, T>) -> serde_json::Result<()> {

@@ -108,8 +108,8 @@ impl Reading<'_> {
             return Err(self.contradiction("its records are gone"));
         }
         let segment = Segment::of(&self.claim.directory, 0);
-        let file = open_records(&segment)?;
         segment.write_start(&self.tree, signer)?;
+        let file = open_records(&segment)?;
         Ok(Recovered {
             segment,
             file: Arc::new(file),

@@ -5,6 +5,7 @@ use crate::error::AuditError;
 use crate::own;
 use crate::segment::Segment;
 use crate::settings::Settings;
+use hotcell_model::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -61,25 +62,33 @@ impl Retention {
 
     /// Whether a segment that long and written since then is to be followed by another.
     pub(crate) fn is_full(&self, bytes: u64, begun: SystemTime) -> bool {
-        bytes >= self.segment_bytes || self.is_old(begun)
+        bytes >= self.segment_bytes || self.is_old(begun.into())
     }
 
-    fn is_old(&self, time: SystemTime) -> bool {
-        self.keep
-            .is_some_and(|keep| time.elapsed().is_ok_and(|age| age > keep))
+    fn is_old(&self, time: Timestamp) -> bool {
+        let age = Timestamp::from(SystemTime::now()).since(time);
+        self.keep.is_some_and(|keep| age > keep)
     }
 
-    /// The oldest segments of that log, as far as they are to go, and why. The newest stays.
-    pub(crate) fn choose(&self, log: &Path) -> Option<(&'static str, Vec<Doomed>)> {
+    /// The oldest segments of that log, as far as they are to go, and why. The newest stays. The bytes of all logs are asked for
+    /// where that may matter.
+    pub(crate) fn choose(
+        &self,
+        log: &Path,
+        total: impl FnOnce() -> u64,
+    ) -> Option<(&'static str, Vec<Doomed>)> {
         let segments = Segment::all(log).ok()?;
-        let mut total = self.total();
+        if segments.len() < 2 {
+            return None;
+        }
+        let mut total = total();
         let (mut doomed, mut reason) = (Vec::new(), None);
         for pair in segments.windows(2) {
             let segment = &pair[0];
-            let written = std::fs::symlink_metadata(segment.records());
-            let written = written.and_then(|found| found.modified());
-            let why = match written {
-                Ok(written) if self.is_old(written) => "they are older than records are kept",
+            // The times of files are those of copies, where somebody made some.
+            let ended = self.keep.and_then(|_| pair[1].begun());
+            let why = match ended {
+                Some(ended) if self.is_old(ended) => "they are older than records are kept",
                 _ if total > self.max_bytes => "the logs are larger than they may be",
                 _ => break,
             };
@@ -90,15 +99,44 @@ impl Retention {
                 end: pair[1].first,
             });
         }
-        reason.map(|why| (why, doomed))
+        let can_go = |one: &Doomed| one.segment.followed_by(one.end).can_be_first();
+        let count = doomed.iter().rposition(can_go).map_or(0, |at| at + 1);
+        doomed.truncate(count);
+        reason.filter(|_| count != 0).map(|why| (why, doomed))
     }
 
     /// The bytes of all logs.
-    fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         let logs = claim::logs(&self.directory).unwrap_or_default();
         let segments = logs
             .iter()
             .flat_map(|log| Segment::all(log).unwrap_or_default());
         segments.map(|segment| segment.bytes()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_says_what_it_is_continued_from() {
+        let base = tempfile::tempdir().unwrap();
+        let mut settings = Settings::new(base.path());
+        settings.max_bytes = 1;
+        let retention = Retention::of(&settings);
+        let chosen = |starts: &[(u64, &str)]| {
+            for (first, start) in starts {
+                let segment = Segment::of(base.path(), *first);
+                std::fs::write(segment.records(), "some\n").unwrap();
+                std::fs::write(segment.start(), start).unwrap();
+            }
+            let chosen = retention.choose(base.path(), || 100);
+            chosen.map_or(0, |(_, doomed)| doomed.len())
+        };
+        assert_eq!(chosen(&[(0, "")]), 0);
+        assert_eq!(chosen(&[(5, ""), (9, "")]), 0);
+        assert_eq!(chosen(&[(5, "signed")]), 1);
+        assert_eq!(chosen(&[(5, ""), (9, "signed")]), 2);
     }
 }

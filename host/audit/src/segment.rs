@@ -6,13 +6,17 @@
 //! | `00000000000000000000.start` | the frontier of the tree before the first of them, and a checkpoint of that size |
 //! | `00000000000000000000.checkpoints` | the checkpoints that were signed while it was written |
 //!
-//! With `.start` a log whose beginning was removed can still be verified.
+//! With `.start` a log whose beginning was removed can still be verified. Of a log from its first record on it has nothing that
+//! is not known, and need not be there.
 
 use crate::checkpoint::Checkpoint;
+use crate::entry::Glance;
 use crate::error::AuditError;
+use crate::lines::Lines;
 use crate::merkle::{Frontier, Hash};
 use crate::note::{NoteSigner, VerifierKey};
 use crate::own;
+use hotcell_model::time::Timestamp;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +25,17 @@ const START_BYTES: u64 = 8 << 10;
 
 /// The most checkpoints' bytes that are read of one segment.
 const CHECKPOINTS_BYTES: u64 = 256 << 20;
+
+/// Why what a segment is continued from is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoStart {
+    /// There is none: a power failure may also leave an empty file.
+    #[error("it is missing")]
+    Missing,
+    /// It is not as it was signed.
+    #[error("{0}")]
+    Wrong(String),
+}
 
 /// One segment of a log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +66,10 @@ impl Segment {
         for entry in std::fs::read_dir(directory).map_err(&io)? {
             let name = entry.map_err(&io)?.file_name();
             let digits = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
-            let first = digits.filter(|digits| digits.len() == 20).map(str::parse);
+            let is_index = |digits: &&str| {
+                digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit())
+            };
+            let first = digits.filter(is_index).map(str::parse);
             if let Some(Ok(first)) = first {
                 segments.push(Self::of(directory, first));
             }
@@ -79,7 +97,7 @@ impl Segment {
         self.directory.join(format!("{:020}.{suffix}", self.first))
     }
 
-    /// Writes what the segment is continued from.
+    /// Writes what the segment is continued from: on the disk when this returns, as it alone says so once older ones are removed.
     pub(crate) fn write_start(
         &self,
         tree: &Frontier,
@@ -91,18 +109,20 @@ impl Segment {
         }
         let checkpoint = Checkpoint::of(signer.verifier().name(), tree);
         text += &format!("\n{}", checkpoint.sign(signer));
-        own::replace(&self.start(), text.as_bytes())
+        own::replace_synced(&self.start(), text.as_bytes())
     }
 
-    /// What the segment is continued from, if it is there and was signed; the text says why not.
+    /// What the segment is continued from, if it is there and was signed.
     pub(crate) fn read_start(
         &self,
         key: &VerifierKey,
-    ) -> Result<Result<Frontier, String>, AuditError> {
-        let Some(bytes) = own::read_signed(&self.start(), START_BYTES)? else {
-            return Ok(Err("it is missing".to_owned()));
-        };
-        Ok(self.parse_start(&bytes, key))
+    ) -> Result<Result<Frontier, NoStart>, AuditError> {
+        let bytes = own::read_signed(&self.start(), START_BYTES)?.unwrap_or_default();
+        Ok(match (bytes.is_empty(), self.first) {
+            (true, 0) => Ok(Frontier::default()),
+            (true, _) => Err(NoStart::Missing),
+            (false, _) => self.parse_start(&bytes, key).map_err(NoStart::Wrong),
+        })
     }
 
     fn parse_start(&self, bytes: &[u8], key: &VerifierKey) -> Result<Frontier, String> {
@@ -134,6 +154,19 @@ impl Segment {
     pub(crate) fn bytes(&self) -> u64 {
         let bytes = |path: PathBuf| std::fs::symlink_metadata(path).map_or(0, |found| found.len());
         bytes(self.records()) + bytes(self.checkpoints()) + bytes(self.start())
+    }
+
+    /// The time of its first record, which is some time after those of the segment before; `None` if there is none.
+    pub(crate) fn begun(&self) -> Option<Timestamp> {
+        let mut lines = Lines::from(&self.records(), 0).ok()?;
+        let line = lines.next().ok()?.filter(|line| line.is_whole)?;
+        let glance: Glance = serde_json::from_slice(line.record).ok()?;
+        Some(Timestamp::from_seconds(glance.time / 1000))
+    }
+
+    /// Whether it can be proven without those before it: that it says what it is continued from.
+    pub(crate) fn can_be_first(&self) -> bool {
+        std::fs::symlink_metadata(self.start()).is_ok_and(|found| found.len() != 0)
     }
 
     /// Removes its files, the records last: where this is cut short, what is left is still seen.
@@ -179,7 +212,9 @@ mod tests {
             }
         }
         let missing = Segment::of(base.path(), 9).read_start(signer.verifier());
-        assert!(missing.unwrap().is_err());
+        assert_eq!(missing.unwrap(), Err(NoStart::Missing));
+        let none = Segment::of(&base.path().join("none"), 0).read_start(signer.verifier());
+        assert_eq!(none.unwrap(), Ok(Frontier::default()));
     }
 
     #[test]
@@ -187,6 +222,7 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         for name in [
             "x.jsonl",
+            "+0000000000000000007.jsonl",
             "00000000000000000012.jsonl",
             "00000000000000000003.jsonl",
         ] {

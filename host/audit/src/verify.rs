@@ -8,6 +8,7 @@
 //!
 //! What is beside the log proves nothing to those who do not trust whoever has the key. An anchor does.
 
+mod anchored;
 mod expected;
 mod walk;
 
@@ -16,15 +17,17 @@ use crate::claim;
 use crate::error::AuditError;
 use crate::key::HostKey;
 use crate::retain;
-use expected::Expected;
+use anchored::Anchored;
+use expected::Roots;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use walk::Subject;
 
 /// What a log is held against, besides what is in its directory.
 #[derive(Debug, Default)]
 pub struct Against {
-    /// The key of the host; that in the directory, where there is none here.
+    /// The key of the host; that in the directory, where there is none here. Whoever can change the logs can put another there.
     pub key: Option<HostKey>,
     /// Files of anchors: checkpoints of any logs.
     pub files: Vec<PathBuf>,
@@ -53,6 +56,8 @@ pub struct Verification {
     pub logs: Vec<LogVerification>,
     /// What is wrong with no log in particular: one is gone, or a file cannot be read.
     pub problems: Vec<Problem>,
+    /// What is to be known, and is nothing wrong.
+    pub notes: Vec<String>,
 }
 
 /// What was found out about a log.
@@ -169,43 +174,51 @@ pub fn verify(directory: &Path, against: &Against) -> Result<Verification, Audit
             path: directory.join("key"),
         })?,
     };
-    let mut problems = Vec::new();
-    let mut anchored = expected::of_files(&against.files, &mut problems);
+    let mut anchored = Anchored::of(&against.files, &key);
+    let mut problems = std::mem::take(&mut anchored.problems);
     let mut logs = Vec::new();
+    let directories = claim::logs(directory)?;
     let mut names: BTreeSet<String> = retain::kept(directory).into_iter().collect();
-    for log in claim::logs(directory)? {
-        let name = log
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        names.remove(&name);
+    let mut missing = claim::missing(&directories);
+    missing.retain(|name| !names.contains(name));
+    for log in &directories {
+        let name = log.file_name().unwrap_or_default().to_string_lossy();
+        names.remove(name.as_ref());
         let Some(verifier) = key.verifier(&name) else {
             continue;
         };
-        let of_anchors = anchored.remove(verifier.name()).unwrap_or_default();
-        let kept = retain::kept_elsewhere(directory, &name);
-        let expected = Expected::of(&kept, &of_anchors, &verifier);
-        logs.push(walk::walk(
-            &log,
-            name,
-            &verifier,
-            expected,
-            &against.witnesses,
-        ));
+        let subject = Subject {
+            log,
+            name: &name,
+            key: &verifier,
+            kept: &retain::kept_elsewhere(directory, &name),
+            witnesses: &against.witnesses,
+        };
+        let of_anchors = anchored.logs.remove(verifier.name()).unwrap_or_default();
+        logs.push(verify_log(&subject, of_anchors, || {
+            let mut anchored = Anchored::of(&against.files, &key);
+            anchored.logs.remove(verifier.name()).unwrap_or_default()
+        }));
     }
     for name in names {
         let message = format!("the log {name} is gone, of which there is a checkpoint");
         let kept = retain::kept_elsewhere(directory, &name);
         problems.push(Problem::of(ProblemKind::Missing, message, Some(&kept)));
     }
-    let own = key.origin("");
-    for (origin, _) in anchored
-        .into_iter()
-        .filter(|(origin, _)| origin.starts_with(&own))
-    {
+    for name in missing {
+        let message = format!("the log {name} is gone: one with a higher number is there");
+        problems.push(Problem::of(ProblemKind::Missing, message, Some(directory)));
+    }
+    for origin in anchored.logs.keys() {
         let message = format!("the log {origin} is gone, of which an anchor has a checkpoint");
         problems.push(Problem::of(ProblemKind::Missing, message, None));
+    }
+    let mut notes = anchored.notes;
+    if against.key.is_none() && !anchored.others.is_empty() {
+        notes.push(of_other_keys(&anchored.others));
+        for log in &mut logs {
+            log.standing = log.standing.max(Standing::TailUnproven);
+        }
     }
     let worst = logs.iter().map(|log: &LogVerification| log.standing).max();
     let standing = match (problems.is_empty(), worst) {
@@ -218,5 +231,44 @@ pub fn verify(directory: &Path, against: &Against) -> Result<Verification, Audit
         standing,
         logs,
         problems,
+        notes,
     })
+}
+
+/// How often a log is read that somebody writes to, or of which a writer was removing old records.
+const READINGS: usize = 3;
+
+/// Holds one log against what was signed of it; `again` reads what anchors have of it once more.
+///
+/// Where something is not as it was that a writer may have done meanwhile, the log is read again: from the first record that is
+/// to be kept on, where a record says so. That that record is signed is then seen as well.
+fn verify_log(
+    subject: &Subject<'_>,
+    of_anchors: Roots,
+    again: impl Fn() -> Roots,
+) -> LogVerification {
+    let (found, mut from) = walk::walk(subject, of_anchors, 0);
+    let mut read = 1;
+    while read < READINGS && found.standing == Standing::Broken {
+        if !found.is_written && from <= found.first {
+            break;
+        }
+        let (other, removed) = walk::walk(subject, again(), from);
+        if other.standing != Standing::Broken {
+            return other;
+        }
+        from = from.max(removed);
+        read += 1;
+    }
+    found
+}
+
+/// Says that anchors know other keys than that beside the logs, which may have been put in the place of one of them.
+fn of_other_keys(others: &BTreeSet<String>) -> String {
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    format!(
+        "anchors have checkpoints of other keys than the one beside the logs, which proves nothing so: {}; give the key that is \
+         to be believed with --key",
+        others.join(", ")
+    )
 }

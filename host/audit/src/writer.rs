@@ -312,7 +312,8 @@ impl Writer {
 
     /// Records that old segments go, if some are to.
     fn doom(&self, synced: &mut Synced) {
-        if let Some((why, doomed)) = self.retention.choose(&self.claim.directory) {
+        let total = || self.retention.total();
+        if let Some((why, doomed)) = self.retention.choose(&self.claim.directory, total) {
             let before = doomed.last().map_or(0, |last: &Doomed| last.end);
             if let Ok(record) = Unplaced::note(&Removed::before(before, why)) {
                 let index = self.appender().note(&record);
@@ -351,15 +352,25 @@ impl Writer {
         }
     }
 
-    /// Brings everything to the disk, signs for it, tells the anchors, and leaves the log to whoever comes next.
+    /// Brings everything to the disk, signs for it, and has the anchors told, for which it does not wait.
     pub(crate) fn close(&self) -> Result<(), AuditError> {
         // A record of what goes is written while the log is brought to the disk, and signed for the second time.
         let done = self.sync().and_then(|()| self.sync());
         let mut synced = self.synced();
-        let is_closed = self.appender().open().is_empty();
+        let is_closed = self.appender().has_all_ends();
         self.write_head(&mut synced, is_closed);
-        self.anchoring.close();
+        self.anchoring.end();
         done
+    }
+
+    /// Its anchors, some of which may not have been told of all of it.
+    pub(crate) fn anchoring(&self) -> &Anchoring {
+        &self.anchoring
+    }
+
+    /// Leaves the log to whoever comes next. Its anchors may not have been told of all of it.
+    pub(crate) fn leave(self) -> Anchoring {
+        self.anchoring
     }
 
     /// What is shown of it.

@@ -9,9 +9,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long the end of a log waits for its anchors to be told of it.
-const LAST_WAIT: Duration = Duration::from_secs(3);
-
 /// Tells anchors of the newest checkpoint.
 pub(crate) struct Anchoring {
     shared: Arc<Shared>,
@@ -108,8 +105,14 @@ impl Anchoring {
         self.shared.lock().states.clone()
     }
 
-    /// Has them told of the last checkpoint, if they can be within a few seconds.
-    pub(crate) fn close(&self) {
+    /// Has them told of the last checkpoint, and of no other. Waits for none of them.
+    pub(crate) fn end(&self) {
+        self.shared.lock().is_last = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until they are told of the last checkpoint, for that long at most.
+    pub(crate) fn wait(&self, most: Duration) {
         let thread = self
             .thread
             .lock()
@@ -118,13 +121,10 @@ impl Anchoring {
         let Some(thread) = thread else {
             return;
         };
-        let mut newest = self.shared.lock();
-        newest.is_last = true;
-        self.shared.changed.notify_all();
         let is_done = self
             .shared
             .done
-            .wait_timeout_while(newest, LAST_WAIT, |newest| !newest.is_done)
+            .wait_timeout_while(self.shared.lock(), most, |newest| !newest.is_done)
             .is_ok_and(|(newest, _)| newest.is_done);
         // One that takes longer ends by itself, or with the process.
         if is_done {

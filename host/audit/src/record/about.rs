@@ -85,7 +85,7 @@ impl OfLog for Unknown {
 
     fn words(&self) -> String {
         let begun = self.begun;
-        format!("record {begun} has no end: its writer ended before it did")
+        format!("record {begun} has no end in the log")
     }
 }
 
@@ -94,6 +94,8 @@ impl OfLog for Unknown {
 pub(crate) struct Gap {
     schema: u32,
     phase: Phase,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<RunId>,
     lost: u64,
     refused: u64,
     since: Timestamp,
@@ -106,10 +108,19 @@ impl Gap {
         Self {
             schema: SCHEMA,
             phase: Phase::Gap,
+            run_id: None,
             lost,
             refused,
             since,
             why: why.to_owned(),
+        }
+    }
+
+    /// That a request was refused whose beginning is in the log.
+    pub(crate) fn of_refused(run_id: RunId, now: Timestamp, why: &str) -> Self {
+        Self {
+            run_id: Some(run_id),
+            ..Self::of(0, 1, now, why)
         }
     }
 }

@@ -31,6 +31,8 @@ pub(super) enum Detail {
     All,
     /// No causes, and the first of what there are many of: all of it would be too long.
     Cut,
+    /// Nothing of what there may be many of: even the first would be too long.
+    Least,
 }
 
 impl Detail {
@@ -41,6 +43,7 @@ impl Detail {
         match self {
             Self::All => list,
             Self::Cut => &list[..list.len().min(Self::LISTED)],
+            Self::Least => &[],
         }
     }
 }
@@ -166,7 +169,7 @@ impl<'a> End<'a> {
         let wanted = record.wants.granted_by(&Grants::all());
         let denied = wanted.iter().filter(|wanted| !report.grants.has(*wanted));
         let times = &report.timings;
-        let is_cut = detail == Detail::Cut;
+        let (is_cut, is_least) = (detail != Detail::All, detail == Detail::Least);
         Self {
             ended: ended.unwrap_or_else(|| SystemTime::now().into()),
             outcome: outcome.kind,
@@ -193,11 +196,11 @@ impl<'a> End<'a> {
                 body_ns: times.body_ns,
                 settle_ns: times.settle_ns,
             },
-            cache: times.cache.as_ref(),
-            compilation: times.compilation.as_ref(),
+            cache: times.cache.as_ref().filter(|_| !is_least),
+            compilation: times.compilation.as_ref().filter(|_| !is_least),
             limits: Limits(report),
-            walls: report.walls.as_ref(),
-            device: report.device.as_deref(),
+            walls: report.walls.as_ref().filter(|_| !is_least),
+            device: report.device.as_deref().filter(|_| !is_least),
             alerts: detail.of(&report.alerts),
             observed: detail.of(&report.observed),
             cut: is_cut,

@@ -1,6 +1,6 @@
 //! One log, from its first record to its last.
 
-use super::expected::Expected;
+use super::expected::{Expected, Roots};
 use super::{LogVerification, Problem, ProblemKind, Standing};
 use crate::anchor::{WitnessAnchor, WitnessError};
 use crate::checkpoint::{self, Checkpoint};
@@ -9,29 +9,41 @@ use crate::entry::Glance;
 use crate::error::AuditError;
 use crate::lines::{Line, Lines};
 use crate::merkle::{Frontier, Hash};
-use crate::note::VerifierKey;
+use crate::note::{MOST_BYTES, VerifierKey};
+use crate::own;
 use crate::record::Phase;
-use crate::segment::Segment;
+use crate::segment::{NoStart, Segment};
 use hotcell_model::digest::RunId;
 use hotcell_model::text;
 use hotcell_model::time::Timestamp;
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The most problems that are listed of a log.
 const LISTED: usize = 100;
 
-/// Reads a log and holds it against what is expected of it.
-pub(super) fn walk(
-    log: &Path,
-    name: String,
-    key: &VerifierKey,
-    expected: Expected,
-    witnesses: &[WitnessAnchor],
-) -> LogVerification {
+/// A log, and what else is asked about it.
+pub(super) struct Subject<'a> {
+    /// Its directory.
+    pub(super) log: &'a Path,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its key.
+    pub(super) key: &'a VerifierKey,
+    /// Where the newest checkpoint is kept besides.
+    pub(super) kept: &'a Path,
+    /// Who is asked.
+    pub(super) witnesses: &'a [WitnessAnchor],
+}
+
+/// Reads a log from the segment on that begins with that record, and holds it against what anchors have of it and what is beside
+/// it. Says as well before which record a record says that others were removed, whether or not that is signed.
+pub(super) fn walk(subject: &Subject<'_>, of_anchors: Roots, from: u64) -> (LogVerification, u64) {
+    let Subject { log, key, .. } = *subject;
     let mut walk = Walk {
         key,
-        expected,
+        expected: Expected::of(subject.kept, of_anchors, key),
         tree: Frontier::default(),
         proven_until: 0,
         is_other: false,
@@ -39,10 +51,10 @@ pub(super) fn walk(
         signed: 0,
         open: HashSet::new(),
         time: None,
-        removed_before: 0,
+        removed: Vec::new(),
         newest: None,
         found: LogVerification {
-            log: name,
+            log: subject.name.to_owned(),
             origin: key.name().to_owned(),
             standing: Standing::Broken,
             first: 0,
@@ -57,11 +69,12 @@ pub(super) fn walk(
             notes: Vec::new(),
         },
     };
-    if let Err(error) = walk.segments(log) {
+    if let Err(error) = walk.segments(log, from) {
         let message = text::chain(&error);
         walk.problem(Problem::of(ProblemKind::Unreadable, message, Some(log)));
     }
-    walk.end(log, witnesses)
+    let before = walk.removed.iter().map(|(_, before)| *before).max();
+    (walk.end(subject), before.unwrap_or(0))
 }
 
 struct Walk<'a> {
@@ -77,7 +90,8 @@ struct Walk<'a> {
     open: HashSet<RunId>,
     /// Of the last record.
     time: Option<u64>,
-    removed_before: u64,
+    /// Records that say that others were removed: the index of each, and before which record.
+    removed: Vec<(u64, u64)>,
     /// The newest checkpoint's note beside the log.
     newest: Option<(Checkpoint, String)>,
     found: LogVerification,
@@ -112,8 +126,14 @@ impl Walk<'_> {
         });
     }
 
-    fn segments(&mut self, log: &Path) -> Result<(), AuditError> {
-        let segments = Segment::all(log)?;
+    fn segments(&mut self, log: &Path, from: u64) -> Result<(), AuditError> {
+        let mut segments = Segment::all(log)?;
+        let at = segments.iter().position(|segment| segment.first == from);
+        // What is left of older ones is skipped only where one begins there.
+        if segments.drain(..at.unwrap_or(0)).next().is_some() {
+            let note = format!("files of records before {from} are left, which were removed");
+            self.found.notes.push(note);
+        }
         for (at, segment) in segments.iter().enumerate() {
             self.begin(segment, at == 0)?;
             self.checkpoints(segment)?;
@@ -151,15 +171,17 @@ impl Walk<'_> {
                     self.tree = tree;
                 }
             }
-            Err(why) => {
-                // The segment may be a moment old.
-                let is_new = self.found.is_written && !is_first && why == "it is missing";
-                if !is_new {
-                    let message = format!(
-                        "what the segment is continued from is not as it was signed: {why}"
-                    );
-                    self.problem(Problem::of(ProblemKind::Checkpoint, message, Some(&path)));
+            // The tree up to here is known. A writer that was killed leaves none, and the segment may be a moment old.
+            Err(NoStart::Missing) if !is_first && segment.first == self.tree.size() => {
+                if !self.found.is_written {
+                    let path = path.display();
+                    self.found.notes.push(format!("{path} is missing"));
                 }
+            }
+            Err(why) => {
+                let message =
+                    format!("what the segment is continued from is not as it was signed: {why}");
+                self.problem(Problem::of(ProblemKind::Checkpoint, message, Some(&path)));
                 if self.tree.size() != segment.first {
                     self.is_other = true;
                     // Nothing of it can be proven; that its records are where they say can be looked at.
@@ -172,14 +194,15 @@ impl Walk<'_> {
     }
 
     fn checkpoints(&mut self, segment: &Segment) -> Result<(), AuditError> {
-        let (text, path) = (segment.read_checkpoints()?, segment.checkpoints());
+        let text = segment.read_checkpoints()?;
+        let path: Arc<Path> = segment.checkpoints().into();
         let mut last = 0;
         for (at, note) in checkpoint::notes(&text) {
             let is_torn = at + note.len() == text.len() && !note.ends_with("=\n");
             if is_torn && self.found.is_written {
                 continue;
             }
-            let Some(size) = self.expected.add(note, self.key, &path, at as u64, false) else {
+            let Some(size) = self.expected.add(note, self.key, &path, at as u64) else {
                 continue;
             };
             if size < last {
@@ -263,9 +286,14 @@ impl Walk<'_> {
                 self.open.remove(&run_id);
                 self.found.unknown += 1;
             }
-            (Phase::Gap, _) => self.found.gaps += 1,
+            (Phase::Gap, run_id) => {
+                self.found.gaps += 1;
+                // What was refused has no other end.
+                run_id.map(|run_id| self.open.remove(&run_id));
+            }
             (Phase::Removed, _) => {
-                self.removed_before = self.removed_before.max(said.before.unwrap_or(0));
+                let before = said.before.unwrap_or(0);
+                self.removed.push((glance.metadata.sequence, before));
             }
             _ => {}
         }
@@ -304,20 +332,24 @@ impl Walk<'_> {
         }
     }
 
-    fn end(mut self, log: &Path, witnesses: &[WitnessAnchor]) -> LogVerification {
-        let size = self.tree.size();
+    fn end(mut self, subject: &Subject<'_>) -> LogVerification {
+        let (log, size) = (subject.log, self.tree.size());
         let problems = std::mem::take(&mut self.expected.problems);
         problems
             .into_iter()
             .for_each(|problem| self.problem(problem));
         self.left(log);
-        if self.removed_before < self.found.first {
-            let (first, before) = (self.found.first, self.removed_before);
+        // Nobody removes anything before the record that says so is signed for.
+        let is_signed = |at: u64| self.is_other || at < self.signed;
+        let signed = self.removed.iter().filter(|(at, _)| is_signed(*at));
+        let before = signed.map(|(_, before)| *before).max().unwrap_or(0);
+        if before < self.found.first {
+            let first = self.found.first;
             let message =
                 format!("records {before} to {first} were removed, and no record says so");
             self.problem(Problem::of(ProblemKind::Missing, message, Some(log)));
         }
-        self.ask(witnesses);
+        self.ask(subject);
         self.found.size = size;
         self.found.signed = self.signed;
         self.found.anchored = self.anchored;
@@ -376,15 +408,23 @@ impl Walk<'_> {
     }
 
     /// Asks witnesses whether they have seen more.
-    fn ask(&mut self, witnesses: &[WitnessAnchor]) {
+    fn ask(&mut self, subject: &Subject<'_>) {
         let Some((checkpoint, note)) = self.newest.take().filter(|_| !self.is_other) else {
             return;
         };
-        for witness in witnesses {
+        for witness in subject.witnesses {
             match witness.confirm(&checkpoint, &note) {
                 Ok(()) => self.anchored = self.anchored.max(checkpoint.size),
                 Err(WitnessError::TooOld { url, seen }) => {
                     let note = format!("the witness at {url} has seen {seen} records so far");
+                    self.found.notes.push(note);
+                }
+                Err(WitnessError::SeenMore { url, seen, .. })
+                    if self.found.is_written && subject.signed_meanwhile() >= seen =>
+                {
+                    let note = format!(
+                        "the witness at {url} has seen {seen} records, some of which were written while these were read"
+                    );
                     self.found.notes.push(note);
                 }
                 Err(error @ WitnessError::SeenMore { .. }) => {
@@ -398,5 +438,17 @@ impl Walk<'_> {
                 Err(error) => self.found.notes.push(text::chain(&error)),
             }
         }
+    }
+}
+
+impl Subject<'_> {
+    /// How many records are signed for now, by the copy of the newest checkpoint: it is written before anybody is told.
+    fn signed_meanwhile(&self) -> u64 {
+        let note = own::read_signed(self.kept, MOST_BYTES);
+        let note = note.ok().flatten().unwrap_or_default();
+        let checkpoint = std::str::from_utf8(&note)
+            .ok()
+            .and_then(|note| Checkpoint::open_own(note, self.key).ok());
+        checkpoint.map_or(0, |checkpoint| checkpoint.size)
     }
 }

@@ -1,14 +1,14 @@
 //! Checkpoints elsewhere, and what they prove.
 
-use crate::harness::{Place, launch, overwrite};
+use crate::harness::{Place, launch, overwrite, record};
 use crate::witness::Witness;
-use hotcell_audit::anchor::{
-    Anchor, AnchorError, CommandAnchor, FileAnchor, Told, WitnessAnchor,
-};
+use hotcell_audit::anchor::{Anchor, AnchorError, CommandAnchor, FileAnchor, Told, WitnessAnchor};
 use hotcell_audit::verify::ProblemKind;
 use hotcell_audit::{Against, AuditLog, Standing, verify};
+use hotcell_model::audit::Audit;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -195,4 +195,128 @@ fn an_anchor_that_was_left_alone_is_told_of_the_end() {
     log.close().unwrap();
     let found = verify(&place.logs(), &against(path)).unwrap();
     assert_eq!(found.standing, Standing::Proven, "{found:#?}");
+}
+
+#[test]
+fn half_a_note_in_an_anchors_file_is_told_and_spoils_no_other() {
+    let place = Place::new();
+    let path = place.beside("anchor");
+    with_anchor(&place, FileAnchor::new(&path), 0..2);
+    let whole = std::fs::read_to_string(&path).unwrap();
+    for half in [3, 30, whole.len() - 60] {
+        let torn = format!("{whole}{}", &whole[..half]);
+        std::fs::write(&path, torn).unwrap();
+        with_anchor(&place, FileAnchor::new(&path), 2..3);
+        let found = verify(&place.logs(), &against(path.clone())).unwrap();
+        assert_eq!(found.standing, Standing::Proven, "{half} {found:#?}");
+        let is_told = |note: &String| note.contains("are no checkpoint");
+        assert!(found.notes.iter().any(is_told), "{half} {found:#?}");
+    }
+}
+
+#[test]
+fn logs_and_key_that_were_replaced_are_not_proven_by_what_an_anchor_has_of_others() {
+    let place = Place::new();
+    let path = place.beside("anchor");
+    with_anchor(&place, FileAnchor::new(&path), 0..3);
+    let key = place.key();
+    std::fs::remove_dir_all(place.logs()).unwrap();
+    with_anchor(&place, FileAnchor::new(&path), 0..1);
+    let found = verify(&place.logs(), &against(path.clone())).unwrap();
+    assert_eq!(found.standing, Standing::TailUnproven, "{found:#?}");
+    let other = key.origin("");
+    let digits = other.split('/').nth(1).unwrap();
+    assert!(found.notes[0].contains(digits), "{found:#?}");
+    let of = |key| Against {
+        key: Some(key),
+        ..against(path.clone())
+    };
+    let found = verify(&place.logs(), &of(key)).unwrap();
+    assert_eq!(found.standing, Standing::Broken);
+    // An anchor of many hosts proves each by its own key.
+    let found = verify(&place.logs(), &of(place.key())).unwrap();
+    assert_eq!(found.standing, Standing::Proven, "{found:#?}");
+}
+
+/// A way to a witness, on which something happens before each request is passed on.
+fn on_the_way(witness: &Witness, happens: impl Fn() + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let address = witness.url.strip_prefix("http://").unwrap().to_owned();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            happens();
+            let mut client = client.unwrap();
+            let mut server = TcpStream::connect(&address).unwrap();
+            let mut ways = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut ways.0, &mut ways.1));
+            std::io::copy(&mut server, &mut client).unwrap();
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    });
+    url
+}
+
+#[test]
+fn a_witness_may_have_seen_what_was_written_while_the_log_was_read_and_no_more() {
+    for (more, standing) in [(0, Standing::TailUnproven), (1, Standing::Broken)] {
+        let place = Place::with_launches(1);
+        let witness = Witness::of(place.key().verifier("log-0001").unwrap());
+        let log = Arc::new(place.open());
+        let (writing, seen) = (log.clone(), witness.seen.clone());
+        let url = on_the_way(&witness, move || {
+            launch(&writing, 7);
+            writing.flush().unwrap();
+            let signed = writing.state().checkpoint.unwrap();
+            *seen.lock().unwrap() = (signed.size + more, signed.root);
+        });
+        let asked = Against {
+            witnesses: vec![WitnessAnchor::new(&url, witness.key.clone())],
+            ..Against::default()
+        };
+        let found = verify(&place.logs(), &asked).unwrap();
+        assert_eq!(found.standing, standing, "{found:#?}");
+        log.close().unwrap();
+    }
+}
+
+/// An anchor that has what it is told once a log is open, which ends the channel, and waits for that a while.
+struct Waiting {
+    is_open: Mutex<Receiver<()>>,
+}
+
+impl Anchor for Waiting {
+    fn name(&self) -> String {
+        "one that waits".to_owned()
+    }
+
+    fn tell(&self, _: &Told<'_>) -> Result<(), AnchorError> {
+        let is_open = self.is_open.lock().unwrap();
+        match is_open.recv_timeout(Duration::from_secs(2)) {
+            Err(RecvTimeoutError::Disconnected) => Ok(()),
+            _ => Err(AnchorError::Io {
+                what: self.name(),
+                source: std::io::ErrorKind::TimedOut.into(),
+            }),
+        }
+    }
+}
+
+#[test]
+fn a_log_is_open_before_anchors_are_told_of_what_others_left() {
+    let place = Place::new();
+    let (one, two) = (place.open(), place.open());
+    two.begin(&record(1)).unwrap();
+    drop((one, two));
+    let (opening, is_open) = channel();
+    let mut settings = place.settings();
+    settings.anchors = vec![Arc::new(Waiting {
+        is_open: Mutex::new(is_open),
+    })];
+    let log = AuditLog::open(settings).unwrap();
+    drop(opening);
+    log.close().unwrap();
+    let state = log.state();
+    assert_eq!((state.log, state.problems), ("log-0001".to_owned(), 0));
+    assert_eq!(place.verify().logs[1].unknown, 1);
 }

@@ -1,6 +1,6 @@
 //! Writers that are killed.
 
-use crate::harness::{Place, launch, overwrite};
+use crate::harness::{Place, files, launch, overwrite};
 use hotcell_audit::{AuditLog, Durability, Settings, Standing};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -104,4 +104,40 @@ fn a_log_that_lost_where_it_was_left_is_read_from_its_start() {
         (66, 66, 0),
         "{log:#?}"
     );
+}
+
+#[test]
+fn what_a_segment_is_continued_from_may_be_missing_where_all_before_it_is_there() {
+    let place = Place::new();
+    let settings = || Settings {
+        segment_bytes: 8 << 10,
+        ..place.settings()
+    };
+    let log = AuditLog::open(settings()).unwrap();
+    for number in 0..10 {
+        launch(&log, number);
+        log.flush().unwrap();
+    }
+    log.close().unwrap();
+    drop(log);
+    let directory = place.logs().join("log-0001");
+    let starts = files(&directory, ".start");
+    assert!(starts.len() > 2);
+    // As a machine leaves them that lost power: empty, or not there.
+    for (at, start) in starts.iter().enumerate() {
+        match at % 2 {
+            0 => overwrite(start, b""),
+            _ => std::fs::remove_file(start).unwrap(),
+        }
+    }
+    let log = place.verify().logs[0].clone();
+    assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
+    std::fs::remove_file(directory.join("head")).unwrap();
+    let log = AuditLog::open(settings()).unwrap();
+    assert_eq!(log.state().log, "log-0001");
+    launch(&log, 10);
+    log.close().unwrap();
+    let log = place.verify().logs[0].clone();
+    assert_eq!((log.size, log.signed), (22, 22), "{log:#?}");
+    assert!(log.problems.is_empty(), "{log:#?}");
 }

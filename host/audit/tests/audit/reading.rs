@@ -1,13 +1,16 @@
 //! What is in records, and finding them.
 
-use crate::harness::{Place, ended, launch, launch_that, record, report};
+use crate::harness::{Place, ended, files, launch, launch_that, record, report};
 use hotcell_audit::prove::{Proof, RecordId, prove};
-use hotcell_audit::{Phase, Query, RECORD_BYTES, Records, Statistics, ecs};
+use hotcell_audit::{AuditLog, Phase, Query, RECORD_BYTES, Records, Settings, Statistics, ecs};
 use hotcell_model::audit::Audit;
 use hotcell_model::grant::Capability;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::time::SystemTime;
 
 fn all(place: &Place) -> Vec<hotcell_audit::query::Record> {
     let mut records = Records::since(&place.logs(), None).unwrap();
@@ -301,4 +304,27 @@ fn a_record_is_an_event_of_ecs() {
     assert_eq!(event["event"]["outcome"], "success");
     assert_eq!(event["organization"]["name"], "team-a");
     assert_eq!(event["hotcell"]["phase"], "finish");
+}
+
+#[test]
+fn records_are_found_by_their_times_and_not_by_those_of_files() {
+    let place = Place::new();
+    let began = Timestamp::from(SystemTime::now());
+    let log = AuditLog::open(Settings {
+        segment_bytes: 4 << 10,
+        ..place.settings()
+    });
+    let log = log.unwrap();
+    for number in 0..6 {
+        launch(&log, number);
+        log.flush().unwrap();
+    }
+    log.close().unwrap();
+    for path in files(&place.logs().join("log-0001"), ".jsonl") {
+        let file = File::options().write(true).open(path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let mut records = Records::since(&place.logs(), Some(began)).unwrap();
+    let count = std::iter::from_fn(|| records.read().unwrap()).count();
+    assert_eq!(count, 12);
 }

@@ -1,9 +1,13 @@
 //! Logs that follow one another, and of which the oldest go.
 
-use crate::harness::{Place, files, launch};
+use crate::harness::{Place, files, launch, record, report};
 use hotcell_audit::prove::{RecordId, prove};
 use hotcell_audit::{AuditLog, Settings, Standing};
-use std::time::Duration;
+use hotcell_model::audit::{Audit, AuditEnd, AuditRecord};
+use hotcell_model::outcome::Outcome;
+use hotcell_model::time::Timestamp;
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 fn written(place: &Place, settings: Settings, launches: std::ops::Range<u64>) {
     let log = AuditLog::open(settings).unwrap();
@@ -60,26 +64,65 @@ fn old_segments_go_and_what_is_left_proves_from_there_on() {
     assert!(prove(&place.logs(), &place.key(), &gone).is_err());
 }
 
+/// Records something that began and ended at that time.
+fn launch_at(log: &AuditLog, number: u64, time: Timestamp) {
+    let record = AuditRecord {
+        started: time,
+        ..record(number)
+    };
+    log.begin(&record).unwrap();
+    let report = report(&record, Outcome::done());
+    let end = Some(AuditEnd::of(&report, time));
+    log.finish(&AuditRecord { end, ..record }, &report);
+}
+
 #[test]
 fn records_go_that_are_older_than_they_are_kept() {
     let place = Place::with_launches(5);
     let path = place.file(".jsonl");
-    let old = std::time::SystemTime::now() - Duration::from_secs(1000);
-    for path in [&path, &place.file(".start")] {
-        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
-        file.set_modified(old).unwrap();
-    }
+    let old = SystemTime::now() - Duration::from_secs(1000);
+    let start = File::options().write(true).open(place.file(".start"));
+    start.unwrap().set_modified(old).unwrap();
     let settings = Settings {
         keep: Some(Duration::from_secs(900)),
         ..place.settings()
     };
-    written(&place, settings.clone(), 5..6);
-    // The file that was old when it was followed by another was written to since: it goes when it is old again.
-    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    file.set_modified(old).unwrap();
-    written(&place, settings, 6..8);
+    // The file is followed by another since it was begun long ago; what that begins with is old as well.
+    let log = AuditLog::open(settings.clone()).unwrap();
+    for number in 5..7 {
+        launch_at(&log, number, old.into());
+        log.flush().unwrap();
+    }
+    log.close().unwrap();
+    drop(log);
+    assert!(path.exists());
+    written(&place, settings, 7..9);
     assert!(!path.exists());
     let log = place.verify().logs[0].clone();
     assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
     assert!(log.first >= 10);
+}
+
+#[test]
+fn what_is_left_of_a_file_that_was_being_removed_is_skipped() {
+    let place = Place::new();
+    let settings = Settings {
+        segment_bytes: 16 << 10,
+        ..place.settings()
+    };
+    written(&place, settings.clone(), 0..10);
+    let path = place.file(".jsonl");
+    let removed = std::fs::read(&path).unwrap();
+    let settings = Settings {
+        max_bytes: 64 << 10,
+        ..settings
+    };
+    written(&place, settings, 10..60);
+    assert!(!path.exists());
+    // The records are removed last.
+    std::fs::write(&path, removed).unwrap();
+    let log = place.verify().logs[0].clone();
+    assert_eq!(log.standing, Standing::TailUnproven, "{log:#?}");
+    assert!(log.first > 0 && log.signed == log.size);
+    assert!(log.notes.iter().any(|note| note.contains("were removed")));
 }

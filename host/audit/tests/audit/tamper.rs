@@ -173,3 +173,42 @@ fn old_files_that_are_taken_away_are_missed() {
     let problem = &found.logs[0].problems[0];
     assert!(problem.message.contains("no record says so"), "{problem}");
 }
+
+#[test]
+fn a_log_that_is_gone_with_all_that_is_known_of_it_leaves_a_gap_in_the_numbers() {
+    let place = Place::new();
+    let logs = [place.open(), place.open(), place.open()];
+    logs.iter().for_each(|log| log.close().unwrap());
+    std::fs::remove_dir_all(place.logs().join("log-0002")).unwrap();
+    let _ = std::fs::remove_file(place.logs().join("newest/log-0002"));
+    let found = place.verify();
+    assert_eq!(found.problems.len(), 1, "{found:#?}");
+    assert_eq!(found.problems[0].kind, ProblemKind::Missing);
+    assert!(found.problems[0].message.contains("log-0002 is gone"));
+}
+
+#[test]
+fn a_record_that_says_that_others_were_removed_counts_only_if_it_is_signed() {
+    let place = Place::new();
+    let mut settings = place.settings();
+    settings.segment_bytes = 4 << 10;
+    let log = hotcell_audit::AuditLog::open(settings).unwrap();
+    for number in 0..10 {
+        crate::harness::launch(&log, number);
+        log.flush().unwrap();
+    }
+    log.close().unwrap();
+    let directory = place.logs().join("log-0001");
+    for suffix in [".jsonl", ".start", ".checkpoints"] {
+        std::fs::remove_file(&files(&directory, suffix)[0]).unwrap();
+    }
+    let last = files(&directory, ".jsonl").pop().unwrap();
+    let mut text = std::fs::read_to_string(&last).unwrap();
+    text += "{\"time\":1,\"metadata\":{\"sequence\":20},\"unmapped\":{\"hotcell\":{\"phase\":\"removed\",\"before\":20}}}\n";
+    overwrite(&last, text.as_bytes());
+    let log = place.verify().logs[0].clone();
+    assert_eq!(log.size, 21, "{log:#?}");
+    let is_missed =
+        |problem: &hotcell_audit::verify::Problem| problem.message.contains("no record says so");
+    assert!(log.problems.iter().any(is_missed), "{log:#?}");
+}

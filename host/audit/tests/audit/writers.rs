@@ -1,8 +1,9 @@
 //! More than one writer.
 
-use crate::harness::{Place, launch, record};
+use crate::harness::{Place, ended, launch, record, report};
 use hotcell_audit::Standing;
 use hotcell_model::audit::Audit;
+use hotcell_model::outcome::Outcome;
 
 #[test]
 fn two_writers_at_once_have_a_log_each_and_the_next_continues_the_first() {
@@ -98,4 +99,23 @@ fn each_record_is_signed_for_at_once_where_that_is_asked_for() {
     let log = hotcell_audit::AuditLog::open(settings).unwrap();
     launch(&log, 1);
     assert_eq!(place.verify().logs[0].signed, 2);
+}
+
+#[test]
+fn an_end_of_which_even_the_first_of_each_list_is_too_long_is_cut_until_it_fits() {
+    let place = Place::new();
+    let log = place.open();
+    let record = record(1);
+    log.begin(&record).unwrap();
+    let mut report = report(&record, Outcome::done());
+    report.arguments[0].shape = vec![u64::MAX; 8 << 10];
+    log.finish(&ended(&record, &report), &report);
+    log.close().unwrap();
+    let found = place.verify().logs[0].clone();
+    assert_eq!(
+        (found.size, found.signed, found.unfinished, found.gaps),
+        (2, 2, 0, 0),
+        "{found:#?}"
+    );
+    assert!(found.problems.is_empty() && found.notes.is_empty());
 }

@@ -23,7 +23,8 @@ pub(super) const BROKEN: u8 = 23;
 ///
 /// Exit code 0 if an anchor knows every record and all are as they were; 1 if all is as it was signed, but no anchor knows the
 /// last records; 23 if something is not as it was. Whoever has the key can sign another log: only what an anchor has, which they
-/// cannot change, speaks against them.
+/// cannot change, speaks against them. Whoever can write to the directory can put another key there: give the public one with
+/// --key, as `hotcell audit key` printed it before.
 #[derive(Args)]
 pub(crate) struct VerifyCommand {
     /// Hold the log against the checkpoints in that file, which an anchor keeps
@@ -58,12 +59,12 @@ impl VerifyCommand {
             );
             return Err(CommandError::of(OutcomeKind::Usage, anyhow!(message)));
         }
-        let key = match self.key.given() {
-            Some(key) => key,
-            None => own_key(&directory)?,
-        };
+        let key = self.key.given();
+        if key.is_none() {
+            own_key(&directory)?;
+        }
         let against = Against {
-            key: Some(key),
+            key,
             files: self.anchor,
             witnesses: witness
                 .map(|(url, key)| WitnessAnchor::new(url, key))
@@ -90,6 +91,9 @@ fn text(found: &Verification) -> String {
     }
     for problem in &found.problems {
         let _ = writeln!(text, "wrong     {problem}");
+    }
+    for note in &found.notes {
+        let _ = writeln!(text, "note      {note}");
     }
     if found.logs.is_empty() {
         text += "there are no logs\n";
@@ -123,7 +127,7 @@ fn of_log(log: &LogVerification) -> String {
         (log.unfinished, "have begun and have no end"),
         (
             log.unknown,
-            "were closed as unknown: their writer was killed",
+            "were closed as unknown: their writer was killed, or could not write their end",
         ),
         (log.gaps, "say that others could not be written"),
     ];
