@@ -13,7 +13,8 @@ use hotcell_policy::FilePolicy;
 use hotcell_policy::record::{AlertRules, AuditMode, AuditRules, AuditSync};
 use hotcell_watch::otlp::OtlpSettings;
 use hotcell_watch::{
-    AlertSettings, CommandSettings, LogSink, Secret, WatchSettings, Watcher, WebhookSettings,
+    AlertSettings, CommandSettings, LogSink, Secret, WatchError, WatchSettings, Watcher,
+    WebhookSettings,
 };
 use std::fs::File;
 use std::io::{self, Read};
@@ -145,6 +146,17 @@ fn secret(path: &Path) -> Result<Secret> {
     secret.with_context(|| format!("the webhook's key in {} cannot be used", path.display()))
 }
 
+/// Watches by those settings; in memory alone where the state cannot be used, which keeps nobody from launching.
+///
+/// # Errors
+/// An address is none.
+pub(crate) fn watcher(settings: WatchSettings) -> Result<Watcher, WatchError> {
+    Watcher::new(settings.clone()).or_else(|error| match error {
+        error @ WatchError::State(_) => Watcher::in_memory_because(settings, &error),
+        error => Err(error),
+    })
+}
+
 /// An alert about the audit log.
 pub(crate) fn unwritten(message: String) -> Alert {
     let kind = AlertKind::UnwrittenRecord;
@@ -234,13 +246,7 @@ struct LazyWatcher {
 impl LazyWatcher {
     /// What cannot be watched runs all the same.
     fn open(&self) -> Option<Watcher> {
-        let in_memory = WatchSettings {
-            state: None,
-            ..self.settings.clone()
-        };
-        Watcher::new(self.settings.clone())
-            .or_else(|_| Watcher::new(in_memory))
-            .ok()
+        watcher(self.settings.clone()).ok()
     }
 }
 

@@ -11,12 +11,11 @@ use hotcell::outcome::OutcomeKind;
 use hotcell::{Places, Tier};
 use hotcell_ledger::Ledger;
 use hotcell_manifest::units::parse_duration;
-use hotcell_model::text::chain;
 use hotcell_policy::record::MetricsRules;
 use hotcell_policy::{BUILT_IN, FilePolicy};
 use hotcell_serve::systemd::{self, State};
 use hotcell_serve::{Server, ServerError, Setup, Web};
-use hotcell_watch::{WatchError, WatchSettings, Watcher};
+use hotcell_watch::Watcher;
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -121,21 +120,7 @@ impl ServeCommand {
     fn watcher(&self, policy: &FilePolicy, places: &Places) -> Result<Arc<Watcher>> {
         let settings = watch_settings(Some(policy), Some(places), Some(log_sink()))
             .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
-        let in_memory = WatchSettings {
-            state: None,
-            ..settings.clone()
-        };
-        let watcher = Watcher::new(settings).or_else(|error| match error {
-            // Nobody is kept from launching by that.
-            error @ WatchError::State(_) => {
-                let why = chain(&error);
-                tell(format_args!(
-                    "hotcell: what is usual is kept in memory alone: {why}"
-                ));
-                Watcher::new(in_memory)
-            }
-            error => Err(error),
-        });
+        let watcher = record::watcher(settings);
         let watcher = watcher.map_err(|error| CommandError::of(OutcomeKind::Usage, error))?;
         Ok(Arc::new(watcher))
     }
