@@ -67,7 +67,7 @@ fn whatever_is_asked_for_is_recorded_with_how_it_ended() {
     let verified = command.run("audit verify").exits(1).stdout;
     assert!(verified.contains("tail unproven"), "{verified}");
     let stats = command.run("stats").exits(0).stdout;
-    for part in ["honest", "endless_loop", "out-of-fuel"] {
+    for part in ["attack of ", "launches", "out-of-fuel 1", "io 1"] {
         assert!(stats.contains(part), "no {part} in {stats}");
     }
 }
@@ -127,7 +127,8 @@ fn where_no_record_can_be_made_a_policy_decides_whether_anything_runs() {
     run("required")
         .exits(20)
         .says(&["no audit record could be made"]);
-    run("on").exits(0).says(&["the audit log"]);
+    let told = run("on").exits(0).stderr;
+    assert!(told.contains("the audit log"), "{told}");
     run("off").exits(0);
     std::fs::set_permissions(&audit, Permissions::from_mode(0o700)).unwrap();
     run("required").exits(0);

@@ -19,7 +19,9 @@ fn free_address() -> SocketAddr {
 /// A daemon that shows figures, and where.
 fn shown(more: &str) -> (Daemon, SocketAddr) {
     let address = free_address();
-    let policy = format!("schema = 1\n{more}\n[metrics]\nlisten = \"{address}\"\npage = true\n");
+    let policy = format!(
+        "schema = 1\ntier = \"unprivileged\"\n{more}\n[metrics]\nlisten = \"{address}\"\npage = true\n"
+    );
     (Daemon::under(Some(&policy)), address)
 }
 
@@ -134,7 +136,7 @@ fn only_what_reads_is_answered_and_only_by_this_machines_names() {
 fn a_daemon_shows_no_page_that_its_policy_does_not_have() {
     let address = free_address();
     let daemon = Daemon::under(Some(&format!(
-        "schema = 1\n[metrics]\nlisten = \"{address}\"\n"
+        "schema = 1\ntier = \"unprivileged\"\n[metrics]\nlisten = \"{address}\"\n"
     )));
     assert!(get(address, "/").starts_with("HTTP/1.1 404"));
     assert!(get(address, "/metrics").starts_with("HTTP/1.1 200"));
@@ -223,6 +225,7 @@ fn a_browser_shows_a_violation() {
 fn a_daemon_that_is_killed_leaves_a_log_that_is_whole() {
     let mut daemon = Daemon::start();
     for round in 0..6_u64 {
+        is_served(&mut daemon.client());
         let stop = Arc::new(AtomicBool::new(false));
         let asking: Vec<_> = (0..3)
             .map(|_| {
