@@ -12,9 +12,8 @@ use std::path::Path;
 pub(crate) fn directory(path: &Path) -> Result<(), AuditError> {
     let made = match DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Parents are made with the user's umask: they are not ours.
-            let parents = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-            parents.and_then(|()| DirBuilder::new().mode(0o700).create(path))
+            // Missing parents are nobody else's either. Source: XDG Base Directory Specification.
+            DirBuilder::new().recursive(true).mode(0o700).create(path)
         }
         made => made,
     };

@@ -26,7 +26,7 @@ pub(crate) struct AuditCommand {
 #[derive(Subcommand)]
 enum AuditAction {
     /// Say whether the log is what was signed of it, and where it is not
-    Verify(verify::VerifyCommand),
+    Verify(Box<verify::VerifyCommand>),
     /// Print a proof that a record is in the log, which shows no other record
     Prove(prove::ProveCommand),
     /// Say whether a proof proves that its record is in the log

@@ -69,7 +69,7 @@ enum HotcellCommand {
     /// Check the operator's policy, and say what it comes to
     Policy(policy::PolicyCommand),
     /// Verify the audit log, prove what is in it, and find records
-    Audit(audit::AuditCommand),
+    Audit(Box<audit::AuditCommand>),
     /// Say what kernels took, from the audit log
     Stats(stats::StatsCommand),
     /// Look at or clear the cache of compiled kernels

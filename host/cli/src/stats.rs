@@ -70,6 +70,9 @@ fn table(kernels: &[KernelStatistics]) -> String {
     text
 }
 
+/// What was measured, its values, and how one is written.
+type Row<'a> = (&'a str, Option<Distribution>, &'a dyn Fn(u64) -> String);
+
 fn of_kernel(kernel: &KernelStatistics) -> String {
     let name = match kernel.entry.is_empty() {
         true => "(no entry)".to_owned(),
@@ -81,12 +84,11 @@ fn of_kernel(kernel: &KernelStatistics) -> String {
     });
     let mut text = format!("{name}{component}: {} launches\n", kernel.calls);
     let time = |ns| human(Duration::from_nanos(ns));
-    let rows: [(&str, Option<Distribution>, &dyn Fn(u64) -> String); 3] = [
+    let bytes = |bytes| Unit::Bytes.format(bytes);
+    let rows: [Row<'_>; 3] = [
         ("wall", kernel.wall_ns, &time),
         ("fuel", kernel.fuel, &approximate),
-        ("memory", kernel.peak_memory_bytes, &|bytes| {
-            Unit::Bytes.format(bytes)
-        }),
+        ("memory", kernel.peak_memory_bytes, &bytes),
     ];
     if rows.iter().any(|(_, values, _)| values.is_some()) {
         let _ = writeln!(

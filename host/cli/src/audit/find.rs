@@ -97,14 +97,16 @@ impl TailCommand {
         newest
             .iter()
             .try_for_each(|record| show(record, self.json))?;
-        while self.follow {
+        if !self.follow {
+            return Ok(());
+        }
+        loop {
             while let Some(record) = records.read().map_err(failed)? {
                 show(&record, self.json)?;
             }
             std::thread::sleep(LOOK);
             records.look_for_logs().map_err(failed)?;
         }
-        Ok(())
     }
 }
 
