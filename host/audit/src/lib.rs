@@ -10,7 +10,7 @@
 //! * [`log`]: what a host records to
 //! * [`settings`]: where, how soon on the disk, how much, and who is told
 //! * [`anchor`]: who is told of checkpoints
-//! * [`verify`]: whether a log is what was signed
+//! * [`mod@verify`]: whether a log is what was signed
 //! * [`prove`]: that a record is in a log
 //! * [`query`]: finding records; [`entry`]: what is in one; [`ecs`]: for those who read ECS
 //! * [`statistics`]: what kernels took

@@ -7,7 +7,6 @@
 
 pub(crate) mod about;
 pub(crate) mod attempt;
-pub(crate) mod baseline;
 pub(crate) mod bind;
 mod charge;
 mod describe;

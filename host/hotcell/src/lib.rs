@@ -65,6 +65,7 @@ mod repeated;
 mod request;
 #[cfg(any(feature = "confined", feature = "in-process"))]
 mod sealed;
+mod seed;
 mod thread_clock;
 #[cfg(any(feature = "confined", feature = "in-process"))]
 mod zeroed;
