@@ -6,7 +6,9 @@
 use super::{alerts, hostile_runner, request_of};
 use hotcell::limit::Limit;
 use hotcell::outcome::{Blame, OutcomeKind};
-use hotcell::report::AlertKind::{self, ClaimMismatch, HostileWorker, WorkerDied, WorkerKilled};
+use hotcell::report::AlertKind::{
+    self, ClaimMismatch, FilterKill, HostileWorker, WorkerDied, WorkerKilled,
+};
 use hotcell::{Ended, Request, Tier};
 use hotcell_tests::processes::{children, descriptors, eventually};
 use hotcell_tests::{
@@ -260,7 +262,11 @@ fn a_runner_that_dies_is_a_host_fault_in_every_phase() {
         ] {
             let behaviour = format!("{way} {phase}");
             let ended = run(&behaviour, honest_request());
-            assert_faulted(&behaviour, &ended, WorkerDied);
+            let kind = match words {
+                "SIGSYS" => FilterKill,
+                _ => WorkerDied,
+            };
+            assert_faulted(&behaviour, &ended, kind);
             assert!(
                 ended.outcome.message.contains(words),
                 "{behaviour}: {}",
