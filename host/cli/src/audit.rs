@@ -8,6 +8,7 @@ pub(crate) use find::{RangeArguments, check_range, each};
 
 use crate::exit::CommandError;
 use crate::host::places;
+use crate::record::audit_directory;
 use crate::say::print;
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
@@ -57,7 +58,7 @@ impl LogsArgument {
     pub(crate) fn directory(&self) -> Result<PathBuf> {
         let directory = match &self.directory {
             Some(directory) => directory.clone(),
-            None => places()?.state.join("audit"),
+            None => audit_directory(&places()?),
         };
         match directory.is_dir() {
             true => Ok(directory),

@@ -167,7 +167,7 @@ mod tests {
             "the compile process died by SIGSYS: it made a system call that its filter refuses"
         );
         assert_eq!(outcome.blame, Some(Blame::Unknown));
-        assert_eq!(fault.alert().unwrap().kind, AlertKind::WorkerDied);
+        assert_eq!(fault.alert().unwrap().kind, AlertKind::FilterKill);
         assert!(death(ExitKind::Signal(Signal::KILL.as_raw())).contains("memory"));
         assert!(death(ExitKind::Signal(Signal::SEGV.as_raw())).contains("SIGSEGV"));
         assert!(death(ExitKind::Code(3)).contains("exit code 3"));
