@@ -1,5 +1,7 @@
-;; No attack: works until it is asked to stop, then gives what it has.
+;; No attack: works until it is asked to stop, then gives what it has. Says that it has begun.
+(data (i32.const 480) "at work")
 (func $attack
+  (call $emit (i32.const 1) (i32.const 480) (i32.const 7))
   (loop $again
     (br_if $again (i32.eqz (call $should_stop))))
   (memory.fill (i32.const 512) (i32.const 9) (i32.const 16))

@@ -4,11 +4,13 @@ use crate::guest::Guest;
 use crate::ledger::Ledger;
 use hotcell::limit::{Amount, Limit};
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell::report::{Alert, AlertKind, Report};
+use hotcell::report::{Alert, AlertKind, LogLine, Report};
 use hotcell::{
-    Array, Audit, AuditRecord, Cell, CellBuilder, Component, Ended, Isolation, Request, Terms, Tier,
+    Array, Audit, AuditRecord, Cell, CellBuilder, Component, Ended, Isolation, Launch, Observer,
+    Request, Terms, Tier,
 };
 use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many bytes the honest request carries.
@@ -97,6 +99,18 @@ pub fn cell(isolation: Isolation) -> CellBuilder {
     builder.policy(policy).audit(Arc::new(Ledger::default()))
 }
 
+/// Tells when the first line is heard.
+struct FirstWord(Mutex<Option<Sender<()>>>);
+
+impl Observer for FirstWord {
+    fn log(&self, _: &LogLine) {
+        let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = sender.take() {
+            let _ = sender.send(());
+        }
+    }
+}
+
 /// Where the worker programs are that were built with this test.
 ///
 /// # Panics
@@ -124,6 +138,24 @@ impl Arena {
         let cell = cell(isolation).audit(alarm.clone()).build();
         let cell = cell.expect("a cell without a cache is always to be had");
         Self::heard(cell, alarm)
+    }
+
+    /// Starts a launch of a guest that says a word once it has begun, and waits until it has: from here on it runs,
+    /// however slow the machine.
+    ///
+    /// # Panics
+    /// It ended without a word.
+    pub fn begun(&self, guest: &Guest, request: Request) -> Launch {
+        let (sender, first) = channel();
+        let observer = Arc::new(FirstWord(Mutex::new(Some(sender))));
+        let launch = self
+            .cell
+            .start(&guest.component(), request.observer(observer))
+            .unwrap_or_else(|ended| panic!("it does not start: {:?}", ended.outcome));
+        match first.recv() {
+            Ok(()) => launch,
+            Err(_) => panic!("it ended without a word: {:?}", launch.wait().outcome),
+        }
     }
 
     /// Uses that cell. What its launches have for alerts is the test's to look at.

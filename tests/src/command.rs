@@ -2,8 +2,9 @@
 
 use crate::guest::{Guest, checkout};
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -38,6 +39,7 @@ pub struct Finished {
 /// A command that runs.
 pub struct Running {
     child: Child,
+    stderr: Option<BufReader<ChildStderr>>,
 }
 
 impl Command {
@@ -120,7 +122,7 @@ impl Command {
             .process(arguments.split_whitespace())
             .spawn()
             .expect("the command starts");
-        Running { child }
+        Running::of(child)
     }
 
     /// Runs `hotcell` with those arguments and a file as its standard input, to its end.
@@ -128,14 +130,14 @@ impl Command {
         let input = std::fs::File::open(input).expect("the input can be opened");
         let mut process = self.process(arguments.split_whitespace());
         let child = process.stdin(input).spawn().expect("the command starts");
-        Running { child }.wait()
+        Running::of(child).wait()
     }
 
     /// Starts another program with one argument, as [`Command::start`] starts the command; `None` where there is none.
     pub fn start_program(&self, program: &str, argument: &str) -> Option<Running> {
         let mut process = self.prepared(Path::new(program), [argument].into_iter());
         let child = process.spawn().ok()?;
-        Some(Running { child })
+        Some(Running::of(child))
     }
 
     fn process<S: AsRef<OsStr>>(
@@ -203,6 +205,24 @@ impl Default for Command {
 }
 
 impl Running {
+    fn of(mut child: Child) -> Self {
+        let stderr = child.stderr.take().map(BufReader::new);
+        Self { child, stderr }
+    }
+
+    /// Reads what it says on standard error until a line has that in it. Its [`Finished`] has what comes after.
+    ///
+    /// # Panics
+    /// It ends without such a line.
+    pub fn until_says(&mut self, part: &str) {
+        let stderr = self.stderr.as_mut().expect("standard error is a pipe");
+        let mut said = String::new();
+        while !said.lines().last().is_some_and(|line| line.contains(part)) {
+            let read = stderr.read_line(&mut said).expect("it speaks UTF-8");
+            assert!(read > 0, "`{part}` was never said: {said}");
+        }
+    }
+
     /// The process.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -224,7 +244,7 @@ impl Running {
     /// Waits for its end; kills it and panics where that does not come.
     pub fn wait(mut self) -> Finished {
         let stdout = self.child.stdout.take().map(read_on_thread);
-        let stderr = self.child.stderr.take().map(read_on_thread);
+        let stderr = self.stderr.take().map(read_on_thread);
         let begin = Instant::now();
         while self.is_running() {
             if begin.elapsed() > PATIENCE {

@@ -15,8 +15,7 @@ use hotcell::report::{AlertKind, LogLine};
 use hotcell::{Array, Component, Ended, Isolation, Metering, Observer, Request};
 use hotcell_tests::corpus::{Attack, Content, GUESTS, Group, attacks};
 use hotcell_tests::{Arena, Guest, cell, honest_request};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a launch in process ends as and a confined one does not, with the reason.
@@ -197,27 +196,10 @@ const IGNORES: &str =
     "(drop (call $should_stop)) (call $emit (i32.const 1) (i32.const 0) (i32.const 0))
     (loop $again (drop (call $should_stop)) (br $again))";
 
-/// Tells when the first line is heard.
-struct FirstLine(Mutex<Option<Sender<()>>>);
-
-impl Observer for FirstLine {
-    fn log(&self, _: &LogLine) {
-        if let Some(sender) = self.0.lock().expect("nobody panics").take() {
-            sender.send(()).expect("the test waits");
-        }
-    }
-}
-
 /// Cancels a launch once its guest runs.
 fn cancelled(isolation: Isolation, guest: &Guest, request: Request) -> Ended {
     let arena = Arena::of(isolation);
-    let (sender, receiver) = channel();
-    let observer = Arc::new(FirstLine(Mutex::new(Some(sender))));
-    let launch = arena
-        .cell
-        .start(&guest.component(), request.observer(observer));
-    let launch = launch.expect("it starts");
-    receiver.recv().expect("it runs");
+    let launch = arena.begun(guest, request);
     launch.cancel();
     launch.wait()
 }

@@ -1,9 +1,10 @@
 //! What a kernel made with the SDK says when it fails: its own words, its file and its line.
 
-use hotcell_tests::processes::signal;
+use hotcell_tests::processes::{children_of, eventually, signal};
 use hotcell_tests::{Command, binary, checkout, npy};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A kernel that fails in two ways. The panic's line is looked for, so nothing may come before it.
 const SOURCE: &str = r#"use hotcell_guest::prelude::*;
@@ -138,7 +139,10 @@ fn chunks_that_fail_beside_each_other_fail_as_the_guests_every_time() {
                 let running = command.start(&line);
                 let is_cancelled = kind == "cancelled";
                 if is_cancelled {
-                    std::thread::sleep(std::time::Duration::from_millis(150));
+                    // It listens to interrupts before it has a worker.
+                    let works = || !children_of(running.id()).is_empty();
+                    assert!(eventually(Duration::from_secs(60), works));
+                    std::thread::sleep(Duration::from_millis(150));
                     signal(running.id(), Signal::INT);
                 }
                 running.wait().exits(code);

@@ -40,11 +40,10 @@ fn an_interrupt_cancels_exits_18_and_reports() {
 #[test]
 fn an_interrupt_lets_a_kernel_that_polls_finish_its_thought() {
     let command = with(&["polls"]);
-    let line = format!(
-        "run polls.wasm {IN} --out out=@out.npy --limit host_calls=1G --report r.json --quiet"
-    );
-    let running = command.start(&line);
-    std::thread::sleep(Duration::from_millis(700));
+    let line =
+        format!("run polls.wasm {IN} --out out=@out.npy --limit host_calls=1G --report r.json");
+    let mut running = command.start(&line);
+    running.until_says("at work");
     running.signal("INT");
     running.wait().exits(18).says(&["partial"]);
     assert_eq!(command.report("r.json")["outcome"]["partial"], true);

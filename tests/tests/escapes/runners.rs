@@ -318,8 +318,10 @@ fn a_runner_that_ignores_a_cancel_is_killed_and_the_launch_cancelled() {
             .kill_grace(Duration::from_millis(100))
             .build()
             .unwrap();
-        let launch = cell.start(&Guest::named("honest").component(), honest_request());
-        let launch = launch.unwrap();
+        // Compiled before, so that what is cancelled has a runner.
+        let honest = Guest::named("honest").component();
+        cell.prepare_only(&honest, &honest_request()).unwrap();
+        let launch = cell.start(&honest, honest_request()).unwrap();
         std::thread::sleep(Duration::from_millis(300));
         let asked = Instant::now();
         launch.cancel();

@@ -162,8 +162,8 @@ fn a_file_that_changes_under_a_launch_makes_no_receipt() {
             .timeout(Duration::from_millis(2500))
             .stop_grace(Duration::from_millis(500))
             .digests(digests);
-        let launch = arena.cell.start(&polls.component(), request).unwrap();
-        std::thread::sleep(Duration::from_millis(1200));
+        let launch = arena.begun(&polls, request);
+        std::thread::sleep(Duration::from_millis(200));
         file.rewind().unwrap();
         file.write_all(&[rewritten; 4096]).unwrap();
         let outcome = launch.wait().outcome;

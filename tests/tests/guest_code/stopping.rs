@@ -6,15 +6,10 @@ use hotcell::{Ended, Metering, Request};
 use hotcell_tests::{Guest, arena, assert_breached, assert_ended, honest_request};
 use std::time::{Duration, Instant};
 
-/// Starts a guest, cancels it a little later, and gives its end and how long that took to come.
-fn cancelled(name: &str, request: Request) -> (Ended, Duration) {
+/// Starts a guest, cancels it once it runs, and gives its end and how long that took to come.
+fn cancelled(guest: &Guest, request: Request) -> (Ended, Duration) {
     let arena = arena!();
-    let guest = Guest::named(name);
-    let launch = arena
-        .cell
-        .start(&guest.component(), request)
-        .expect("it starts");
-    std::thread::sleep(Duration::from_millis(100));
+    let launch = arena.begun(guest, request);
     let asked = Instant::now();
     launch.cancel();
     let ended = launch.wait();
@@ -25,7 +20,10 @@ fn cancelled(name: &str, request: Request) -> (Ended, Duration) {
 
 #[test]
 fn a_guest_that_listens_to_a_cancel_keeps_partial_results() {
-    let (ended, _) = cancelled("polls", honest_request().stop_grace(Duration::from_secs(5)));
+    let request = honest_request()
+        .limit(Limit::HostCalls, 1_000_000_000)
+        .stop_grace(Duration::from_secs(5));
+    let (ended, _) = cancelled(&Guest::named("polls"), request);
     assert_ended(&ended, OutcomeKind::Cancelled, Some(Blame::Request));
     assert!(ended.outcome.partial && ended.report.outcome.partial);
     let out = ended.array("out").unwrap().to_vec::<u8>().unwrap();
@@ -46,12 +44,17 @@ fn a_guest_that_listens_to_the_clock_keeps_partial_results() {
 
 #[test]
 fn a_guest_that_never_listens_is_cancelled_at_once_in_every_mode() {
+    let guest = Guest::of(
+        "(func $attack
+            (call $emit (i32.const 1) (i32.const 0) (i32.const 0))
+            (loop $again (br $again)))",
+    );
     for metering in Metering::ALL {
         let request = honest_request()
             .metering(metering)
             .limit(Limit::Fuel, 1_000_000_000_000);
         let request = request.stop_grace(Duration::from_secs(30));
-        let (ended, elapsed) = cancelled("endless_loop", request);
+        let (ended, elapsed) = cancelled(&guest, request);
         assert_ended(&ended, OutcomeKind::Cancelled, Some(Blame::Request));
         assert!(!ended.outcome.partial && !ended.outcome.reproducible);
         assert!(
@@ -66,7 +69,7 @@ fn a_guest_that_hears_and_goes_on_is_interrupted_after_the_grace_period() {
     let request = honest_request()
         .limit(Limit::HostCalls, 1_000_000_000)
         .stop_grace(Duration::from_millis(100));
-    let (ended, elapsed) = cancelled("polls_and_ignores", request);
+    let (ended, elapsed) = cancelled(&Guest::named("polls_and_ignores"), request);
     assert_ended(&ended, OutcomeKind::Cancelled, Some(Blame::Request));
     assert!(!ended.outcome.partial);
     assert!(elapsed >= Duration::from_millis(100), "{elapsed:?}");

@@ -1,5 +1,6 @@
 //! A store serves one chunk and is gone: nothing of a launch is there for the next.
 
+use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::CacheOutcome::{HitMemory, Miss};
 use hotcell::{Cell, Metering};
@@ -42,10 +43,10 @@ fn a_slot_that_trapped_or_timed_out_serves_the_next_launch_clean() {
 #[test]
 fn more_launches_than_slots_are_refused_for_now_and_not_for_ever() {
     let arena = Arena::with(Cell::in_process_with_slots(1, 0).build().unwrap());
-    let spinning = Guest::named("endless_loop").component();
-    let request = honest_request().metering(Metering::Strict);
-    let first = arena.cell.start(&spinning, request.clone()).unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let request = honest_request()
+        .metering(Metering::Strict)
+        .limit(Limit::HostCalls, 1_000_000_000);
+    let first = arena.begun(&Guest::named("polls"), request.clone());
     let second = arena.cell.run(&Guest::named("honest").component(), request);
     first.cancel();
     first.wait();
