@@ -125,6 +125,7 @@ fn beside_compilations(cell: CellBuilder, queued: usize, is_free: bool) -> usize
     let permits: Vec<_> = (1..=queued).map(permit).collect();
     let burning = of("many").limit(Limit::CompileWall, 600_000_000_000);
     let burning = burning.limit(Limit::CompileMemory, 4 << 30);
+    let burning = burning.limit(Limit::CompileCpu, 600_000_000_000);
     let burning = start(&cell, &Bomb::named("locals").component(), burning);
     let burns = || !workers_of(std::process::id(), "hotcell-compiler").is_empty();
     assert!(eventually(PATIENCE, burns));

@@ -147,8 +147,9 @@ fn a_report_can_be_printed() {
 #[test]
 fn partial_results_are_written_and_marked() {
     let command = with(&["polls"]);
-    let line =
-        format!("run polls.wasm {IN} {OUT} --timeout 1s --limit host_calls=1G --report r.json");
+    let line = format!(
+        "run polls.wasm {IN} {OUT} --timeout 1s --limit host_calls=1G --report r.json --quiet"
+    );
     command.run(&line).exits(13).says(&["partial"]);
     assert_eq!(command.report("r.json")["outcome"]["partial"], true);
     assert_eq!(
