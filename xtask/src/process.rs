@@ -33,7 +33,22 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 
 /// cargo, the one that runs this.
 pub(crate) fn cargo() -> Command {
-    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    without_own_package(&mut cargo);
+    cargo
+}
+
+/// Takes away what cargo has told this program of its own package: build scripts that look at it would be run again, and all
+/// that depends on them built again, whenever a chore follows a command of cargo's own.
+pub(crate) fn without_own_package(command: &mut Command) {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    let of_package = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    names.filter(of_package).for_each(|name| {
+        command.env_remove(name);
+    });
 }
 
 /// Runs a command to its end, and fails if it does.
