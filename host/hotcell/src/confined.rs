@@ -60,7 +60,7 @@ pub(crate) struct ConfinedIsolation(Arc<Supervisor>);
 impl ConfinedIsolation {
     /// Looks for the worker programs, and has spares started in the background.
     pub(crate) fn start(settings: Settings) -> Result<Self, ProgramError> {
-        let programs = Programs::find(settings.workers.as_deref())?;
+        let programs = Programs::find(settings.workers.as_deref(), settings.trusted.as_deref())?;
         Ok(Self(Supervisor::start(programs, settings)))
     }
 }

@@ -48,6 +48,8 @@ compile_error!(
 mod array;
 mod artifacts;
 mod bell;
+#[cfg(any(feature = "confined", feature = "in-process"))]
+mod buffer;
 mod cell;
 mod component;
 #[cfg(feature = "confined")]
@@ -72,6 +74,8 @@ mod zeroed;
 
 pub use array::{Array, ArrayError, Element, NamedArray};
 pub use artifacts::{ArtifactCache, CacheEntry, CacheError};
+#[cfg(any(feature = "confined", feature = "in-process"))]
+pub use buffer::Buffer;
 pub use cell::builder::CellBuilder;
 pub use cell::{Cell, SetupError};
 pub use component::{Component, ComponentError};

@@ -7,6 +7,7 @@ use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The descriptors that sources keep open, as far as they are still there.
@@ -30,6 +31,30 @@ pub(crate) fn source(memory: SealedMemory) -> io::Result<Source> {
     let file = Arc::new(File::from(memory.into_fd()));
     kept.push(Arc::downgrade(&file));
     Ok(Source::Sealed { file, bytes })
+}
+
+/// One descriptor more that is kept.
+#[derive(Debug)]
+pub(crate) struct Kept(());
+
+/// How many descriptors buffers have.
+static BUFFERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether there is room for one more descriptor of a buffer's: they have a share of their own.
+pub(crate) fn has_room() -> bool {
+    BUFFERS.load(Ordering::Relaxed) < most_kept()
+}
+
+/// Counts a descriptor of a buffer's, as long as this is kept.
+pub(crate) fn keep() -> Kept {
+    BUFFERS.fetch_add(1, Ordering::Relaxed);
+    Kept(())
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        BUFFERS.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A quarter of the descriptors that this process may have.

@@ -344,6 +344,12 @@ impl Wake {
     }
 }
 
+impl AsFd for Wake {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// What a look found, unless it is that nothing is there yet.
 fn is_there(looked: io::Result<Received>) -> Option<io::Result<Received>> {
     match looked {

@@ -4,6 +4,10 @@
 //! what a worker writes ([`OutputMemory`]) is sealed against a change of size at birth, and against writing
 //! before the supervisor reads a byte: a worker that still has it mapped then is found out by the refusal.
 
+mod lendable;
+
+pub use lendable::Lendable;
+
 use rustix::fs::{
     MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
 };

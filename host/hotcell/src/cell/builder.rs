@@ -217,6 +217,16 @@ impl CellBuilder {
         self.set(|settings| settings.workers = Some(directory.into()))
     }
 
+    /// A file of this very program, such as the library that holds this code: whoever can write to it can have anything done
+    /// in this process's name, and so the worker programs may be theirs, too. Default none: they must belong to root or to this
+    /// user, and nobody else may be able to write to them.
+    ///
+    /// For programs that are installed where a group may write, as Python's packages can be.
+    #[must_use]
+    pub fn workers_as_trusted_as(self, file: impl Into<std::path::PathBuf>) -> Self {
+        self.set(|settings| settings.trusted = Some(file.into()))
+    }
+
     /// The least that the walls must be: below it nothing starts. Default
     /// [`full`](hotcell_model::layer::Tier::Full).
     #[must_use]

@@ -342,7 +342,9 @@ fn wait_ended(
             Arrived::TimedOut => return Err(Fault::Silent(kind, waiting.elapsed())),
             Arrived::Woken => {
                 wake.clear();
-                until = until.min(Instant::now() + STOPPING_WITHIN);
+                if stop.cancelled_at().is_some() {
+                    until = until.min(Instant::now() + STOPPING_WITHIN);
+                }
             }
         }
     }

@@ -101,13 +101,14 @@ impl<K: Owned + Clone + Eq, T> Pool<K, T> {
         let _ringing = OnCancel::ring(stop, &waiter.bell);
         loop {
             waiter.bell.wait();
+            let is_cancelled = stop.cancelled_at().is_some();
             let mut state = self.0.lock();
             match waiter.served().take() {
                 Some(Served::Place(item)) => return Ok(self.lease(kind, item, None)),
                 Some(Served::GaveUp(why)) => return Err(why),
                 None => {}
             }
-            if stop.cancelled_at().is_some() {
+            if is_cancelled {
                 let is_it = |other: &Arc<Waiter<K, T>>| Arc::ptr_eq(other, &waiter);
                 state.turns.leave(kind.tenant(), is_it);
                 return Err(NoTurn::Cancelled);

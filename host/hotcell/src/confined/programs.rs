@@ -61,13 +61,19 @@ pub(crate) struct Programs {
 
 impl Programs {
     /// The programs in `directory`, or where an installation has them.
-    pub(crate) fn find(directory: Option<&Path>) -> Result<Self, ProgramError> {
+    ///
+    /// `trusted` is a file of the running program, if one is named: who can write to it is trusted with the programs.
+    pub(crate) fn find(
+        directory: Option<&Path>,
+        trusted: Option<&Path>,
+    ) -> Result<Self, ProgramError> {
+        let trust = Trust::of(trusted)?;
         let candidates = match directory {
             Some(directory) => vec![directory.to_owned()],
             None => beside_the_executable()?,
         };
         for directory in &candidates {
-            let found = Self::in_directory(directory)?;
+            let found = Self::in_directory(directory, &trust)?;
             if let Some(programs) = found {
                 return Ok(programs);
             }
@@ -78,7 +84,7 @@ impl Programs {
     }
 
     /// The programs in a directory; `None` if one is not there.
-    fn in_directory(directory: &Path) -> Result<Option<Self>, ProgramError> {
+    fn in_directory(directory: &Path, trust: &Trust) -> Result<Option<Self>, ProgramError> {
         let directory = match directory.canonicalize() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             canonical => canonical.map_err(|source| ProgramError::Io {
@@ -94,7 +100,7 @@ impl Programs {
         };
         for path in [&programs.compiler, &programs.runner, &programs.gpu] {
             match std::fs::symlink_metadata(path) {
-                Ok(found) => check_program(path, &found)?,
+                Ok(found) => trust.check_program(path, &found)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(source) => {
                     let path = path.clone();
@@ -102,7 +108,7 @@ impl Programs {
                 }
             }
         }
-        check_directory(&directory)?;
+        trust.check_directory(&directory)?;
         Ok(Some(programs))
     }
 }
@@ -117,31 +123,62 @@ fn beside_the_executable() -> Result<Vec<PathBuf>, ProgramError> {
     Ok(vec![own.to_owned(), own.join(INSTALLED)])
 }
 
-fn check_program(path: &Path, found: &Metadata) -> Result<(), ProgramError> {
-    if !found.is_file() {
-        return not_trusted(path, "is no regular file");
-    }
-    check_owner(path, found)
+/// Who may have put programs there.
+struct Trust {
+    /// Root, this user, and who owns the trusted file or its directory.
+    users: Vec<u32>,
+    /// Those that can write to the trusted file or its directory.
+    groups: Vec<u32>,
 }
 
-/// Who can write to the directory can replace a program after it was looked at.
-fn check_directory(path: &Path) -> Result<(), ProgramError> {
-    let found = std::fs::symlink_metadata(path).map_err(|source| ProgramError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
-    check_owner(path, &found)
-}
+impl Trust {
+    fn of(trusted: Option<&Path>) -> Result<Self, ProgramError> {
+        let mut trust = Self {
+            users: vec![0, rustix::process::geteuid().as_raw()],
+            groups: Vec::new(),
+        };
+        let places = trusted
+            .into_iter()
+            .flat_map(|file| [Some(file), file.parent()]);
+        for place in places.flatten() {
+            let found = std::fs::metadata(place).map_err(|source| ProgramError::Io {
+                path: place.to_owned(),
+                source,
+            })?;
+            trust.users.push(found.uid());
+            if found.mode() & 0o020 != 0 {
+                trust.groups.push(found.gid());
+            }
+        }
+        Ok(trust)
+    }
 
-fn check_owner(path: &Path, found: &Metadata) -> Result<(), ProgramError> {
-    let user = rustix::process::geteuid().as_raw();
-    if found.uid() != 0 && found.uid() != user {
-        return not_trusted(path, "belongs to another user; it must be root's or yours");
+    fn check_program(&self, path: &Path, found: &Metadata) -> Result<(), ProgramError> {
+        if !found.is_file() {
+            return not_trusted(path, "is no regular file");
+        }
+        self.check_owner(path, found)
     }
-    if found.mode() & 0o022 != 0 {
-        return not_trusted(path, "can be written by others: chmod go-w");
+
+    /// Who can write to the directory can replace a program after it was looked at.
+    fn check_directory(&self, path: &Path) -> Result<(), ProgramError> {
+        let found = std::fs::symlink_metadata(path).map_err(|source| ProgramError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.check_owner(path, &found)
     }
-    Ok(())
+
+    fn check_owner(&self, path: &Path, found: &Metadata) -> Result<(), ProgramError> {
+        if !self.users.contains(&found.uid()) {
+            return not_trusted(path, "belongs to another user; it must be root's or yours");
+        }
+        let by_a_stranger = found.mode() & 0o020 != 0 && !self.groups.contains(&found.gid());
+        if by_a_stranger || found.mode() & 0o002 != 0 {
+            return not_trusted(path, "can be written by others: chmod go-w");
+        }
+        Ok(())
+    }
 }
 
 fn not_trusted(path: &Path, why: &'static str) -> Result<(), ProgramError> {
@@ -164,7 +201,9 @@ mod tests {
     }
 
     fn refused(directory: &Path) -> String {
-        Programs::find(Some(directory)).unwrap_err().to_string()
+        Programs::find(Some(directory), None)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -174,7 +213,7 @@ mod tests {
         assert!(missing.contains("cargo xtask workers"), "{missing}");
         assert!(refused(&base.path().join("nowhere")).contains("nowhere"));
         install(base.path());
-        let programs = Programs::find(Some(base.path())).unwrap();
+        let programs = Programs::find(Some(base.path()), None).unwrap();
         assert!(programs.compiler.ends_with("hotcell-compiler"));
         std::fs::remove_file(&programs.runner).unwrap();
         assert!(refused(base.path()).contains("no worker programs"));
@@ -194,5 +233,31 @@ mod tests {
         std::fs::remove_file(&runner).unwrap();
         std::os::unix::fs::symlink("/bin/true", &runner).unwrap();
         assert!(refused(base.path()).contains("no regular file"));
+    }
+
+    #[test]
+    fn who_can_write_to_this_program_is_trusted_with_the_workers_and_nobody_else_is() {
+        let base = tempfile::tempdir().unwrap();
+        let mode = |path: &Path, mode| {
+            std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        install(base.path());
+        let (library, runner) = (
+            base.path().join("library.so"),
+            base.path().join("hotcell-runner"),
+        );
+        std::fs::write(&library, "").unwrap();
+        let find = || Programs::find(Some(base.path()), Some(&library));
+        mode(&runner, 0o775);
+        mode(&library, 0o755);
+        assert!(find().unwrap_err().to_string().contains("chmod go-w"));
+        mode(&library, 0o775);
+        find().unwrap();
+        // Whoever can write to the directory can replace the library.
+        mode(&library, 0o755);
+        mode(base.path(), 0o775);
+        find().unwrap();
+        mode(&runner, 0o777);
+        assert!(find().unwrap_err().to_string().contains("chmod go-w"));
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) workers: Option<PathBuf>,
+    pub(crate) trusted: Option<PathBuf>,
     pub(crate) required: Tier,
     pub(crate) max_runners: usize,
     pub(crate) runners_per_tenant: usize,
@@ -71,6 +72,7 @@ impl Default for Settings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             workers: None,
+            trusted: None,
             required: Tier::Full,
             max_runners: (2 * cores).max(2),
             runners_per_tenant: usize::MAX,

@@ -73,7 +73,11 @@ impl<T: Clone> Awaited<T> {
             return Some(AwaitedEntry::Made(value.clone()));
         }
         if state.is_being_made {
-            state.waiting.extend(bell.cloned());
+            // Whoever was woken for nothing stands there already.
+            let stands =
+                |bell: &&Arc<Bell>| state.waiting.iter().any(|other| Arc::ptr_eq(other, bell));
+            let bell = bell.filter(|bell| !stands(bell)).cloned();
+            state.waiting.extend(bell);
             return None;
         }
         state.is_being_made = true;
