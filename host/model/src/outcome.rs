@@ -249,6 +249,26 @@ impl Outcome {
         Self { causes, ..self }
     }
 
+    /// What happened, with what to do about it in the words of whoever tells it: one line, or one for each of several causes.
+    /// `hint` gives what follows a cause, and nothing where the cause says all.
+    pub fn explain(&self, hint: impl Fn(&Cause) -> String) -> String {
+        match &self.causes[..] {
+            [] => self.message.clone(),
+            // An outcome may say more of its only cause than the cause does.
+            [cause] => format!("{}{}", self.message, hint(cause)),
+            causes => {
+                let lines = causes
+                    .iter()
+                    .map(|cause| format!("\n    {cause}{}", hint(cause)));
+                format!(
+                    "{} things are wrong:{}",
+                    causes.len(),
+                    lines.collect::<String>()
+                )
+            }
+        }
+    }
+
     /// The limit that was reached, if one was.
     pub fn breach(&self) -> Option<Breach> {
         self.causes.iter().find_map(|cause| match cause {

@@ -7,8 +7,9 @@ use crate::protocol::{
 };
 use crate::wire::{self, Filled, Incoming, WireError};
 use hotcell::report::LogLine;
-use hotcell::{Array, Component, NamedArray, Observer, RunId};
+use hotcell::{Array, Component, NamedArray, Observer, RunId, StopSignal};
 use hotcell_model::outcome::OutcomeKind;
+use hotcell_sandbox::channel::Wake;
 use hotcell_sandbox::memory::SealedMemory;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -78,6 +79,8 @@ pub struct Client {
     line: Arc<Line>,
     incoming: Incoming,
     greeting: Greeting,
+    /// Wakes whoever waits for a launch.
+    wake: Arc<Wake>,
 }
 
 /// What is shared with those who cancel.
@@ -124,6 +127,7 @@ impl Client {
                 launch: AtomicU64::new(0),
             }),
             incoming: Incoming::new(MAX_ANSWER_BYTES),
+            wake: Arc::new(Wake::new()?),
             greeting: Greeting {
                 protocols: Vec::new(),
                 host: String::new(),
@@ -175,17 +179,35 @@ impl Client {
     /// The launch could not even begin, or the daemon is gone. How it ended is no error.
     pub fn launch<'a>(
         &mut self,
+        ask: LaunchAsk,
+        inputs: impl IntoIterator<Item = (&'a str, &'a Array)>,
+        observer: &dyn Observer,
+    ) -> Result<(LaunchEnd, Vec<NamedArray>), ClientError> {
+        self.launch_until(ask, inputs, observer, &StopSignal::default())
+    }
+
+    /// As [`Self::launch`], to its end or until `stop` is cancelled, before or meanwhile. It gets the signal's waker.
+    ///
+    /// # Errors
+    /// As [`Self::launch`].
+    pub fn launch_until<'a>(
+        &mut self,
         mut ask: LaunchAsk,
         inputs: impl IntoIterator<Item = (&'a str, &'a Array)>,
         observer: &dyn Observer,
+        stop: &StopSignal,
     ) -> Result<(LaunchEnd, Vec<NamedArray>), ClientError> {
         let parcel = Parcel::pack(inputs)?;
         ask.inputs.clone_from(&parcel.arrays);
         let id = self
             .line
             .ask(Ask::Launch(Box::new(ask)), &parcel.descriptors())?;
+        self.wake.clear();
+        let wake = Arc::clone(&self.wake);
+        stop.wake(Some(Arc::new(move || wake.wake())));
+        let mut cancelled = false;
         let ended = loop {
-            match self.answer(id) {
+            match self.answer_until(id, stop, &mut cancelled) {
                 Ok(Reply::Launched { .. }) => {}
                 Ok(Reply::Log { level, message }) => observer.log(&LogLine { level, message }),
                 Ok(Reply::Progress { done, total }) => {
@@ -199,6 +221,7 @@ impl Client {
             }
         };
         self.line.launch.store(0, Ordering::Release);
+        stop.wake(None);
         let end = ended?;
         let last = end.results.values().map(|array| array.memory).max();
         let count = last.map_or(0, |last| last.saturating_add(1));
@@ -276,22 +299,51 @@ impl Client {
     /// The next answer to that message; a refusal is an error.
     fn answer(&mut self, id: u64) -> Result<Reply, ClientError> {
         loop {
-            let Answer { id: of, answer } = self.next()?;
-            match answer {
-                Reply::Error { kind, message } if of.is_none() || of == Some(id) => {
-                    return Err(ClientError::Refused { kind, message });
-                }
-                answer if of == Some(id) => return Ok(answer),
-                // To a cancel.
-                _ => {}
+            let answer = self.next()?;
+            if let Some(answer) = of_message(id, answer) {
+                return answer;
             }
         }
     }
 
+    /// As [`Self::answer`]; the launch is cancelled when `stop` is, once.
+    fn answer_until(
+        &mut self,
+        id: u64,
+        stop: &StopSignal,
+        cancelled: &mut bool,
+    ) -> Result<Reply, ClientError> {
+        loop {
+            if let Some(answer) = self.incoming_answer()? {
+                match of_message(id, answer) {
+                    Some(answer) => return answer,
+                    None => continue,
+                }
+            }
+            let socket = self.line.socket.as_fd();
+            match self.incoming.fill_or_wake(socket, &self.wake)? {
+                Filled::End => return Err(ClientError::Closed),
+                Filled::Some => {}
+                Filled::Nothing => self.wake.clear(),
+            }
+            if !*cancelled && stop.cancelled_at().is_some() {
+                *cancelled = true;
+                self.line.ask(Ask::Cancel(Which::Request(id)), &[])?;
+            }
+        }
+    }
+
+    /// An answer that has come whole.
+    fn incoming_answer(&mut self) -> Result<Option<Answer>, ClientError> {
+        let line = self.incoming.line()?;
+        line.map(|line| serde_json::from_slice(line).map_err(ClientError::Answer))
+            .transpose()
+    }
+
     fn next(&mut self) -> Result<Answer, ClientError> {
         loop {
-            if let Some(line) = self.incoming.line()? {
-                return serde_json::from_slice(line).map_err(ClientError::Answer);
+            if let Some(answer) = self.incoming_answer()? {
+                return Ok(answer);
             }
             let socket = self.line.socket.as_fd();
             match self.incoming.wait_and_fill(socket, None)? {
@@ -299,5 +351,17 @@ impl Client {
                 Filled::Some | Filled::Nothing => {}
             }
         }
+    }
+}
+
+/// An answer, if it is one to that message or to none; a refusal is an error.
+fn of_message(id: u64, Answer { id: of, answer }: Answer) -> Option<Result<Reply, ClientError>> {
+    match answer {
+        Reply::Error { kind, message } if of.is_none() || of == Some(id) => {
+            Some(Err(ClientError::Refused { kind, message }))
+        }
+        answer if of == Some(id) => Some(Ok(answer)),
+        // To a cancel.
+        _ => None,
     }
 }

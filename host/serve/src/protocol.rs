@@ -13,7 +13,7 @@ use hotcell::report::LogLevel;
 use hotcell::{Caller, Digest, Metering, RunId, Tenant, Timestamp};
 use hotcell_model::budget::Resource;
 use hotcell_model::grant::Capability;
-use hotcell_model::manifest::DType;
+use hotcell_model::manifest::{DType, KernelRecord};
 use hotcell_model::outcome::{Outcome, OutcomeKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -219,7 +219,7 @@ pub struct Greeting {
 }
 
 /// A component that can be launched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentKept {
     /// What launches name it by: BLAKE3 of its bytes.
@@ -228,6 +228,8 @@ pub struct ComponentKept {
     pub name: String,
     /// Its entries, with their signatures in gufunc notation.
     pub entries: BTreeMap<String, String>,
+    /// What its manifest says of each entry.
+    pub kernels: Vec<KernelRecord>,
 }
 
 /// How a launch ended.

@@ -339,6 +339,11 @@ impl Server {
             digest: component.digest(),
             name: manifest.component().name.clone(),
             entries: manifest.kernels().iter().map(entry).collect(),
+            kernels: manifest
+                .kernels()
+                .iter()
+                .map(|kernel| kernel.record().clone())
+                .collect(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! sent after it in the same call. So descriptors are queued as they come, and each line takes those that it names.
 
 use crate::protocol::MAX_DESCRIPTORS;
+use hotcell_sandbox::channel::Wake;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::fcntl_get_seals;
 use rustix::io::Errno;
@@ -15,7 +16,7 @@ use rustix::time::Timespec;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 const ANCILLARY_BYTES: usize = rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS));
@@ -185,6 +186,23 @@ impl Incoming {
         match wait_for(socket, PollFlags::IN, longest)? {
             true => self.fill(socket, RecvFlags::DONTWAIT),
             false => Ok(Filled::Nothing),
+        }
+    }
+
+    /// As [`Self::fill`], and waits for something or until it is woken: then there is nothing.
+    pub(crate) fn fill_or_wake(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        wake: &Wake,
+    ) -> Result<Filled, WireError> {
+        let mut sources = [
+            PollFd::from_borrowed_fd(socket, PollFlags::IN),
+            PollFd::from_borrowed_fd(wake.as_fd(), PollFlags::IN),
+        ];
+        rustix::io::retry_on_intr(|| poll(&mut sources, None))?;
+        match sources[0].revents().is_empty() {
+            true => Ok(Filled::Nothing),
+            false => self.fill(socket, RecvFlags::DONTWAIT),
         }
     }
 }
