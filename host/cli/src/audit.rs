@@ -8,13 +8,13 @@ pub(crate) use find::{RangeArguments, check_range, each};
 
 use crate::exit::CommandError;
 use crate::host::places;
-use crate::record::audit_directory;
 use crate::say::print;
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use hotcell::outcome::OutcomeKind;
 use hotcell_audit::note::VerifierKey;
 use hotcell_audit::{AuditError, HostKey};
+use hotcell_desk::record::audit_directory;
 use std::path::PathBuf;
 
 /// Verify the audit log, prove what is in it, and find records.

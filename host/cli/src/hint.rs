@@ -5,21 +5,7 @@ use hotcell::outcome::{Cause, Outcome};
 
 /// What happened, with what to do about it: one line, or one for each of several causes.
 pub(crate) fn explain(outcome: &Outcome) -> String {
-    match &outcome.causes[..] {
-        [] => outcome.message.clone(),
-        // An outcome may say more of its only cause than the cause does.
-        [cause] => format!("{}{}", outcome.message, hint(cause)),
-        causes => {
-            let lines = causes
-                .iter()
-                .map(|cause| format!("\n    {}", explain_cause(cause)));
-            format!(
-                "{} things are wrong:{}",
-                causes.len(),
-                lines.collect::<String>()
-            )
-        }
-    }
+    outcome.explain(hint)
 }
 
 /// One cause, with what to do about it.

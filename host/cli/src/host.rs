@@ -2,21 +2,17 @@
 
 use crate::directories::DirectoryArguments;
 use crate::exit::CommandError;
-use crate::record;
+use crate::say::tell;
 use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
-use hotcell::accounts::{Account, Accounts, Allowance, NoBudget};
-use hotcell::budget::Amounts;
 use hotcell::grant::Grants;
 use hotcell::outcome::OutcomeKind;
 use hotcell::{Cell, CellBuilder, GpuDevice, Isolation, Places, Tenant, Tier};
-use hotcell_ledger::Ledger;
-use hotcell_model::stop::StopSignal;
-use hotcell_model::text::chain;
+use hotcell_desk::record::attach;
+use hotcell_desk::{Lifetime, OnProblem, Required, furnish, lacking};
 use hotcell_policy::{FilePolicy, LoadError};
-use std::fmt::Display;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// How launches are kept apart from the host.
 #[derive(Args, Clone, Debug)]
@@ -117,13 +113,7 @@ impl HostArguments {
     /// The cell these arguments ask for, under the policy; where there is none, it grants what the command line does.
     pub(crate) fn cell(&self, policy: Option<&FilePolicy>, grants: Grants) -> Result<Cell> {
         let builder = match policy {
-            Some(policy) => {
-                let builder = self.isolation.within(policy)?.policy(policy.clone());
-                match policy.has_budgets() {
-                    true => builder.accounts(Arc::new(LazyLedger::new(places()?))),
-                    false => builder,
-                }
-            }
+            Some(policy) => self.isolation.within(policy)?,
             None => {
                 let terms = self.directories.terms(grants);
                 self.isolation.builder(Tier::Full).policy(terms)
@@ -134,7 +124,7 @@ impl HostArguments {
         } else {
             builder.cache(places()?)
         };
-        build(record::attach(builder, policy, places())?)
+        build(furnished(builder, policy)?)
     }
 }
 
@@ -146,24 +136,20 @@ impl IsolationArguments {
 
     /// As [`Self::builder`], if that is not less than the policy requires.
     pub(crate) fn within(&self, policy: &FilePolicy) -> Result<CellBuilder> {
-        let refused = |asked: &dyn Display, required: &dyn Display| {
-            let name = policy.name();
-            let words = format!("{asked} was asked for, and {name} requires `{required}`");
-            CommandError::of(OutcomeKind::Denied, anyhow!(words))
+        let isolation = match self.isolation {
+            IsolationName::InProcess => Isolation::InProcess,
+            IsolationName::Confined => Isolation::Confined,
         };
-        if self.isolation == IsolationName::InProcess && policy.isolation() == Isolation::Confined {
-            return Err(refused(
-                &"`--isolation in-process`",
-                &"isolation = confined",
-            ));
-        }
-        match self.tier {
-            Some(tier) if tier < policy.tier() => {
-                let required = format!("tier = {}", policy.tier());
-                Err(refused(&format!("`--tier {tier}`"), &required))
-            }
-            _ => Ok(self.builder(policy.tier())),
-        }
+        let Some(required) = lacking(policy, isolation, self.tier) else {
+            return Ok(self.builder(policy.tier()));
+        };
+        let asked = match (required, self.tier) {
+            (Required::Tier(_), Some(tier)) => format!("`--tier {tier}`"),
+            _ => format!("`--isolation {isolation}`"),
+        };
+        let name = policy.name();
+        let words = format!("{asked} was asked for, and {name} requires `{required}`");
+        Err(CommandError::of(OutcomeKind::Denied, anyhow!(words)))
     }
 
     /// A cell of that isolation; `tier` is the least where none is asked for.
@@ -181,7 +167,24 @@ impl IsolationArguments {
 pub(crate) fn recorded(builder: CellBuilder) -> Result<CellBuilder> {
     // One that is not taken is told of where it holds.
     let policy = FilePolicy::find().ok().flatten();
-    record::attach(builder, policy.as_ref(), places())
+    let places = Places::from_environment().ok();
+    Ok(attach(
+        builder,
+        policy.as_ref(),
+        places.as_ref(),
+        on_problem(),
+    )?)
+}
+
+/// Has a cell for one launch be as the policy has it.
+fn furnished(builder: CellBuilder, policy: Option<&FilePolicy>) -> Result<CellBuilder> {
+    let places = Places::from_environment();
+    let lifetime = Lifetime::OneLaunch;
+    Ok(furnish(builder, policy, places, lifetime, on_problem())?)
+}
+
+fn on_problem() -> OnProblem {
+    Arc::new(|problem: String| tell(format_args!("hotcell: {problem}")))
 }
 
 /// A cell with confined workers.
@@ -203,41 +206,6 @@ pub(crate) fn build(builder: CellBuilder) -> Result<Cell> {
         ),
         error => CommandError::of(OutcomeKind::Isolation, error),
     })
-}
-
-/// The budgets that this user's processes share, opened for the first launch that has any.
-struct LazyLedger {
-    path: PathBuf,
-    opened: OnceLock<Result<Ledger, String>>,
-}
-
-impl LazyLedger {
-    fn new(places: Places) -> Self {
-        Self {
-            path: places.state.join("budgets.sqlite"),
-            opened: OnceLock::new(),
-        }
-    }
-}
-
-impl Accounts for LazyLedger {
-    fn open(
-        &self,
-        tenant: &Tenant,
-        allowance: &Allowance,
-        wanted: &Amounts,
-        is_launch: bool,
-        stop: &StopSignal,
-    ) -> Result<Box<dyn Account>, NoBudget> {
-        let opened = self.opened.get_or_init(|| {
-            let ledger = Ledger::open(&self.path).map(Ledger::for_one_launch);
-            ledger.map_err(|error| chain(&error))
-        });
-        let ledger = opened
-            .as_ref()
-            .map_err(|why| NoBudget::Unusable(why.clone()))?;
-        ledger.open(tenant, allowance, wanted, is_launch, stop)
-    }
 }
 
 /// Where this user's cache and keys are.

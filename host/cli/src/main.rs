@@ -21,7 +21,6 @@ mod new;
 mod policy;
 mod progress;
 mod ps;
-mod record;
 mod report;
 mod report_place;
 mod rerun;

@@ -3,19 +3,21 @@
 use crate::connect::default_socket;
 use crate::exit::CommandError;
 use crate::host::{IsolationArguments, PolicyFileArgument, places};
-use crate::record::{self, log_sink, watch_settings};
 use crate::say::tell;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use hotcell::outcome::OutcomeKind;
 use hotcell::{Places, Tier};
+use hotcell_desk::budgets;
+use hotcell_desk::record::{self, watch_settings};
 use hotcell_ledger::Ledger;
 use hotcell_manifest::units::parse_duration;
+use hotcell_model::text::escape;
 use hotcell_policy::record::MetricsRules;
 use hotcell_policy::{BUILT_IN, FilePolicy};
 use hotcell_serve::systemd::{self, State};
 use hotcell_serve::{Server, ServerError, Setup, Web};
-use hotcell_watch::Watcher;
+use hotcell_watch::{LogSink, Watcher};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -76,7 +78,7 @@ impl ServeCommand {
             .mode(0o700)
             .create(&places.state)
             .with_context(|| format!("cannot make {}", places.state.display()))?;
-        let ledger = Ledger::open(places.state.join("budgets.sqlite"))
+        let ledger = Ledger::open(budgets::path(&places))
             .context("the budgets of tenants cannot be kept")?;
         let watcher = self.watcher(&policy, &places)?;
         let audit = record::daemon_log(policy.audit(), &places, &watcher)
@@ -280,4 +282,9 @@ fn bind(path: &Path, mode: Mode, is_default: bool) -> Result<UnixListener> {
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
     bound.with_context(|| format!("cannot listen at {}", at()))
+}
+
+/// The daemon's standard error as a sink of alerts.
+fn log_sink() -> LogSink {
+    Arc::new(|line| tell(format_args!("hotcell: {}", escape(line, 4096))))
 }

@@ -1,14 +1,13 @@
-//! What is recorded and watched of what commands and the daemon do, by the operator's policy.
+//! What is recorded and watched of what cells do, by the operator's policy.
 
-use crate::say::tell;
-use anyhow::{Context, Result, anyhow};
+use crate::DeskError;
 use hotcell::report::{Alert, AlertKind, Report};
 use hotcell::{Audit, AuditRecord, CellBuilder, Places, Watch};
 use hotcell_audit::anchor::{Anchor, CommandAnchor, FileAnchor, WitnessAnchor};
 use hotcell_audit::note::VerifierKey;
 use hotcell_audit::settings::OnProblem;
 use hotcell_audit::{AuditLog, Durability, Settings};
-use hotcell_model::text::{chain, escape};
+use hotcell_model::text::chain;
 use hotcell_policy::FilePolicy;
 use hotcell_policy::record::{AlertRules, AuditMode, AuditRules, AuditSync};
 use hotcell_watch::otlp::OtlpSettings;
@@ -33,11 +32,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// # Errors
 /// A witness's key is none.
-pub(crate) fn audit_settings(
+pub fn audit_settings(
     rules: &AuditRules,
     places: &Places,
     on_problem: OnProblem,
-) -> Result<Option<Settings>> {
+) -> Result<Option<Settings>, DeskError> {
     if rules.mode == AuditMode::Off {
         return Ok(None);
     }
@@ -61,11 +60,11 @@ pub(crate) fn audit_settings(
 }
 
 /// Where logs are.
-pub(crate) fn audit_directory(places: &Places) -> PathBuf {
+pub fn audit_directory(places: &Places) -> PathBuf {
     places.state.join("audit")
 }
 
-fn anchors(rules: &AuditRules) -> Result<Vec<Arc<dyn Anchor>>> {
+fn anchors(rules: &AuditRules) -> Result<Vec<Arc<dyn Anchor>>, DeskError> {
     let mut anchors: Vec<Arc<dyn Anchor>> = Vec::new();
     if let Some(file) = &rules.anchor_file {
         anchors.push(Arc::new(FileAnchor::new(file)));
@@ -75,8 +74,10 @@ fn anchors(rules: &AuditRules) -> Result<Vec<Arc<dyn Anchor>>> {
     }
     if let Some((address, key)) = &rules.witness {
         let key = key.parse::<VerifierKey>();
-        let key =
-            key.with_context(|| format!("the policy's `witness_key` of {address} is none"))?;
+        let key = key.map_err(|source| DeskError::WitnessKey {
+            address: address.clone(),
+            source,
+        })?;
         anchors.push(Arc::new(WitnessAnchor::new(address, key)));
     }
     Ok(anchors)
@@ -86,11 +87,11 @@ fn anchors(rules: &AuditRules) -> Result<Vec<Arc<dyn Anchor>>> {
 ///
 /// # Errors
 /// The key that posts are signed with cannot be read.
-pub(crate) fn watch_settings(
+pub fn watch_settings(
     policy: Option<&FilePolicy>,
     places: Option<&Places>,
     log: Option<LogSink>,
-) -> Result<WatchSettings> {
+) -> Result<WatchSettings, DeskError> {
     let alerts = match policy {
         Some(policy) => alert_settings(policy.alerts(), log)?,
         None => AlertSettings {
@@ -113,7 +114,7 @@ pub(crate) fn watch_settings(
     })
 }
 
-fn alert_settings(rules: &AlertRules, log: Option<LogSink>) -> Result<AlertSettings> {
+fn alert_settings(rules: &AlertRules, log: Option<LogSink>) -> Result<AlertSettings, DeskError> {
     let webhook = match &rules.webhook {
         Some(address) => Some(WebhookSettings {
             secret: rules.webhook_key.as_deref().map(secret).transpose()?,
@@ -137,20 +138,25 @@ fn alert_settings(rules: &AlertRules, log: Option<LogSink>) -> Result<AlertSetti
     })
 }
 
-fn secret(path: &Path) -> Result<Secret> {
+fn secret(path: &Path) -> Result<Secret, DeskError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(KEY_BYTES).read_to_string(&mut text));
-    let secret = read
-        .map_err(anyhow::Error::from)
-        .and_then(|_| Ok(Secret::parse(&text)?));
-    secret.with_context(|| format!("the webhook's key in {} cannot be used", path.display()))
+    let path = || path.to_owned();
+    read.map_err(|source| DeskError::WebhookKeyFile {
+        path: path(),
+        source,
+    })?;
+    Secret::parse(&text).map_err(|source| DeskError::WebhookKey {
+        path: path(),
+        source,
+    })
 }
 
 /// Watches by those settings; in memory alone where the state cannot be used, which keeps nobody from launching.
 ///
 /// # Errors
 /// An address is none.
-pub(crate) fn watcher(settings: WatchSettings) -> Result<Watcher, WatchError> {
+pub fn watcher(settings: WatchSettings) -> Result<Watcher, WatchError> {
     Watcher::new(settings.clone()).or_else(|error| match error {
         error @ WatchError::State(_) => Watcher::in_memory_because(settings, &error),
         error => Err(error),
@@ -158,36 +164,34 @@ pub(crate) fn watcher(settings: WatchSettings) -> Result<Watcher, WatchError> {
 }
 
 /// An alert about the audit log.
-pub(crate) fn unwritten(message: String) -> Alert {
+pub fn unwritten(message: String) -> Alert {
     let kind = AlertKind::UnwrittenRecord;
     Alert { kind, message }
 }
 
-/// Has a command's cell recorded and watched, by the policy.
-pub(crate) fn attach(
+/// Has a cell recorded and watched, by the policy.
+///
+/// # Errors
+/// A key that the policy names cannot be used.
+pub fn attach(
     builder: CellBuilder,
     policy: Option<&FilePolicy>,
-    places: Result<Places>,
-) -> Result<CellBuilder> {
+    places: Option<&Places>,
+    on_problem: OnProblem,
+) -> Result<CellBuilder, DeskError> {
     let rules = policy
         .map(|policy| policy.audit().clone())
         .unwrap_or_default();
-    // Whoever runs without directories of their own, as a service may, does so knowingly.
-    let places = match places {
-        Err(error) if rules.mode == AuditMode::Required => {
-            return Err(error.context("the policy requires an audit log"));
-        }
-        places => places.ok(),
-    };
     let watcher = LazyWatcher {
-        settings: watch_settings(policy, places.as_ref(), None)?,
+        settings: watch_settings(policy, places, None)?,
         textfile: policy.and_then(|policy| policy.metrics().textfile.clone()),
+        on_problem: Arc::clone(&on_problem),
         opened: OnceLock::new(),
     };
     let builder = builder.watch(Arc::new(watcher));
-    let on_problem: OnProblem =
-        Arc::new(|problem: String| tell(format_args!("hotcell: the audit log: {problem}")));
-    let settings = places.map(|places| audit_settings(&rules, &places, on_problem));
+    let told: OnProblem =
+        Arc::new(move |problem: String| on_problem(format!("the audit log: {problem}")));
+    let settings = places.map(|places| audit_settings(&rules, places, told));
     let settings = settings.transpose()?.flatten();
     Ok(match settings {
         Some(settings) => builder.audit(Arc::new(LazyLog::new(settings))),
@@ -240,6 +244,7 @@ impl Audit for LazyLog {
 struct LazyWatcher {
     settings: WatchSettings,
     textfile: Option<PathBuf>,
+    on_problem: OnProblem,
     opened: OnceLock<Option<Watcher>>,
 }
 
@@ -270,7 +275,7 @@ impl Drop for LazyWatcher {
         if let Some(path) = &self.textfile
             && let Err(error) = watcher.write_textfile(path)
         {
-            tell(format_args!("hotcell: {}", chain(&error)));
+            (self.on_problem)(chain(&error));
         }
     }
 }
@@ -279,11 +284,11 @@ impl Drop for LazyWatcher {
 ///
 /// # Errors
 /// It cannot be used, and the policy requires it; or a witness's key is none.
-pub(crate) fn daemon_log(
+pub fn daemon_log(
     rules: &AuditRules,
     places: &Places,
     watcher: &Arc<Watcher>,
-) -> Result<Option<AuditLog>> {
+) -> Result<Option<AuditLog>, DeskError> {
     let told = Arc::clone(watcher);
     let on_problem: OnProblem = Arc::new(move |problem| told.alert(&unwritten(problem)));
     let Some(settings) = audit_settings(rules, places, on_problem)? else {
@@ -292,9 +297,7 @@ pub(crate) fn daemon_log(
     let is_required = settings.is_required;
     match AuditLog::open(settings) {
         Ok(log) => Ok(Some(log)),
-        Err(error) if is_required => {
-            Err(anyhow!(error).context("the policy requires an audit log, and there can be none"))
-        }
+        Err(error) if is_required => Err(DeskError::NoLog(error)),
         Err(error) => {
             watcher.alert(&unwritten(format!(
                 "nothing is recorded: {}",
@@ -303,9 +306,4 @@ pub(crate) fn daemon_log(
             Ok(None)
         }
     }
-}
-
-/// The daemon's standard error as a sink of alerts.
-pub(crate) fn log_sink() -> LogSink {
-    Arc::new(|line| tell(format_args!("hotcell: {}", escape(line, 4096))))
 }
