@@ -19,7 +19,7 @@ const COMMAND: &str = "bin/hotcell";
 /// The workers' directory, from the prefix; in cargo's target directory it has the same name.
 const WORKERS: &str = "libexec/hotcell";
 /// The confined programs.
-const PROGRAMS: [&str; 3] = ["hotcell-compiler", "hotcell-runner", "hotcell-gpu"];
+pub(crate) const PROGRAMS: [&str; 3] = ["hotcell-compiler", "hotcell-runner", "hotcell-gpu"];
 /// Where documents go, laid out as in the repository, so that their links lead somewhere.
 const DOCUMENTS: &str = "share/doc/hotcell";
 /// What of the repository a user reads.
@@ -119,7 +119,7 @@ impl InstallChore {
 
 /// Builds the command and its workers, and no more of the workspace; with everything's features, so that nothing is
 /// compiled twice by those who build the rest too.
-fn build() -> Result<PathBuf> {
+pub(crate) fn build() -> Result<PathBuf> {
     let mut command = cargo();
     command
         .args(["build", "--release", "--locked", "--workspace"])

@@ -9,6 +9,7 @@ mod install;
 mod kernels;
 mod nightly;
 mod process;
+mod python;
 mod test;
 mod twins;
 mod unprivileged;
@@ -38,6 +39,10 @@ enum Chore {
     Workers,
     /// Put the command, its workers and its documents below a prefix
     Install(install::InstallChore),
+    /// Build the Python package: the library, the workers and the command in one wheel
+    Wheel(python::WheelChore),
+    /// Install the wheel into a fresh virtual environment, and run the package's tests there
+    TestPython(python::PythonTestChore),
     /// Build each kernel's native twins into target/twins/{baseline,native}
     Twins,
     /// Measure, and print the tables of docs/performance.md
@@ -64,6 +69,8 @@ fn main() -> ExitCode {
         Chore::Attack(chore) => chore.run(),
         Chore::Install(chore) => chore.run(),
         Chore::Nightly(chore) => chore.run(),
+        Chore::Wheel(chore) => chore.run(),
+        Chore::TestPython(chore) => chore.run(),
         Chore::Workers => workers::build_all(),
         Chore::Twins => twins::build_all(),
         Chore::Check => check::check(),

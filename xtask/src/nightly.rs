@@ -3,6 +3,7 @@
 use crate::attack::AttackChore;
 use crate::bench::BenchChore;
 use crate::process::{cargo, run};
+use crate::python::PythonTestChore;
 use crate::workers::build_host;
 use anyhow::Result;
 use clap::Args;
@@ -21,7 +22,7 @@ const SLOW: [&str; 10] = [
     "thousands_of_launches",
 ];
 
-/// Run the whole attack corpus, every measurement once, long fuzzing, many generated shaders and many rounds of what
+/// Run the whole attack corpus, every measurement once, the Python package's tests with its engines, long fuzzing, many generated shaders and many rounds of what
 /// threads can get wrong.
 #[derive(Args)]
 pub(crate) struct NightlyChore {
@@ -51,6 +52,7 @@ impl NightlyChore {
         build_host()?;
         AttackChore::default().run()?;
         BenchChore::quick().run()?;
+        PythonTestChore::with_engines().run()?;
         let mut tests = cargo();
         tests
             .env("HOTCELL_FUZZ_SECONDS", self.fuzz_seconds.to_string())

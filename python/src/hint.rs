@@ -1,0 +1,62 @@
+//! What to do about an outcome, in Python's words.
+
+use hotcell::limit::Limit;
+use hotcell::outcome::Cause;
+
+/// What follows a cause's own words; empty where these say all.
+pub(crate) fn hint(cause: &Cause) -> String {
+    match cause {
+        Cause::Limit(breach) => {
+            let ceiling = breach.limit.unit().format(breach.limit.ceiling());
+            format!(
+                "; raise it with options({}=…) (at most {ceiling}), or give the kernel less to do",
+                option(breach.limit)
+            )
+        }
+        Cause::NotGranted {
+            remedy: Some(remedy),
+            ..
+        } => format!("; {remedy}"),
+        Cause::NotGranted { capability, .. } => {
+            format!("; Cell(grants=[\"{capability}\"]) grants it")
+        }
+        Cause::MeteringTooWeak { least, .. } => {
+            format!("; launch it with options(metering=\"{least}\")")
+        }
+        Cause::NotWanted { capability } => {
+            format!(" (and launch it with options(grants=[…, \"{capability}\"]))")
+        }
+        Cause::SeedMissing => "; add options(seed=…)".to_owned(),
+        Cause::NotAScalar { name, .. } => format!("; give an array as `{name}=`"),
+        Cause::DimMissing { name, .. } => format!(" (`{name}=…`)"),
+        Cause::TierTooLow { tier, .. } => format!("; Cell(tier=\"{tier}\") accepts it"),
+        Cause::WallsFailed { .. } => "; `python -m hotcell doctor` says more".to_owned(),
+        Cause::NotWasm | Cause::CoreModule => {
+            "; `hotcell build` makes a kernel component".to_owned()
+        }
+        Cause::ManifestMissing => "; `hotcell build --manifest kernel.toml` adds one".to_owned(),
+        Cause::AboveCeiling(_)
+        | Cause::ManifestAboveCeiling { .. }
+        | Cause::NotOffered { .. }
+        | Cause::Refused { .. }
+        | Cause::BudgetSpent { .. }
+        | Cause::PlacesTaken { .. }
+        | Cause::NotDeterministic { .. }
+        | Cause::UnknownEntry { .. }
+        | Cause::EntryMissing { .. }
+        | Cause::UnknownName { .. }
+        | Cause::NotAnArray { .. }
+        | Cause::InputMissing { .. }
+        | Cause::ScalarMissing { .. }
+        | Cause::Misfit { .. } => String::new(),
+    }
+}
+
+/// A limit's name in reports without its unit.
+fn option(limit: Limit) -> &'static str {
+    let name = limit.name();
+    let times = name.strip_suffix("_ns");
+    times
+        .or_else(|| name.strip_suffix("_bytes"))
+        .unwrap_or(name)
+}

@@ -1,0 +1,44 @@
+//! The native half of the Python package: cells, components, memory and launches.
+//!
+//! What is here is small and private. The package's own Python makes of it what people see: entries that are called,
+//! arrays of whatever library, exceptions, futures.
+
+mod cell;
+mod component;
+mod daemon;
+mod ended;
+mod hint;
+mod host;
+mod launch;
+mod memory;
+mod plan;
+mod watched;
+
+use pyo3::prelude::*;
+
+/// The native half of hotcell.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::cell::Cell;
+    #[pymodule_export]
+    use crate::component::Component;
+    #[pymodule_export]
+    use crate::daemon::Daemon;
+    #[pymodule_export]
+    use crate::ended::Ended;
+    #[pymodule_export]
+    use crate::launch::{Started, launch, repeat, start};
+    #[pymodule_export]
+    use crate::memory::{Memory, before_fork};
+    #[pymodule_export]
+    use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::watched::after_fork;
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,71 @@
+"""What the tests share: kernels, and both who launch them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hotcell
+
+KERNELS = Path(os.environ.get("HOTCELL_KERNELS", Path(__file__).parents[2] / "target/kernels"))
+#: The tier that the tests ask for: where nothing may be skipped, the full one.
+TIER = "full" if os.environ.get("HOTCELL_REQUIRE_ALL_TESTS") else "insecure"
+
+
+def kernel(name: str) -> Path:
+    path = KERNELS / f"{name}.wasm"
+    assert path.is_file(), f"{path} is not there: cargo xtask kernels"
+    return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_places(tmp_path_factory: pytest.TempPathFactory):
+    """Directories of the tests' own, and a policy for nobody."""
+    base = tmp_path_factory.mktemp("places")
+    for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        os.environ[name] = str(base / name.lower())
+    os.environ["HOME"] = str(base)
+    yield base
+
+
+@pytest.fixture(scope="session")
+def cell(_own_places: Path) -> hotcell.Cell:
+    return hotcell.Cell(policy=False, tier=TIER, grants=["random", "clock"])
+
+
+@pytest.fixture(scope="session")
+def daemon(_own_places: Path, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("daemon")
+    policy, socket = folder / "hotcell.toml", folder / "hotcell.sock"
+    policy.write_text(
+        f'schema = 1\ntier = "{TIER}"\ngrants = ["log", "control", "random", "clock"]\n'
+    )
+    policy.chmod(0o600)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "hotcell", "serve", "--policy", str(policy), "--socket", str(socket)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    begun = time.monotonic()
+    while True:
+        try:
+            yield hotcell.connect(socket)
+            break
+        except ConnectionError:
+            assert running.poll() is None, running.stderr.read()
+            assert time.monotonic() - begun < 30, "the daemon does not answer"
+            time.sleep(0.01)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=30)
+
+
+@pytest.fixture(params=["cell", "daemon"])
+def host(request: pytest.FixtureRequest) -> hotcell.Host:
+    """Both who launch: what holds of one holds of the other."""
+    return request.getfixturevalue(request.param)
