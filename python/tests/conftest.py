@@ -31,6 +31,8 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory):
     for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         os.environ[name] = str(base / name.lower())
     os.environ["HOME"] = str(base)
+    # Whoever runs tests in the background has interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield base
 
 
