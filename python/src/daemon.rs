@@ -12,6 +12,7 @@ use pyo3::exceptions::{PyConnectionError, PyPermissionError};
 use pyo3::prelude::*;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -144,7 +145,8 @@ impl Remote {
     }
 
     /// Asks on a connection of its own, and keeps that for the next one unless it broke. One that was kept may have broken
-    /// long ago: then it asks once more on a new one.
+    /// long ago: where nothing could be said on it, it asks once more on a new one. What was said is not said again, for a
+    /// daemon may have begun a launch that it did not live to answer.
     fn ask<T>(
         &self,
         mut work: impl FnMut(&mut Client) -> Result<T, ClientError>,
@@ -153,7 +155,7 @@ impl Remote {
         let kept = lock(&own.idle).pop();
         if let Some(mut client) = kept {
             match work(&mut client) {
-                Err(ClientError::Closed | ClientError::Wire(_)) => {
+                Err(error) if was_unsaid(&error) => {
                     // It is another daemon now, if there is one, and knows nothing.
                     lock(&own.known).clear();
                     lock(&own.idle).clear();
@@ -193,6 +195,16 @@ impl Remote {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a question could not be sent: the daemon had hung up before.
+fn was_unsaid(error: &ClientError) -> bool {
+    let first: &dyn std::error::Error = error;
+    let mut errors = std::iter::successors(Some(first), |error| error.source());
+    errors.any(|error| {
+        let error = error.downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
 }
 
 /// How a launch ended that the daemon did not begin.
