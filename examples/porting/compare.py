@@ -1,22 +1,21 @@
 #!/usr/bin/env python3
 """Runs the kernels of docs/porting.md with hotcell and compares them with NumPy.
 
-Where taichi or jax can be imported, their forms run too. Needs Python 3.9 and NumPy, the command
-(`target/release/hotcell`), and the components (`cargo xtask kernels`;
-`hotcell build examples/porting/kernels`). Exits with 1 if a result is off by more than its bound, or a launch fails.
+Where taichi or jax can be imported, their forms run too. Needs the package (`cargo xtask wheel`), and the components
+(`cargo xtask kernels`; `hotcell build examples/porting/kernels`). Exits with 1 if a result is off by more than its
+bound, or a launch fails.
 """
 
 import argparse
 import importlib
-import json
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
 import numpy as np
+
+import hotcell
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -126,34 +125,11 @@ def cases():
     ]
 
 
-class LaunchFailed(Exception):
-    """hotcell ended a launch; the text is its own."""
-
-
-def run_hotcell(command, component, case, metering):
-    """Runs one launch through the command; returns its output arrays and its report."""
-    with tempfile.TemporaryDirectory() as folder:
-        line = [str(command), "run", str(component)]
-        line += [case.entry] if case.entry else []
-        for name, value in case.scalars.items():
-            line += ["--in", f"{name}={value}"]
-        for name, array in case.inputs.items():
-            np.save(f"{folder}/{name}.npy", array)
-            line += ["--in", f"{name}=@{folder}/{name}.npy"]
-        for name, extent in case.dims.items():
-            line += ["--dim", f"{name}={extent}"]
-        for name in case.outputs:
-            line += ["--out", f"{name}=@{folder}/{name}-out.npy"]
-        line += ["--metering", metering, "--report", "-", "--quiet"]
-        done = subprocess.run(line, capture_output=True, text=True, check=False)
-        try:
-            report = json.loads(done.stdout)
-        except json.JSONDecodeError:
-            raise LaunchFailed(done.stderr.strip() or f"exit code {done.returncode} and no report") from None
-        outcome = report["outcome"]
-        if outcome["kind"] != "done":
-            raise LaunchFailed(f"{outcome['kind']}: {outcome['message']}")
-        return [np.load(f"{folder}/{name}-out.npy") for name in case.outputs], report
+def run_hotcell(component, case, metering):
+    """One launch; returns its output arrays and its report. How it ends badly is an exception."""
+    entry = hotcell.load(component)[case.entry or case.name].options(metering=metering)
+    ended = entry.run(**case.scalars, **case.inputs, **case.dims).check()
+    return [ended[name] for name in case.outputs], ended.report
 
 
 def run_original(case):
@@ -179,8 +155,8 @@ def compare(case, options):
     folder = options.porting if case.component == OURS else options.kernels
     component = folder / f"{case.component}.wasm"
     try:
-        arrays, report = run_hotcell(options.hotcell, component, case, options.metering)
-    except LaunchFailed as failure:
+        arrays, report = run_hotcell(component, case, options.metering)
+    except (hotcell.Error, OSError) as failure:
         print(f"{case.name:8}  {'hotcell':8}  failed: {failure}")
         good = False
     else:
@@ -196,14 +172,11 @@ def compare(case, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hotcell", type=Path, default=ROOT / "target/release/hotcell", help="the command")
     parser.add_argument("--kernels", type=Path, default=ROOT / "target/kernels", help="the repository's components")
     parser.add_argument("--porting", type=Path, default=HERE / "kernels/target/kernels", help="where porting.wasm is")
     parser.add_argument("--metering", default="strict", choices=["fast", "strict", "deterministic"])
     parser.add_argument("--only", metavar="CASE", help="run one case")
     options = parser.parse_args()
-    if not options.hotcell.is_file():
-        sys.exit(f"{options.hotcell} is missing; build it with `cargo xtask demo`, or name it with --hotcell")
     chosen = [case for case in cases() if options.only in (None, case.name)]
     if not chosen:
         parser.error(f"no case `{options.only}` (known: {', '.join(case.name for case in cases())})")

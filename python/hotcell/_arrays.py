@@ -82,7 +82,7 @@ def empty(shape: int | Sequence[int], dtype: Any = "float64") -> Array:
 
 def of_memory(memory: _native.Memory) -> Array:
     """The array over native memory, which lives as long as any view of it."""
-    array = np.asarray(memory)
+    array: Array = memory.array()
     return array.view(dtype_of("bf16")) if memory.dtype == "bf16" else array
 
 
@@ -167,19 +167,6 @@ def _cast(entry: str, name: str, wanted: np.dtype[Any], array: Array, value: Any
         f"`{name}` of `{entry}` is an array of {wanted}, and {array.dtype} was given, which does not fit into it without loss;"
         f" pass {name}.astype({str(wanted)!r}) if that is meant"
     )
-
-
-def handed(name: str, dtype: str, array: Array) -> tuple[str, str, tuple[int, ...], int, int, Any]:
-    """An array as the native half takes it."""
-    owner: Any = array
-    base: Any = array.base
-    while type(base) is np.ndarray:
-        base = base.base
-    address = array.__array_interface__["data"][0]
-    # The whole of memory that was made to be passed goes as it is.
-    if type(base) is _native.Memory and base.address == address and base.nbytes == array.nbytes:
-        owner = base
-    return name, dtype, array.shape, address, array.nbytes, owner
 
 
 def check_target(entry: str, name: str, dtype: str, target: Any) -> None:

@@ -181,7 +181,7 @@ def _forget() -> None:
     global _default, _lock
     _default = None
     _lock = threading.Lock()
-    _native.after_fork()
+    _native.main_thread_is(threading.get_ident())
 
 
 def _close() -> None:
@@ -189,5 +189,6 @@ def _close() -> None:
     _default = None
 
 
+_native.main_thread_is(threading.main_thread().ident or 0)
 os.register_at_fork(before=_native.before_fork, after_in_child=_forget)
 atexit.register(_close)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import keyword
-import operator
 import os
 import re
-import threading
 from collections import namedtuple
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -165,14 +163,16 @@ class _Kernel:
         fixed = {dim for p in self.parameters if p.name in self.inputs for dim in p.dims}
         free = [dim for p in self.parameters if p.name in self.outputs for dim in p.dims]
         self.dims = list(dict.fromkeys(dim for dim in free if isinstance(dim, str) and dim not in fixed))
-        #: Every dimension may be given; those that no input fixes have to be.
-        self.all_dims = set(self.dims) | {dim for dim in fixed if isinstance(dim, str)}
         self.positional = [
             p.name for p in self.parameters if p.name in self.inputs or (p.name in self.scalars and p.default is None)
         ]
-        self.required = set(self.positional) | (set(self.dims) - set(self.positional))
+        self.required = {*self.positional, *self.dims}
         names = [*self.inputs, *self.scalars, *self.dims]
         self.takes_out = "out" not in names and bool(self.outputs)
+        #: What of a call's keywords is for results, and stays in Python.
+        self.results = {name for name in self.outputs if name not in self.inputs}
+        if self.takes_out:
+            self.results.add("out")
         # `lambda` is a fine name in a manifest, and none in a call.
         self.aliases: dict[str, str] = {}
         for name in names:
@@ -181,7 +181,27 @@ class _Kernel:
                 while spoken in names or spoken in self.aliases:
                     spoken += "_"
                 self.aliases[spoken] = name
-        self.many = namedtuple("Results", self.outputs, rename=True) if len(self.outputs) > 1 else None
+        many = namedtuple("Results", self.outputs, rename=True) if len(self.outputs) > 1 else None
+        self.many: Callable[..., Any] | None = many
+        self.native = self._called(fixed)
+
+    def _called(self, fixed: set[str | int]) -> _native.Kernel:
+        """What reads its calls."""
+        spoken = {name: alias for alias, name in self.aliases.items()}
+        optional = [name for name in self.scalars if name not in self.positional]
+        described = [
+            (name, spoken.get(name, name), "array" if name in self.inputs else "scalar", dtype, name in self.positional)
+            for name in [*self.positional, *optional]
+            for dtype in [self.inputs.get(name) or self.scalars[name]]
+        ]
+        # Every dimension may be given; those that no input fixes have to be.
+        may = [dim for dim in fixed if isinstance(dim, str) and dim not in self.dims]
+        described += [
+            (dim, spoken.get(dim, dim), "extent", "", dim in self.dims)
+            for dim in [*self.dims, *may]
+            if dim not in self.inputs and dim not in self.scalars
+        ]
+        return _native.Kernel(self.name, str(self.signature()), described, len(self.positional), self.outputs, self.many)
 
     def signature(self) -> inspect.Signature:
         aliases = {name: alias for alias, name in self.aliases.items()}
@@ -273,7 +293,8 @@ class Entry:
         self.__doc__ = _documentation(kernel)
         how = {name: value for name, value in options.items() if name in _HOW}
         self._on_log: Callable[[str, str], object] | None = how.pop("on_log", None)
-        self._progress = how.pop("progress", None)
+        progress = how.pop("progress", None)
+        self._has_bar = progress is True
         limits = {name: value for name, value in options.items() if name not in _HOW}
         host = component._host
         if host.is_remote:
@@ -282,6 +303,11 @@ class Entry:
                 raise TypeError(f"`{refused[0]}` is the daemon's to say, and no option of what it launches")
         how.setdefault("tenant", host.tenant)
         self._plan = _native.Plan(kernel.name, limits, **how)
+        self._native = self._launching(None if progress in (True, False) else progress)
+
+    def _launching(self, on_progress: Callable[[int, int], object] | None) -> _native.Entry:
+        component = self._component
+        return _native.Entry(component._host, component._native, self._kernel.native, self._plan, self._on_log, on_progress)
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -335,16 +361,19 @@ class Entry:
         return Entry(self._component, self._kernel, {**kept, **options})
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        inputs, scalars, dims, out = self._bound(args, kwargs)
-        return self._made(self._launched(inputs, scalars, dims), out)
+        if self._has_bar or not self._kernel.results.isdisjoint(kwargs):
+            return self._made(self.run(*args, **kwargs))
+        return self._native.call(args, kwargs)
 
     def run(self, /, *args: Any, **kwargs: Any) -> Ended:
         """Launch it, and give how that ended: results and report. What goes wrong is no exception: :meth:`Ended.check` raises it."""
-        inputs, scalars, dims, out = self._bound(args, kwargs)
-        ended = self._launched(inputs, scalars, dims)
-        if out and ended.kind == "done":
-            self._made(ended, out)
-        return ended
+        targets = self._targets(kwargs)
+        if self._has_bar:
+            with _Bar(self.__name__) as bar:
+                native = self._launching(bar).run(args, kwargs)
+        else:
+            native = self._native.run(args, kwargs)
+        return self._put(Ended(native), targets)
 
     def start(self, /, *args: Any, **kwargs: Any) -> Launch:
         """Launch it on a thread of its own.
@@ -353,62 +382,38 @@ class Entry:
             A future of what a call returns. ``cancel`` asks the kernel to stop: one that polls for it has the stop grace to return
             what it has, and another is interrupted at once. It can be awaited.
         """
-        inputs, scalars, dims, out = self._bound(args, kwargs)
-        launch = Launch(lambda ended: self._made(ended, out))
-        component = self._component
-        started = _native.start(
-            component._host._native,
-            component._native,
-            self._plan,
-            inputs,
-            scalars,
-            dims,
-            launch._done,
-            self._on_log,
-            self._progress_callback(),
-        )
-        return launch._begun(started)
+        targets = self._targets(kwargs)
+        if not self._has_bar:
+            launch = Launch(lambda ended: self._made(self._put(ended, targets)))
+            return launch._begun(self._native.start(launch._done, args, kwargs))
+        bar = _Bar(self.__name__)
+        launch = Launch(lambda ended: self._made(self._put(ended, targets)))
+        launch.add_done_callback(lambda _: bar.close())
+        return launch._begun(self._launching(bar).start(launch._done, args, kwargs))
 
-    def _launched(self, inputs: list[Any], scalars: list[Any], dims: list[Any]) -> Ended:
-        component = self._component
-        native = _native.launch(
-            component._host._native,
-            component._native,
-            self._plan,
-            inputs,
-            scalars,
-            dims,
-            threading.current_thread() is threading.main_thread(),
-            self._on_log,
-            self._progress_callback(),
-        )
-        return Ended(native)
+    def _put(self, ended: Ended, targets: dict[str, Any]) -> Ended:
+        """Puts results where the call wants them."""
+        if ended.kind == "done":
+            for name, target in targets.items():
+                ended.results[name] = _arrays.into(self._kernel.name, name, ended.results[name], target)
+        return ended
 
-    def _progress_callback(self) -> Callable[[int, int], object] | None:
-        return _bar(self.__name__) if self._progress is True else (self._progress or None)
-
-    def _made(self, ended: Ended, out: dict[str, Any] | None) -> Any:
+    def _made(self, ended: Ended) -> Any:
+        """What a call returns."""
         results = ended.check().results
         kernel = self._kernel
-        for name, target in (out or {}).items():
-            results[name] = _arrays.into(kernel.name, name, results[name], target)
         if kernel.many is None:
             return results[kernel.outputs[0]] if kernel.outputs else None
         return kernel.many(*(results[name] for name in kernel.outputs))
 
-    def _targets(self, out: Any) -> dict[str, Any]:
-        """Where results go, by their names; what could not go there is refused before anything is launched."""
+    def _targets(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Takes out of a call's keywords where results go, by their names; what could not go there is refused before anything is
+        launched."""
         kernel = self._kernel
-        if isinstance(out, dict):
-            targets = out
-        elif isinstance(out, tuple):
-            if len(out) != len(kernel.outputs):
-                raise TypeError(f"`{kernel.name}` has {len(kernel.outputs)} results, and out= has {len(out)}")
-            targets = dict(zip(kernel.outputs, out))
-        elif len(kernel.outputs) == 1:
-            targets = {kernel.outputs[0]: out}
-        else:
-            raise TypeError(f"`{kernel.name}` has several results: out= is a tuple or a dictionary of {', '.join(kernel.outputs)}")
+        targets: dict[str, Any] = {}
+        for key in kernel.results & kwargs.keys():
+            given = kwargs.pop(key)
+            targets.update(self._by_name(given) if key == "out" and kernel.takes_out else {key: given})
         targets = {name: target for name, target in targets.items() if target is not None}
         dtypes = {parameter.name: parameter.dtype for parameter in kernel.parameters}
         for name, target in targets.items():
@@ -417,40 +422,20 @@ class Entry:
             _arrays.check_target(kernel.name, name, dtypes[name], target)
         return targets
 
-    def _bound(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[list[Any], list[Any], list[Any], dict[str, Any]]:
+    def _by_name(self, out: Any) -> dict[str, Any]:
+        """The targets that `out=` gives."""
         kernel = self._kernel
-        if len(args) > len(kernel.positional):
-            raise TypeError(f"{kernel.name}() takes {len(kernel.positional)} positional arguments, and {len(args)} were given")
-        given = dict(zip(kernel.positional, args))
-        out = kwargs.pop("out", None) if kernel.takes_out else None
-        targets = {} if out is None else self._targets(out)
-        for name, value in kwargs.items():
-            name = kernel.aliases.get(name, name)
-            if name in given:
-                raise TypeError(f"{kernel.name}() got several values for the argument `{name}`")
-            given[name] = value
-        inputs: list[Any] = []
-        scalars: list[Any] = []
-        dims: list[Any] = []
-        for name, value in given.items():
-            if (dtype := kernel.inputs.get(name)) is not None:
-                inputs.append(_arrays.handed(name, dtype, _arrays.given(kernel.name, name, dtype, value)))
-            elif (dtype := kernel.scalars.get(name)) is not None:
-                scalars.append((name, dtype, _scalar(value)))
-            elif name in kernel.all_dims:
-                dims.append((name, _extent(kernel.name, name, value)))
-            elif name in kernel.outputs:
-                # A result may be named, too.
-                targets.update(self._targets({name: value}))
-            else:
-                raise TypeError(f"{kernel.name}() has no argument `{name}`; it is {kernel.name}{kernel.signature()}")
-        missing = kernel.required - given.keys()
-        if missing:
-            wanted = [name for name in [*kernel.positional, *kernel.dims] if name in missing]
-            raise TypeError(f"{kernel.name}() misses {', '.join(f'`{name}`' for name in wanted)}; it is {kernel.name}{kernel.signature()}")
-        return inputs, scalars, dims, targets
+        if out is None:
+            return {}
+        if isinstance(out, dict):
+            return out
+        if isinstance(out, tuple):
+            if len(out) != len(kernel.outputs):
+                raise TypeError(f"`{kernel.name}` has {len(kernel.outputs)} results, and out= has {len(out)}")
+            return dict(zip(kernel.outputs, out))
+        if len(kernel.outputs) != 1:
+            raise TypeError(f"`{kernel.name}` has several results: out= is a tuple or a dictionary of {', '.join(kernel.outputs)}")
+        return {kernel.outputs[0]: out}
 
     def __repr__(self) -> str:
         return f"<hotcell.Entry {self.__qualname__}{self._kernel.signature()}>"
@@ -463,24 +448,6 @@ class Entry:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled_entry, (self._component._native.bytes, self._kernel.name, self._options)
-
-
-def _extent(entry: str, name: str, value: Any) -> int:
-    try:
-        extent = operator.index(value)
-    except TypeError:
-        extent = -1
-    if extent < 0:
-        raise TypeError(f"`{name}` of `{entry}` is the extent of a dimension, a whole number from 0, and {value!r} was given")
-    return extent
-
-
-def _scalar(value: Any) -> Any:
-    """A number of Python's: NumPy's own, and arrays of one, become one."""
-    if isinstance(value, (bool, int, float)):
-        return value
-    item = getattr(value, "item", None)
-    return item() if callable(item) else value
 
 
 def _documentation(kernel: _Kernel) -> str:
@@ -501,18 +468,26 @@ def _documentation(kernel: _Kernel) -> str:
     return "\n".join(lines)
 
 
-def _bar(name: str) -> Callable[[int, int], object]:
-    try:
-        from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
-    except ImportError as error:
-        raise ImportError("progress=True needs the package tqdm: pip install hotcell[progress]") from error
-    bar = tqdm(desc=name)
+class _Bar:
+    """A bar of tqdm's that shows a launch's progress."""
 
-    def show(done: int, total: int) -> None:
-        bar.total = total or None
-        bar.n = done
-        bar.refresh()
-        if total and done >= total:
-            bar.close()
+    def __init__(self, name: str) -> None:
+        try:
+            from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
+        except ImportError as error:
+            raise ImportError("progress=True needs the package tqdm: pip install hotcell[progress]") from error
+        self._bar: Any = tqdm(desc=name)
 
-    return show
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.total = total or None
+        self._bar.n = done
+        self._bar.refresh()
+
+    def close(self) -> None:
+        self._bar.close()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -128,6 +128,11 @@ class Ended:
         return f"<table>{cells}</table>"
 
 
+def failed(native: _native.Ended) -> Exception:
+    """The error that an end is. Called by the native half."""
+    return of_ended(Ended(native))
+
+
 class _Told:
     """A native end that was pickled."""
 

@@ -2,18 +2,15 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 __version__: str
 
 class Memory:
     def __init__(self, dtype: str, shape: Sequence[int]) -> None: ...
     @property
-    def address(self) -> int: ...
-    @property
-    def nbytes(self) -> int: ...
-    @property
     def dtype(self) -> str: ...
-    @property
-    def __array_interface__(self) -> dict[str, Any]: ...
+    def array(self) -> np.ndarray[Any, Any]: ...
 
 class Component:
     def __init__(self, bytes: bytes) -> None: ...
@@ -90,44 +87,39 @@ class Daemon:
     def host_name(self) -> str: ...
     def describe(self, component: Component, tenant: str | None = None) -> str | Ended: ...
 
-Handed = tuple[str, str, tuple[int, ...], int, int, Any]
-Scalar = tuple[str, str, Any]
+class Kernel:
+    def __init__(
+        self,
+        name: str,
+        signature: str,
+        parameters: Sequence[tuple[str, str, str, str, bool]],
+        positional: int,
+        outputs: Sequence[str],
+        many: Callable[..., Any] | None,
+    ) -> None: ...
 
-def launch(
-    host: Cell | Daemon,
-    component: Component,
-    plan: Plan,
-    inputs: list[Handed],
-    scalars: list[Scalar],
-    dims: list[tuple[str, int]],
-    is_main: bool,
-    on_log: Callable[[str, str], object] | None = None,
-    on_progress: Callable[[int, int], object] | None = None,
-) -> Ended: ...
+class Entry:
+    def __init__(
+        self,
+        host: object,
+        component: Component,
+        kernel: Kernel,
+        plan: Plan,
+        on_log: Callable[[str, str], object] | None = None,
+        on_progress: Callable[[int, int], object] | None = None,
+    ) -> None: ...
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ended: ...
+    def start(
+        self,
+        done: Callable[[Ended | None, BaseException | None], object],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Started: ...
+    def repeat(self, count: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int]: ...
 
 class Started:
     def cancel(self) -> None: ...
 
-def start(
-    host: Cell | Daemon,
-    component: Component,
-    plan: Plan,
-    inputs: list[Handed],
-    scalars: list[Scalar],
-    dims: list[tuple[str, int]],
-    done: Callable[[Ended | None, BaseException | None], object],
-    on_log: Callable[[str, str], object] | None = None,
-    on_progress: Callable[[int, int], object] | None = None,
-) -> Started: ...
-
-def after_fork() -> None: ...
-
-def repeat(
-    host: Cell | Daemon,
-    component: Component,
-    plan: Plan,
-    inputs: list[Handed],
-    scalars: list[Scalar],
-    count: int,
-) -> list[int]: ...
 def before_fork() -> None: ...
+def main_thread_is(ident: int) -> None: ...

@@ -6,6 +6,7 @@ use crate::plan::Plan;
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell::{Component, Digest, Observer, StopSignal, Tenant};
 use hotcell_model::text::chain;
+use hotcell_sandbox::process::PerProcess;
 use hotcell_serve::client::{Client, ClientError};
 use hotcell_serve::protocol::{ComponentKept, Text};
 use pyo3::exceptions::{PyConnectionError, PyPermissionError};
@@ -14,7 +15,6 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most connections that are kept while nothing is asked on them.
@@ -32,38 +32,16 @@ pub(crate) struct Daemon {
 /// One connection answers one question after another, and so launches that run beside each other have one each.
 struct Remote {
     path: PathBuf,
-    /// Made anew in a fork's child: its parent's connections are the parent's, and a lock could be held for ever.
-    own: AtomicPtr<Own>,
+    /// A fork's child has none of its parent's connections.
+    own: PerProcess<Own>,
 }
 
 /// What one process has of a daemon.
+#[derive(Default)]
 struct Own {
-    process: u32,
     idle: Mutex<Vec<Client>>,
     /// The components that the daemon was given.
     known: Mutex<BTreeSet<[u8; 32]>>,
-}
-
-impl Own {
-    fn new(idle: Vec<Client>) -> *mut Self {
-        Box::into_raw(Box::new(Self {
-            process: std::process::id(),
-            idle: Mutex::new(idle),
-            known: Mutex::default(),
-        }))
-    }
-}
-
-impl Drop for Remote {
-    fn drop(&mut self) {
-        let own = *self.own.get_mut();
-        // SAFETY: it came out of a box, and nobody has it any more.
-        let is_own = unsafe { (*own).process } == std::process::id();
-        if is_own {
-            // SAFETY: as above.
-            drop(unsafe { Box::from_raw(own) });
-        }
-    }
 }
 
 impl Daemon {
@@ -91,7 +69,10 @@ impl Daemon {
             host: greeting.host.clone(),
             remote: Arc::new(Remote {
                 path,
-                own: AtomicPtr::new(Own::new(vec![client])),
+                own: PerProcess::with(Own {
+                    idle: Mutex::new(vec![client]),
+                    known: Mutex::default(),
+                }),
             }),
         })
     }
@@ -127,23 +108,6 @@ impl Daemon {
 }
 
 impl Remote {
-    fn own(&self) -> &Own {
-        let found = self.own.load(Ordering::Acquire);
-        // SAFETY: it came out of a box that is freed with this, or never.
-        if unsafe { (*found).process } == std::process::id() {
-            // SAFETY: as above.
-            return unsafe { &*found };
-        }
-        let made = Own::new(Vec::new());
-        let stored = self
-            .own
-            .compare_exchange(found, made, Ordering::AcqRel, Ordering::Acquire);
-        // Where another thread was faster, the one made here is left: some bytes, once.
-        let own = stored.map_or_else(|theirs| theirs, |_| made);
-        // SAFETY: as above; the parent's is left as it is.
-        unsafe { &*own }
-    }
-
     /// Asks on a connection of its own, and keeps that for the next one unless it broke. One that was kept may have broken
     /// long ago: where nothing could be said on it, it asks once more on a new one. What was said is not said again, for a
     /// daemon may have begun a launch that it did not live to answer.
@@ -151,7 +115,7 @@ impl Remote {
         &self,
         mut work: impl FnMut(&mut Client) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
-        let own = self.own();
+        let own = self.own.get();
         let kept = lock(&own.idle).pop();
         if let Some(mut client) = kept {
             match work(&mut client) {
@@ -170,7 +134,7 @@ impl Remote {
 
     fn keep<T>(&self, client: Client, result: Result<T, ClientError>) -> Result<T, ClientError> {
         if matches!(result, Ok(_) | Err(ClientError::Refused { .. })) {
-            let mut idle = lock(&self.own().idle);
+            let mut idle = lock(&self.own.get().idle);
             if idle.len() < IDLE {
                 idle.push(client);
             }
@@ -184,12 +148,12 @@ impl Remote {
         component: &Component,
     ) -> Result<ComponentKept, ClientError> {
         let kept = client.upload(component)?;
-        lock(&self.own().known).insert(*component.digest().as_bytes());
+        lock(&self.own.get().known).insert(*component.digest().as_bytes());
         Ok(kept)
     }
 
     fn knows(&self, digest: &Digest) -> bool {
-        lock(&self.own().known).contains(digest.as_bytes())
+        lock(&self.own.get().known).contains(digest.as_bytes())
     }
 }
 

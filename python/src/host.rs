@@ -63,7 +63,7 @@ pub(crate) trait Host: Send + Sync {
 }
 
 /// The host behind a Python object.
-pub(crate) fn of(host: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Host>> {
+pub(crate) fn of(host: Bound<'_, PyAny>) -> PyResult<Arc<dyn Host>> {
     if let Ok(cell) = host.cast::<Cell>() {
         return cell.get().host();
     }

@@ -3,12 +3,14 @@
 //! What is here is small and private. The package's own Python makes of it what people see: entries that are called,
 //! arrays of whatever library, exceptions, futures.
 
+mod arrays;
 mod cell;
 mod component;
 mod daemon;
 mod ended;
 mod hint;
 mod host;
+mod kernel;
 mod launch;
 mod memory;
 mod plan;
@@ -28,13 +30,15 @@ mod _native {
     #[pymodule_export]
     use crate::ended::Ended;
     #[pymodule_export]
-    use crate::launch::{Started, launch, repeat, start};
+    use crate::kernel::Kernel;
+    #[pymodule_export]
+    use crate::launch::{Entry, Started};
     #[pymodule_export]
     use crate::memory::{Memory, before_fork};
     #[pymodule_export]
     use crate::plan::Plan;
     #[pymodule_export]
-    use crate::watched::after_fork;
+    use crate::watched::main_thread_is;
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -1,10 +1,11 @@
 //! Arrays' memory, as NumPy sees it.
 
+use crate::arrays;
 use hotcell::manifest::DType;
 use hotcell::{Array, ArrayType, Buffer};
+use hotcell_sandbox::process::PerProcess;
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The memory of one array, in C order. Results come in it, and inputs that were made in it go without a copy.
@@ -15,12 +16,12 @@ pub(crate) struct Memory {
 }
 
 /// Memory that was made to be filled: a fork's child would write to it where its parent reads.
-static MADE: Mutex<Vec<Weak<Buffer>>> = Mutex::new(Vec::new());
+static MADE: PerProcess<Mutex<Vec<Weak<Buffer>>>> = PerProcess::new();
 
 /// Has all memory be this process's alone, before it forks.
 #[pyfunction]
 pub(crate) fn before_fork() {
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut made = MADE.get().lock().unwrap_or_else(PoisonError::into_inner);
     for buffer in made.drain(..).filter_map(|buffer| buffer.upgrade()) {
         // Where there is no address space left, a fork has other worries.
         let _ = buffer.settle();
@@ -29,7 +30,7 @@ pub(crate) fn before_fork() {
 
 /// Keeps in mind what was made, and forgets what is gone.
 fn made(buffer: &Arc<Buffer>) {
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut made = MADE.get().lock().unwrap_or_else(PoisonError::into_inner);
     if made.len() == made.capacity() {
         made.retain(|buffer| buffer.strong_count() > 0);
     }
@@ -47,6 +48,21 @@ impl Memory {
         })
     }
 
+    /// What it is of.
+    pub(crate) fn ty(&self) -> &ArrayType {
+        &self.ty
+    }
+
+    /// Where it begins.
+    pub(crate) fn start(&self) -> *const u8 {
+        self.buffer.as_ptr().as_ptr()
+    }
+
+    /// Its size in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// What is in it now, as an array of that type.
     pub(crate) fn lend(&self, ty: ArrayType) -> PyResult<Array> {
         // SAFETY: the package's documentation says that arrays must not be written to while they are being passed, and what
@@ -61,7 +77,7 @@ impl Memory {
     /// Zeros.
     #[new]
     fn new(py: Python<'_>, dtype: &str, shape: Vec<u64>) -> PyResult<Self> {
-        let ty = array_type(dtype, shape)?;
+        let ty = array_type(self::dtype(dtype)?, shape)?;
         let len =
             usize::try_from(ty.size_bytes()).map_err(|_| PyMemoryError::new_err("too large"))?;
         let buffer = py.detach(|| Buffer::new(len));
@@ -71,62 +87,25 @@ impl Memory {
         Ok(Self { ty, buffer })
     }
 
-    /// Where it begins.
-    #[getter]
-    fn address(&self) -> usize {
-        self.buffer.as_ptr().as_ptr() as usize
-    }
-
-    /// Its size in bytes.
-    #[getter]
-    fn nbytes(&self) -> usize {
-        self.buffer.len()
-    }
-
     /// The element type by its name in manifests.
     #[getter]
     fn dtype(&self) -> &'static str {
         self.ty.dtype().name()
     }
 
-    /// What NumPy makes an array of. Of a dtype that it has none for, unsigned integers of that size.
-    #[getter(__array_interface__)]
-    fn array_interface<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let interface = PyDict::new(py);
-        interface.set_item("shape", PyTuple::new(py, self.ty.shape())?)?;
-        interface.set_item("typestr", typestr(self.ty.dtype()))?;
-        interface.set_item("data", (self.address(), false))?;
-        interface.set_item("version", 3)?;
-        Ok(interface)
+    /// NumPy's array over it. Of a dtype that it has none for, unsigned integers of that size.
+    fn array<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        arrays::over(slf)
     }
 }
 
-/// A type by the name of its elements and its extents.
-pub(crate) fn array_type(dtype: &str, shape: Vec<u64>) -> PyResult<ArrayType> {
-    let dtype: DType = dtype
-        .parse()
-        .map_err(|error: hotcell::manifest::UnknownDType| {
-            PyValueError::new_err(error.to_string())
-        })?;
+/// An element type by its name.
+pub(crate) fn dtype(name: &str) -> PyResult<DType> {
+    name.parse()
+        .map_err(|error: hotcell::manifest::UnknownDType| PyValueError::new_err(error.to_string()))
+}
+
+/// A type with those extents.
+pub(crate) fn array_type(dtype: DType, shape: Vec<u64>) -> PyResult<ArrayType> {
     ArrayType::new(dtype, shape).map_err(|error| PyValueError::new_err(error.to_string()))
-}
-
-/// NumPy's code of an element type.
-fn typestr(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Bool => "|b1",
-        DType::I8 => "|i1",
-        DType::I16 => "<i2",
-        DType::I32 => "<i4",
-        DType::I64 => "<i8",
-        DType::U8 => "|u1",
-        DType::U16 | DType::Bf16 => "<u2",
-        DType::U32 => "<u4",
-        DType::U64 => "<u8",
-        DType::F16 => "<f2",
-        DType::F32 => "<f4",
-        DType::F64 => "<f8",
-        DType::Complex64 => "<c8",
-        DType::Complex128 => "<c16",
-    }
 }

@@ -2,9 +2,10 @@
 
 use hotcell::report::LogLine;
 use hotcell::{Observer, StopSignal};
+use hotcell_sandbox::process::PerProcess;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -93,30 +94,29 @@ struct Asking {
     waiting: Option<Waiting>,
 }
 
-/// Made when it is first needed. A fork's child has one of its own: its parent's could be locked for ever.
-static ASKING: AtomicPtr<Mutex<Asking>> = AtomicPtr::new(std::ptr::null_mut());
+static ASKING: PerProcess<Mutex<Asking>> = PerProcess::new();
 
-fn asking() -> &'static Mutex<Asking> {
-    let mut place = ASKING.load(Ordering::Acquire);
-    if place.is_null() {
-        let made = Box::into_raw(Box::<Mutex<Asking>>::default());
-        let stored = ASKING.compare_exchange(place, made, Ordering::AcqRel, Ordering::Acquire);
-        // Where another thread was faster, the one made here is left: some bytes, once.
-        place = stored.map_or_else(|theirs| theirs, |_| made);
-    }
-    // SAFETY: it came out of a box that nobody frees.
-    unsafe { &*place }
+/// The interpreter's main thread, as the C library knows it. Until it is said there is none.
+static MAIN: AtomicUsize = AtomicUsize::new(0);
+
+/// Says which thread is the interpreter's main one, by its `ident`.
+#[pyfunction]
+pub(crate) fn main_thread_is(ident: usize) {
+    MAIN.store(ident, Ordering::Relaxed);
 }
 
-/// Has a fork's child begin anew: it has neither the thread nor, perhaps, the lock.
-#[pyfunction]
-pub(crate) fn after_fork() {
-    ASKING.store(std::ptr::null_mut(), Ordering::Release);
+fn is_main() -> bool {
+    // SAFETY: it says who calls.
+    let own = unsafe { libc::pthread_self() };
+    usize::try_from(own).is_ok_and(|own| own == MAIN.load(Ordering::Relaxed))
 }
 
 impl OnMain {
-    /// Begins to wait, on this thread.
-    pub(crate) fn begin() -> PyResult<Self> {
+    /// Begins to wait, if this is the interpreter's main thread.
+    pub(crate) fn begin() -> PyResult<Option<Self>> {
+        if !is_main() {
+            return Ok(None);
+        }
         let raised = Arc::<Mutex<Option<PyErr>>>::default();
         let raising = Arc::clone(&raised);
         let question = move || {
@@ -132,7 +132,7 @@ impl OnMain {
             }
         };
         let stop = Arc::new(StopSignal::asking(question));
-        let mut asking = lock(asking());
+        let mut asking = lock(ASKING.get());
         if asking.waiting.is_some() {
             return Err(PyRuntimeError::new_err(
                 "a signal's handler cannot launch a kernel while the main thread waits for one: \
@@ -149,7 +149,7 @@ impl OnMain {
             asking.is_running = true;
         }
         asking.waiting = Some((Arc::clone(&stop), Instant::now()));
-        Ok(Self { stop, raised })
+        Ok(Some(Self { stop, raised }))
     }
 
     /// What the launch is to be stopped by.
@@ -165,7 +165,7 @@ impl OnMain {
 
 impl Drop for OnMain {
     fn drop(&mut self) {
-        lock(asking()).waiting = None;
+        lock(ASKING.get()).waiting = None;
     }
 }
 
@@ -174,7 +174,7 @@ fn ask() {
     let mut idle = Duration::ZERO;
     while idle < IDLE {
         std::thread::sleep(LOOK_EVERY);
-        let mut asking = lock(asking());
+        let mut asking = lock(ASKING.get());
         match &asking.waiting {
             Some((stop, since)) => {
                 idle = Duration::ZERO;

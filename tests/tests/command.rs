@@ -1,6 +1,7 @@
 //! The real `hotcell`: exit codes, reports, files, signals, receipts.
 
 mod cache;
+mod completions;
 mod directories;
 mod exit_codes;
 mod inputs;

@@ -32,6 +32,13 @@ const READ_BY_USERS: [&str; 7] = [
     "docs",
     "packaging",
 ];
+/// What shells complete the command's words with, from the prefix, where each looks for such files; in cargo's target
+/// directory they have the same names.
+pub(crate) const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "share/bash-completion/completions/hotcell"),
+    ("zsh", "share/zsh/site-functions/_hotcell"),
+    ("fish", "share/fish/vendor_completions.d/hotcell.fish"),
+];
 /// The names of all installed files, one a line, from the prefix: what an upgrade or a removal may take away.
 const LIST: &str = "libexec/hotcell/files.txt";
 /// Where the new files, and then the old ones, stand in between.
@@ -39,7 +46,7 @@ const STAGE: &str = ".hotcell-install";
 
 /// Install the command with its workers and documents, or take an installation away.
 ///
-/// PREFIX gets bin/hotcell, libexec/hotcell and share/doc/hotcell. A file that was there is replaced at once; one that
+/// PREFIX gets bin/hotcell, libexec/hotcell, share/doc/hotcell and completions for shells. A file that was there is replaced at once; one that
 /// the last installation had and this one has not is removed.
 #[derive(Args)]
 pub(crate) struct InstallChore {
@@ -126,7 +133,24 @@ pub(crate) fn build() -> Result<PathBuf> {
         .args(["--exclude", "xtask", "--bin", "hotcell"]);
     run(&mut command)?;
     build_all()?;
+    complete()?;
     Ok(target())
+}
+
+/// Has the command that was built write what shells complete its words with.
+fn complete() -> Result<()> {
+    for (shell, file) in COMPLETIONS {
+        let mut command = Command::new(target().join("release/hotcell"));
+        let written = command.args(["completions", shell]).output()?;
+        ensure!(
+            written.status.success(),
+            "hotcell completions {shell} failed"
+        );
+        let file = target().join(file);
+        make_directory(file.parent().context("it is in a folder")?)?;
+        fs::write(file, written.stdout)?;
+    }
+    Ok(())
 }
 
 /// A file to install: where it is, its name from the prefix, its mode.
@@ -144,6 +168,14 @@ fn files(built: &Path, workers_only: bool) -> Result<Vec<Installed>> {
         for part in READ_BY_USERS {
             documents(Path::new(part), &mut files)?;
         }
+        // Whoever lays out other builds need not have them.
+        let files_of = |(_, name): (&str, &str)| Installed {
+            source: built.join(name),
+            name: name.into(),
+            mode: 0o644,
+        };
+        let completions = COMPLETIONS.map(files_of).into_iter();
+        files.extend(completions.filter(|file| file.source.is_file()));
     }
     let mut program = |source: PathBuf, name: PathBuf| {
         let mode = 0o755;

@@ -87,6 +87,8 @@ impl PythonTestChore {
         run(command(program("mypy"))
             .current_dir(root().join("python"))
             .args(["--config-file", "pyproject.toml"]))?;
+        // The porting guide's own kernels, by the command that the wheel has.
+        run(command(program("hotcell")).args(["build", "examples/porting/kernels"]))?;
         let mut tests = command(program("python"));
         tests
             .current_dir(root().join("python/tests"))

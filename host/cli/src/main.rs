@@ -9,6 +9,7 @@ mod build;
 mod cache;
 mod command_request;
 mod compile;
+mod completions;
 mod connect;
 mod directories;
 mod doctor;
@@ -30,7 +31,7 @@ mod serve;
 mod stats;
 mod top;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Run compute kernels that nobody trusts yet, at nearly the speed of trusted code.
@@ -75,6 +76,8 @@ enum HotcellCommand {
     Cache(cache::CacheCommand),
     /// Try to break out of real workers, and say how strong the walls are on this machine
     Doctor(doctor::DoctorCommand),
+    /// Write what has a shell complete this command's words
+    Completions(completions::CompletionsCommand),
 }
 
 fn main() -> ExitCode {
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         HotcellCommand::Stats(command) => command.execute().map(|()| 0),
         HotcellCommand::Cache(command) => command.execute().map(|()| 0),
         HotcellCommand::Doctor(command) => command.execute(),
+        HotcellCommand::Completions(command) => command.execute(Hotcell::command()).map(|()| 0),
     };
     // Whoever reaps after this process may reap nobody: it sees to its workers itself.
     hotcell_sandbox::process::end_all();
@@ -116,7 +120,6 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -14,7 +14,8 @@ use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::profile::Metering;
 use hotcell_model::tenant::Tenant;
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Whether a report carries digests of the arrays.
@@ -306,6 +307,14 @@ impl Request {
 /// The processors that this process may use, as they were when it was first asked: each answer takes reading the files of
 /// its control group, which would be a good part of a small launch.
 fn cores() -> usize {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    // No lock that a fork could leave behind: two threads that ask first get the same answer.
+    static CORES: AtomicUsize = AtomicUsize::new(0);
+    match CORES.load(Ordering::Relaxed) {
+        0 => {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            CORES.store(cores, Ordering::Relaxed);
+            cores
+        }
+        cores => cores,
+    }
 }

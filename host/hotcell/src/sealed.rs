@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hotcell_model::job::Source;
 use hotcell_sandbox::memory::SealedMemory;
+use hotcell_sandbox::process::PerProcess;
 use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The descriptors that sources keep open, as far as they are still there.
-static KEPT: Mutex<Vec<Weak<File>>> = Mutex::new(Vec::new());
+static KEPT: PerProcess<Mutex<Vec<Weak<File>>>> = PerProcess::new();
 /// The most of them, however many this process may have.
 const MOST_KEPT: usize = 256;
 
@@ -21,7 +22,7 @@ const MOST_KEPT: usize = 256;
 /// run out of descriptors: past a share of those that the process may have, results are kept without.
 pub(crate) fn source(memory: SealedMemory) -> io::Result<Source> {
     let bytes = Bytes::from_owner(memory.map()?);
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = KEPT.get().lock().unwrap_or_else(PoisonError::into_inner);
     if kept.len() >= most_kept() {
         kept.retain(|file| file.strong_count() > 0);
     }

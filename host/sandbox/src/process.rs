@@ -7,10 +7,12 @@
 
 mod exit;
 mod living;
+mod per_process;
 mod spawner;
 
 pub use exit::{Exit, ExitKind};
 pub use living::end_all;
+pub use per_process::PerProcess;
 pub use rustix::process::Signal;
 
 use crate::channel::Channel;

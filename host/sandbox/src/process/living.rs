@@ -2,21 +2,17 @@
 //!
 //! A worker dies with its supervisor, and who reaps it then is process 1, which in many containers reaps nobody.
 
+use super::PerProcess;
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-static LIVING: Mutex<Living> = Mutex::new(Living {
-    owner: 0,
-    is_closed: false,
-    workers: Vec::new(),
-});
+static LIVING: PerProcess<Mutex<Living>> = PerProcess::new();
 
+#[derive(Default)]
 struct Living {
-    /// Whose children they are: a forked process has this list too, and none of them.
-    owner: u32,
     /// Nothing is started any more.
     is_closed: bool,
     workers: Vec<Arc<OwnedFd>>,
@@ -61,14 +57,5 @@ pub fn end_all() {
 
 /// The list of this very process.
 fn lock() -> MutexGuard<'static, Living> {
-    let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
-    let own = std::process::id();
-    if living.owner != own {
-        *living = Living {
-            owner: own,
-            is_closed: false,
-            workers: Vec::new(),
-        };
-    }
-    living
+    LIVING.get().lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -3,7 +3,7 @@
 //! A worker asks to be killed when its parent dies, and for the operating system's kernel the parent is the
 //! thread that started it. This one never ends before the process does.
 
-use super::{WorkerCommand, living};
+use super::{PerProcess, WorkerCommand, living};
 use crate::channel::Channel;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
@@ -24,8 +24,8 @@ struct SpawnRequest {
     reply: SyncSender<Spawned>,
 }
 
-/// The mailbox, and the process that the thread is in: one that was forked from it has none.
-static SPAWNER: Mutex<Option<(u32, SyncSender<SpawnRequest>)>> = Mutex::new(None);
+/// The mailbox, once there is the thread.
+static SPAWNER: PerProcess<Mutex<Option<SyncSender<SpawnRequest>>>> = PerProcess::new();
 
 /// Starts a worker with those ends of its channels.
 pub(super) fn spawn(command: WorkerCommand, input: Channel, output: Channel) -> Spawned {
@@ -43,17 +43,15 @@ pub(super) fn spawn(command: WorkerCommand, input: Channel, output: Channel) -> 
 
 /// The thread's mailbox. The thread is started by the first call.
 fn spawner() -> io::Result<SyncSender<SpawnRequest>> {
-    let mut spawner = SPAWNER.lock().unwrap_or_else(PoisonError::into_inner);
-    let own = std::process::id();
-    match &*spawner {
-        Some((process, sender)) if *process == own => return Ok(sender.clone()),
-        _ => {}
+    let mut spawner = SPAWNER.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(sender) = &*spawner {
+        return Ok(sender.clone());
     }
     let (sender, requests) = sync_channel(16);
     thread::Builder::new()
         .name("hotcell-spawner".into())
         .spawn(move || serve(&requests))?;
-    Ok(spawner.insert((own, sender)).1.clone())
+    Ok(spawner.insert(sender).clone())
 }
 
 fn serve(requests: &Receiver<SpawnRequest>) {
