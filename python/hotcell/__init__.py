@@ -15,7 +15,7 @@ one, else under default limits. ``Cell`` makes others, and ``connect`` asks a da
 
 from ._arrays import empty
 from ._cell import Cell, Daemon, Host, connect, default_cell
-from ._component import Component, Entry, Parameter, load
+from ._component import Component, Entry, Parameter, example, examples, load
 from ._launch import Ended, Launch
 from ._native import __version__
 from .errors import (
@@ -74,5 +74,7 @@ __all__ = [
     "connect",
     "default_cell",
     "empty",
+    "example",
+    "examples",
     "load",
 ]

@@ -8,6 +8,7 @@ import keyword
 import os
 import re
 from collections import namedtuple
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _arrays, _cell, _native
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _known: dict[str, _native.Component] = {}
 #: The most of them.
 _MOST_KNOWN = 256
+#: Where the wheel has kernels to try things with.
+_EXAMPLES = Path(__file__).parent / "_examples"
 
 
 class Parameter(NamedTuple):
@@ -62,6 +65,26 @@ def load(source: str | os.PathLike[str] | bytes, *, host: _cell.Host | None = No
     else:
         native = _native.Component.read(os.fspath(source))
     return Component(native, _cell.DEFAULT if host is None else host)
+
+
+def examples() -> list[str]:
+    """The names of the kernels that the package brings along, for :func:`example`."""
+    return sorted(path.stem for path in _EXAMPLES.glob("*.wasm"))
+
+
+def example(name: str, *, host: _cell.Host | None = None) -> Component:
+    """Load one of the kernels that the package brings along, to try things with: :func:`examples` has their names.
+
+    Args:
+        name: Its name, such as ``"saxpy"``, ``"gemm"`` or ``"julia"``.
+        host: As for :func:`load`.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    if name not in examples():
+        raise KeyError(f"the package has no example `{name}`; it has: {', '.join(examples())}")
+    return load(_EXAMPLES / f"{name}.wasm", host=host)
 
 
 class Component:

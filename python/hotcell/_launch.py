@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import concurrent.futures
 import html
 import json
 from typing import TYPE_CHECKING, Any
 
-from . import _arrays
+from . import _arrays, _native
 from .errors import of_ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     import numpy as np
-
-    from . import _native
 
     Results = dict[str, np.ndarray[Any, Any]]
 
@@ -125,7 +124,22 @@ class Ended:
         rows += [(name.replace("_", " "), str(usage[name])) for name in usage if isinstance(usage[name], (int, float))]
         rows += [(f"result {name}", f"{array.dtype}{list(array.shape)}") for name, array in self.results.items()]
         cells = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(value)}</td></tr>" for name, value in rows)
-        return f"<table>{cells}</table>"
+        return f"<table>{cells}</table>{''.join(_pictures(self.results))}"
+
+
+#: The most bytes of an array that is shown as a picture.
+_MOST_SHOWN = 32 << 20
+
+
+def _pictures(results: Results) -> Generator[str, None, None]:
+    """The results that are pictures, as HTML: bytes of grey, RGB or RGBA, and several of these as an animation."""
+    for name, array in results.items():
+        extents = array.shape[:-1] if array.ndim > 2 and array.shape[-1] in (3, 4) else array.shape
+        # Columns of three bytes are pictures for nobody.
+        is_picture = array.dtype == "u1" and 2 <= len(extents) <= 3 and min(extents[-2:]) >= 8 and array.nbytes <= _MOST_SHOWN
+        if is_picture and (encoded := _native.picture("u8", array)) is not None:
+            source = base64.b64encode(encoded).decode()
+            yield f'<figure><img src="data:image/png;base64,{source}"><figcaption>{html.escape(name)}</figcaption></figure>'
 
 
 def failed(native: _native.Ended) -> Exception:

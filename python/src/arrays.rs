@@ -4,6 +4,7 @@ use crate::memory::{Memory, array_type};
 use bytes::Bytes;
 use hotcell::manifest::DType;
 use hotcell::{Array, ArrayType};
+use hotcell_formats::FrameDelay;
 use numpy::npyffi::{
     NPY_ARRAY_CARRAY, NPY_TYPES, NpyTypes, PyArray_CheckExact, PyArrayObject, get_type_object,
     npy_intp,
@@ -12,6 +13,7 @@ use numpy::{PY_ARRAY_API, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMet
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -105,6 +107,24 @@ impl Given {
         let bytes = array.bytes().map_or(&[][..], |bytes| &bytes[..]);
         Ok((array.ty().clone(), Bytes::copy_from_slice(bytes)))
     }
+}
+
+/// An array as the bytes of a PNG, or of an APNG where it is several; `None` if it is no picture.
+#[pyfunction]
+pub(crate) fn picture<'py>(
+    dtype: &str,
+    array: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let py = array.py();
+    let given = Given::of("picture", "array", crate::memory::dtype(dtype)?, array)?;
+    let encoded = py.detach(|| {
+        let array = given.array()?;
+        let bytes = array.bytes().map_or(&[][..], |bytes| &bytes[..]);
+        Ok::<_, PyErr>(
+            hotcell_formats::picture(array.ty(), bytes, FrameDelay::default()).transpose()?,
+        )
+    })?;
+    Ok(encoded.map(|encoded| PyBytes::new(py, &encoded)))
 }
 
 /// The memory that was made to be passed, where an array is the whole of it.

@@ -192,7 +192,10 @@ impl Host for Remote {
     fn describe(&self, component: &Component, _tenant: Tenant) -> Result<String, Outcome> {
         let kept = self.ask(|client| self.upload(client, component));
         let kept = kept.map_err(|error| outcome_of(&error))?;
-        Ok(json!({"name": kept.name, "version": "", "kernels": kept.kernels}).to_string())
+        Ok(
+            json!({"name": kept.name, "version": kept.version, "kernels": kept.kernels})
+                .to_string(),
+        )
     }
 
     fn launch(

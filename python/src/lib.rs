@@ -22,6 +22,8 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
+    use crate::arrays::picture;
+    #[pymodule_export]
     use crate::cell::Cell;
     #[pymodule_export]
     use crate::component::Component;

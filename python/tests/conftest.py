@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,9 +43,9 @@ def cell(_own_places: Path) -> hotcell.Cell:
     return hotcell.Cell(policy=False, tier=TIER, grants=["random", "clock"])
 
 
-@pytest.fixture(scope="session")
-def daemon(_own_places: Path, tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("daemon")
+@contextmanager
+def a_daemon(folder: Path) -> Iterator[tuple[hotcell.Daemon, subprocess.Popen[str]]]:
+    """A daemon of the test's own, and its process."""
     policy, socket = folder / "hotcell.toml", folder / "hotcell.sock"
     policy.write_text(
         f'schema = 1\ntier = "{TIER}"\ngrants = ["log", "control", "random", "clock"]\n'
@@ -54,17 +56,28 @@ def daemon(_own_places: Path, tmp_path_factory: pytest.TempPathFactory):
         stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield _connected(socket, running), running
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+
+def _connected(socket: Path, running: subprocess.Popen[str]) -> hotcell.Daemon:
     begun = time.monotonic()
     while True:
         try:
-            yield hotcell.connect(socket)
-            break
+            return hotcell.connect(socket)
         except ConnectionError:
-            assert running.poll() is None, running.stderr.read()
+            assert running.poll() is None, running.stderr and running.stderr.read()
             assert time.monotonic() - begun < 30, "the daemon does not answer"
             time.sleep(0.01)
-    running.send_signal(signal.SIGTERM)
-    running.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def daemon(_own_places: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[hotcell.Daemon]:
+    with a_daemon(tmp_path_factory.mktemp("daemon")) as (daemon, _):
+        yield daemon
 
 
 @pytest.fixture(params=["cell", "daemon"])

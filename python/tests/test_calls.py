@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import base64
 import copy
 import inspect
 import os
@@ -286,6 +287,11 @@ def test_the_report_says_what_a_launch_took(host: hotcell.Host) -> None:
     assert ended.check() is ended and ended.exit_code == 0 and ended.reproducible
 
 
+def test_a_component_says_its_name_and_version(host: hotcell.Host) -> None:
+    component = host.load(kernel("saxpy"))
+    assert component.name == "saxpy" and component.version.count(".") == 2
+
+
 def test_a_cell_says_what_it_will_not_do() -> None:
     with pytest.raises(ValueError, match="tier"):
         hotcell.Cell(tier="tall")
@@ -297,3 +303,20 @@ def test_a_cell_says_what_it_will_not_do() -> None:
         hotcell.Cell(policy="nowhere.toml")
     with pytest.raises(ConnectionError, match="nowhere"):
         hotcell.connect("/nowhere.sock")
+
+
+def test_a_notebook_shows_pictures(host: hotcell.Host) -> None:
+    julia = host.load(kernel("julia")).julia
+    page = julia.run(t=2, h=16, w=16)._repr_html_()
+    shown = page.split("data:image/png;base64,")[1].split('"')[0]
+    picture = base64.b64decode(shown)
+    assert picture.startswith(b"\x89PNG") and b"acTL" in picture
+    # Numbers are none.
+    assert "<img" not in host.load(kernel("saxpy")).saxpy.run(2, X, Y)._repr_html_()
+
+
+def test_the_package_brings_kernels_along(host: hotcell.Host) -> None:
+    assert {"saxpy", "gemm", "julia"} <= set(hotcell.examples())
+    assert list(hotcell.example("saxpy", host=host)(2.0, [1, 2], [3, 4])) == [5, 8]
+    with pytest.raises(KeyError, match="no example `../saxpy`; it has: .*saxpy"):
+        hotcell.example("../saxpy", host=host)

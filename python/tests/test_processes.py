@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import hotcell
-from conftest import TIER, kernel
+from conftest import TIER, a_daemon, kernel
 
 X = np.arange(8, dtype="f4")
 
@@ -232,3 +232,26 @@ def test_the_command_is_there() -> None:
     if program.exists():
         again = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
         assert again.stdout == said.stdout
+
+
+def test_a_daemon_that_dies_ends_its_launches_with_words(tmp_path: Path) -> None:
+    with a_daemon(tmp_path) as (daemon, running):
+        long = daemon.load(kernel("mandelbrot")).mandelbrot.options(timeout=60, fuel="100T")
+        launch = long.start(limit=1_000_000, h=2000, w=2000)
+        # Its runner is at work.
+        deadline = time.monotonic() + 30
+        while not any("hotcell-runner" in _name(child) for child in _children(running.pid)):
+            assert time.monotonic() < deadline and not launch.done()
+            time.sleep(0.01)
+        running.kill()
+        with pytest.raises(hotcell.InputOutputError, match="daemon|connection"):
+            launch.result(timeout=30)
+        with pytest.raises(hotcell.InputOutputError, match="hotcell.sock"):
+            daemon.load(kernel("saxpy"))
+
+
+def _name(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""

@@ -82,7 +82,8 @@ pub(crate) fn component(name: &str) -> PathBuf {
     target().join("kernels").join(name).with_extension("wasm")
 }
 
-fn build(name: &str) -> Result<()> {
+/// Builds one; the command is there already.
+pub(crate) fn build(name: &str) -> Result<()> {
     let project = project(name);
     run(command(hotcell())
         .arg("build")

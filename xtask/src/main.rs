@@ -7,12 +7,14 @@ mod circles;
 mod demo;
 mod install;
 mod kernels;
+mod licenses;
 mod nightly;
 mod process;
 mod python;
 mod test;
 mod twins;
 mod unprivileged;
+mod wheel;
 mod workers;
 
 use clap::{Parser, Subcommand};
@@ -40,7 +42,7 @@ enum Chore {
     /// Put the command, its workers and its documents below a prefix
     Install(install::InstallChore),
     /// Build the Python package: the library, the workers and the command in one wheel
-    Wheel(python::WheelChore),
+    Wheel(wheel::WheelChore),
     /// Install the wheel into a fresh virtual environment, and run the package's tests there
     TestPython(python::PythonTestChore),
     /// Build each kernel's native twins into target/twins/{baseline,native}

@@ -52,7 +52,7 @@ impl NightlyChore {
         build_host()?;
         AttackChore::default().run()?;
         BenchChore::quick().run()?;
-        PythonTestChore::with_engines().run()?;
+        PythonTestChore::thorough().run()?;
         let mut tests = cargo();
         tests
             .env("HOTCELL_FUZZ_SECONDS", self.fuzz_seconds.to_string())

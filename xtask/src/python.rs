@@ -1,11 +1,11 @@
-//! `cargo xtask wheel` and `cargo xtask test-python`: the Python package, and its tests in an environment of their own.
+//! `cargo xtask test-python`: the Python package's tests, in an environment of their own, and what a newcomer does.
 
-use crate::install::{self, PROGRAMS};
-use crate::process::{command, root, run, target, without_own_package};
+use crate::process::{command, root, run, target};
+use crate::wheel;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,167 +13,225 @@ use std::process::Command;
 const REQUIREMENTS: &str = "python/requirements.txt";
 /// The engines that the package has adapters for.
 const ENGINES: &str = "python/requirements-engines.txt";
-/// Where the package has its programs, from the root.
-const STAGED: &str = "python/hotcell/_programs";
-
-/// Build the Python package: the library, the workers and the command in one wheel.
-///
-/// It needs maturin (`pip install maturin`) and `strip`.
-#[derive(Args)]
-pub(crate) struct WheelChore {
-    /// Where to [default: target/wheels]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-}
-
-impl WheelChore {
-    pub(crate) fn run(self) -> Result<()> {
-        let out = self.out.unwrap_or_else(|| target().join("wheels"));
-        let wheel = build(Path::new("maturin"), &std::path::absolute(out)?)?;
-        println!("{}", wheel.display());
-        Ok(())
-    }
-}
+/// The user and group that own nothing: `nobody`.
+const NOBODY: u32 = 65534;
+/// A group that is given site-packages to write to, as distributions do with `staff`.
+const STAFF: u32 = 50;
+/// Where everybody's programs are: not everybody may use those that root has in a home of its own.
+const EVERYBODYS: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Install the wheel into a fresh virtual environment, and run the package's tests there.
 #[derive(Args)]
 pub(crate) struct PythonTestChore {
-    /// The tests of engines too, which are large: Ray, Dask, DataFusion
+    /// The tests of engines too, which are large: Ray, Dask, DataFusion; and more launches
     #[arg(long)]
     engines: bool,
+    /// Build a wheel from a source distribution too, from nothing, and run a kernel with it
+    #[arg(long)]
+    sdist: bool,
+    /// The interpreter
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    python: PathBuf,
     /// Passed on to pytest: a filter, or -x
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
 impl PythonTestChore {
-    /// With the engines, and 10 000 launches where otherwise there are fewer.
-    pub(crate) fn with_engines() -> Self {
+    /// With the engines, from a source distribution too, and 10 000 launches where otherwise there are fewer.
+    pub(crate) fn thorough() -> Self {
         Self {
             engines: true,
+            sdist: true,
+            python: "python3".into(),
             arguments: Vec::new(),
         }
     }
 
     pub(crate) fn run(self) -> Result<()> {
         let place = target().join("python");
-        let environment = place.join("environment");
-        let wheels = place.join("wheels");
-        if wheels.exists() {
-            fs::remove_dir_all(&wheels)?;
-        }
-        let program = |name: &str| environment.join("bin").join(name);
-        run(command("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&environment))?;
-        let pip = |arguments: &[&str]| {
-            let mut pip = command(program("python"));
-            pip.args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-            ]);
-            pip.args(arguments);
-            pip
-        };
-        run(&mut pip(&["--requirement", REQUIREMENTS]))?;
+        let environment = Environment::fresh(&self.python, place.join("environment"))?;
+        environment.install(&["--requirement", REQUIREMENTS])?;
         if self.engines {
-            run(&mut pip(&["--requirement", ENGINES]))?;
+            environment.install(&["--requirement", ENGINES])?;
         }
-        let wheel = build(&program("maturin"), &wheels)?;
-        run(pip(&["--no-deps"]).arg(&wheel))?;
-        run(command(program("mypy"))
+        let wheels = cleared(&place.join("wheels"))?;
+        let wheel = wheel::build(&environment.program("maturin"), &wheels)?;
+        // What the name of the wheel promises of the C library holds for all programs in it.
+        run(command(environment.program("auditwheel"))
+            .arg("show")
+            .arg(&wheel))?;
+        environment.install(&["--no-deps", text(&wheel)?])?;
+        run(command(environment.program("mypy"))
             .current_dir(root().join("python"))
-            .args(["--config-file", "pyproject.toml"]))?;
+            .args(["--config-file", "../pyproject.toml"]))?;
         // The porting guide's own kernels, by the command that the wheel has.
-        run(command(program("hotcell")).args(["build", "examples/porting/kernels"]))?;
-        let mut tests = command(program("python"));
+        run(command(environment.program("hotcell")).args(["build", "examples/porting/kernels"]))?;
+        self.test(&environment)?;
+        newcomer(&wheel)?;
+        shared_environment(&wheel)?;
+        if self.sdist {
+            let made = wheel::sdist(
+                &environment.program("maturin"),
+                &cleared(&place.join("sdist"))?,
+            )?;
+            let from_sources = Environment::fresh(&self.python, place.join("from-sources"))?;
+            from_sources.install(&[text(&made)?])?;
+            run(command(from_sources.program("python")).args(["-c", README_COMMAND]))?;
+        }
+        Ok(())
+    }
+
+    fn test(&self, environment: &Environment) -> Result<()> {
+        let mut tests = command(environment.program("python"));
+        let (calls, interrupts) = match self.engines {
+            true => ("10000", "100"),
+            false => ("1000", "20"),
+        };
         tests
             .current_dir(root().join("python/tests"))
             .env("HOTCELL_KERNELS", target().join("kernels"))
-            .env(
-                "HOTCELL_PYTHON_CALLS",
-                if self.engines { "10000" } else { "1000" },
-            )
-            .args(["-m", "pytest", "--config-file", "../pyproject.toml", "."]);
+            .env("HOTCELL_PYTHON_CALLS", calls)
+            .env("HOTCELL_INTERRUPTS", interrupts)
+            .args(["-m", "pytest", "--config-file", "../../pyproject.toml", "."]);
         if !self.engines {
             tests.arg("--ignore=engines");
         }
-        run(tests.args(self.arguments))
+        run(tests.args(&self.arguments))
     }
 }
 
-/// Builds the wheel into a directory.
-fn build(maturin: &Path, out: &Path) -> Result<PathBuf> {
-    let is_wheel = |path: &Path| path.extension().is_some_and(|end| end == "whl");
-    if let Ok(entries) = fs::read_dir(out) {
-        let paths = entries.map(|entry| Ok(entry?.path()));
-        let older = paths.collect::<Result<Vec<_>>>()?;
-        let older = older.iter().find(|path| is_wheel(path));
-        ensure!(
-            older.is_none(),
-            "{} has an older wheel: remove it",
-            out.display()
-        );
+/// A virtual environment.
+struct Environment(PathBuf);
+
+impl Environment {
+    fn fresh(python: &Path, place: PathBuf) -> Result<Self> {
+        run(command(python).args(["-m", "venv", "--clear"]).arg(&place))?;
+        Ok(Self(place))
     }
-    let built = install::build()?;
-    let glibc = stage(&built)?;
-    let mut command = command(maturin);
-    without_own_package(&mut command);
-    command
-        .args(["build", "--release", "--locked", "--strip"])
-        // maturin looks at the library alone, and the programs may need more.
-        .args(["--compatibility", &format!("manylinux_2_{glibc}")])
-        .args(["--manifest-path", "python/Cargo.toml", "--out"])
-        .arg(out);
-    run(&mut command).context("is maturin installed? pip install maturin")?;
-    let paths = fs::read_dir(out)?.map(|entry| Ok(entry?.path()));
-    let paths = paths.collect::<Result<Vec<_>>>()?;
-    let wheel = paths.into_iter().find(|path| is_wheel(path));
-    wheel.with_context(|| format!("maturin left no wheel in {}", out.display()))
+
+    fn program(&self, name: &str) -> PathBuf {
+        self.0.join("bin").join(name)
+    }
+
+    fn install(&self, what: &[&str]) -> Result<()> {
+        let mut pip = command(self.program("python"));
+        pip.args(["-m", "pip", "install", "--quiet"]);
+        run(pip.arg("--disable-pip-version-check").args(what))
+    }
 }
 
-/// The version of the C library after `2.` that Python's own library needs at least.
-const LEAST_GLIBC: u32 = 34;
+/// What the README has a newcomer run second.
+const README_COMMAND: &str =
+    "import hotcell; print(hotcell.example(\"saxpy\")(2.0, [1, 2], [3, 4]))";
 
-/// Puts the programs where the package has them, without what only debuggers read. Says the highest version of the C library,
-/// after `2.`, that any of them needs.
-fn stage(built: &Path) -> Result<u32> {
-    let mut glibc = LEAST_GLIBC;
-    let place = root().join(STAGED);
-    if place.exists() {
-        fs::remove_dir_all(&place)?;
-    }
-    fs::create_dir_all(&place)?;
-    let workers = PROGRAMS.map(|name| built.join("libexec/hotcell").join(name));
-    for program in std::iter::once(built.join("release/hotcell")).chain(workers) {
-        let name = program.file_name().context("a program has a name")?;
-        let staged = place.join(name);
-        let mut strip = Command::new("strip");
-        strip.arg("-o").arg(&staged).arg(&program);
-        run(&mut strip)?;
-        fs::set_permissions(&staged, Permissions::from_mode(0o755))?;
-        glibc = glibc.max(glibc_of(&fs::read(&staged)?));
-    }
-    Ok(glibc)
+/// The README's two commands, as they stand there, by a user who may do nothing, in an environment of that user's own.
+fn newcomer(wheel: &Path) -> Result<()> {
+    let readme = fs::read_to_string(root().join("README.md"))?;
+    let mut blocks = readme.split("```sh\n").skip(1);
+    let block = blocks.find(|block| block.starts_with("pip install target/wheels/*.whl\n"));
+    let commands = block.and_then(|block| block.split("```").next());
+    let commands = commands.context("README.md has no longer the commands of a newcomer")?;
+    ensure!(
+        commands.lines().count() == 2 && commands.contains(README_COMMAND),
+        "the newcomer's commands in README.md are others than two: {commands}"
+    );
+    let home = tempfile::tempdir()?;
+    let wheels = home.path().join("target/wheels");
+    fs::create_dir_all(&wheels)?;
+    fs::copy(wheel, wheels.join(wheel.file_name().context("a name")?))?;
+    give(home.path())?;
+    let script = format!("set -e\npython3 -m venv venv\n. venv/bin/activate\n{commands}");
+    run(as_nobody(home.path(), None).args(["sh", "-c", &script]))
 }
 
-/// The highest version of the C library, after `2.`, whose symbols a program names.
-fn glibc_of(program: &[u8]) -> u32 {
-    const NAME: &[u8] = b"GLIBC_2.";
-    let minor = |at: usize| {
-        let digits = program[at + NAME.len()..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit());
-        digits.fold(0, |number: u32, digit| {
-            number
-                .saturating_mul(10)
-                .saturating_add(u32::from(digit - b'0'))
-        })
+/// An environment that root owns and a group may write to, used by who is not in the group and by who is.
+fn shared_environment(wheel: &Path) -> Result<()> {
+    if !is_root()? {
+        return Ok(());
+    }
+    let home = tempfile::tempdir()?;
+    fs::set_permissions(
+        home.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )?;
+    let place = home.path().join("venv");
+    let script = format!(
+        "set -e\npython3 -m venv '{venv}'\n'{venv}/bin/pip' install --quiet '{wheel}'\n\
+         site=$(echo '{venv}'/lib/python3*/site-packages)\nchgrp -R {STAFF} \"$site\"\nchmod -R g+w \"$site\"",
+        venv = text(&place)?,
+        wheel = text(wheel)?
+    );
+    run(Command::new("sh")
+        .env("PATH", EVERYBODYS)
+        .args(["-c", &script]))?;
+    for group in [None, Some(STAFF)] {
+        let own = tempfile::tempdir()?;
+        give(own.path())?;
+        let mut command = as_nobody(own.path(), group);
+        run(command
+            .arg(place.join("bin/python"))
+            .args(["-c", README_COMMAND]))?;
+    }
+    Ok(())
+}
+
+/// Who becomes nobody where that is possible, in a home, and runs what is added.
+fn as_nobody(home: &Path, group: Option<u32>) -> Command {
+    let mut command = match is_root().unwrap_or(false) {
+        true => {
+            let mut setpriv = Command::new("setpriv");
+            setpriv.args(["--reuid", &NOBODY.to_string()]);
+            setpriv.args(["--regid", &NOBODY.to_string()]);
+            match group {
+                Some(group) => setpriv.args(["--groups", &group.to_string()]),
+                None => setpriv.arg("--clear-groups"),
+            };
+            setpriv.args(["--bounding-set=-all", "--inh-caps=-all"]);
+            setpriv
+        }
+        false => Command::new("env"),
     };
-    let named = program.windows(NAME.len()).enumerate();
-    let named = named.filter(|(_, bytes)| *bytes == NAME);
-    named.map(|(at, _)| minor(at)).max().unwrap_or(0)
+    command
+        .current_dir(home)
+        .env("HOME", home)
+        .env("TMPDIR", home)
+        .env("PATH", EVERYBODYS)
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("XDG_CONFIG_HOME");
+    command
+}
+
+fn is_root() -> Result<bool> {
+    Ok(fs::metadata("/proc/self")?.uid() == 0)
+}
+
+/// Gives a folder and what is in it to nobody, where that can be done.
+fn give(folder: &Path) -> Result<()> {
+    if !is_root()? {
+        return Ok(());
+    }
+    chown(folder, Some(NOBODY), Some(NOBODY))?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => give(&path)?,
+            false => chown(&path, Some(NOBODY), Some(NOBODY))?,
+        }
+    }
+    Ok(())
+}
+
+/// An empty folder there.
+fn cleared(place: &Path) -> Result<PathBuf> {
+    if place.exists() {
+        fs::remove_dir_all(place)?;
+    }
+    fs::create_dir_all(place)?;
+    Ok(place.to_owned())
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a path that is no text")
 }

@@ -23,5 +23,5 @@ pub use read::picture::{MAX_ROW_BYTES, PictureError};
 pub use read::{ArrayReader, Form, ReadError, ReadLimits, open};
 pub use write::{
     Durability, FrameDelay, GoOn, MAX_FRAMES, Sink, WriteError, check_distinct, commit_all,
-    commit_all_while, prepare,
+    commit_all_while, picture, prepare,
 };

@@ -44,6 +44,21 @@ impl Default for FrameDelay {
     }
 }
 
+/// An array as the bytes of a picture: (h,w) or (h,w,c), c from 1 to 4, of u8 or u16, as a PNG, and the same with a leading axis of frames
+/// as an APNG; `None` if it is neither.
+///
+/// # Errors
+/// The bytes are not those of the type.
+pub fn picture(ty: &ArrayType, bytes: &[u8], delay: FrameDelay) -> Option<io::Result<Vec<u8>>> {
+    let mut encoded = Vec::new();
+    let written = match (Frames::single(ty), Frames::several(ty)) {
+        (Some(frame), _) => frame.write_picture(&mut encoded, bytes),
+        (None, Some(frames)) => frames.write_animation(&mut encoded, bytes, delay),
+        (None, None) => return None,
+    };
+    Some(written.map(|()| encoded))
+}
+
 /// Why an output cannot be written, or was not.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {

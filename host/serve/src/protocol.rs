@@ -226,6 +226,9 @@ pub struct ComponentKept {
     pub digest: Digest,
     /// Its name in its manifest.
     pub name: String,
+    /// Its version there; empty if it says none.
+    #[serde(default)]
+    pub version: String,
     /// Its entries, with their signatures in gufunc notation.
     pub entries: BTreeMap<String, String>,
     /// What its manifest says of each entry.

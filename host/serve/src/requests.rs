@@ -338,6 +338,7 @@ impl Server {
         Ok(ComponentKept {
             digest: component.digest(),
             name: manifest.component().name.clone(),
+            version: manifest.component().version.clone(),
             entries: manifest.kernels().iter().map(entry).collect(),
             kernels: manifest
                 .kernels()

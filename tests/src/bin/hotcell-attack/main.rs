@@ -37,8 +37,9 @@ pub(crate) struct Arguments {
     /// Where the report goes
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
-    /// How far a compilation may go past its wall-clock limit, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "100")]
+    /// How far a compilation may go past its wall-clock limit, in milliseconds: 100 are for the kill, the rest for a machine that is busy
+    /// with other things, where whoever kills and whoever is killed wait for a processor
+    #[arg(long, value_name = "MS", default_value = "250")]
     leeway: u64,
     /// A handful of attacks alone
     #[arg(long)]
