@@ -1,10 +1,11 @@
 """What two workers of an engine are worth, beside one and beside two bare processes; and what a task costs there.
 
-Run it with the wheel and the engines installed and the kernels built: ``python python/benches/engines.py target/kernels``.
+Run it with the wheel and the engines installed and the kernels built: ``python python/benches/engines.py target/kernels [dask] [ray]``.
 """
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import statistics
@@ -19,9 +20,9 @@ import numpy as np
 import hotcell
 
 #: Odd, so that a median is one of them.
-ROUNDS = 5
+ROUNDS = 3
 #: Launches of a turn, each the product of two matrices of this many rows and columns.
-LAUNCHES, N = 32, 640
+LAUNCHES, N = 12, 1280
 #: Tasks that do next to nothing.
 TASKS = 400
 
@@ -34,7 +35,11 @@ def _bare(kernels: Path, launches: int, pipe: Any) -> None:
     kernel, a = gemm(kernels), np.ones((N, N), "f4")
     kernel(a, a)
     pipe.send("ready")
-    while pipe.recv():
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
         for _ in range(launches):
             kernel(a, a)
         pipe.send("done")
@@ -69,14 +74,16 @@ def dask(kernels: Path) -> tuple[Any, Any, Any]:
     client = distributed.Client(cluster)
     workers = list(client.scheduler_info()["workers"])
     b = np.ones((N, N), "f4")
+    turns = itertools.count()
 
     def turn(of: list[str]) -> None:
-        rows = da.ones((LAUNCHES * N, N), dtype="f4", chunks=(N, -1))
+        # Other values than before: Dask knows again what it has computed.
+        rows = da.full((LAUNCHES * N, N), float(next(turns)), dtype="f4", chunks=(N, -1))
         made = apply(kernel, rows, b, along="m")
         distributed.wait(client.persist(made, workers=of))
 
     def tasks() -> None:
-        x = da.ones(16 * TASKS, dtype="f4", chunks=16)
+        x = da.full(16 * TASKS, float(next(turns)), dtype="f4", chunks=16)
         distributed.wait(client.persist(apply(saxpy, x, x, along="n", a=2.0), workers=workers[:1]))
 
     return (lambda: turn(workers[:1])), (lambda: turn(workers)), tasks
@@ -99,7 +106,7 @@ def ray(kernels: Path) -> tuple[Any, Any, Any]:
             began = time.time()
             made = super().__call__(batch)
             rows = len(batch["data"])
-            return {"began": np.full(rows, began)[:1], "ended": np.full(rows, time.time())[:1], "sum": made["c"][:1, 0]}
+            return {"began": np.full(rows, began)[:1], "ended": np.full(rows, time.time())[:1], "first": next(iter(made.values()))[:1, 0]}
 
     def run(size: int, blocks: list[np.ndarray], arguments: dict[str, Any], each: type) -> list[dict[str, Any]]:
         made = ray.data.from_numpy(blocks).map_batches(
@@ -154,7 +161,7 @@ if __name__ == "__main__":
     place = Path(sys.argv[1]).resolve()
     print(f"{LAUNCHES} products of {N} x {N} matrices a turn, median of {ROUNDS} turns")
     compare("two bare processes", *bare(place))
-    for engine in (dask, ray):
+    for engine in (one for one in (dask, ray) if one.__name__ in (sys.argv[2:] or ["dask", "ray"])):
         one, two, tasks = engine(place)
         compare(engine.__name__, one, two)
         seconds(tasks)
