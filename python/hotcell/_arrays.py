@@ -98,7 +98,7 @@ def given(entry: str, name: str, dtype: str, value: Any) -> Array:
 
 def _as_numpy(entry: str, name: str, value: Any) -> Array:
     try:
-        if isinstance(value, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(value)):
+        if isinstance(value, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(value)):  # type: ignore[no-untyped-call, unused-ignore]
             raise ValueError("it is masked; fill it")
         if isinstance(value, np.ndarray):
             return np.asarray(value)
