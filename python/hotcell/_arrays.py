@@ -97,6 +97,8 @@ def given(entry: str, name: str, dtype: str, value: Any) -> Array:
 
 
 def _as_numpy(entry: str, name: str, value: Any) -> Array:
+    if hasattr(value, "columns") and len(getattr(value, "shape", ())) == 2:
+        raise TypeError(f"`{name}` of `{entry}` was given a data frame: pass a column of it, or its to_numpy()")
     try:
         if isinstance(value, np.ma.MaskedArray) and np.any(np.ma.getmaskarray(value)):  # type: ignore[no-untyped-call, unused-ignore]
             raise ValueError("it is masked; fill it")
@@ -122,9 +124,13 @@ def _of_buffer(value: bytes | bytearray | memoryview) -> Array:
 
 
 def _on_cpu(value: Any) -> Any:
-    """A tensor that needs no gradient and no other device."""
-    detach = getattr(value, "detach", None)
-    return detach() if callable(detach) and getattr(value, "requires_grad", False) else value
+    """A tensor that needs no gradient, and whose memory is what it says: PyTorch negates and conjugates when that is read."""
+    if callable(getattr(value, "detach", None)) and getattr(value, "requires_grad", False):
+        value = value.detach()
+    for resolve in ("resolve_conj", "resolve_neg"):
+        if callable(getattr(value, resolve, None)):
+            value = getattr(value, resolve)()
+    return value
 
 
 def _of_arrow(entry: str, name: str, value: Any) -> Array:
@@ -144,9 +150,12 @@ def _of_arrow(entry: str, name: str, value: Any) -> Array:
             raise TypeError("an array that has Arrow's C data interface alone is read with the package pyarrow") from error
         return _of_arrow(entry, name, pyarrow.array(value))
     try:
-        return np.asarray(to_numpy(zero_copy_only=False))
+        array = np.asarray(to_numpy(zero_copy_only=False))
     except TypeError:
-        return np.asarray(to_numpy())
+        array = np.asarray(to_numpy())
+    if array.ndim != 1 or array.dtype == object:
+        raise ValueError("it is nested, and there may be nulls inside; pass a NumPy array of what is in it")
+    return array
 
 
 def _cast(entry: str, name: str, wanted: np.dtype[Any], array: Array, value: Any) -> Array:
@@ -156,17 +165,35 @@ def _cast(entry: str, name: str, wanted: np.dtype[Any], array: Array, value: Any
     if isinstance(value, (list, tuple, *_PLAIN)) and array.dtype.kind in "biuf" and wanted.kind in "iufcV":
         with np.errstate(all="ignore"):
             cast = array.astype(wanted)
-            back = cast.astype(array.dtype if array.dtype.kind != "b" else "i1")
-        is_rounded = array.dtype.kind == "f" and wanted.kind in "fcV"
-        is_kept = np.isfinite(back) == np.isfinite(array) if is_rounded else back == array
-        if np.all(is_kept):
+            is_rounded = array.dtype.kind == "f" and wanted.kind in "fcV"
+            is_kept = np.all(np.isfinite(cast) == np.isfinite(array)) if is_rounded else _holds(array, cast)
+        if is_kept:
             return cast
     if wanted.kind != "V" and np.can_cast(array.dtype, wanted, "safe"):
-        return array.astype(wanted)
+        cast = array.astype(wanted)
+        # NumPy calls it safe to have whole numbers of 64 bits in floats of 53.
+        if array.dtype.itemsize < 8 or wanted.kind not in "fc" or _holds(array, cast):
+            return cast
     raise TypeError(
         f"`{name}` of `{entry}` is an array of {wanted}, and {array.dtype} was given, which does not fit into it without loss;"
         f" pass {name}.astype({str(wanted)!r}) if that is meant"
     )
+
+
+def _holds(array: Array, cast: Array) -> bool:
+    """Whether whole numbers are still what they were."""
+    if array.dtype.kind == "f":
+        return bool(np.all(cast.astype(array.dtype) == array))
+    if array.dtype.kind == "b" or not array.size:
+        return True
+    if cast.dtype.kind in "iu":
+        bounds = np.iinfo(cast.dtype)
+        return bool(bounds.min <= int(array.min()) and int(array.max()) <= bounds.max)
+    back = (cast.real if cast.dtype.kind == "c" else cast).astype("f8")
+    # Where doubles hold all whole numbers they are compared, and elsewhere Python's, which have no bound.
+    is_large = (array > 2**53) | (array < -(2**53)) if array.dtype.itemsize == 8 else np.zeros(array.shape, "?")
+    large = zip(array[is_large].tolist(), back[is_large].tolist())
+    return bool(np.all(back[~is_large] == array[~is_large]) and all(np.isfinite(one) and int(one) == whole for whole, one in large))
 
 
 def check_target(entry: str, name: str, dtype: str, target: Any) -> None:
@@ -179,12 +206,10 @@ def check_target(entry: str, name: str, dtype: str, target: Any) -> None:
         raise ValueError(f"`{name}` of `{entry}` is {dtype_of(dtype)}, which does not fit into the {target.dtype} that out= gives")
 
 
-def into(entry: str, name: str, result: Array, target: Array) -> Array:
-    """Puts a result into an array of the caller's."""
+def check_shape(entry: str, name: str, result: Array, target: Array) -> None:
+    """Refuses an array of the caller's that a result does not fit into."""
     if target.shape != result.shape:
         raise ValueError(
             f"`{name}` of `{entry}` is {result.dtype}{list(result.shape)}, which does not fit into the"
             f" {target.dtype}{list(target.shape)} that out= gives"
         )
-    np.copyto(target, result)
-    return target

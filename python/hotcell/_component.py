@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import keyword
@@ -10,6 +11,8 @@ import re
 from collections import namedtuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from . import _arrays, _cell, _native
 from ._launch import Ended, Launch
@@ -171,6 +174,25 @@ def _unpickled_entry(component: bytes, entry: str, options: dict[str, Any]) -> E
     return loaded.options(**options) if options else loaded
 
 
+@functools.lru_cache(maxsize=None)
+def _results_class(names: tuple[str, ...]) -> type:
+    """The type of what a call with those results returns."""
+
+    class Results(namedtuple("Results", names, rename=True)):  # type: ignore[misc]
+        """The results of a launch, by their names."""
+
+        __slots__ = ()
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            return _results, (names, tuple(self))
+
+    return Results
+
+
+def _results(names: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    return _results_class(names)(*values)
+
+
 class _Kernel:
     """What a manifest says of an entry, made ready for calls."""
 
@@ -204,7 +226,7 @@ class _Kernel:
                 while spoken in names or spoken in self.aliases:
                     spoken += "_"
                 self.aliases[spoken] = name
-        many = namedtuple("Results", self.outputs, rename=True) if len(self.outputs) > 1 else None
+        many = _results_class(tuple(self.outputs)) if len(self.outputs) > 1 else None
         self.many: Callable[..., Any] | None = many
         self.native = self._called(fixed)
 
@@ -418,7 +440,10 @@ class Entry:
         """Puts results where the call wants them."""
         if ended.kind == "done":
             for name, target in targets.items():
-                ended.results[name] = _arrays.into(self._kernel.name, name, ended.results[name], target)
+                _arrays.check_shape(self._kernel.name, name, ended.results[name], target)
+            for name, target in targets.items():
+                np.copyto(target, ended.results[name])
+                ended.results[name] = target
         return ended
 
     def _made(self, ended: Ended) -> Any:

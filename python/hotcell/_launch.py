@@ -204,8 +204,11 @@ class Launch(concurrent.futures.Future[Any]):
 
     def _done(self, native: _native.Ended | None, raised: BaseException | None) -> None:
         """Called by the launch's own thread."""
-        if native is not None:
-            self.ended = Ended(native)
+        try:
+            if native is not None:
+                self.ended = Ended(native)
+        except BaseException as error:  # Whoever asks for the result is to see it.
+            raised = error
         if self._is_cancelled and (self.ended is None or self.ended.kind == "cancelled"):
             super().cancel()
             self.set_running_or_notify_cancel()

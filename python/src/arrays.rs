@@ -17,7 +17,13 @@ use pyo3::types::PyBytes;
 use std::ffi::c_int;
 use std::ptr;
 
-/// An array of the caller's, not yet read.
+/// An array of the caller's: of a parameter's dtype, and in C order.
+pub(crate) struct Taken<'py> {
+    dtype: DType,
+    array: Bound<'py, PyUntypedArray>,
+}
+
+/// An array of the caller's as it lies, not yet read. While there is one no Python code may run that could have the array be elsewhere.
 pub(crate) struct Given {
     ty: ArrayType,
     bytes: Where,
@@ -52,26 +58,40 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-impl Given {
+impl<'py> Taken<'py> {
     /// The argument for a parameter of that dtype. What is no array in C order of it becomes one, where nothing is lost.
     pub(crate) fn of(
         kernel: &str,
         parameter: &str,
         dtype: DType,
-        value: &Bound<'_, PyAny>,
+        value: &Bound<'py, PyAny>,
     ) -> PyResult<Self> {
-        match value.cast_exact::<PyUntypedArray>() {
-            Ok(array) if is_of(array, dtype) && array.is_c_contiguous() => Self::read(array, dtype),
+        let array = match value.cast_exact::<PyUntypedArray>() {
+            Ok(array) if is_of(array, dtype) && array.is_c_contiguous() => array.clone(),
             _ => {
                 let py = value.py();
                 let arrays = py.import(intern!(py, "hotcell._arrays"))?;
                 let made =
                     arrays.call_method1("given", (kernel, parameter, dtype.name(), value))?;
-                Self::read(made.cast::<PyUntypedArray>()?, dtype)
+                made.cast_into::<PyUntypedArray>()?
             }
-        }
+        };
+        Ok(Self { dtype, array })
     }
 
+    /// Where it lies. The reading of other arguments may have run code that changed it.
+    pub(crate) fn given(self) -> PyResult<Given> {
+        let Self { dtype, array } = self;
+        if !array.is_c_contiguous() || array.dtype().itemsize() as u64 != dtype.size_bytes() {
+            return Err(PyValueError::new_err(
+                "an array was changed while other arguments were being read",
+            ));
+        }
+        Given::read(&array, dtype)
+    }
+}
+
+impl Given {
     fn read(array: &Bound<'_, PyUntypedArray>, dtype: DType) -> PyResult<Self> {
         let shape: Vec<u64> = array.shape().iter().map(|extent| *extent as u64).collect();
         let ty = array_type(dtype, shape)?;
@@ -116,7 +136,7 @@ pub(crate) fn picture<'py>(
     array: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
     let py = array.py();
-    let given = Given::of("picture", "array", crate::memory::dtype(dtype)?, array)?;
+    let given = Taken::of("picture", "array", crate::memory::dtype(dtype)?, array)?.given()?;
     let encoded = py.detach(|| {
         let array = given.array()?;
         let bytes = array.bytes().map_or(&[][..], |bytes| &bytes[..]);

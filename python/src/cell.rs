@@ -11,6 +11,7 @@ use hotcell::{
 use hotcell_desk::{Lifetime, furnish, lacking};
 use hotcell_model::text::chain;
 use hotcell_policy::FilePolicy;
+use hotcell_sandbox::process::ProcessIdentity;
 use pyo3::exceptions::{PyOSError, PyPermissionError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::json;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 pub(crate) struct Cell {
     local: ManuallyDrop<Arc<Local>>,
     /// The process that made it, whose children its workers are.
-    process: u32,
+    process: ProcessIdentity,
 }
 
 struct Local {
@@ -32,7 +33,7 @@ struct Local {
 
 impl Cell {
     pub(crate) fn host(&self) -> PyResult<Arc<dyn Host>> {
-        match std::process::id() == self.process {
+        match ProcessIdentity::own() == self.process {
             true => Ok(Arc::clone(&self.local) as Arc<dyn Host>),
             false => Err(PyRuntimeError::new_err(
                 "this cell was made before a fork, and its workers are the parent's: make one in each process",
@@ -43,7 +44,7 @@ impl Cell {
 
 impl Drop for Cell {
     fn drop(&mut self) {
-        if std::process::id() == self.process {
+        if ProcessIdentity::own() == self.process {
             // SAFETY: it is taken once, here.
             let local = unsafe { ManuallyDrop::take(&mut self.local) };
             // Its threads may have something to tell Python before they end.
@@ -109,7 +110,7 @@ impl Cell {
         let cell = py.detach(|| wish.cell(Arc::new(tell)))?;
         Ok(Self {
             local: ManuallyDrop::new(Arc::new(Local { cell })),
-            process: std::process::id(),
+            process: ProcessIdentity::own(),
         })
     }
 

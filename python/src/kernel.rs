@@ -1,8 +1,8 @@
 //! What a call of an entry takes, and how it is read.
 
-use crate::arrays::Given;
+use crate::arrays::{Given, Taken};
 use hotcell::manifest::{DType, ScalarValue};
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyException, PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 
@@ -75,6 +75,9 @@ impl Kernel {
                 is_required,
             })
         };
+        if positional > parameters.len() {
+            return Err(PyValueError::new_err("more places than parameters"));
+        }
         Ok(Self {
             name,
             signature,
@@ -102,12 +105,13 @@ impl Kernel {
             )));
         }
         let mut call = Call::default();
+        let mut taken = Vec::with_capacity(self.parameters.len());
         let mut is_given = vec![false; self.parameters.len()];
         for (place, value) in args.iter_borrowed().enumerate() {
             is_given[place] = true;
-            self.read(&self.parameters[place], &value, &mut call)?;
+            self.read(place, &value, &mut call, &mut taken)?;
         }
-        for (key, value) in kwargs.iter() {
+        for (key, value) in kwargs.copy()?.iter() {
             let key = key.cast_into::<PyString>()?;
             let key = key.to_cow()?;
             let called = |parameter: &Parameter| parameter.spoken == key || parameter.name == key;
@@ -123,15 +127,22 @@ impl Kernel {
                     self.parameters[place].name
                 )));
             }
-            self.read(&self.parameters[place], &value, &mut call)?;
+            self.read(place, &value, &mut call, &mut taken)?;
         }
         let parameters = self.parameters.iter().zip(is_given);
         let missing = parameters
             .filter(|(parameter, is_given)| parameter.is_required && !is_given)
             .map(|(parameter, _)| format!("`{}`", parameter.name));
         let missing: Vec<_> = missing.collect();
+        let given = |(place, array): (usize, Taken<'_>)| {
+            Ok((self.parameters[place].name.clone(), array.given()?))
+        };
         match missing.is_empty() {
-            true => Ok(call),
+            // From here on no code of the caller's runs.
+            true => Ok(Call {
+                arrays: taken.into_iter().map(given).collect::<PyResult<_>>()?,
+                ..call
+            }),
             false => Err(PyTypeError::new_err(format!(
                 "{name}() misses {}; it is {name}{}",
                 missing.join(", "),
@@ -140,17 +151,18 @@ impl Kernel {
         }
     }
 
-    fn read(
+    fn read<'py>(
         &self,
-        parameter: &Parameter,
-        value: &Bound<'_, PyAny>,
+        place: usize,
+        value: &Bound<'py, PyAny>,
         call: &mut Call,
+        taken: &mut Vec<(usize, Taken<'py>)>,
     ) -> PyResult<()> {
+        let parameter = &self.parameters[place];
         let name = || parameter.name.clone();
         match parameter.kind {
             Kind::Array(dtype) => {
-                let given = Given::of(&self.name, &parameter.name, dtype, value)?;
-                call.arrays.push((name(), given));
+                taken.push((place, Taken::of(&self.name, &parameter.name, dtype, value)?));
             }
             Kind::Scalar(dtype) => {
                 let value = scalar(&parameter.name, dtype, value)?;
@@ -164,20 +176,37 @@ impl Kernel {
     }
 
     fn extent(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let shown = || shown(value);
-        value.extract().map_err(|_| {
-            PyTypeError::new_err(format!(
-                "`{name}` of `{}` is the extent of a dimension, a whole number from 0, and {} was given",
-                self.name,
-                shown()
-            ))
+        value.extract().map_err(|error: PyErr| {
+            let kernel = &self.name;
+            let what = "is the extent of a dimension, a whole number from 0, and";
+            unfit(value, error, |shown| {
+                format!("`{name}` of `{kernel}` {what} {shown} was given")
+            })
         })
     }
 }
 
-fn shown(value: &Bound<'_, PyAny>) -> String {
-    let shown = value.repr();
-    shown.map(|text| text.to_string()).unwrap_or_default()
+/// The error that a value is none of what is wanted, because of that one; which is kept where it says something else.
+fn unfit(value: &Bound<'_, PyAny>, error: PyErr, words: impl FnOnce(&str) -> String) -> PyErr {
+    let py = value.py();
+    let is_too_large = error.is_instance_of::<PyOverflowError>(py);
+    let is_unfit = is_too_large
+        || error.is_instance_of::<PyTypeError>(py)
+        || error.is_instance_of::<PyValueError>(py);
+    if !is_unfit {
+        return error;
+    }
+    let shown = match value.repr() {
+        Ok(shown) => shown.to_string(),
+        Err(error) if error.is_instance_of::<PyException>(py) => "something else".to_owned(),
+        Err(error) => return error,
+    };
+    let unfit = match is_too_large {
+        true => PyOverflowError::new_err(words(&shown)),
+        false => PyTypeError::new_err(words(&shown)),
+    };
+    unfit.set_cause(py, Some(error));
+    unfit
 }
 
 /// A value as the parameter's type has it. NumPy's own numbers, and arrays of one, are numbers.
@@ -188,9 +217,22 @@ fn scalar(name: &str, dtype: DType, given: &Bound<'_, PyAny>) -> PyResult<Scalar
     let value = match is_plain {
         true => given.clone(),
         false => match given.getattr_opt("item")? {
-            Some(item) if item.is_callable() => item.call0()?,
+            Some(item) if item.is_callable() => item.call0().map_err(|error| {
+                let words = |shown: &str| {
+                    format!("`{name}` is a scalar of type {dtype}, and {shown} is none")
+                };
+                unfit(given, error, words)
+            })?,
             _ => given.clone(),
         },
+    };
+    // What is no float may be larger than any.
+    let float = || -> PyResult<f64> {
+        let float: f64 = value.extract()?;
+        match float.is_infinite() && !value.is_instance_of::<PyFloat>() && !value.eq(float)? {
+            true => Err(PyOverflowError::new_err("too large")),
+            false => Ok(float),
+        }
     };
     let read = || -> PyResult<ScalarValue> {
         Ok(match dtype {
@@ -200,24 +242,19 @@ fn scalar(name: &str, dtype: DType, given: &Bound<'_, PyAny>) -> PyResult<Scalar
             DType::U32 => ScalarValue::U32(value.extract()?),
             DType::U64 => ScalarValue::U64(value.extract()?),
             DType::F32 => {
-                let (given, single): (f64, f32) = (value.extract()?, value.extract()?);
+                let (given, single): (f64, f32) = (float()?, value.extract()?);
                 if given.is_finite() && !single.is_finite() {
                     return Err(PyOverflowError::new_err("too large"));
                 }
                 ScalarValue::F32(single)
             }
-            DType::F64 => ScalarValue::F64(value.extract()?),
+            DType::F64 => ScalarValue::F64(float()?),
             other => return Err(PyTypeError::new_err(format!("no scalar is {other}"))),
         })
     };
     read().map_err(|error| {
-        let words = format!(
-            "`{name}` is a scalar of type {dtype}, and {} is none",
-            shown(&value)
-        );
-        match error.is_instance_of::<PyOverflowError>(value.py()) {
-            true => PyOverflowError::new_err(words),
-            false => PyTypeError::new_err(words),
-        }
+        unfit(&value, error, |shown| {
+            format!("`{name}` is a scalar of type {dtype}, and {shown} is none")
+        })
     })
 }

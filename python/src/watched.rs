@@ -48,7 +48,10 @@ impl Ears {
 
     /// Calls back. What a callback raises cancels the launch, and is raised where that was asked for.
     fn call(&self, callback: &Py<PyAny>, arguments: impl for<'py> pyo3::call::PyCallArgs<'py>) {
+        // Where this is the main thread, a callback may launch in turn.
+        let paused = Paused::begin();
         let called = Python::try_attach(|py| callback.call1(py, arguments).map(drop));
+        drop(paused);
         if let Some(Err(error)) = called {
             lock(&self.raised).get_or_insert(error);
             self.stop.cancel();
@@ -160,6 +163,24 @@ impl OnMain {
     /// What a handler raised, if one did.
     pub(crate) fn error(&self) -> Option<PyErr> {
         lock(&self.raised).take()
+    }
+}
+
+/// The main thread, which waits for a launch, calls back: meanwhile it may wait for another.
+struct Paused(Option<Waiting>);
+
+impl Paused {
+    fn begin() -> Self {
+        let waiting = is_main().then(|| lock(ASKING.get()).waiting.take());
+        Self(waiting.flatten())
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.take() {
+            lock(ASKING.get()).waiting = Some(waiting);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ import copy
 import inspect
 import os
 import pickle
+from decimal import Decimal
 
 import ml_dtypes
 import numpy as np
@@ -320,3 +321,83 @@ def test_the_package_brings_kernels_along(host: hotcell.Host) -> None:
     assert list(hotcell.example("saxpy", host=host)(2.0, [1, 2], [3, 4])) == [5, 8]
     with pytest.raises(KeyError, match="no example `../saxpy`; it has: .*saxpy"):
         hotcell.example("../saxpy", host=host)
+
+
+def test_whole_numbers_are_what_they_were_or_refused(cell: hotcell.Cell) -> None:
+    given = hotcell._arrays.given
+    for dtype, wrong in [("u64", [-1]), ("i64", [2**63]), ("u32", [2**32]), ("i8", [128]), ("f64", [2**64 - 1]), ("f32", [2**24 + 1])]:
+        with pytest.raises(TypeError):
+            given("e", "x", dtype, wrong)
+    for dtype, right in [("u64", [2**63]), ("f64", [2**60]), ("f32", [2**24]), ("f16", [2048]), ("bf16", [256]), ("i8", [-128, True])]:
+        assert given("e", "x", dtype, right).astype(object).astype(float).tolist() == [float(one) for one in right]
+    # NumPy calls these safe.
+    for wrong in (np.array([2**53 + 1]), np.array([2**64 - 1], "u8")):
+        for dtype in ("f64", "complex128"):
+            with pytest.raises(TypeError, match="without loss"):
+                given("e", "x", dtype, wrong)
+    assert given("e", "x", "f64", np.array([2**53, -(2**62)])).tolist() == [2**53, -(2**62)]
+
+
+def test_arrays_that_are_changed_while_others_are_read(cell: hotcell.Cell) -> None:
+    saxpy = cell.load(kernel("saxpy")).saxpy
+    x = np.arange(1 << 16, dtype="f4")
+
+    class Resizes:
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            x.resize(4, refcheck=False)
+            return np.ones(4, "f4")
+
+    assert list(saxpy(1.0, x, Resizes())) == [1, 2, 3, 4]
+
+
+def test_errors_of_arguments_are_their_own_or_say_which(cell: hotcell.Cell) -> None:
+    saxpy, mandelbrot = (cell.load(kernel(name))[name] for name in ("saxpy", "mandelbrot"))
+
+    class Raises:
+        def __init__(self, error: BaseException) -> None:
+            self.error = error
+
+        def __float__(self) -> float:
+            raise self.error
+
+        def __index__(self) -> int:
+            raise self.error
+
+    for error in (KeyboardInterrupt(), MemoryError(), SystemExit(3)):
+        with pytest.raises(type(error)):
+            saxpy(Raises(error), X, Y)
+        with pytest.raises(type(error)):
+            mandelbrot(h=Raises(error), w=4)
+    with pytest.raises(TypeError, match="`h` of `mandelbrot`") as caught:
+        mandelbrot(h=Raises(TypeError("no")), w=4)
+    assert "no" in str(caught.value.__cause__)
+    for large in (10**400, Decimal("1e400"), np.longdouble("1e4000")):
+        with pytest.raises(OverflowError, match="`a`"):
+            saxpy(large, X, Y)
+    assert np.isinf(saxpy(float("inf"), Y, Y)).all()
+    with pytest.raises(TypeError, match="`a` is a scalar"):
+        saxpy(X, X, Y)
+
+
+def test_frames_and_nested_columns_are_refused_in_words(cell: hotcell.Cell) -> None:
+    saxpy, gemm = cell.load(kernel("saxpy")).saxpy, cell.load(kernel("gemm")).gemm
+
+    class Frame:
+        shape, columns = (2, 2), ["a", "b"]
+
+    with pytest.raises(TypeError, match="`x` of `saxpy` was given a data frame"):
+        saxpy(1.0, Frame(), Y)
+    nested = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array([1.0, None, 2.0, 3.0], pyarrow.float32()), 2)
+    with pytest.raises(TypeError, match="nested"):
+        gemm(nested, np.eye(2, dtype="f4"))
+
+
+def test_several_results_are_pickled_and_targets_checked_before_one_is_written(cell: hotcell.Cell) -> None:
+    mandelbrot = cell.load(kernel("mandelbrot")).mandelbrot
+    made = mandelbrot(h=3, w=4)
+    again = pickle.loads(pickle.dumps(made))
+    assert again._fields == made._fields and all(np.array_equal(one, other) for one, other in zip(made, again))
+    targets = (np.full(made[0].shape, 7, made[0].dtype), np.zeros((1, 1), made[1].dtype))
+    with pytest.raises(ValueError, match="out= gives"):
+        mandelbrot(h=3, w=4, out=targets)
+    assert (targets[0] == 7).all()

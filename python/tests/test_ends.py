@@ -173,6 +173,14 @@ def test_a_handler_that_launches_while_a_kernel_runs_is_told_not_to(cell: hotcel
     assert saxpy(1, X, X)[1] == 2
 
 
+def test_callbacks_launch(host: hotcell.Host) -> None:
+    saxpy = host.load(kernel("saxpy")).saxpy
+    sums: list[float] = []
+    julia = host.load(kernel("julia")).julia.options(threads=1, progress=lambda done, _: sums.append(float(saxpy(done, X, X)[1])))
+    julia(t=3, h=16, w=16)
+    assert sums and sums[-1] == 4
+
+
 def test_random_interrupts_leave_nothing_behind(host: hotcell.Host, long: hotcell.Entry) -> None:
     saxpy = host.load(kernel("saxpy")).saxpy
     random = np.random.default_rng(1)

@@ -234,6 +234,37 @@ def test_the_command_is_there() -> None:
         assert again.stdout == said.stdout
 
 
+def test_forks_beside_threads_that_lend_the_same_memory() -> None:
+    ended = _run("""
+        x = hotcell.empty(1 << 20, "u1")
+        x[:] = 1
+        # What a launch does first with an argument, and nothing else.
+        lend = lambda: hotcell._native.picture("u8", x)
+        lend()
+        stop = threading.Event()
+        def lends():
+            while not stop.is_set():
+                lend()
+        threads = [threading.Thread(target=lends) for _ in range(2)]
+        for thread in threads: thread.start()
+        for _ in range(300):
+            child = os.fork()
+            if child == 0:
+                lend()
+                os._exit(0)
+            begun = time.monotonic()
+            while (status := os.waitpid(child, os.WNOHANG))[0] == 0:
+                if time.monotonic() > begun + 20:
+                    os.kill(child, 9)
+                    stop.set()
+                    sys.exit("a child hangs")
+                time.sleep(0.0005)
+            assert status[1] == 0
+        stop.set()
+    """)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_a_daemon_that_dies_ends_its_launches_with_words(tmp_path: Path) -> None:
     with a_daemon(tmp_path) as (daemon, running):
         long = daemon.load(kernel("mandelbrot")).mandelbrot.options(timeout=60, fuel="100T")

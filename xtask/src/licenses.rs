@@ -1,6 +1,6 @@
 //! The licences of what is compiled into the programs, as those who hand the programs on have to hand on.
 
-use crate::process::cargo;
+use crate::process::{cargo, root};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,12 +28,23 @@ pub(crate) fn third_party() -> Result<String> {
         let license = package["license"].as_str().unwrap_or("as its file says");
         writeln!(packages, "{name}: {license}")?;
         let folder = Path::new(text(&package, "manifest_path")?).parent();
-        for license in licenses_in(folder.context("a manifest is in a folder")?)? {
+        let mut own = licenses_in(folder.context("a manifest is in a folder")?)?;
+        if own.is_empty() {
+            // Some bring none. What they say they are under is a text that this repository has.
+            ensure!(
+                license.contains("Apache-2.0"),
+                "{name} is under {license}, and brings no text of it"
+            );
+            own.push(fs::read_to_string(root().join("LICENSE-APACHE"))?);
+        }
+        for license in own {
             texts.entry(license).or_default().insert(name.clone());
         }
     }
     let mut all = format!(
-        "hotcell is under the MIT licence or the Apache License 2.0. Compiled into its programs and its library are\n\n{packages}"
+        "hotcell is under the MIT licence or the Apache License 2.0. Its programs have in them Rust's standard library (MIT or Apache-2.0), and \
+         hotcell-compiler and hotcell-runner the GNU C library of the system that they were built on (LGPL-2.1 or later; they can be linked with \
+         another one from hotcell's own sources). Compiled into the programs and the library are\n\n{packages}"
     );
     for (license, users) in texts {
         let users: Vec<_> = users.into_iter().collect();

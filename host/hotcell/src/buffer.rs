@@ -101,6 +101,8 @@ impl Buffer {
         let bytes = bytes.ok_or_else(|| io::Error::other(ArrayError::NotInMemory))?;
         let mut buffer = Self::new(bytes.len())?;
         buffer.as_mut_slice().copy_from_slice(bytes);
+        // It is filled: what is written from here on is nobody's business, a fork's child's neither.
+        buffer.settle()?;
         Ok(buffer)
     }
 
@@ -189,6 +191,20 @@ mod tests {
             // SAFETY: nobody writes to it.
             assert!(unsafe { buffer.array(other) }.is_err());
         }
+    }
+
+    #[test]
+    fn what_a_copy_is_filled_with_is_this_process_s_alone() {
+        let ty = ArrayType::new(DType::U8, [SHARED_BYTES as u64]).unwrap();
+        let array = Array::new(ty, Bytes::from(vec![1; SHARED_BYTES])).unwrap();
+        let buffer = Buffer::of(&array).unwrap();
+        let start = format!("{:x}-", buffer.as_ptr().as_ptr() as usize);
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps.lines().find(|line| line.starts_with(&start)).unwrap();
+        assert!(
+            line.contains("rw-p"),
+            "a fork's child writes where its parent reads: {line}"
+        );
     }
 
     #[test]

@@ -6,11 +6,13 @@
 //! spawned by one thread that lives as long as the process: "parent" means the parent *thread*.
 
 mod exit;
+mod identity;
 mod living;
 mod per_process;
 mod spawner;
 
 pub use exit::{Exit, ExitKind};
+pub use identity::ProcessIdentity;
 pub use living::end_all;
 pub use per_process::PerProcess;
 pub use rustix::process::Signal;
@@ -68,7 +70,7 @@ impl WorkerCommand {
             control,
             pid,
             pidfd,
-            owner: std::process::id(),
+            owner: ProcessIdentity::own(),
             exit: None,
         })
     }
@@ -84,7 +86,7 @@ pub struct Worker {
     pid: Pid,
     pidfd: Arc<OwnedFd>,
     /// Who may kill and reap it: a process that was forked from that one has this value too, and no such child.
-    owner: u32,
+    owner: ProcessIdentity,
     exit: Option<Exit>,
 }
 
@@ -96,7 +98,7 @@ impl Worker {
 
     /// Whether this process started it, and is no fork of the one that did.
     pub fn is_own(&self) -> bool {
-        self.owner == std::process::id()
+        self.owner == ProcessIdentity::own()
     }
 
     /// Whether its number is still its own: once it is reaped, another process may have it.

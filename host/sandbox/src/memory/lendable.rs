@@ -1,13 +1,14 @@
 //! Memory that a program works in, and lends to launches again and again without a copy.
 
 use super::{Mapping, OutputMemory, SealedMemory};
+use crate::process::PerProcess;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{pread, retry_on_intr};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What `/proc/self/pagemap` has for a page: `Documentation/admin-guide/mm/pagemap.rst` of Linux.
 const ENTRY_BYTES: usize = 8;
@@ -26,16 +27,19 @@ const ENTRIES: usize = 4096;
 #[derive(Debug)]
 pub struct Lendable {
     mapping: Mapping,
-    memory: Mutex<Memory>,
+    /// A fork's child knows nothing of its parent's: a thread that it has not may be lending it.
+    memory: PerProcess<Mutex<Memory>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Memory {
     /// Not lent yet: what is written goes to the memory itself.
     Open(OutputMemory),
     /// What is written goes to pages of this program's own.
     Sealed(SealedMemory),
-    /// It could not be sealed, since somebody else has it mapped: a fork of this program.
+    /// It could not be sealed, since somebody else has it mapped, a fork of this program; or this program is that fork. What is lent
+    /// is copied.
+    #[default]
     Shared,
 }
 
@@ -47,7 +51,7 @@ impl Lendable {
     pub fn create(len: u64) -> io::Result<Self> {
         let memory = OutputMemory::create(len)?;
         let mapping = memory.map()?.0;
-        let memory = Mutex::new(Memory::Open(memory));
+        let memory = PerProcess::with(Mutex::new(Memory::Open(memory)));
         Ok(Self { mapping, memory })
     }
 
@@ -58,7 +62,7 @@ impl Lendable {
     pub fn of(memory: SealedMemory) -> io::Result<Self> {
         let own = ProtFlags::READ | ProtFlags::WRITE;
         let mapping = Mapping::new(&memory.file, memory.len, own, MapFlags::PRIVATE)?;
-        let memory = Mutex::new(Memory::Sealed(memory));
+        let memory = PerProcess::with(Mutex::new(Memory::Sealed(memory)));
         Ok(Self { mapping, memory })
     }
 
@@ -79,7 +83,12 @@ impl Lendable {
     /// # Errors
     /// The operating system has no address space left; then all is as it was.
     pub fn settle(&self) -> io::Result<()> {
-        self.settled(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+        self.settled(&mut self.locked())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Memory> {
+        let memory = self.memory.get().lock();
+        memory.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn settled(&self, memory: &mut Memory) -> io::Result<()> {
@@ -104,7 +113,7 @@ impl Lendable {
     /// # Safety
     /// Nobody writes to it meanwhile.
     pub unsafe fn lend(&self) -> io::Result<SealedMemory> {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.locked();
         self.settled(&mut memory)?;
         match &*memory {
             Memory::Sealed(sealed) if !self.is_changed() => sealed.try_clone(),
@@ -223,7 +232,7 @@ mod tests {
     #[test]
     fn memory_that_somebody_else_can_write_to_is_copied() {
         let memory = Lendable::create(LEN as u64).unwrap();
-        let other = match &*memory.memory.lock().unwrap() {
+        let other = match &*memory.locked() {
             Memory::Open(open) => open.map().unwrap(),
             _ => panic!("it was not lent"),
         };

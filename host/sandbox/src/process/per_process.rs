@@ -1,5 +1,6 @@
 //! What each process has for itself, a fork's child too.
 
+use super::ProcessIdentity;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -13,7 +14,7 @@ pub struct PerProcess<T>(AtomicPtr<Place<T>>);
 
 #[derive(Debug)]
 struct Place<T> {
-    process: u32,
+    process: ProcessIdentity,
     value: T,
 }
 
@@ -37,7 +38,7 @@ impl<T> PerProcess<T> {
         let found = self.0.load(Ordering::Acquire);
         // SAFETY: it is null, or came out of a box that is freed with this, or never.
         let place = unsafe { found.as_ref() };
-        let own = place.filter(|place| place.process == std::process::id());
+        let own = place.filter(|place| place.process == ProcessIdentity::own());
         (found, own.map(|place| &place.value))
     }
 }
@@ -68,7 +69,7 @@ impl<T: Default> PerProcess<T> {
 
 impl<T> Place<T> {
     fn make(value: T) -> *mut Self {
-        let process = std::process::id();
+        let process = ProcessIdentity::own();
         Box::into_raw(Box::new(Self { process, value }))
     }
 }
