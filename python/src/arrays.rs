@@ -1,5 +1,6 @@
 //! NumPy's arrays: what is given in them, and results as such.
 
+use crate::kept::Kept;
 use crate::memory::{Memory, array_type};
 use bytes::Bytes;
 use hotcell::manifest::DType;
@@ -16,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::ffi::c_int;
 use std::ptr;
+use std::sync::Arc;
 
 /// An array of the caller's: of a parameter's dtype, and in C order.
 pub(crate) struct Taken<'py> {
@@ -33,7 +35,7 @@ pub(crate) struct Given {
 enum Where {
     /// In memory that was made to be passed.
     Own(Py<Memory>),
-    Lent(Lent),
+    Lent(Arc<Lent>),
 }
 
 /// Memory of Python's.
@@ -41,14 +43,26 @@ struct Lent {
     address: *const u8,
     len: usize,
     /// Keeps the memory there.
-    _owner: Py<PyUntypedArray>,
+    _owner: Kept,
 }
 
 // SAFETY: the memory is only read, and whoever passes an array does not write to it meanwhile.
 unsafe impl Send for Lent {}
 
-impl AsRef<[u8]> for Lent {
+// SAFETY: as above.
+unsafe impl Sync for Lent {}
+
+/// A share in an array's memory, as bytes.
+struct Share(Arc<Lent>);
+
+impl AsRef<[u8]> for Share {
     fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+impl Lent {
+    fn bytes(&self) -> &[u8] {
         if self.len == 0 {
             return &[];
         }
@@ -103,26 +117,27 @@ impl Given {
             .cast::<u8>();
         let bytes = match whole(array, address, len) {
             Some(memory) => Where::Own(memory),
-            None => Where::Lent(Lent {
+            None => Where::Lent(Arc::new(Lent {
                 address,
                 len,
-                _owner: array.clone().unbind(),
-            }),
+                _owner: Kept::new(array.clone().into_any().unbind()),
+            })),
         };
         Ok(Self { ty, bytes })
     }
 
     /// The array; without the interpreter's lock, since memory that was written to is copied.
-    pub(crate) fn array(self) -> PyResult<Array> {
-        match self.bytes {
-            Where::Own(memory) => memory.get().lend(self.ty),
-            Where::Lent(lent) => Array::new(self.ty, Bytes::from_owner(lent))
+    pub(crate) fn array(&self) -> PyResult<Array> {
+        let ty = self.ty.clone();
+        match &self.bytes {
+            Where::Own(memory) => memory.get().lend(ty),
+            Where::Lent(lent) => Array::new(ty, Bytes::from_owner(Share(Arc::clone(lent))))
                 .map_err(|error| PyValueError::new_err(error.to_string())),
         }
     }
 
     /// A copy of the array, which nobody else has.
-    pub(crate) fn copied(self) -> PyResult<(ArrayType, Bytes)> {
+    pub(crate) fn copied(&self) -> PyResult<(ArrayType, Bytes)> {
         let array = self.array()?;
         let bytes = array.bytes().map_or(&[][..], |bytes| &bytes[..]);
         Ok((array.ty().clone(), Bytes::copy_from_slice(bytes)))

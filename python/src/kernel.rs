@@ -177,6 +177,11 @@ impl Kernel {
 
     fn extent(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
         value.extract().map_err(|error: PyErr| {
+            // No number that is too large either.
+            let error = match error.is_instance_of::<PyOverflowError>(value.py()) {
+                true => PyValueError::new_err(error.to_string()),
+                false => error,
+            };
             let kernel = &self.name;
             let what = "is the extent of a dimension, a whole number from 0, and";
             unfit(value, error, |shown| {

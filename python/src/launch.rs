@@ -4,6 +4,7 @@ use crate::arrays;
 use crate::component::Component;
 use crate::ended::Ended;
 use crate::host::{self, Arguments, Host, Launched};
+use crate::kept;
 use crate::kernel::{Call, Kernel};
 use crate::memory::Memory;
 use crate::plan::{Plan, parsed};
@@ -152,7 +153,7 @@ impl Entry {
             });
             drop(host);
             // An interpreter that ends hears nothing any more.
-            let _ = Python::try_attach(|py| {
+            let _ = Python::try_attach(move |py| {
                 let ended = match ears.and_then(|ears| ears.error()) {
                     Some(error) => Err(error),
                     None => Ended::of(py, launched),
@@ -164,6 +165,7 @@ impl Entry {
                 if let Err(error) = told {
                     error.write_unraisable(py, None);
                 }
+                kept::release(py);
             });
         };
         let thread = std::thread::Builder::new().name("hotcell-launch".to_owned());
@@ -191,8 +193,9 @@ impl Entry {
         let (component, plan) = (&self.component.get().inner, self.plan.get());
         let stop = Arc::<StopSignal>::default();
         py.detach(|| {
-            let copied = |(name, given): (String, arrays::Given)| Ok((name, given.copied()?));
-            let copies: Vec<_> = arrays.into_iter().map(copied).collect::<PyResult<_>>()?;
+            let copied =
+                |(name, given): &(String, arrays::Given)| Ok((name.clone(), given.copied()?));
+            let copies: Vec<_> = arrays.iter().map(copied).collect::<PyResult<_>>()?;
             let launch = |_| {
                 let begun = std::time::Instant::now();
                 let inputs = copies.iter().map(|(name, (ty, bytes))| {
@@ -227,6 +230,7 @@ impl Entry {
         args: &Bound<'_, PyTuple>,
         kwargs: &Bound<'_, PyDict>,
     ) -> PyResult<Ready> {
+        kept::release(py);
         let call = self.kernel.get().bind(args, kwargs)?;
         let host = host::of(self.host.bind(py).getattr(intern!(py, "_native"))?)?;
         let Call {
@@ -234,8 +238,8 @@ impl Entry {
             scalars,
             dims,
         } = call;
-        let read = |(name, given): (String, arrays::Given)| Ok((name, given.array()?));
-        let inputs = || arrays.into_iter().map(read).collect::<PyResult<Vec<_>>>();
+        let read = |(name, given): &(String, arrays::Given)| Ok((name.clone(), given.array()?));
+        let inputs = || arrays.iter().map(read).collect::<PyResult<Vec<_>>>();
         let arguments = Arguments {
             inputs: py.detach(inputs)?,
             scalars,
@@ -270,6 +274,7 @@ impl Entry {
             drop(host);
             launched
         });
+        kept::release(py);
         if let Some(error) = on_main.and_then(|on_main| on_main.error()) {
             return Err(error);
         }

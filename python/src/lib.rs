@@ -10,6 +10,7 @@ mod daemon;
 mod ended;
 mod hint;
 mod host;
+mod kept;
 mod kernel;
 mod launch;
 mod memory;

@@ -1,5 +1,6 @@
 //! What Python hears of a launch while it runs, and what it says meanwhile: signals, callbacks.
 
+use crate::kept::Kept;
 use hotcell::report::LogLine;
 use hotcell::{Observer, StopSignal};
 use hotcell_sandbox::process::PerProcess;
@@ -16,8 +17,8 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Callbacks, and the first exception that one of them raised.
 pub(crate) struct Ears {
-    on_log: Option<Py<PyAny>>,
-    on_progress: Option<Py<PyAny>>,
+    on_log: Option<Kept>,
+    on_progress: Option<Kept>,
     raised: Mutex<Option<PyErr>>,
     stop: Arc<StopSignal>,
 }
@@ -39,8 +40,8 @@ impl Ears {
             return None;
         }
         Some(Arc::new(Self {
-            on_log,
-            on_progress,
+            on_log: on_log.map(Kept::new),
+            on_progress: on_progress.map(Kept::new),
             raised: Mutex::new(None),
             stop: Arc::clone(stop),
         }))
