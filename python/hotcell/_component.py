@@ -340,6 +340,8 @@ class Entry:
         self._on_log: Callable[[str, str], object] | None = how.pop("on_log", None)
         progress = how.pop("progress", None)
         self._has_bar = progress is True
+        if isinstance(how.get("grants"), str):
+            how["grants"] = [how["grants"]]
         limits = {name: value for name, value in options.items() if name not in _HOW}
         host = component._host
         if host.is_remote:
