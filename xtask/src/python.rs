@@ -1,7 +1,7 @@
 //! `cargo xtask test-python`: the Python package's tests, in an environment of their own, and what a newcomer does.
 
 use crate::process::{command, root, run, target};
-use crate::wheel;
+use crate::wheel::{self, cleared};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::fs;
@@ -55,7 +55,7 @@ impl PythonTestChore {
         if self.engines {
             environment.install(&["--requirement", ENGINES])?;
         }
-        let wheels = cleared(&place.join("wheels"))?;
+        let wheels = cleared(place.join("wheels"))?;
         let wheel = wheel::build(&environment.program("maturin"), &wheels)?;
         // What the name of the wheel promises of the C library holds for all programs in it.
         run(command(environment.program("auditwheel"))
@@ -73,7 +73,7 @@ impl PythonTestChore {
         if self.sdist {
             let made = wheel::sdist(
                 &environment.program("maturin"),
-                &cleared(&place.join("sdist"))?,
+                &cleared(place.join("sdist"))?,
             )?;
             let from_sources = Environment::fresh(&self.python, place.join("from-sources"))?;
             from_sources.install(&[text(&made)?])?;
@@ -221,15 +221,6 @@ fn give(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// An empty folder there.
-fn cleared(place: &Path) -> Result<PathBuf> {
-    if place.exists() {
-        fs::remove_dir_all(place)?;
-    }
-    fs::create_dir_all(place)?;
-    Ok(place.to_owned())
 }
 
 fn text(path: &Path) -> Result<&str> {

@@ -128,8 +128,8 @@ fn stage() -> Result<u32> {
     Ok(glibc)
 }
 
-/// An empty folder there.
-fn cleared(place: &str) -> Result<PathBuf> {
+/// An empty folder there, from the root.
+pub(crate) fn cleared(place: impl AsRef<Path>) -> Result<PathBuf> {
     let place = root().join(place);
     if place.exists() {
         fs::remove_dir_all(&place)?;
