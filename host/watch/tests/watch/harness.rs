@@ -21,8 +21,9 @@ pub(crate) fn watcher() -> Watcher {
 }
 
 /// A digest of one number.
-pub(crate) fn digest(number: u8) -> Digest {
-    Digest::from_bytes([number; 32])
+pub(crate) fn digest(number: u32) -> Digest {
+    let bytes = [number.to_le_bytes(); 8];
+    Digest::from_bytes(bytes.as_flattened().try_into().unwrap())
 }
 
 /// A request with its end.
@@ -123,7 +124,7 @@ impl Request {
         compilation: Compilation,
         wall_ns: u64,
     ) -> Self {
-        self.report.component.digest = Some(digest(component));
+        self.report.component.digest = Some(digest(component.into()));
         self.report.timings.compile_ns = wall_ns;
         self.report.timings.cache = Some(CacheOutcome::Miss("not compiled before".into()));
         self.report.timings.compilation = Some(compilation);
