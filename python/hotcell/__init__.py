@@ -16,6 +16,7 @@ one, else under default limits. ``Cell`` makes others, and ``connect`` asks a da
 from ._arrays import empty
 from ._cell import Cell, Daemon, Host, connect, default_cell
 from ._component import Component, Entry, Parameter, example, examples, load
+from ._guard import GuardEnded, Guarded, GuardedFunction, guard, guarded
 from ._launch import Ended, Launch
 from ._native import __version__
 from .errors import (
@@ -55,6 +56,9 @@ __all__ = [
     "GpuLimit",
     "GpuLost",
     "GpuTimeout",
+    "GuardEnded",
+    "Guarded",
+    "GuardedFunction",
     "Host",
     "HostFault",
     "InputOutputError",
@@ -76,5 +80,7 @@ __all__ = [
     "empty",
     "example",
     "examples",
+    "guard",
+    "guarded",
     "load",
 ]

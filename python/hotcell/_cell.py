@@ -186,6 +186,9 @@ def _forget() -> None:
 
 def _close() -> None:
     global _default
+    from ._guard import close_all
+
+    close_all()
     _default = None
 
 

@@ -202,11 +202,14 @@ class Launch(concurrent.futures.Future[Any]):
             started.cancel()
         return self
 
-    def _done(self, native: _native.Ended | None, raised: BaseException | None) -> None:
+    def _read(self, native: Any) -> Ended:
+        return Ended(native)
+
+    def _done(self, native: Any, raised: BaseException | None) -> None:
         """Called by the launch's own thread."""
         try:
             if native is not None:
-                self.ended = Ended(native)
+                self.ended = self._read(native)
         except BaseException as error:  # Whoever asks for the result is to see it.
             raised = error
         if self._is_cancelled and (self.ended is None or self.ended.kind == "cancelled"):

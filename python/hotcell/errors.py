@@ -66,6 +66,11 @@ class Error(Exception):
         return [] if self.ended is None else self.ended.trace
 
     @property
+    def traceback(self) -> str:
+        """Where a function raised that was called in a guarded process, as Python printed that there; empty else."""
+        return getattr(self.ended, "traceback", "")
+
+    @property
     def breach(self) -> tuple[str, int, int] | None:
         """The limit that was reached: its name in reports, the amount, the maximum; ``None`` where none was."""
         return None if self.ended is None else self.ended.breach

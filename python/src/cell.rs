@@ -32,6 +32,12 @@ struct Local {
 }
 
 impl Cell {
+    /// The cell itself, for what else it does than launch.
+    pub(crate) fn cell(&self) -> PyResult<hotcell::Cell> {
+        self.host()?;
+        Ok(self.local.cell.clone())
+    }
+
     pub(crate) fn host(&self) -> PyResult<Arc<dyn Host>> {
         match ProcessIdentity::own() == self.process {
             true => Ok(Arc::clone(&self.local) as Arc<dyn Host>),

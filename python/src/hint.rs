@@ -6,10 +6,19 @@ use hotcell::outcome::Cause;
 /// What follows a cause's own words; empty where these say all.
 pub(crate) fn hint(cause: &Cause) -> String {
     match cause {
+        // There is nothing to raise.
+        Cause::Limit(breach) if breach.limit == Limit::Processes => {
+            "; a guarded process makes no others".to_owned()
+        }
+        Cause::Limit(breach) if breach.limit == Limit::ScratchBytes => String::new(),
         Cause::Limit(breach) => {
+            let what = match breach.limit.is_of_guard() {
+                true => "function",
+                false => "kernel",
+            };
             let ceiling = breach.limit.unit().format(breach.limit.ceiling());
             format!(
-                "; raise it with options({}=…) (at most {ceiling}), or give the kernel less to do",
+                "; raise it with options({}=…) (at most {ceiling}), or give the {what} less to do",
                 option(breach.limit)
             )
         }
@@ -54,6 +63,10 @@ pub(crate) fn hint(cause: &Cause) -> String {
 
 /// A limit's name in reports without its unit.
 fn option(limit: Limit) -> &'static str {
+    // A guarded call has the words of a launch.
+    if limit == Limit::ProcessMemory {
+        return "memory";
+    }
     let name = limit.name();
     let times = name.strip_suffix("_ns");
     times

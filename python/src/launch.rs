@@ -143,36 +143,17 @@ impl Entry {
         let ears = self.ears(py, &stop);
         let component = self.component.get().inner.clone();
         let (plan, signal) = (self.plan.get().clone(), Arc::clone(&stop));
+        let heard = ears.clone();
         let work = move || {
-            let observer = ears.clone().map(|ears| ears as Arc<dyn Observer>);
+            let observer = ears.map(|ears| ears as Arc<dyn Observer>);
             let launched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 host.launch(&component, &plan, arguments, observer, &signal)
             }));
-            let launched = launched.unwrap_or_else(|_| {
+            launched.unwrap_or_else(|_| {
                 Launched::failed(OutcomeKind::HostFault, Blame::Host, "the host panicked")
-            });
-            drop(host);
-            // An interpreter that ends hears nothing any more.
-            let _ = Python::try_attach(move |py| {
-                let ended = match ears.and_then(|ears| ears.error()) {
-                    Some(error) => Err(error),
-                    None => Ended::of(py, launched),
-                };
-                let told = match ended {
-                    Ok(ended) => done.call1(py, (ended, py.None())),
-                    Err(error) => done.call1(py, (py.None(), error.into_value(py))),
-                };
-                if let Err(error) = told {
-                    error.write_unraisable(py, None);
-                }
-                kept::release(py);
-            });
+            })
         };
-        let thread = std::thread::Builder::new().name("hotcell-launch".to_owned());
-        thread.spawn(work).map_err(|error| {
-            PyRuntimeError::new_err(format!("no thread for the launch: {error}"))
-        })?;
-        Ok(Started { stop })
+        on_own_thread(done, heard, stop, work, Ended::of)
     }
 
     /// Launches so often from here, as a program in Rust would, and says how many nanoseconds each took: what a call from Python
@@ -283,6 +264,43 @@ impl Entry {
             None => Ok(launched),
         }
     }
+}
+
+/// Works on a thread of its own, without the interpreter's lock, and calls `done` with what `make` makes of the end, or with an
+/// exception.
+pub(crate) fn on_own_thread<T: Send + 'static, P>(
+    done: Py<PyAny>,
+    ears: Option<Arc<Ears>>,
+    stop: Arc<StopSignal>,
+    work: impl FnOnce() -> T + Send + 'static,
+    make: impl FnOnce(Python<'_>, T) -> PyResult<P> + Send + 'static,
+) -> PyResult<Started>
+where
+    P: for<'py> IntoPyObject<'py>,
+{
+    let work = move || {
+        let worked = work();
+        // An interpreter that ends hears nothing any more.
+        let _ = Python::try_attach(move |py| {
+            let ended = match ears.and_then(|ears| ears.error()) {
+                Some(error) => Err(error),
+                None => make(py, worked),
+            };
+            let told = match ended {
+                Ok(ended) => done.call1(py, (ended, py.None())),
+                Err(error) => done.call1(py, (py.None(), error.into_value(py))),
+            };
+            if let Err(error) = told {
+                error.write_unraisable(py, None);
+            }
+            kept::release(py);
+        });
+    };
+    let thread = std::thread::Builder::new().name("hotcell-launch".to_owned());
+    thread
+        .spawn(work)
+        .map_err(|error| PyRuntimeError::new_err(format!("no thread for the launch: {error}")))?;
+    Ok(Started { stop })
 }
 
 /// The error that an end is.

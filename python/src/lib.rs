@@ -8,6 +8,8 @@ mod cell;
 mod component;
 mod daemon;
 mod ended;
+mod guard;
+mod guarded;
 mod hint;
 mod host;
 mod kept;
@@ -32,6 +34,13 @@ mod _native {
     use crate::daemon::Daemon;
     #[pymodule_export]
     use crate::ended::Ended;
+    #[pymodule_export]
+    use crate::guard::{Guard, GuardPlan, GuardReturn};
+    #[pymodule_export]
+    use crate::guarded::{
+        guarded_begin, guarded_jit, guarded_memory, guarded_raised, guarded_ready, guarded_receive,
+        guarded_returned,
+    };
     #[pymodule_export]
     use crate::kernel::Kernel;
     #[pymodule_export]

@@ -115,7 +115,7 @@ pub(crate) fn parsed<T: std::str::FromStr<Err: std::error::Error>>(
 }
 
 /// A limit by its name in reports, or by that without its unit: `timeout_ns` and `timeout`.
-fn limit_of(name: &str) -> PyResult<Limit> {
+pub(crate) fn limit_of(name: &str) -> PyResult<Limit> {
     let named = |limit: &Limit| {
         let full = limit.name();
         full == name
@@ -133,7 +133,7 @@ fn limit_of(name: &str) -> PyResult<Limit> {
 }
 
 /// A limit's value in its unit: a text with the unit, a number of seconds for a time, else a whole number.
-fn amount(limit: Limit, name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+pub(crate) fn amount(limit: Limit, name: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let wrong = |why: String| PyValueError::new_err(format!("{name}: {why}"));
     if let Ok(text) = value.cast::<PyString>() {
         let text = text.to_cow()?;

@@ -23,7 +23,7 @@ def as_this_machine_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hotcell._cell._default", made(tier=TIER))
 
 
-@pytest.mark.parametrize("document", ["docs/python.md", "python/README.md"])
+@pytest.mark.parametrize("document", ["docs/python.md", "docs/guard.md", "python/README.md"])
 def test_examples_run_as_they_stand(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kernel in KERNELS.glob("*.wasm"):
         shutil.copy(kernel, tmp_path)

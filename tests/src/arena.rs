@@ -93,7 +93,9 @@ pub fn isolation_of(module_path: &str) -> Isolation {
 pub fn cell(isolation: Isolation) -> CellBuilder {
     let builder = match isolation {
         Isolation::InProcess => Cell::in_process(),
-        Isolation::Confined => Cell::confined().workers(workers()).require_tier(tier()),
+        Isolation::Confined | Isolation::Guarded => {
+            Cell::confined().workers(workers()).require_tier(tier())
+        }
     };
     let policy = Terms::default().with_all_grants();
     builder.policy(policy).audit(Arc::new(Ledger::default()))

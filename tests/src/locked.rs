@@ -52,6 +52,7 @@ impl Locked {
             WorkerKind::Compiler => {}
             WorkerKind::Runner => locked.load(),
             WorkerKind::Gpu => locked.open(),
+            WorkerKind::Guarded => panic!("guarded processes are Python's: `python/tests`"),
         }
         locked
     }
@@ -72,7 +73,7 @@ impl Locked {
     fn spawn(kind: WorkerKind) -> Self {
         let program = workers().join(kind.program());
         let settings = match kind {
-            WorkerKind::Compiler => "",
+            WorkerKind::Compiler | WorkerKind::Guarded => "",
             WorkerKind::Runner => RUNNER,
             WorkerKind::Gpu => GPU,
         };
@@ -139,6 +140,7 @@ impl Locked {
                     other => panic!("{attempt:?}: {other:?}"),
                 })
             }
+            WorkerKind::Guarded => panic!("it makes its attempts by itself"),
             WorkerKind::Gpu => {
                 self.send(&ToGpu::Attempt(attempt), &[]);
                 self.receive().map(|answer| match answer {

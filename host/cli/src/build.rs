@@ -6,8 +6,8 @@
 mod arguments;
 mod measure;
 
+use crate::collisions::Collisions;
 use crate::exit::CommandError;
-use crate::guard::Guard;
 use anyhow::{Error, Result, anyhow};
 use arguments::CargoArguments;
 use hotcell_build::{
@@ -116,15 +116,15 @@ impl BuildCommand {
     /// Refuses a place for the component that something else has, before anything is built.
     fn check_out(&self) -> Result<()> {
         let Some(out) = &self.out else { return Ok(()) };
-        let mut guard = Guard::default();
+        let mut collisions = Collisions::default();
         if let Some(manifest) = &self.manifest {
-            guard.reads("the manifest", manifest);
+            collisions.reads("the manifest", manifest);
         }
         // The file itself may be replaced by a name that it is given by, and by no other.
         if *out != self.path {
-            guard.reads("what is read,", &self.path);
+            collisions.reads("what is read,", &self.path);
         }
-        guard.check_written("the component", out)?;
+        collisions.check_written("the component", out)?;
         match out.symlink_metadata() {
             Ok(found) if !found.is_file() => {
                 let why = "a link, a directory or a device, which a component does not replace";

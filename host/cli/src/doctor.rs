@@ -1,6 +1,7 @@
 //! `hotcell doctor`
 
 mod component;
+mod guard;
 
 use crate::exit::CommandError;
 use crate::hint::explain;
@@ -8,6 +9,7 @@ use crate::host::{build, confined, recorded};
 use crate::say::print;
 use anyhow::Result;
 use clap::Args;
+use guard::GuardDiagnosis;
 use hotcell::layer::{LayerReport, LayerState, Tier};
 use hotcell::outcome::Outcome;
 use hotcell::{Diagnosis, GpuDiagnosis, TrialVerdict, WorkerDiagnosis};
@@ -26,6 +28,9 @@ pub(crate) struct DoctorCommand {
     /// Look at the GPU worker too: its walls depend on the driver, and its tier counts like the others'
     #[arg(long)]
     gpu: bool,
+    /// Have a guarded interpreter try too, by native code inside it [default: python3, which needs the package hotcell]
+    #[arg(long, value_name = "PYTHON", num_args = 0..=1, default_missing_value = crate::guard::PYTHON)]
+    guard: Option<String>,
     /// Where hotcell-compiler, hotcell-runner and hotcell-gpu are [default: beside hotcell, or in ../libexec/hotcell]
     #[arg(long, value_name = "DIRECTORY")]
     workers: Option<PathBuf>,
@@ -46,7 +51,15 @@ impl DoctorCommand {
             true => Some(cell.doctor_gpu().map_err(failed)?),
             false => None,
         };
-        let found = DoctorFindings { workers, gpu };
+        let guarded = self.guard.as_deref();
+        let guarded = guarded
+            .map(|python| guard::diagnose(&cell, python))
+            .transpose()?;
+        let found = DoctorFindings {
+            workers,
+            gpu,
+            guarded,
+        };
         if self.json {
             let json = serde_json::to_string_pretty(&found)?;
             print(format_args!("{json}\n"))?;
@@ -68,13 +81,22 @@ struct DoctorFindings {
     workers: Diagnosis,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu: Option<GpuDiagnosis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guarded: Option<GuardDiagnosis>,
 }
 
 impl DoctorFindings {
     /// The tier of the weakest worker that was looked at.
     fn tier(&self) -> Tier {
         let gpu = self.gpu.iter().map(|gpu| gpu.tier);
-        gpu.fold(self.workers.tier, Tier::min)
+        let guarded = self
+            .guarded
+            .iter()
+            .map(|guarded| match guarded.holes().next() {
+                None => guarded.tier,
+                Some(_) => Tier::Insecure,
+            });
+        gpu.chain(guarded).fold(self.workers.tier, Tier::min)
     }
 }
 
@@ -86,6 +108,9 @@ fn table(found: &DoctorFindings) -> String {
     if let Some(gpu) = &found.gpu {
         text += &format!("device: {}\n{}", gpu.driver, loops_text(gpu));
         text += &worker_text(&gpu.worker);
+    }
+    if let Some(guarded) = &found.guarded {
+        text += &guarded_text(guarded);
     }
     let tier = found.tier();
     let consequence = match tier {
@@ -106,6 +131,38 @@ fn loops_text(gpu: &GpuDiagnosis) -> String {
         }
         None => "loops: the device ends none by itself, as far as was measured\n".to_owned(),
     }
+}
+
+fn guarded_text(found: &GuardDiagnosis) -> String {
+    let profiles: Vec<&str> = found.profiles.iter().map(|one| one.name()).collect();
+    let mut text = format!(
+        "guarded {} (profiles {})\n",
+        found.interpreter,
+        profiles.join(", ")
+    );
+    for layer in &found.layers {
+        text += &layer_text(layer);
+    }
+    let mut groups: Vec<&str> = found
+        .attacks
+        .iter()
+        .map(|attack| attack.group.as_str())
+        .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    for group in groups {
+        let of_group = || found.attacks.iter().filter(|attack| attack.group == group);
+        let holes = of_group().filter(|attack| attack.succeeded).count();
+        text += &format!(
+            "  attacks on {group:11} {} tried: {} were refused, {holes} SUCCEEDED\n",
+            of_group().count(),
+            of_group().count() - holes,
+        );
+    }
+    for hole in found.holes() {
+        text += &format!("    HOLE: it could {}: {}\n", hole.what, hole.detail);
+    }
+    text + "\n"
 }
 
 fn worker_text(worker: &WorkerDiagnosis) -> String {

@@ -1,248 +1,237 @@
-//! That nothing is written over what the command reads, and nothing over something else that it writes.
-//!
-//! Files are compared by what they are and not by how they are spelt, before anything runs. The one that may be
-//! replaced is an input whose very path an output names: its user asks for that.
+//! `hotcell guard`
 
+pub(crate) mod interpreter;
+mod profile;
+
+use crate::collisions::Collisions;
 use crate::exit::CommandError;
-use crate::report_place;
-use anyhow::{Result, anyhow};
+use crate::hint::explain;
+use crate::host::{GuardHostArguments, build, furnished};
+use crate::run::{Reporting, human};
+use crate::say::{print, tell};
+use anyhow::{Context, Result, anyhow, bail};
+use bytes::Bytes;
+use clap::Args;
+use hotcell::guarded::GuardProfile;
+use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind;
-use hotcell_formats::{FileId, Locator, Place};
-use std::path::{Path, PathBuf};
+use hotcell::{GuardCall, GuardSettings, StopSignal};
+use interpreter::{Interpreter, Program};
+use profile::ProfileForm;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-/// What a command reads and writes, by its names on the command line.
-#[derive(Default)]
-pub(crate) struct Guard {
-    read: Vec<Read>,
-    outputs: Vec<(String, Locator)>,
+/// Run a Python program as it is, in a process of its own: with limits, least privilege and a record.
+///
+/// For programs that cannot move into a cell: Taichi, JAX and PyTorch with their own compilers, NumPy. Weaker than a cell, and
+/// said so in every report: the operating system's kernel is the only wall. The program sees the interpreter, its packages, its
+/// own file and what is granted, and may write to a folder of its own, which is in memory and its working directory. Its standard
+/// input, output and error are this command's own.
+///
+/// The interpreter needs the package: `pip install hotcell`.
+#[derive(Args)]
+pub(crate) struct GuardCommand {
+    /// Stop the program after this long: 200ms, 5s, 2m [default: 60m]
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// Private writable memory, beyond what the interpreter has: 2GiB [default: 4GiB]
+    #[arg(long, value_name = "BYTES")]
+    memory: Option<String>,
+    /// Processor time over all threads: 30s [default: 240m]
+    #[arg(long, value_name = "DURATION")]
+    cpu_time: Option<String>,
+    /// Threads [default: 256]
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<String>,
+    /// Files in the program's own folder, which is in memory [default: 256MiB]
+    #[arg(long, value_name = "BYTES")]
+    scratch: Option<String>,
+    /// Which system calls it may make, besides those of Python and NumPy: jax, taichi, torch-cpu; several add up [default: all]
+    #[arg(long = "profile", value_name = "NAME")]
+    profiles: Vec<GuardProfile>,
+    /// Let it read that file or directory
+    #[arg(long, value_name = "PATH")]
+    read: Vec<PathBuf>,
+    /// Let it write to that file or directory
+    #[arg(long, value_name = "PATH")]
+    write: Vec<PathBuf>,
+    /// Give it a variable; it has none of this command's environment but the language and the time zone
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    environment: Vec<String>,
+    /// Print the profiles as a filter for something else, and run nothing
+    #[arg(long, value_name = "docker|systemd", conflicts_with = "program")]
+    print_profile: Option<ProfileForm>,
+    /// Write the report as JSON to a file, or to the standard output (-), whatever the outcome
+    #[arg(long, value_name = "FILE|-")]
+    report: Option<String>,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    host: GuardHostArguments,
+    /// The interpreter, and what it is started with: python script.py ARGUMENTS, python -m MODULE, python -c CODE
+    #[arg(
+        last = true,
+        value_name = "PROGRAM",
+        required_unless_present = "print_profile"
+    )]
+    program: Vec<String>,
 }
 
-/// A file that is read.
-struct Read {
-    /// What it is, in messages.
-    what: String,
-    path: PathBuf,
-    place: Place,
-    /// Whether an output that names the same path may replace it.
-    may_be_named: bool,
-}
-
-impl Guard {
-    /// Notes a file that must not be written to.
-    pub(crate) fn reads(&mut self, what: &str, path: &Path) {
-        self.read.push(Read {
-            what: format!("{what} {}", path.display()),
-            path: path.to_owned(),
-            place: Place::of(path),
-            may_be_named: false,
+impl GuardCommand {
+    /// Runs the program, and returns its exit code, or that of how it ended.
+    pub(crate) fn execute(self) -> Result<u8> {
+        let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
+        let profiles = match &self.profiles[..] {
+            [] => GuardProfile::ALL.to_vec(),
+            named => named.to_vec(),
+        };
+        if let Some(form) = self.print_profile {
+            print(form.text(&profiles))?;
+            return Ok(0);
+        }
+        let limits = self.limits().map_err(usage)?;
+        let program = Program::read(&self.program).map_err(usage)?;
+        let interpreter = Interpreter::ask(&program.interpreter).map_err(usage)?;
+        let settings = self
+            .settings(&interpreter, &program, profiles)
+            .map_err(usage)?;
+        let mut files = Collisions::default();
+        if let Some(script) = &program.script {
+            files.reads("the program", script);
+        }
+        let report = Reporting::prepare(self.report.as_deref(), files)?;
+        let policy = self.host.policy.load()?;
+        let builder = self.host.builder(policy.as_ref())?;
+        let cell = build(furnished(builder, policy.as_ref())?)?;
+        let guard = cell.guard(settings);
+        let stop = Arc::new(StopSignal::default());
+        let (signal, asked) = (Arc::clone(&stop), AtomicBool::new(false));
+        // Without a handler Ctrl-C ends the process, which loses the report and nothing else.
+        let _ = ctrlc::set_handler(move || {
+            if asked.swap(true, Ordering::Relaxed) {
+                hotcell_sandbox::process::end_all();
+                std::process::exit(i32::from(OutcomeKind::Cancelled.exit_code()));
+            }
+            signal.cancel();
         });
+        let ended = guard.run(program.call(limits)?, &stop);
+        report.write(&ended.report)?;
+        if ended.outcome.kind != OutcomeKind::Done {
+            tell(format_args!(
+                "hotcell: {}: {}",
+                ended.outcome.kind,
+                explain(&ended.outcome)
+            ));
+            return Ok(ended.outcome.kind.exit_code());
+        }
+        let code = ended
+            .returned
+            .and_then(|returned| returned.text.parse::<i64>().ok());
+        if !self.quiet {
+            tell(format_args!(
+                "{} done in {} ({} isolation)",
+                ended.report.component.entry,
+                human(Duration::from_nanos(ended.report.usage.wall_ns)),
+                ended.report.isolation
+            ));
+        }
+        // As a shell has it: the lowest eight bits.
+        Ok(code.map_or(1, |code| u8::try_from(code & 0xff).unwrap_or(1)))
     }
 
-    /// Notes the inputs and outputs of a launch.
-    pub(crate) fn launches(&mut self, inputs: &[(String, Locator)], outputs: &[(String, Locator)]) {
-        let paths = inputs
-            .iter()
-            .filter_map(|(name, at)| Some((name, at.path()?)));
-        self.read.extend(paths.map(|(name, path)| Read {
-            what: format!("the input `{name}`, {}", path.display()),
-            path: path.to_owned(),
-            place: Place::of(path),
-            may_be_named: true,
-        }));
-        self.outputs.extend_from_slice(outputs);
-    }
-
-    /// Refuses outputs and a report that would destroy something.
-    ///
-    /// # Errors
-    /// With the exit code of wrong usage: what would be replaced, and by what.
-    pub(crate) fn check(&self, report: Option<&str>) -> Result<()> {
-        for (at, (name, output)) in self.outputs.iter().enumerate() {
-            let lost = self.read.iter().find(|read| read.is_lost_to(output));
-            if let Some(read) = lost {
-                return Err(clash(&format!("the output `{name}`"), &read.what));
+    fn limits(&self) -> Result<BTreeMap<Limit, u64>> {
+        // A program may take as long as any may, unless somebody says otherwise.
+        let mut limits = BTreeMap::from([
+            (Limit::Timeout, Limit::Timeout.ceiling()),
+            (Limit::CpuTime, Limit::CpuTime.ceiling()),
+        ]);
+        for (limit, option, text) in [
+            (Limit::Timeout, "--timeout", &self.timeout),
+            (Limit::ProcessMemory, "--memory", &self.memory),
+            (Limit::CpuTime, "--cpu-time", &self.cpu_time),
+            (Limit::Threads, "--threads", &self.threads),
+            (Limit::ScratchBytes, "--scratch", &self.scratch),
+        ] {
+            if let Some(text) = text {
+                let value = limit.unit().parse(text);
+                limits.insert(limit, value.with_context(|| option.to_owned())?);
             }
-            let mut others = self.outputs[..at].iter();
-            if let Some((other, _)) = others.find(|(_, other)| is_one_file(output, other)) {
-                let (one, other) = (
-                    format!("the output `{name}`"),
-                    format!("the output `{other}`"),
-                );
-                return Err(clash(&one, &other));
+        }
+        Ok(limits)
+    }
+
+    fn settings(
+        &self,
+        interpreter: &Interpreter,
+        program: &Program,
+        profiles: Vec<GuardProfile>,
+    ) -> Result<GuardSettings> {
+        let granted = |paths: &[PathBuf], option: &str| -> Result<Vec<PathBuf>> {
+            let path = |path: &PathBuf| {
+                path.canonicalize()
+                    .with_context(|| format!("{option} {}", path.display()))
+            };
+            paths.iter().map(path).collect()
+        };
+        let mut environment = BTreeMap::new();
+        for pair in &self.environment {
+            let Some((name, value)) = pair.split_once('=') else {
+                bail!("--env {pair}: expected NAME=VALUE");
+            };
+            environment.insert(name.to_owned(), value.to_owned());
+        }
+        let mut read = interpreter.read.clone();
+        read.extend(granted(&self.read, "--read")?);
+        read.extend(program.script.clone());
+        Ok(GuardSettings {
+            interpreter: interpreter.executable.clone(),
+            arguments: interpreter.arguments.iter().map(Into::into).collect(),
+            profiles,
+            read,
+            write: granted(&self.write, "--write")?,
+            setup: interpreter.setup(&environment, program.words()),
+            tenant: self.host.policy.tenant(),
+            has_spare: false,
+        })
+    }
+}
+
+impl Program {
+    /// The call that it is for records.
+    fn call(&self, limits: BTreeMap<Limit, u64>) -> Result<GuardCall> {
+        let bytes = match &self.script {
+            Some(script) => {
+                let read = std::fs::read(script).with_context(|| script.display().to_string());
+                read.map_err(|error| CommandError::of(OutcomeKind::Io, error))?
             }
-        }
-        report.map_or(Ok(()), |report| self.check_report(report))
-    }
-
-    /// As [`Guard::check`] for the report alone: once more before it is written.
-    ///
-    /// # Errors
-    /// As above.
-    pub(crate) fn check_report(&self, report: &str) -> Result<()> {
-        self.check_place(
-            &format!("the report {report}"),
-            &report_place::place_of(report),
-        )
-    }
-
-    /// Refuses a file that would be written over something else.
-    ///
-    /// # Errors
-    /// As above.
-    pub(crate) fn check_written(&self, what: &str, path: &Path) -> Result<()> {
-        let what = format!("{what} {}", path.display());
-        self.check_place(&what, &Place::of(path))
-    }
-
-    fn check_place(&self, what: &str, place: &Place) -> Result<()> {
-        let was_or_is =
-            |read: &&Read| place.is_same(&read.place) || place.is_same(&Place::of(&read.path));
-        if let Some(read) = self.read.iter().find(was_or_is) {
-            return Err(clash(what, &read.what));
-        }
-        let mut outputs = self.outputs.iter();
-        match outputs.find(|(_, output)| covers(output, place)) {
-            Some((name, _)) => Err(clash(what, &format!("the output `{name}`"))),
-            None => Ok(()),
-        }
-    }
-
-    /// Files that no output may replace, wherever somebody moves them meanwhile.
-    pub(crate) fn kept(&self) -> Arc<[FileId]> {
-        let is_named = |read: &Read| {
-            let mut outputs = self.outputs.iter();
-            read.may_be_named && outputs.any(|(_, output)| is_spelt(output, &read.path))
+            None => self.words().to_string().into_bytes(),
         };
-        let kept = self.read.iter().filter(|read| !is_named(read));
-        kept.filter_map(|read| read.place.file()).collect()
+        Ok(GuardCall {
+            function: self.name(),
+            path: self
+                .script
+                .as_ref()
+                .map(|script| script.display().to_string()),
+            function_pickle: Bytes::from(bytes),
+            arguments_pickle: Bytes::new(),
+            buffers: Vec::new(),
+            arrays: Vec::new(),
+            limits,
+            stop_grace: GuardCall::DEFAULT_STOP_GRACE,
+            caller: hotcell::Caller::default(),
+            observer: Arc::new(()),
+        })
     }
 }
 
-impl Read {
-    /// Whether an output would replace it, and does not say so.
-    fn is_lost_to(&self, output: &Locator) -> bool {
-        let is_asked_for = self.may_be_named && is_spelt(output, &self.path);
-        !is_asked_for && covers(output, &self.place)
-    }
-}
+/// The interpreter that is used where none is named.
+pub(crate) const PYTHON: &str = "python3";
 
-/// Whether an output names that path, to the letter: paths are equal that differ in a `.`.
-fn is_spelt(output: &Locator, path: &Path) -> bool {
-    output.path().map(Path::as_os_str) == Some(path.as_os_str())
-}
-
-/// Whether an output writes there.
-fn covers(output: &Locator, place: &Place) -> bool {
-    match output {
-        Locator::Frames(pattern) => place.is_frame_of(pattern),
-        _ => output
-            .path()
-            .is_some_and(|path| Place::of(path).is_same(place)),
-    }
-}
-
-/// Whether two outputs are written to one file, and are not members of one archive.
-fn is_one_file(one: &Locator, other: &Locator) -> bool {
-    let are_members = matches!(
-        (one, other),
-        (Locator::NpzMember { path, .. }, Locator::NpzMember { path: other, .. })
-            if path.canonicalize().ok() == other.canonicalize().ok()
-    );
-    let has = |one: &Locator, other: &Locator| {
-        other
-            .path()
-            .is_some_and(|path| covers(one, &Place::of(path)))
-    };
-    !are_members && (has(one, other) || has(other, one))
-}
-
-fn clash(one: &str, other: &str) -> anyhow::Error {
-    let why = anyhow!("{one} would be written over {other}: give each a name of its own");
-    CommandError::of(OutcomeKind::Usage, why)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Checks a command line of a component `k.wasm` and an input `x.npy`, each spelt from the directory.
-    fn check(base: &Path, outputs: &[&str], report: Option<&str>) -> Result<()> {
-        let locator = |name: &&str| {
-            let at = Locator::parse(&format!("@{}/{name}", base.display())).unwrap();
-            ((*name).to_owned(), at)
-        };
-        let mut guard = Guard::default();
-        guard.reads("the component", &base.join("k.wasm"));
-        let outputs: Vec<_> = outputs.iter().map(locator).collect();
-        guard.launches(&[locator(&"x.npy"), locator(&"p-3.png")], &outputs);
-        let report = report.map(|name| base.join(name).display().to_string());
-        guard.check(report.as_deref())
-    }
-
-    fn directory() -> tempfile::TempDir {
-        let base = tempfile::tempdir().unwrap();
-        for name in ["k.wasm", "x.npy", "p-3.png"] {
-            std::fs::write(base.path().join(name), "precious").unwrap();
-        }
-        let path = |name: &str| base.path().join(name);
-        std::fs::hard_link(path("x.npy"), path("hard.npy")).unwrap();
-        std::fs::hard_link(path("k.wasm"), path("component.npy")).unwrap();
-        std::os::unix::fs::symlink("x.npy", path("soft.npy")).unwrap();
-        std::fs::create_dir(path("d")).unwrap();
-        base
-    }
-
-    #[test]
-    fn nothing_is_written_over_what_is_read_however_it_is_spelt() {
-        let base = directory();
-        for output in [
-            "./x.npy",
-            "d/../x.npy",
-            "hard.npy",
-            "soft.npy",
-            "component.npy",
-            "p-{}.png",
-            "d/../p-{:01}.png",
-        ] {
-            let error = check(base.path(), &[output], None).unwrap_err();
-            let exit = error.downcast_ref::<CommandError>().unwrap();
-            assert_eq!(exit.code, OutcomeKind::Usage.exit_code(), "{output}");
-        }
-        for report in ["x.npy", "k.wasm", "hard.npy", "d/../k.wasm", "p-3.png"] {
-            assert!(check(base.path(), &[], Some(report)).is_err(), "{report}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_written_over_something_else_that_is_written() {
-        let base = directory();
-        for (outputs, report) in [
-            (&["y.npy"][..], Some("d/../y.npy")),
-            (&["y-{:02}.png"], Some("y-07.png")),
-            (&["a.npz:y"], Some("a.npz")),
-            (&["y.npy", "d/../y.npy"], None),
-            (&["y-{}.png", "y-7.png"], None),
-            (&["a.npz:y", "./a.npz:z"], Some("a.npz")),
-        ] {
-            assert!(
-                check(base.path(), outputs, report).is_err(),
-                "{outputs:?} {report:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_asked_for_is_written() {
-        let base = directory();
-        for (outputs, report) in [
-            (&["y.npy", "z.npy"][..], Some("r.json")),
-            (&["x.npy"], Some("y.npy")),
-            (&["a.npz:y", "a.npz:z"], Some("a.json")),
-            (&["p-{:02}.png"], Some("p-3.json")),
-        ] {
-            let checked = check(base.path(), outputs, report);
-            assert!(checked.is_ok(), "{outputs:?} {report:?}: {checked:?}");
-        }
-    }
+/// What an interpreter without the package is told.
+pub(crate) fn no_package(python: &str) -> anyhow::Error {
+    anyhow!("{python} has no package `hotcell`: `{python} -m pip install hotcell` brings it")
 }

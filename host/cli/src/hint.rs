@@ -16,6 +16,9 @@ pub(crate) fn explain_cause(cause: &Cause) -> String {
 /// What to do about a cause, to follow its words; empty where these say all.
 fn hint(cause: &Cause) -> String {
     match cause {
+        Cause::Limit(breach) if breach.limit == Limit::Processes => {
+            "; a guarded program makes no others".to_owned()
+        }
         Cause::Limit(breach) => {
             let option = option(breach.limit);
             let ceiling = breach.limit.unit().format(breach.limit.ceiling());
@@ -61,6 +64,9 @@ fn option(limit: Limit) -> String {
         Limit::Timeout => "--timeout DURATION".to_owned(),
         Limit::Fuel => "--fuel COUNT".to_owned(),
         Limit::Memory => "--memory BYTES".to_owned(),
+        Limit::ProcessMemory => "--memory BYTES".to_owned(),
+        Limit::Threads => "--threads COUNT".to_owned(),
+        Limit::ScratchBytes => "--scratch BYTES".to_owned(),
         limit => format!("--limit {limit}=VALUE"),
     }
 }

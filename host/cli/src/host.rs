@@ -101,6 +101,41 @@ pub(crate) struct IsolationArguments {
     gpu_device: GpuDevice,
 }
 
+/// What a guarded program runs under.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct GuardHostArguments {
+    /// The least that the walls around the program must be; `hotcell doctor --guard` says what this machine gives [default:
+    /// full, or what the policy has]
+    #[arg(
+        long,
+        value_name = "full|unprivileged|insecure",
+        help_heading = "Isolation"
+    )]
+    tier: Option<Tier>,
+    /// Where hotcell-compiler, hotcell-runner and hotcell-gpu are [default: beside hotcell, or in ../libexec/hotcell]
+    #[arg(long, value_name = "DIRECTORY", help_heading = "Isolation")]
+    workers: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) policy: PolicyArguments,
+}
+
+impl GuardHostArguments {
+    /// A cell for one program, under the policy.
+    pub(crate) fn builder(&self, policy: Option<&FilePolicy>) -> Result<CellBuilder> {
+        if let Some(policy) = policy
+            && let Some(required) = lacking(policy, Isolation::Confined, self.tier)
+        {
+            let asked = self.tier.map(|tier| format!("`--tier {tier}`"));
+            let (asked, name) = (asked.unwrap_or_default(), policy.name());
+            let words = format!("{asked} was asked for, and {name} requires `{required}`");
+            return Err(CommandError::of(OutcomeKind::Denied, anyhow!(words)));
+        }
+        let least = policy.map_or(Tier::Full, FilePolicy::tier);
+        let builder = confined(self.workers.clone()).require_tier(self.tier.unwrap_or(least));
+        Ok(builder.for_one_launch())
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum IsolationName {
     /// Compiler and kernel each in a confined process
@@ -177,7 +212,7 @@ pub(crate) fn recorded(builder: CellBuilder) -> Result<CellBuilder> {
 }
 
 /// Has a cell for one launch be as the policy has it.
-fn furnished(builder: CellBuilder, policy: Option<&FilePolicy>) -> Result<CellBuilder> {
+pub(crate) fn furnished(builder: CellBuilder, policy: Option<&FilePolicy>) -> Result<CellBuilder> {
     let places = Places::from_environment();
     let lifetime = Lifetime::OneLaunch;
     Ok(furnish(builder, policy, places, lifetime, on_problem())?)

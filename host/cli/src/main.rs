@@ -7,6 +7,7 @@ mod arguments;
 mod audit;
 mod build;
 mod cache;
+mod collisions;
 mod command_request;
 mod compile;
 mod completions;
@@ -46,6 +47,8 @@ struct Hotcell {
 enum HotcellCommand {
     /// Run a kernel on arrays and pictures, under limits
     Run(Box<run::RunCommand>),
+    /// Run a Python program as it is, in a process of its own: with limits, least privilege and a record
+    Guard(Box<guard::GuardCommand>),
     /// Serve launches to the tenants of this machine, behind a Unix socket
     Serve(serve::ServeCommand),
     /// Watch a daemon: its workers, budgets and launches, and cancel what should not go on
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
     hotcell_sandbox::process::survive_file_size_limit();
     let result = match Hotcell::parse().command {
         HotcellCommand::Run(command) => command.execute(),
+        HotcellCommand::Guard(command) => command.execute(),
         HotcellCommand::Serve(command) => command.execute().map(|()| 0),
         HotcellCommand::Top(command) => command.execute().map(|()| 0),
         HotcellCommand::Ps(command) => command.execute().map(|()| 0),

@@ -1,9 +1,9 @@
 //! `hotcell rerun`: a report as a receipt.
 
 use crate::arguments::{Pair, check_unique, find_limit, locator, pair};
+use crate::collisions::Collisions;
 use crate::command_request::{CommandRequest, launch};
 use crate::exit::CommandError;
-use crate::guard::Guard;
 use crate::hint::explain;
 use crate::host::HostArguments;
 use crate::run::Reporting;
@@ -49,11 +49,11 @@ impl RerunCommand {
         let policy = self.host.policy.load()?;
         let request = self.request(&first).map_err(usage)?;
         let component = self.component(&first).map_err(usage)?;
-        let mut guard = Guard::default();
-        guard.reads("the first report", &self.report_file);
-        guard.reads("the component", &component);
-        guard.launches(&request.inputs, &request.outputs);
-        let report = Reporting::prepare(self.report.as_deref(), guard)?;
+        let mut collisions = Collisions::default();
+        collisions.reads("the first report", &self.report_file);
+        collisions.reads("the component", &component);
+        collisions.launches(&request.inputs, &request.outputs);
+        let report = Reporting::prepare(self.report.as_deref(), collisions)?;
         check_component(&first, &component)?;
         let cell = self.host.cell(policy.as_ref(), first.grants.clone())?;
         let again = launch(&cell, &component, request).report;

@@ -1,10 +1,10 @@
 //! `hotcell run`
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
+use crate::collisions::Collisions;
 use crate::command_request::{CommandRequest, launch, read};
 use crate::connect;
 use crate::exit::CommandError;
-use crate::guard::Guard;
 use crate::hint::explain;
 use crate::host::HostArguments;
 use crate::report_place::ReportPlace;
@@ -81,10 +81,10 @@ impl RunCommand {
             None => self.host.policy.load()?,
         };
         let mut command = self.request(policy.as_ref()).map_err(usage)?;
-        let mut guard = Guard::default();
-        guard.reads("the component", &self.kernel);
-        guard.launches(&command.inputs, &command.outputs);
-        let report = Reporting::prepare(self.report.as_deref(), guard)?;
+        let mut collisions = Collisions::default();
+        collisions.reads("the component", &self.kernel);
+        collisions.launches(&command.inputs, &command.outputs);
+        let report = Reporting::prepare(self.report.as_deref(), collisions)?;
         command.kept = report.kept();
         let ended = match &self.connect {
             Some(socket) => {
@@ -206,22 +206,22 @@ fn extent(text: &str) -> Result<u64, ScalarError> {
 /// A report that is to be written, and what it must not be written over.
 pub(crate) struct Reporting<'a> {
     place: Option<(&'a str, ReportPlace)>,
-    guard: Guard,
+    collisions: Collisions,
 }
 
 impl<'a> Reporting<'a> {
     /// Refuses, before anything runs, what would destroy something and what could not be written.
-    pub(crate) fn prepare(named: Option<&'a str>, guard: Guard) -> Result<Self> {
-        guard.check(named)?;
+    pub(crate) fn prepare(named: Option<&'a str>, collisions: Collisions) -> Result<Self> {
+        collisions.check(named)?;
         let prepare = |named| ReportPlace::prepare(named).map(|place| (named, place));
         let place = named.map(prepare).transpose();
         let place = place.map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
-        Ok(Self { place, guard })
+        Ok(Self { place, collisions })
     }
 
     /// Files that no output may replace.
     pub(crate) fn kept(&self) -> Arc<[FileId]> {
-        self.guard.kept()
+        self.collisions.kept()
     }
 
     /// Writes the report where one is asked for, unless something else came to be at its place meanwhile.
@@ -229,7 +229,7 @@ impl<'a> Reporting<'a> {
         let Some((named, place)) = &self.place else {
             return Ok(());
         };
-        let checked = self.guard.check_report(named);
+        let checked = self.collisions.check_report(named);
         let written = checked.and_then(|()| place.write(report));
         written.map_err(|error| CommandError::of(OutcomeKind::Io, error))
     }

@@ -33,6 +33,7 @@ pub(crate) fn start() -> Result<(), Box<dyn Error>> {
         data_bytes: arguments.data_bytes,
         address_space_bytes: None,
         cpu_seconds: None,
+        ..ResourceLimits::default()
     })?;
     end_on_panic();
     let hello = Hello {

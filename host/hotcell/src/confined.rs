@@ -14,6 +14,7 @@ mod doctor;
 mod fault;
 mod files;
 mod gpu;
+pub(crate) mod guarded;
 mod keeper;
 mod kernel;
 mod parcel;

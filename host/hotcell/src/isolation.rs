@@ -142,6 +142,8 @@ pub(crate) struct Evidence {
     pub(crate) runner: Arc<[LayerReport]>,
     /// The layers of the GPU worker.
     pub(crate) gpu: Arc<[LayerReport]>,
+    /// The layers of the guarded process.
+    pub(crate) guarded: Arc<[LayerReport]>,
     /// The GPU and its driver in words.
     pub(crate) device: Option<String>,
     /// What was odd.
@@ -168,6 +170,9 @@ impl Evidence {
         if !later.gpu.is_empty() {
             self.gpu = later.gpu;
         }
+        if !later.guarded.is_empty() {
+            self.guarded = later.guarded;
+        }
         self.device = later.device.or(self.device.take());
         self.alerts.extend(later.alerts);
     }
@@ -178,6 +183,7 @@ impl Evidence {
             (WorkerKind::Compiler, &self.compiler),
             (WorkerKind::Runner, &self.runner),
             (WorkerKind::Gpu, &self.gpu),
+            (WorkerKind::Guarded, &self.guarded),
         ]
         .map(|(kind, layers)| match layers.is_empty() {
             true => None,
@@ -189,6 +195,7 @@ impl Evidence {
             runner: self.runner.to_vec(),
             compiler: self.compiler.to_vec(),
             gpu: self.gpu.to_vec(),
+            guarded: self.guarded.to_vec(),
         })
     }
 }

@@ -55,6 +55,8 @@ mod component;
 #[cfg(feature = "confined")]
 mod confined;
 mod files;
+#[cfg(feature = "confined")]
+mod guard;
 #[cfg(feature = "in-process")]
 mod in_process;
 mod isolation;
@@ -82,6 +84,8 @@ pub use component::{Component, ComponentError};
 #[cfg(feature = "confined")]
 pub use confined::ProgramError;
 pub use files::{Directory, DirectoryAccess, DirectoryError};
+#[cfg(feature = "confined")]
+pub use guard::{Guard, GuardCall, GuardEnded, GuardSettings, Returned};
 pub use isolation::diagnosis::{
     Diagnosis, GpuDiagnosis, ProbeResult, TrialVerdict, WorkerDiagnosis,
 };
@@ -108,8 +112,8 @@ pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::watch::Watch;
 pub use hotcell_model::{
-    accounts, budget, component as description, grant, layer, limit, manifest, outcome, probe,
-    report, shader,
+    accounts, budget, component as description, grant, guard as guarded, layer, limit, manifest,
+    outcome, probe, report, shader,
 };
 
 /// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.

@@ -62,6 +62,8 @@ pub struct Terms {
     pub allowance: Allowance,
     /// The directories that kernels are given which are granted `files`.
     pub directories: Vec<Directory>,
+    /// Whether functions may be called in guarded processes.
+    pub guarded: bool,
     /// Why nothing is to run at all.
     pub refused: Option<String>,
 }
@@ -95,6 +97,7 @@ impl Default for Terms {
             metering: Metering::Fast,
             allowance: Allowance::default(),
             directories: Vec::new(),
+            guarded: true,
             refused: None,
         }
     }

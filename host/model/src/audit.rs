@@ -49,6 +49,8 @@ named! {
         Compile = "compile",
         /// Running a kernel.
         Launch = "launch",
+        /// Calling a function, or running a program, in a guarded process.
+        Guard = "guard",
         /// Having workers try to break out.
         Diagnose = "diagnose",
     }

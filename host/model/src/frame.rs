@@ -7,10 +7,15 @@
 
 mod compiler;
 mod gpu;
+mod guarded;
 mod runner;
 
 pub use compiler::{CompileRequest, Described, FromCompiler, Phases, ToCompiler, WireDescription};
 pub use gpu::{FromGpu, GpuRequest, ToGpu};
+pub use guarded::{
+    BeginRequest, BufferPlace, CallEnd, CallRequest, FromGuarded, GUARD_ARRAYS, GUARD_EXTENTS,
+    GUARD_PATHS, Raised, RaisedKind, ReturnedArray, ToGuarded,
+};
 pub use runner::{
     Cancel, FromRunner, InputPlace, LaunchRequest, LoadRequest, LogPiece, OutputPlace, ToRunner,
 };

@@ -106,6 +106,8 @@ pub enum WorkerKind {
     Runner,
     /// Does one tenant's GPU work on one device.
     Gpu,
+    /// Runs one tenant's Python functions or program, with whatever native code these bring.
+    Guarded,
 }
 
 impl WorkerKind {
@@ -115,6 +117,7 @@ impl WorkerKind {
             Self::Compiler => "hotcell-compiler",
             Self::Runner => "hotcell-runner",
             Self::Gpu => "hotcell-gpu",
+            Self::Guarded => "python",
         }
     }
 }
@@ -140,10 +143,12 @@ impl Tier {
     }
 
     /// As [`Tier::of`], around a worker of that kind: a GPU worker whose driver makes machine code cannot do without
-    /// memory that becomes executable, and runs no code of a guest's besides.
+    /// memory that becomes executable, and runs no code of a guest's besides. A guarded process makes machine code as it likes:
+    /// that its walls have none of that kind is what its isolation, `guarded`, says.
     pub fn of_worker(kind: WorkerKind, layers: &[LayerReport]) -> Self {
         Self::with(layers, |layer| match (kind, layer) {
             (WorkerKind::Gpu, Layer::WriteXorExecute) => Self::Unprivileged,
+            (WorkerKind::Guarded, Layer::WriteXorExecute) => Self::Full,
             (_, layer) => layer.tier_without(),
         })
     }
@@ -195,6 +200,14 @@ mod tests {
         assert_eq!(of_gpu(Layer::WriteXorExecute), Tier::Unprivileged);
         assert_eq!(of_gpu(Layer::Filter), Tier::Insecure);
         assert_eq!(of_gpu(Layer::Cgroup), Tier::Full);
+    }
+
+    #[test]
+    fn a_guarded_process_may_make_machine_code_and_lack_nothing_else() {
+        let of_guarded = |missing| Tier::of_worker(WorkerKind::Guarded, &all_but(&[missing]));
+        assert_eq!(of_guarded(Layer::WriteXorExecute), Tier::Full);
+        assert_eq!(of_guarded(Layer::Namespaces), Tier::Unprivileged);
+        assert_eq!(of_guarded(Layer::Filter), Tier::Insecure);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! * [`gpu`]: what a runner asks of the GPU
 //! * [`files`]: what a runner asks of files
 //! * [`wasi`]: which interfaces of WASI there are
+//! * [`guard`]: guarded processes and the compilers inside them
 //! * [`job`]: one launch as a runner sees it
 //! * [`component`]: what is known of a component before it runs
 //! * [`shader`]: the shaders in it, as they were judged
@@ -31,6 +32,7 @@ pub mod files;
 pub mod frame;
 pub mod gpu;
 pub mod grant;
+pub mod guard;
 pub mod job;
 pub mod layer;
 pub mod limit;

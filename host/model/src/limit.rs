@@ -153,6 +153,14 @@ limits! {
     FileBytes = "file_bytes", Bytes, [4 * GIB, 16 * GIB, 256 * GIB], 1024 * GIB;
     /// Bytes written to files, and by which files become longer without.
     FileBytesWritten = "file_bytes_written", Bytes, [256 * MIB, GIB, 16 * GIB], 1024 * GIB;
+    /// Private writable memory of a guarded process, beyond what it has when it is ready.
+    ProcessMemory = "process_memory_bytes", Bytes, [4 * GIB, 4 * GIB, 4 * GIB], 1024 * GIB;
+    /// Threads of a guarded process.
+    Threads = "threads", Count, [256, 256, 256], 4096;
+    /// A guarded process and those that it makes: none.
+    Processes = "processes", Count, [1, 1, 1], 1;
+    /// Files in the folder of a guarded process, which are in memory.
+    ScratchBytes = "scratch_bytes", Bytes, [256 * MIB, 256 * MIB, 256 * MIB], 64 * GIB;
     /// Size of the component.
     ComponentBytes = "component_bytes", Bytes, [16 * MIB, 16 * MIB, 16 * MIB], 256 * MIB;
     /// Functions with a body, over all core modules.
@@ -206,6 +214,12 @@ impl Limit {
     pub const fn is_of_files(self) -> bool {
         self as usize >= Self::FileOpens as usize
             && self as usize <= Self::FileBytesWritten as usize
+    }
+
+    /// Whether it is a limit on guarded processes alone.
+    pub const fn is_of_guard(self) -> bool {
+        self as usize >= Self::ProcessMemory as usize
+            && self as usize <= Self::ScratchBytes as usize
     }
 
     /// Whether it is a limit of the GPU's. The guest that has a GPU can lower each of them, and none of the others.

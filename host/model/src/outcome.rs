@@ -82,7 +82,7 @@ impl OutcomeKind {
         match (breach.limit, breach.amount) {
             (Limit::Fuel, _) => Self::OutOfFuel,
             (Limit::Timeout | Limit::CpuTime, _) => Self::Timeout,
-            (Limit::Memory | Limit::TableElements, _) => Self::MemoryLimit,
+            (Limit::Memory | Limit::TableElements | Limit::ProcessMemory, _) => Self::MemoryLimit,
             (Limit::GpuFuel, Amount::Used(_)) => Self::GpuFuelExhausted,
             (Limit::GpuTime, Amount::Used(_)) => Self::GpuTimeout,
             (limit, _) if limit.is_of_gpu() => Self::GpuLimit,

@@ -46,6 +46,9 @@ named! {
     pub enum Isolation, "isolation" {
         /// The kernel is compiled and run inside the caller's process: the Wasm sandbox is the only wall.
         InProcess = "in-process",
+        /// Python runs in a process of its own, with native code and compilers of its own inside: the operating system's kernel is
+        /// the only wall, and nothing keeps writable memory from becoming executable.
+        Guarded = "guarded",
         /// The kernel is compiled in one confined process and run in another.
         Confined = "confined",
     }

@@ -7,6 +7,7 @@ use crate::digest::{Digest, RunId};
 use crate::files::FileUsage;
 use crate::gpu::GpuUsage;
 use crate::grant::Grants;
+use crate::guard::JitReport;
 use crate::layer::{LayerReport, Tier};
 use crate::limit::{Breach, Limit, LimitSource, Limits};
 use crate::names::named;
@@ -85,6 +86,9 @@ pub struct Report {
     /// Limits that the policy only observes, and that would have stopped the launch or refused it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub observed: Vec<Breach>,
+    /// What compilers inside a guarded process made for it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub jit: Vec<JitReport>,
     /// The guest's log lines that were kept, escaped.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub log: Vec<LogLine>,
@@ -99,6 +103,7 @@ pub struct Walls {
     /// The least that was asked for: below it nothing would have run.
     pub required: Tier,
     /// The layers of the runner, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub runner: Vec<LayerReport>,
     /// The layers of the process that compiled, if this launch needed one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -106,6 +111,9 @@ pub struct Walls {
     /// The layers of the GPU worker, if this launch had one.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub gpu: Vec<LayerReport>,
+    /// The layers of the guarded process, if this was no launch of a kernel.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub guarded: Vec<LayerReport>,
 }
 
 /// Something odd about a launch.
@@ -265,9 +273,46 @@ pub struct Usage {
     pub gpu: Option<Box<GpuUsage>>,
     /// What it used of files, as the host counted it; absent if it had none.
     pub files: Option<Box<FileUsage>>,
+    /// What its guarded process used, as the host measured it; absent if it had none.
+    pub process: Option<Box<ProcessUsage>>,
     /// The figures among these that only the worker knows: claims, which nothing here could check.
     #[serde(deserialize_with = "bounded::list::<_, _, CLAIMED>")]
     pub claimed: Vec<String>,
+}
+
+/// What a guarded process used for one call, measured from outside while it ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessUsage {
+    /// The most private writable memory beyond what the process had when it was ready.
+    #[serde(with = "exact")]
+    pub peak_memory_bytes: u64,
+    /// The most memory that was in use, of the whole process.
+    #[serde(with = "exact")]
+    pub peak_resident_bytes: u64,
+    /// The most threads.
+    #[serde(with = "exact")]
+    pub peak_threads: u64,
+    /// Bytes read from disks and written to them; absent where the machine tells them only at the process's end.
+    pub disk: Option<DiskUsage>,
+    /// CPU time while something was being compiled, by the process's own word of when that was.
+    #[serde(with = "exact")]
+    pub compile_cpu_ns: u64,
+    /// System calls that were refused (claimed).
+    #[serde(with = "exact")]
+    pub refused_calls: u64,
+}
+
+/// Bytes that a process moved to and from disks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DiskUsage {
+    /// Read.
+    #[serde(with = "exact")]
+    pub read_bytes: u64,
+    /// Written.
+    #[serde(with = "exact")]
+    pub written_bytes: u64,
 }
 
 /// Whether a compiled artifact was found.

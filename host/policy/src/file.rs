@@ -16,6 +16,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+/// What keeps kernels apart from the host: the weakest first.
+pub(crate) const KERNELS_ISOLATION: [Isolation; 2] = [Isolation::InProcess, Isolation::Confined];
 /// The name that stands for every tenant that is not named.
 pub(crate) const OTHERS: &str = "*";
 /// What a policy's file says, without contradiction.
@@ -60,6 +62,8 @@ pub(crate) struct Part {
     pub(crate) metering: Option<Metering>,
     /// The directories that are given; `None` where nothing is said of them.
     pub(crate) directories: Option<Vec<Directory>>,
+    /// Whether there may be guarded processes; `None` where nothing is said of them.
+    pub(crate) guard: Option<bool>,
     /// Where its table, or what is read of it, stands.
     pub(crate) place: Range<usize>,
     pub(crate) limits: BTreeMap<Limit, Rule>,

@@ -118,6 +118,12 @@ const METERING: Key = key(
     "The least metering here, and what a request has that asks for none. The strongest of all that concern a launch holds.",
 );
 
+const GUARD: Key = key(
+    "guard",
+    Kind::Truth,
+    "Whether Python functions and programs may run in guarded processes, which are weaker than cells. Default `true`.",
+);
+
 /// What stands before any heading.
 pub const FILE: Table = Table {
     heading: "",
@@ -167,6 +173,7 @@ pub const FILE: Table = Table {
             Kind::Ceilings,
             "The most that a limit can be set to by anybody: manifest, profile, tenant or request.",
         ),
+        GUARD,
         key("profiles", Kind::Profiles, "Profiles by name."),
         key(
             "kernels",
@@ -259,6 +266,7 @@ pub const TENANT: Table = Table {
             Kind::Directories,
             "The directories that kernels of the tenant are given which are granted `files`, in place of those for everybody.",
         ),
+        key("guard", Kind::Truth, "As for everybody, for the tenant."),
         key(
             "profiles",
             Kind::ProfileList,

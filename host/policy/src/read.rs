@@ -5,7 +5,8 @@ mod record;
 
 use crate::contradictions::contradictions;
 use crate::file::{
-    Binding, Ceiling, Mode, OTHERS, Part, PolicyFile, Rule, Subjected, TenantPart, weight_name,
+    Binding, Ceiling, KERNELS_ISOLATION, Mode, OTHERS, Part, PolicyFile, Rule, Subjected,
+    TenantPart, weight_name,
 };
 use crate::keys::{self, DIRECTORY_KEYS, Key, LIMIT_KEYS};
 use crate::pattern::Pattern;
@@ -90,7 +91,7 @@ impl Reader<'_> {
                 this.schema(&entry);
             }
             "isolation" => {
-                let isolation = this.word(&entry, Isolation::ALL, Isolation::name);
+                let isolation = this.word(&entry, KERNELS_ISOLATION, Isolation::name);
                 policy.isolation = isolation.unwrap_or(policy.isolation);
             }
             "tier" => {
@@ -229,6 +230,7 @@ impl Reader<'_> {
             "grants" => part.grants = self.grants(entry),
             "metering" => part.metering = self.word(entry, Metering::ALL, Metering::name),
             "directories" => part.directories = self.directories(entry),
+            "guard" => part.guard = self.truth(entry),
             "limits" => part.limits = self.limits(entry),
             "ceilings" => part.ceilings = self.ceilings(entry),
             _ => unreachable!("`{key}` is listed and not read"),

@@ -124,9 +124,16 @@ impl Concerned<'_> {
         given.cloned().unwrap_or_default()
     }
 
+    /// Whether there may be guarded processes: the tenant's word, else that for everybody.
+    pub(crate) fn guarded(&self) -> bool {
+        let of_tenant = self.tenant.and_then(|(_, tenant)| tenant.part.guard);
+        of_tenant.or(self.base.guard).unwrap_or(true)
+    }
+
     fn terms(&self) -> Terms {
         let mut terms = Terms {
             grants: self.grants(),
+            guarded: self.guarded(),
             directories: self.directories(),
             allowance: self
                 .tenant

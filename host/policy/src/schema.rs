@@ -1,5 +1,6 @@
 //! The file's JSON Schema, for editors: made from the same tables that the reader reads by.
 
+use crate::file::KERNELS_ISOLATION;
 use crate::keys::{self, Key, Kind, Table};
 use crate::record::{AuditMode, AuditSync};
 use hotcell::observable;
@@ -39,7 +40,7 @@ fn of_key(key: &Key) -> Value {
         Kind::Grants => list(json!({ "enum": Capability::ALL.map(Capability::name) })),
         Kind::Metering => json!({ "enum": Metering::ALL.map(Metering::name) }),
         Kind::Tier => json!({ "enum": Tier::ALL.map(Tier::name) }),
-        Kind::Isolation => json!({ "enum": Isolation::ALL.map(Isolation::name) }),
+        Kind::Isolation => json!({ "enum": KERNELS_ISOLATION.map(Isolation::name) }),
         Kind::Limits => by_limit(|limit| {
             let mut forms = vec![amount(limit)];
             let modes: &[&str] = match observable(limit) {

@@ -123,6 +123,20 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "",
+            "guard",
+            guarded_processes_are_the_tenants,
+            "schema = 1\nguard = \"no\"",
+            "`guard`: expected",
+        ),
+        case(
+            TENANT.heading,
+            "guard",
+            guarded_processes_are_the_tenants,
+            "schema = 1\n[tenants.a]\nguard = 1",
+            "`tenants.a.guard`: expected",
+        ),
+        case(
+            "",
             "profiles",
             profiles_are_chosen,
             "schema = 1\nprofiles = 3",
@@ -590,6 +604,15 @@ fn isolation_is_required() {
     use hotcell::Isolation::{Confined, InProcess};
     assert_eq!(read("").isolation(), Confined);
     assert_eq!(read("isolation = \"in-process\"").isolation(), InProcess);
+}
+
+fn guarded_processes_are_the_tenants() {
+    let may = |text: &str| terms(text, "a", None).guarded;
+    assert!(may(""));
+    assert!(!may("guard = false"));
+    assert!(may("guard = false\n[tenants.a]\nguard = true"));
+    assert!(!may("[tenants.a]\nguard = false"));
+    assert!(may("[tenants.a]\n[tenants.b]\nguard = false"));
 }
 
 fn tier_is_required() {

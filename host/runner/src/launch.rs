@@ -423,6 +423,7 @@ fn finish(
             // The session knows, and says so to whoever began it.
             gpu: None,
             files: None,
+            process: None,
             claimed: Vec::new(),
         },
         timings: Timings {

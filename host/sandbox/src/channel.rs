@@ -42,6 +42,8 @@ pub enum Received {
     TimedOut,
     /// Somebody woke the receiver.
     Woken,
+    /// There is something to read elsewhere.
+    Elsewhere,
 }
 
 thread_local! {
@@ -264,12 +266,27 @@ impl Channel {
         deadline: Option<Instant>,
         wake: Option<&Wake>,
     ) -> io::Result<Received> {
+        self.receive_beside(buffer, descriptors, deadline, wake, None)
+    }
+
+    /// As [`Self::receive_until`], and until there is something to read from another descriptor, if one is given.
+    ///
+    /// # Errors
+    /// As [`Self::receive`].
+    pub fn receive_beside(
+        &self,
+        buffer: &mut Vec<u8>,
+        descriptors: &mut Vec<OwnedFd>,
+        deadline: Option<Instant>,
+        wake: Option<&Wake>,
+        elsewhere: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Received> {
         let arrived = RefCell::new((buffer, descriptors));
         let receive = |flags| {
             let (buffer, descriptors) = &mut *arrived.borrow_mut();
             self.receive_now(buffer, descriptors, flags)
         };
-        let sleep = || match self.sleep_until(deadline, wake)? {
+        let sleep = || match self.sleep_until(deadline, wake, elsewhere)? {
             Received::Frame => receive(RecvFlags::empty()),
             woken => Ok(woken),
         };
@@ -281,21 +298,25 @@ impl Channel {
     }
 
     /// Waits until there is a frame to receive, or the end of the peer.
-    fn sleep_until(&self, deadline: Option<Instant>, wake: Option<&Wake>) -> io::Result<Received> {
+    fn sleep_until(
+        &self,
+        deadline: Option<Instant>,
+        wake: Option<&Wake>,
+        elsewhere: Option<BorrowedFd<'_>>,
+    ) -> io::Result<Received> {
+        // Where nobody can wake, or there is nothing else, the channel stands twice.
+        let waker = wake.map_or(self.end.as_fd(), |wake| wake.0.as_fd());
+        let elsewhere = elsewhere.unwrap_or(self.end.as_fd());
         loop {
-            let channel = PollFd::new(&self.end, PollFlags::IN);
-            // Where nobody can wake, the channel stands twice.
-            let waker = PollFd::from_borrowed_fd(
-                wake.map_or(self.end.as_fd(), |wake| wake.0.as_fd()),
-                PollFlags::IN,
-            );
-            let mut sources = [channel, waker];
+            let source = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
+            let mut sources = [source(self.end.as_fd()), source(waker), source(elsewhere)];
             let timeout = deadline
                 .map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
             match poll(&mut sources, timeout.as_ref()) {
                 Ok(0) => return Ok(Received::TimedOut),
                 Ok(_) if !sources[0].revents().is_empty() => return Ok(Received::Frame),
-                Ok(_) => return Ok(Received::Woken),
+                Ok(_) if !sources[1].revents().is_empty() => return Ok(Received::Woken),
+                Ok(_) => return Ok(Received::Elsewhere),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

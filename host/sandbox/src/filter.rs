@@ -4,11 +4,14 @@
 //! that needs it. What stands in no rule kills the process. The kernel takes the strictest answer of all the filters
 //! that a thread has, so that a runner's final filter narrows the one it loaded under.
 
+mod names;
 mod program;
 mod tables;
 
+pub use names::call_name;
 pub use program::{IS_TRAP_REPORT, Installed, TRAP_EXIT_CODE, TRAP_PREFIX, trapped_call};
 
+use hotcell_model::guard::GuardProfile;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -46,6 +49,10 @@ pub enum ArgumentTest {
     AtLeast(u32),
     /// Of the bits in the first, it has those in the second.
     Masked(u32, u32),
+    /// It is zero, all of its 64 bits: a pointer to nothing.
+    Null,
+    /// It is the number of the process that installs the filter.
+    OwnProcess,
 }
 
 /// What happens to a call that a rule matches.
@@ -55,6 +62,8 @@ pub enum Action {
     Allow,
     /// It is answered with "no such call", since a library that tries it lives without.
     Refuse,
+    /// It is answered with "not now", as where there are as many processes as may be.
+    Limit,
 }
 
 /// The kinds of GPU driver, which need different things of the operating system.
@@ -66,10 +75,23 @@ pub enum DriverKind {
     Hardware,
 }
 
+/// What happens to a call that no rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The process ends.
+    Kill,
+    /// It is not made: a handler of the process's notes it and answers with an error, and where there is none the process ends.
+    Note,
+}
+
+/// The most tables that make a filter: one of its own and one for each profile.
+const TABLES: usize = 1 + GuardProfile::ALL.len();
+
 /// The allow-list of a worker in one phase of its life.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter {
-    rules: &'static [FilterRule],
+    tables: [&'static [FilterRule]; TABLES],
+    otherwise: Otherwise,
 }
 
 impl FilterRule {
@@ -82,32 +104,37 @@ impl FilterRule {
 impl Filter {
     /// A compile process, from before its first request on.
     pub fn compiler() -> Self {
-        Self {
-            rules: tables::COMPILER,
-        }
+        Self::of(tables::COMPILER)
     }
 
     /// A runner while it loads its artifact.
     pub fn runner_load() -> Self {
-        Self {
-            rules: tables::RUNNER_LOAD,
-        }
+        Self::of(tables::RUNNER_LOAD)
     }
 
     /// A runner from before the first guest instruction on.
     pub fn runner() -> Self {
-        Self {
-            rules: tables::RUNNER,
-        }
+        Self::of(tables::RUNNER)
     }
 
     /// A GPU worker from before its first launch on.
     pub fn gpu(driver: DriverKind) -> Self {
-        let rules = match driver {
+        Self::of(match driver {
             DriverKind::Software => tables::GPU_SOFTWARE,
             DriverKind::Hardware => tables::GPU_HARDWARE,
+        })
+    }
+
+    /// A guarded process with those profiles, from before it imports anything on.
+    pub fn guarded(profiles: &[GuardProfile]) -> Self {
+        let mut filter = Self {
+            otherwise: Otherwise::Note,
+            ..Self::of(tables::GUARDED)
         };
-        Self { rules }
+        for profile in profiles {
+            filter.tables[1 + *profile as usize] = tables::of_profile(*profile);
+        }
+        filter
     }
 
     /// How many calls are let through, whatever their arguments must be.
@@ -115,9 +142,23 @@ impl Filter {
         self.calls(Action::Allow)
     }
 
-    /// How many calls are answered with "no such call".
+    /// How many calls are answered with an error, without a word.
     pub fn refused_calls(&self) -> usize {
-        self.calls(Action::Refuse)
+        self.calls(Action::Refuse) + self.calls(Action::Limit)
+    }
+
+    /// What happens to a call that no rule matches.
+    pub fn otherwise(&self) -> Otherwise {
+        self.otherwise
+    }
+
+    fn of(table: &'static [FilterRule]) -> Self {
+        let mut tables: [&[FilterRule]; TABLES] = [&[]; TABLES];
+        tables[0] = table;
+        Self {
+            tables,
+            otherwise: Otherwise::Kill,
+        }
     }
 
     fn calls(&self, action: Action) -> usize {
@@ -130,7 +171,7 @@ impl Filter {
 
     /// The rules, for people and for tests.
     pub fn rules(&self) -> impl Iterator<Item = &'static FilterRule> {
-        self.rules.iter()
+        self.tables.into_iter().flatten()
     }
 }
 
@@ -157,6 +198,8 @@ impl Condition {
             ArgumentTest::AtMost(value) => argument <= value,
             ArgumentTest::AtLeast(value) => argument >= value,
             ArgumentTest::Masked(mask, value) => argument & mask == value,
+            ArgumentTest::Null => arguments[usize::from(self.argument)] == 0,
+            ArgumentTest::OwnProcess => argument == std::process::id(),
         }
     }
 }
@@ -169,6 +212,8 @@ impl fmt::Display for Condition {
             ArgumentTest::AtMost(value) => write!(f, "≤ {value:#x}"),
             ArgumentTest::AtLeast(value) => write!(f, "≥ {value:#x}"),
             ArgumentTest::Masked(mask, value) => write!(f, "& {mask:#x} = {value:#x}"),
+            ArgumentTest::Null => f.write_str("= null"),
+            ArgumentTest::OwnProcess => f.write_str("= its own process"),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod end;
 pub mod filter;
 pub mod image;
 pub mod lockdown;
+pub mod log_pipe;
 pub mod memory;
 pub mod process;
 pub mod worker;

@@ -6,6 +6,9 @@
 //!     lock       final filter on every thread
 //! ```
 //!
+//! A guarded process imports what it is to import after all of that: a library that is imported starts threads, and is
+//! what walls are for.
+//!
 //! A GPU worker has a driver to load in between, from files that it may read until the lock: nothing hostile is near
 //! before that.
 //!
@@ -19,16 +22,24 @@ mod limits;
 mod namespaces;
 mod privileges;
 mod probe;
+mod refusals;
 #[cfg(feature = "trap-report")]
 mod trap;
+mod view;
 
 pub(crate) use inherited::supervisor;
 pub use limits::ResourceLimits;
+pub use refusals::{Noting, Refusal, Refusals};
+pub use view::Quarters;
 
-use crate::filter::{DriverKind, Filter, IS_TRAP_REPORT, Installed};
+use crate::filter::{DriverKind, Filter, IS_TRAP_REPORT, Installed, Otherwise};
+use hotcell_model::guard::GuardProfile;
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use hotcell_model::probe::{Attempt, Attempted};
+use rustix::process::geteuid;
 use std::io;
+use std::path::{Path, PathBuf};
+use view::View;
 
 /// A worker that could not be locked in. It must end.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +90,7 @@ pub struct Birth {
 pub struct Walled {
     kind: WorkerKind,
     layers: Vec<LayerReport>,
+    folder: PathBuf,
 }
 
 /// The proof that this process is locked in. Only [`Walled::lock`] makes one.
@@ -97,11 +109,13 @@ impl Birth {
         inherited::check_single_thread()?;
         inherited::forget_fault_handlers()?;
         inherited::survive_file_size_limit();
-        if kind != WorkerKind::Gpu {
+        // What these two do nothing for has drivers or libraries that make machine code, and threads that allocate.
+        let is_plain = !matches!(kind, WorkerKind::Gpu | WorkerKind::Guarded);
+        if is_plain {
             inherited::settle_allocator();
         }
         let mut layers = Vec::with_capacity(Layer::ALL.len());
-        if kind != WorkerKind::Gpu {
+        if is_plain {
             let words = "memory gains no execution (MDWE), from the start of `main` on";
             layers.push(inherited::refuse_execution_gain(words)?);
         }
@@ -125,18 +139,55 @@ impl Birth {
     /// # Errors
     /// As [`Self::begin`].
     pub fn wall(self, limits: &ResourceLimits) -> Result<Walled, LockdownError> {
+        let view = match self.kind {
+            WorkerKind::Gpu => View::of_driver(),
+            WorkerKind::Compiler | WorkerKind::Runner | WorkerKind::Guarded => View::default(),
+        };
+        self.wall_around(limits, view, Path::new("/"))
+    }
+
+    /// As [`Self::wall`], around a guarded process, which sees what it is given.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn wall_in(
+        self,
+        limits: &ResourceLimits,
+        quarters: &Quarters,
+    ) -> Result<Walled, LockdownError> {
+        self.wall_around(limits, View::of(quarters), &quarters.folder)
+    }
+
+    fn wall_around(
+        self,
+        limits: &ResourceLimits,
+        mut view: View,
+        folder: &Path,
+    ) -> Result<Walled, LockdownError> {
         let Self { kind, mut layers } = self;
         inherited::check_single_thread()?;
         layers.push(limits::apply(kind, limits)?);
-        privileges::leave_root(kind)?;
-        let namespaces = namespaces::enter(kind)?;
+        // Root reaches more of what is to be seen than nobody does.
+        let is_guarded = kind == WorkerKind::Guarded;
+        let copied = match is_guarded && geteuid().is_root() {
+            true => view.trees().ok(),
+            false => None,
+        };
+        if !is_guarded || copied.is_some() || view.is_anybodys() {
+            privileges::leave_root(kind)?;
+        }
+        let namespaces = namespaces::enter(kind, &view, copied)?;
+        let mut own_folder = PathBuf::from(view::FOLDER);
         if namespaces.is_enforced() {
-            limits::bound_tasks(kind)?;
+            limits::bound_tasks(kind, limits)?;
+        } else if view.folder.take().is_some() {
+            own_folder = folder.to_owned();
+            view.write.push(own_folder.clone());
         }
         layers.push(namespaces);
         layers.push(privileges::refuse_new()?);
         layers.push(privileges::drop_capabilities()?);
-        layers.push(landlock::restrict(kind)?);
+        layers.push(landlock::restrict(kind, &view)?);
         layers.push(privileges::make_undumpable()?);
         // A change of user or capabilities makes the kernel forget it.
         inherited::die_with_parent()?;
@@ -145,11 +196,20 @@ impl Birth {
         if kind == WorkerKind::Runner {
             layers.push(filter(Layer::LoadFilter, &Filter::runner_load())?);
         }
-        Ok(Walled { kind, layers })
+        Ok(Walled {
+            kind,
+            layers,
+            folder: own_folder,
+        })
     }
 }
 
 impl Walled {
+    /// The folder that is a guarded process's own.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The layers so far.
     pub fn layers(&self) -> &[LayerReport] {
         &self.layers
@@ -167,6 +227,7 @@ impl Walled {
             WorkerKind::Compiler => both_phases(&Filter::compiler())?,
             WorkerKind::Runner => vec![filter(Layer::Filter, &Filter::runner())?],
             WorkerKind::Gpu => return self.lock_driver(DriverKind::Hardware),
+            WorkerKind::Guarded => both_phases(&Filter::guarded(&[]))?,
         };
         Ok(Confined { layers })
     }
@@ -190,6 +251,27 @@ impl Walled {
             }
         });
         layers.extend(both_phases(&Filter::gpu(driver))?);
+        Ok(Confined { layers })
+    }
+}
+
+impl Walled {
+    /// Locks a guarded process: what its profiles do not have is answered with an error and noted, where the process has not
+    /// forgotten the handler, and else ends the process.
+    ///
+    /// # Errors
+    /// The operating system refuses.
+    pub fn lock_guarded(
+        self,
+        profiles: &[GuardProfile],
+        _: Noting,
+    ) -> Result<Confined, LockdownError> {
+        let mut layers = vec![LayerReport::absent(
+            Layer::WriteXorExecute,
+            "libraries make machine code in this process",
+            "run a kernel component in place of it",
+        )];
+        layers.extend(both_phases(&Filter::guarded(profiles))?);
         Ok(Confined { layers })
     }
 }
@@ -237,8 +319,11 @@ fn filter(layer: Layer, filter: &Filter) -> Result<LayerReport, LockdownError> {
             remedy,
         ));
     }
-    let words = format!(
-        "{allowed_calls} calls allowed, {refused_calls} answered with an error, others kill"
-    );
+    let others = match filter.otherwise() {
+        Otherwise::Kill => "others kill",
+        Otherwise::Note => "others too, and noted",
+    };
+    let words =
+        format!("{allowed_calls} calls allowed, {refused_calls} answered with an error, {others}");
     Ok(LayerReport::enforced(layer, words))
 }

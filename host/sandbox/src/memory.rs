@@ -200,13 +200,23 @@ impl SealedMemory {
     /// # Errors
     /// The operating system has no memory or descriptors left.
     pub fn copy_of(bytes: &[u8]) -> io::Result<Self> {
-        let memory = OutputMemory::create(bytes.len() as u64)?;
+        Self::gather(bytes.len() as u64, &[(0, bytes)])
+    }
+
+    /// So many bytes: copies of those, each from its offset on, and zeros between.
+    ///
+    /// # Errors
+    /// As [`Self::copy_of`].
+    pub fn gather(len: u64, pieces: &[(u64, &[u8])]) -> io::Result<Self> {
+        let memory = OutputMemory::create(len)?;
         // Writing is faster than mapping: pages that are filled whole are not zeroed first.
-        let mut done = 0;
-        while done < bytes.len() {
-            done += rustix::io::retry_on_intr(|| {
-                rustix::io::pwrite(&memory.file, &bytes[done..], done as u64)
-            })?;
+        for (offset, bytes) in pieces {
+            let mut done = 0;
+            while done < bytes.len() {
+                done += rustix::io::retry_on_intr(|| {
+                    rustix::io::pwrite(&memory.file, &bytes[done..], offset + done as u64)
+                })?;
+            }
         }
         memory.seal().map_err(io::Error::from)
     }

@@ -145,6 +145,37 @@ impl Worker {
         kibibytes.checked_mul(1024)
     }
 
+    /// What it has now, by one look.
+    pub fn status(&self) -> Option<Status> {
+        self.check_own()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        Status::parse(&status)
+    }
+
+    /// Bytes that it has read from disks and written to them so far; nothing where the machine tells nobody.
+    pub fn disk_bytes(&self) -> Option<(u64, u64)> {
+        self.check_own()?;
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.pid())).ok()?;
+        let field = |name: &str| {
+            let mut lines = io.lines();
+            lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        };
+        Some((field("read_bytes:")?, field("write_bytes:")?))
+    }
+
+    /// Bounds its private writable memory, so that the bound can be set anew: for a process that cannot do so itself.
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn limit_data_for_now(&self, bytes: u64) -> io::Result<()> {
+        let had = prlimit_of(self.pid, libc::RLIMIT_DATA)?;
+        let limit = libc::rlimit {
+            rlim_cur: bytes.min(had.rlim_max),
+            ..had
+        };
+        set_prlimit_of(self.pid, libc::RLIMIT_DATA, &limit)
+    }
+
     /// Bounds its private writable memory, and all of its address space where that is given.
     ///
     /// # Errors
@@ -244,6 +275,69 @@ impl Worker {
             }
         }
         Ok(self.exit)
+    }
+}
+
+/// What a process has, by one look from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Its private writable memory, in use or not: what a limit on data counts.
+    pub private_bytes: u64,
+    /// Its memory in use.
+    pub resident_bytes: u64,
+    /// The most of that at once, over its life.
+    pub peak_resident_bytes: u64,
+    /// Its threads.
+    pub threads: u64,
+}
+
+impl Status {
+    fn parse(text: &str) -> Option<Self> {
+        let mut status = Self::default();
+        let kibibytes = |value: &str| {
+            let value: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+            value.checked_mul(1024)
+        };
+        for line in text.lines() {
+            let Some((name, value)) = line.split_once(':') else {
+                continue;
+            };
+            match name {
+                "VmData" => status.private_bytes = kibibytes(value)?,
+                "VmRSS" => status.resident_bytes = kibibytes(value)?,
+                "VmHWM" => status.peak_resident_bytes = kibibytes(value)?,
+                "Threads" => status.threads = value.trim().parse().ok()?,
+                _ => {}
+            }
+        }
+        // One that has ended has no memory any more.
+        (status.private_bytes > 0).then_some(status)
+    }
+}
+
+fn prlimit_of(pid: Pid, resource: libc::__rlimit_resource_t) -> io::Result<libc::rlimit> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: the pointer is valid for the call.
+    match unsafe { libc::prlimit(pid, resource, std::ptr::null(), &mut limit) } {
+        0 => Ok(limit),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn set_prlimit_of(
+    pid: Pid,
+    resource: libc::__rlimit_resource_t,
+    limit: &libc::rlimit,
+) -> io::Result<()> {
+    let pid = pid.as_raw_nonzero().get();
+    // SAFETY: the pointer is valid for the call.
+    match unsafe { libc::prlimit(pid, resource, limit, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 

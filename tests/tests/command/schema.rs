@@ -61,7 +61,9 @@ fn real_reports_and_the_schema_agree() {
     }
     let report = report_of_a_stopped_runner(&command);
     walk.check(&schema, &report, "").unwrap();
-    for (key, _) in schema["properties"].as_object().unwrap() {
+    // Only Python has compilers of its own: `python/tests` look at such reports.
+    let of_kernels = schema["properties"].as_object().unwrap().keys();
+    for key in of_kernels.filter(|key| *key != "jit") {
         assert!(
             walk.seen.contains(&format!(".{key}")),
             "no report has `{key}`: {:?}",

@@ -118,6 +118,7 @@ const fn activity(verb: Verb) -> (u32, &'static str) {
         Verb::Describe => (2, "Read"),
         Verb::Compile => (1, "Create"),
         Verb::Launch => (99, "Launch"),
+        Verb::Guard => (99, "Guard"),
         Verb::Diagnose => (99, "Diagnose"),
     }
 }

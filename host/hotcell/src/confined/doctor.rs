@@ -196,6 +196,8 @@ fn attempt(process: &mut Process, probe: Probe) -> Result<TrialVerdict, Fault> {
         WorkerKind::Compiler => process.send(&ToCompiler::Attempt(attempt), &[])?,
         WorkerKind::Runner => process.send(&ToRunner::Attempt(attempt), &[])?,
         WorkerKind::Gpu => process.send(&ToGpu::Attempt(attempt), &[])?,
+        // A guarded process makes its attempts by itself: [`read_attempted`] has none of it.
+        WorkerKind::Guarded => {}
     }
     match process.receive(Instant::now() + ANSWER_WITHIN, None)? {
         Arrived::Frame => {}
@@ -226,6 +228,7 @@ fn diagnosis(kind: WorkerKind, layers: Vec<LayerReport>, mut found: ProbeRun) ->
         WorkerKind::Compiler => Filter::compiler(),
         WorkerKind::Runner => Filter::runner(),
         WorkerKind::Gpu => Filter::gpu(driver_kind(&layers)),
+        WorkerKind::Guarded => Filter::guarded(&[]),
     };
     WorkerDiagnosis {
         kind,

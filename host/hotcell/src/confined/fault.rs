@@ -133,6 +133,7 @@ pub(crate) fn name(kind: WorkerKind) -> &'static str {
         WorkerKind::Compiler => "the compile process",
         WorkerKind::Runner => "the runner",
         WorkerKind::Gpu => "the GPU worker",
+        WorkerKind::Guarded => "the guarded process",
     }
 }
 

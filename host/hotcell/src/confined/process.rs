@@ -167,8 +167,14 @@ impl Process {
             Some(deadline),
             wake,
         );
+        self.arrived(received)
+    }
+
+    fn arrived(&mut self, received: io::Result<Received>) -> Result<Arrived, Fault> {
         match received {
             Ok(Received::Frame) => Ok(Arrived::Frame),
+            // Only where something else was waited for.
+            Ok(Received::Elsewhere) => Ok(Arrived::Woken),
             Ok(Received::TimedOut) => Ok(Arrived::TimedOut),
             Ok(Received::Woken) => Ok(Arrived::Woken),
             Ok(Received::Closed) => Err(self.died()),
@@ -177,6 +183,27 @@ impl Process {
                 Err(Fault::Hostile(self.kind, violation))
             }
             Err(error) => Err(Fault::Here(error)),
+        }
+    }
+
+    /// As [`Process::receive`], and until there is something to read from a pipe of the process's: `None`.
+    pub(crate) fn receive_beside(
+        &mut self,
+        deadline: Instant,
+        wake: &Wake,
+        pipe: Option<BorrowedFd<'_>>,
+    ) -> Result<Option<Arrived>, Fault> {
+        self.check_own()?;
+        let received = self.worker.channel.receive_beside(
+            &mut self.buffer,
+            &mut self.descriptors,
+            Some(deadline),
+            Some(wake),
+            pipe,
+        );
+        match received {
+            Ok(Received::Elsewhere) => Ok(None),
+            received => self.arrived(received).map(Some),
         }
     }
 

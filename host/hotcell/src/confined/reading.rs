@@ -5,8 +5,10 @@
 //! panics, and it keeps no more than the limits allow. Nothing in here does I/O, so that a fuzz target can
 //! drive it.
 
+mod guarded;
 mod runner;
 
+pub use guarded::{CallReading, Returning, Said, read_ready, read_walled};
 pub use runner::{Expected, Heard, LaunchReading};
 
 use hotcell_model::component::Refusal;
@@ -306,6 +308,8 @@ pub fn read_attempted(
             FromGpu::Attempted(attempted) => Some(attempted),
             _ => None,
         },
+        // It makes its attempts by itself, and says what came of them as of any call.
+        WorkerKind::Guarded => None,
     };
     attempted.ok_or(Violation::OutOfOrder("something else than an attempt"))
 }

@@ -108,7 +108,7 @@ impl Starter {
         }
     }
 
-    fn cgroup(&self, pid: u32) -> Result<Cgroup, LayerReport> {
+    pub(crate) fn cgroup(&self, pid: u32) -> Result<Cgroup, LayerReport> {
         let hierarchy = self.cgroups.as_ref().map_err(Clone::clone)?;
         let limits = CgroupLimits {
             tasks: Some(TASKS),

@@ -111,6 +111,7 @@ impl About {
             walls,
             alerts,
             observed,
+            jit: Vec::new(),
             log: end.log.clone(),
         }
     }

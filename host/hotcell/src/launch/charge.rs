@@ -29,7 +29,7 @@ pub(crate) fn open(
             message,
         ));
     };
-    let is_launch = verb == Verb::Launch;
+    let is_launch = matches!(verb, Verb::Launch | Verb::Guard);
     let open =
         |wanted: &Amounts| accounts.open(&about.tenant, &about.allowance, wanted, is_launch, stop);
     let account = match open(&wanted(about, is_launch, true)) {
@@ -65,6 +65,8 @@ fn wanted(about: &About, is_launch: bool, is_share: bool) -> Amounts {
             Resource::Launches => u64::from(is_launch),
             // What is no launch spends nothing of it; and yet debt of it holds back.
             _ if !is_launch && resource != Resource::CompileTime => 1,
+            // Nothing in a guarded process counts it; and yet debt of it holds back.
+            Resource::Fuel | Resource::GpuFuel if about.isolation == Isolation::Guarded => 1,
             Resource::Fuel => share(resource, limit(Limit::Fuel)),
             Resource::CpuTime => share(resource, limit(Limit::CpuTime)),
             Resource::CompileTime => share(resource, limit(Limit::CompileCpu)),
@@ -95,6 +97,7 @@ pub(crate) fn used(about: &About, report: &Report, verb: Verb) -> Amounts {
         )
     });
     let fuel = match usage.fuel_used {
+        _ if about.isolation == Isolation::Guarded => 0,
         Some(used) if !is_lost => at_most(Limit::Fuel, used),
         None if !is_lost => 0,
         _ => about.limits.get(Limit::Fuel),
@@ -103,6 +106,7 @@ pub(crate) fn used(about: &About, report: &Report, verb: Verb) -> Amounts {
         Isolation::Confined => host
             .saturating_add(usage.cpu_ns)
             .saturating_add(process_cpu.unwrap_or(0)),
+        Isolation::Guarded => host.saturating_add(usage.cpu_ns),
         // The guest ran on the host's threads, and perhaps on others besides.
         Isolation::InProcess => host.max(usage.cpu_ns),
     };
@@ -116,7 +120,7 @@ pub(crate) fn used(about: &About, report: &Report, verb: Verb) -> Amounts {
         .into_iter()
         .map(|resource| {
             let amount = match resource {
-                Resource::Launches => u64::from(verb == Verb::Launch),
+                Resource::Launches => u64::from(matches!(verb, Verb::Launch | Verb::Guard)),
                 Resource::Fuel => fuel,
                 Resource::CpuTime => cpu,
                 Resource::CompileTime => compile,

@@ -60,6 +60,8 @@ fn measured(limit: Limit) -> Measured {
             Some(files.bytes_read.saturating_add(files.bytes_written))
         }),
         Limit::FileBytesWritten => Seen(|seen| Some(seen.usage.files.as_ref()?.bytes_written)),
+        Limit::ProcessMemory => Seen(|seen| Some(seen.usage.process.as_ref()?.peak_memory_bytes)),
+        Limit::Threads => Seen(|seen| Some(seen.usage.process.as_ref()?.peak_threads)),
         Limit::ComponentBytes => Seen(|seen| Some(seen.counts?.component_bytes)),
         Limit::Functions => Seen(|seen| Some(seen.counts?.functions)),
         Limit::FunctionBytes => Seen(|seen| Some(seen.counts?.largest_function_bytes)),
@@ -95,6 +97,8 @@ fn measured(limit: Limit) -> Measured {
         | Limit::Handles
         | Limit::HostMemory
         | Limit::LogLines
+        | Limit::Processes
+        | Limit::ScratchBytes
         | Limit::ArtifactBytes
         // What is counted is those that were made, and not those that were held at once.
         | Limit::GpuBuffers

@@ -1,15 +1,15 @@
 //! Filters as the operating system's kernel takes them.
 //!
-//! A filter becomes two programs, since one has one action for what its rules match: the first answers the
-//! calls that are refused with an error, the second lets through those and the allowed ones and kills the rest. The
-//! kernel takes the strictest answer of both.
+//! A filter becomes several programs, since one has one action for what its rules match: the first answer the
+//! calls that are refused with an error, the last lets through those and the allowed ones and has an end for the rest. The
+//! kernel takes the strictest answer of all.
 
-use super::{Action, ArgumentTest, Condition, Filter, FilterRule, tables};
+use super::{Action, ArgumentTest, Condition, Filter, FilterRule, Otherwise, tables};
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Whether refused calls are reported before the worker ends: then the filter does not count as a layer.
@@ -54,19 +54,25 @@ impl Filter {
         })
     }
 
-    /// The two programs, in the order in which they must be installed: the second takes away the right to
-    /// install more.
-    fn compile(&self) -> Result<[BpfProgram; 2], BackendError> {
-        let refused = self.rules().filter(|rule| rule.action == Action::Refuse);
-        let refuse = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
-        let kill = match IS_TRAP_REPORT {
-            true => SeccompAction::Trap,
-            false => SeccompAction::KillProcess,
+    /// The programs, in the order in which they must be installed: the last takes away the right to install more.
+    fn compile(&self) -> Result<Vec<BpfProgram>, BackendError> {
+        let mut programs = Vec::with_capacity(3);
+        for (action, error) in [
+            (Action::Refuse, libc::ENOSYS),
+            (Action::Limit, libc::EAGAIN),
+        ] {
+            let mut rules = self.rules().filter(|rule| rule.action == action).peekable();
+            if rules.peek().is_some() {
+                let answer = SeccompAction::Errno(error.cast_unsigned());
+                programs.push(build(rules, SeccompAction::Allow, answer)?);
+            }
+        }
+        let otherwise = match (IS_TRAP_REPORT, self.otherwise) {
+            (true, _) | (_, Otherwise::Note) => SeccompAction::Trap,
+            (false, Otherwise::Kill) => SeccompAction::KillProcess,
         };
-        Ok([
-            build(refused, SeccompAction::Allow, refuse)?,
-            build(self.rules(), kill, SeccompAction::Allow)?,
-        ])
+        programs.push(build(self.rules(), otherwise, SeccompAction::Allow)?);
+        Ok(programs)
     }
 }
 
@@ -76,17 +82,23 @@ fn build(
     matching: SeccompAction,
 ) -> Result<BpfProgram, BackendError> {
     let mut chains: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    let mut bare = BTreeSet::new();
     for rule in rules {
         let chain = chains.entry(rule.number).or_default();
-        // A chain without conditions matches whatever the arguments are.
-        if !rule.conditions.is_empty() {
-            let conditions = rule
-                .conditions
-                .iter()
-                .map(condition)
-                .collect::<Result<_, _>>()?;
-            chain.push(SeccompRule::new(conditions)?);
+        if rule.conditions.is_empty() {
+            bare.insert(rule.number);
+            continue;
         }
+        let conditions = rule
+            .conditions
+            .iter()
+            .map(condition)
+            .collect::<Result<_, _>>()?;
+        chain.push(SeccompRule::new(conditions)?);
+    }
+    // A chain without conditions matches whatever the arguments are.
+    for number in bare {
+        chains.insert(number, Vec::new());
     }
     let target = TargetArch::try_from(std::env::consts::ARCH)?;
     SeccompFilter::new(chains, otherwise, matching, target)?.try_into()
@@ -98,13 +110,14 @@ fn condition(condition: &Condition) -> Result<SeccompCondition, BackendError> {
         ArgumentTest::AtMost(value) => (SeccompCmpOp::Le, value),
         ArgumentTest::AtLeast(value) => (SeccompCmpOp::Ge, value),
         ArgumentTest::Masked(mask, value) => (SeccompCmpOp::MaskedEq(mask.into()), value),
+        ArgumentTest::Null => (SeccompCmpOp::Eq, 0),
+        ArgumentTest::OwnProcess => (SeccompCmpOp::Eq, std::process::id()),
     };
-    SeccompCondition::new(
-        condition.argument,
-        SeccompCmpArgLen::Dword,
-        operator,
-        value.into(),
-    )
+    let size = match condition.test {
+        ArgumentTest::Null => SeccompCmpArgLen::Qword,
+        _ => SeccompCmpArgLen::Dword,
+    };
+    SeccompCondition::new(condition.argument, size, operator, value.into())
 }
 
 fn apply(program: &BpfProgram) -> io::Result<()> {

@@ -7,6 +7,7 @@
 use super::{Action, ArgumentTest, Condition, FilterRule};
 
 pub(super) use gpu::{GPU_HARDWARE, GPU_SOFTWARE};
+pub(super) use guarded::{GUARDED, of_profile};
 
 macro_rules! rules {
     ($($action:ident $symbol:ident $([$($condition:expr),+])? $site:literal;)*) => {
@@ -22,6 +23,7 @@ macro_rules! rules {
 
 // Behind the macro, which it uses.
 mod gpu;
+mod guarded;
 
 const fn is(argument: u8, value: i32) -> Condition {
     Condition {
@@ -48,6 +50,20 @@ const fn masked(argument: u8, mask: i32, value: i32) -> Condition {
     Condition {
         argument,
         test: ArgumentTest::Masked(mask.cast_unsigned(), value.cast_unsigned()),
+    }
+}
+
+const fn null(argument: u8) -> Condition {
+    Condition {
+        argument,
+        test: ArgumentTest::Null,
+    }
+}
+
+const fn own(argument: u8) -> Condition {
+    Condition {
+        argument,
+        test: ArgumentTest::OwnProcess,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Landlock: no file, no TCP port, no signal or abstract socket outside, as far as the kernel goes.
 
-use super::{LockStep, LockdownError, driver};
+use super::view::{FOLDER, View};
+use super::{LockStep, LockdownError};
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
@@ -16,9 +17,8 @@ const SCOPES: ABI = ABI::V6;
 const REMEDY: &str =
     "Linux 6.7 or later, with `landlock` among its security modules (6.12 for signals)";
 
-/// Handles every right that the kernel knows, and grants none; to a GPU worker, reading what a driver is loaded
-/// from, and its devices.
-pub(super) fn restrict(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
+/// Handles every right that the kernel knows, and grants none but those of what the worker is to see.
+pub(super) fn restrict(kind: WorkerKind, view: &View) -> Result<LayerReport, LockdownError> {
     const LAYER: Layer = Layer::Landlock;
     let abi = match kernel_abi() {
         Ok(abi) => ABI::from(abi),
@@ -30,7 +30,7 @@ pub(super) fn restrict(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
             ));
         }
     };
-    let status = enforce(abi, kind)
+    let status = enforce(abi, view)
         .map_err(io::Error::other)
         .step(LAYER, "enforce the ruleset")?;
     if status != RulesetStatus::FullyEnforced {
@@ -39,6 +39,9 @@ pub(super) fn restrict(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
     let files = match kind {
         WorkerKind::Compiler | WorkerKind::Runner => "no file",
         WorkerKind::Gpu => "no file but drivers', to read, and devices",
+        WorkerKind::Guarded => {
+            "no file but the interpreter's, libraries' and those given, to read, and a folder of its own"
+        }
     };
     Ok(if abi < LEAST {
         LayerReport::absent(LAYER, format!("ABI {abi} covers files only"), REMEDY)
@@ -55,7 +58,7 @@ pub(super) fn restrict(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
     })
 }
 
-fn enforce(abi: ABI, kind: WorkerKind) -> Result<RulesetStatus, RulesetError> {
+fn enforce(abi: ABI, view: &View) -> Result<RulesetStatus, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(abi))?;
@@ -66,12 +69,20 @@ fn enforce(abi: ABI, kind: WorkerKind) -> Result<RulesetStatus, RulesetError> {
         ruleset = ruleset.scope(Scope::from_all(abi))?;
     }
     let mut ruleset = ruleset.create()?.no_new_privs(false);
-    if kind == WorkerKind::Gpu {
-        let use_device = AccessFs::from_read(abi) | AccessFs::WriteFile | AccessFs::IoctlDev;
-        let use_device = use_device & AccessFs::from_all(abi);
+    if !view.is_empty() {
+        let all = AccessFs::from_all(abi);
+        // Code is mapped from what can be read; to execute a program is another right, that nobody has.
+        let read = AccessFs::ReadFile | AccessFs::ReadDir;
+        let use_device = (read | AccessFs::WriteFile | AccessFs::IoctlDev) & all;
+        let write = all
+            & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
+        let folder = view.folder.map(|_| FOLDER);
         ruleset = ruleset
-            .add_rules(path_beneath_rules(driver::READ, AccessFs::from_read(abi)))?
-            .add_rules(path_beneath_rules(driver::devices(), use_device))?;
+            .add_rules(path_beneath_rules(&view.read, read))?
+            .add_rules(path_beneath_rules(&view.devices, use_device))?
+            .add_rules(path_beneath_rules(&view.sinks, read | AccessFs::WriteFile))?
+            .add_rules(path_beneath_rules(&view.write, write))?
+            .add_rules(path_beneath_rules(folder, write))?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
 }

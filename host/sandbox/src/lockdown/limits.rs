@@ -12,8 +12,11 @@ const OWN_DESCRIPTORS: u64 = 32;
 /// Descriptors that a driver may have.
 const DRIVER_DESCRIPTORS: u64 = 512;
 
+/// Descriptors that a Python program may have.
+const GUARDED_DESCRIPTORS: u64 = 1024;
+
 /// Limits that differ from worker to worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResourceLimits {
     /// Private writable memory.
     pub data_bytes: u64,
@@ -21,6 +24,8 @@ pub struct ResourceLimits {
     pub address_space_bytes: Option<u64>,
     /// CPU time over the worker's life.
     pub cpu_seconds: Option<u64>,
+    /// Threads, of kinds that have no number of their own.
+    pub threads: Option<u64>,
 }
 
 pub(super) fn apply(
@@ -36,6 +41,8 @@ pub(super) fn apply(
             None,
             limits.data_bytes,
         ),
+        // What it returns counts as a file, and its folder has a size of its own.
+        WorkerKind::Guarded => (GUARDED_DESCRIPTORS, None, u64::MAX),
         // A driver keeps descriptors for devices, fences and memory that it shares with them, which is a file's.
         WorkerKind::Gpu => (
             DRIVER_DESCRIPTORS + MAX_DESCRIPTORS as u64,
@@ -83,12 +90,13 @@ const TASKS: u64 = 64;
 const DRIVER_TASKS: u64 = 256;
 
 /// Bounds the tasks of a worker in a user namespace of its own, where those of nobody else count.
-pub(super) fn bound_tasks(kind: WorkerKind) -> Result<(), LockdownError> {
+pub(super) fn bound_tasks(kind: WorkerKind, limits: &ResourceLimits) -> Result<(), LockdownError> {
     let tasks = match kind {
         // Its limit is there already, and lower.
         WorkerKind::Compiler => return Ok(()),
         WorkerKind::Runner => TASKS,
         WorkerKind::Gpu => DRIVER_TASKS,
+        WorkerKind::Guarded => limits.threads.unwrap_or(DRIVER_TASKS),
     };
     lower(Resource::Nproc, tasks).step(Layer::ResourceLimits, "bound the tasks")?;
     Ok(())

@@ -1,6 +1,7 @@
 //! Namespaces of the worker's own, and a root directory with nothing in it.
 
-use super::{LockStep, LockdownError, driver};
+use super::view::{Trees, View};
+use super::{LockStep, LockdownError};
 use hotcell_model::layer::{Layer, LayerReport, WorkerKind};
 use rustix::io::Errno;
 use rustix::mount::{
@@ -15,8 +16,13 @@ const LAYER: Layer = Layer::Namespaces;
 /// A directory that is there wherever the maps of identifiers could be written.
 const MOUNT_POINT: &str = "/proc";
 
-/// Enters fresh namespaces and leaves the file system behind, but for what a driver is loaded from.
-pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
+/// Enters fresh namespaces and leaves the file system behind, but for what the worker is to see: of that there may be
+/// copies already, made where this process could reach more.
+pub(super) fn enter(
+    kind: WorkerKind,
+    view: &View,
+    copied: Option<Trees>,
+) -> Result<LayerReport, LockdownError> {
     // Read before, since in a fresh user namespace nobody is mapped yet.
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     let mut flags = UnshareFlags::NEWUSER
@@ -52,9 +58,9 @@ pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
         changed => changed.step(LAYER, "part from the mounts outside")?,
     }
     refuse_more();
-    let entered = match kind {
-        WorkerKind::Compiler | WorkerKind::Runner => empty_root(),
-        WorkerKind::Gpu => driver_root(),
+    let entered = match view.is_empty() {
+        true => empty_root(),
+        false => copied.map_or_else(|| view.trees(), Ok).and_then(root_of),
     };
     match entered {
         Err(Errno::PERM | Errno::ACCESS) => return Ok(absent("mounts are refused in them")),
@@ -73,6 +79,10 @@ pub(super) fn enter(kind: WorkerKind) -> Result<LayerReport, LockdownError> {
             WorkerKind::Gpu => {
                 "user, mount, network, IPC, UTS, cgroup; no PID namespace, in which threads could not start; \
                  a read-only root with drivers' files and devices only"
+            }
+            WorkerKind::Guarded => {
+                "user, mount, network, IPC, UTS, cgroup; no PID namespace, in which threads could not start; \
+                 a read-only root with the interpreter's and libraries' files only, and a folder in memory"
             }
         },
     ))
@@ -108,25 +118,22 @@ fn empty_root() -> rustix::io::Result<()> {
     chdir("/")
 }
 
-/// As [`empty_root`], with what a driver is loaded from in it: the same files at the same places, read-only.
-fn driver_root() -> rustix::io::Result<()> {
-    let trees = driver::trees()?;
+/// As [`empty_root`], with what the worker is to see in it: the same files at the same places, read-only but for a few.
+fn root_of(mut trees: Trees) -> rustix::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount(
         "none",
         MOUNT_POINT,
         "tmpfs",
         flags,
-        c"size=256k,nr_inodes=256,mode=755",
+        c"size=1m,nr_inodes=4096,mode=755",
     )?;
     chdir(MOUNT_POINT)?;
-    for tree in trees {
-        tree.hang_up()?;
-    }
+    trees.hang_up()?;
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")?;
-    driver::make_read_only()
+    trees.close()
 }
 
 fn absent(why: &str) -> LayerReport {

@@ -33,7 +33,7 @@ pub(super) fn leave_root(kind: WorkerKind) -> Result<(), LockdownError> {
     let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     set_keep_capabilities(true).step(LAYER, "keep them for a moment")?;
     let groups = match kind {
-        WorkerKind::Compiler | WorkerKind::Runner => Vec::new(),
+        WorkerKind::Compiler | WorkerKind::Runner | WorkerKind::Guarded => Vec::new(),
         WorkerKind::Gpu => driver::device_groups(),
     };
     match set_thread_groups(&groups) {

@@ -30,5 +30,6 @@ fn main() {
         WorkerKind::Runner => runner::serve(&peer),
         WorkerKind::Compiler => compiler::serve(&peer, directory),
         WorkerKind::Gpu => gpu::serve(&peer),
+        WorkerKind::Guarded => unreachable!("no program of ours"),
     }
 }

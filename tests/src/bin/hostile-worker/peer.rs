@@ -74,7 +74,7 @@ impl Peer {
             "wrong-kind" => {
                 hello.kind = match self.kind {
                     WorkerKind::Runner | WorkerKind::Gpu => WorkerKind::Compiler,
-                    WorkerKind::Compiler => WorkerKind::Runner,
+                    WorkerKind::Compiler | WorkerKind::Guarded => WorkerKind::Runner,
                 }
             }
             "no-walls" => hello.layers.clear(),

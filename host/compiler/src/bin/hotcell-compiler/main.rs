@@ -53,6 +53,7 @@ fn ready(birth: Birth, channel: &Channel) -> Result<Confined, Box<dyn std::error
         data_bytes: Limit::CompileMemory.ceiling(),
         address_space_bytes: None,
         cpu_seconds: Some(Limit::CompileCpu.ceiling() / 1_000_000_000 + CPU_SLACK_SECONDS),
+        ..ResourceLimits::default()
     };
     let walled = birth.wall(&limits)?;
     let mut layers = walled.layers().to_vec();

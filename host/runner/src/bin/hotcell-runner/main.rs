@@ -54,6 +54,7 @@ fn start() -> Result<(), Box<dyn Error>> {
         data_bytes: arguments.data_bytes,
         address_space_bytes: None,
         cpu_seconds: None,
+        ..ResourceLimits::default()
     };
     let walled = birth.wall(&limits)?;
     end_on_panic(&channel);
