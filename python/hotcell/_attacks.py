@@ -23,6 +23,7 @@ import stat
 import struct
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -516,7 +517,9 @@ def _outside(scene: Scene) -> list[str]:
         os.path.dirname(os.path.realpath(sys.executable or "/usr/bin/x")),
     ]
     shared = ["/", "/usr", "/usr/lib", "/etc", "/var/tmp", "/dev/shm", "/run", "/home", "/root", "/proc/self", "/dev"]
-    return [os.path.dirname(scene.secret), *own, *shared]
+    # A folder of the secret's name that is the process's own is another one.
+    mine = os.path.realpath(tempfile.gettempdir())
+    return [folder for folder in (os.path.dirname(scene.secret), *own, *shared) if os.path.realpath(folder) != mine]
 
 
 def _create(folders: Iterable[str]) -> Result:

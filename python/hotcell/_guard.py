@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import io
 import json
 import linecache
+import operator
 import os
 import pickle
 import sys
@@ -35,6 +37,10 @@ _PROFILES = {"jax": "jax", "jaxlib": "jax", "taichi": "taichi", "torch": "torch-
 _APART = 16 << 10
 #: The most text of source files that goes along with a function.
 _SOURCE = 1 << 20
+#: How far helpers of helpers are looked at for the libraries that they name.
+_HELPERS = 3
+#: The most keys of a value whose hashes are others' too.
+_SAME_HASHES = 64
 #: The deepest nesting of a value that came back.
 _DEPTH = 200
 
@@ -53,10 +59,17 @@ class GuardEnded(Ended):
         traceback: Where it raised, as Python printed that there; empty where it did not.
     """
 
-    def __init__(self, native: _native.GuardReturn) -> None:
+    def __init__(self, native: _native.GuardReturn, process: _native.Guard) -> None:
         super().__init__(native.ended)
         self.traceback = native.traceback
-        self.value = None if native.text is None else _decoded(native)
+        self.value = None
+        if native.text is not None:
+            try:
+                self.value = _decoded(native)
+            except HostFault:
+                # Whoever sends what is no value is not asked again.
+                process.renew()
+                raise
 
     def __reduce__(self) -> tuple[Any, ...]:
         rebuilt, told = super().__reduce__()
@@ -73,8 +86,12 @@ def _rebuilt(rebuilt: Any, told: Any, value: Any, traceback: str) -> Ended:
 class GuardLaunch(Launch):
     """A guarded call that runs: a future of its result, which can also be awaited."""
 
+    def __init__(self, make: Callable[[Ended], Any], process: _native.Guard) -> None:
+        super().__init__(make)
+        self._process = process
+
     def _read(self, native: Any) -> Ended:
-        return GuardEnded(native)
+        return GuardEnded(native, self._process)
 
 
 class Guarded:
@@ -91,6 +108,8 @@ class Guarded:
         environment: Variables for it; it has none of this process's but the language and the time zone.
         spare: Whether another process is kept ready, with the same imports, for when this one is killed. Default: where there are
             imports.
+        threads: The most threads. Default 256.
+        scratch: Files in the process's folder, which is in memory, in bytes or as ``"1GiB"``. Default 256 MiB.
         host: The cell whose policy, budgets and records hold. Default: the process's own.
         tenant: Who is charged. Default: whom the cell charges.
         **limits: As for :meth:`options`.
@@ -104,6 +123,8 @@ class Guarded:
         grants: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         spare: bool | None = None,
+        threads: int | None = None,
+        scratch: int | str | None = None,
         host: _cell.Host | None = None,
         tenant: str | None = None,
         **limits: Any,
@@ -127,15 +148,15 @@ class Guarded:
             grants,
             dict(environment or {}),
             bool(imports) if spare is None else spare,
+            threads,
+            scratch,
         )
         self._options: dict[str, Any] = {}
-        self._plan = _plan({})
         self._set(limits)
 
     def _set(self, limits: Mapping[str, Any]) -> Guarded:
         self._options = {**self._options, **limits}
-        self._plan = _plan(self._options)
-        self._process.threads = self._options.get("threads")
+        self._plan = _plan({**self._options, **self._process.own_limits()})
         return self
 
     def options(self, **limits: Any) -> Guarded:
@@ -145,16 +166,17 @@ class Guarded:
             timeout: Wall-clock time of a call, in seconds or as ``"200ms"``. Default 10 s.
             memory: Private writable memory beyond what the process has when it is ready, in bytes or as ``"2GiB"``. Default 4 GiB.
             cpu_time: Processor time over all threads. Default 40 s.
-            threads: The most threads. Default 256.
             bytes_out: The most bytes of results. Default 16 GiB.
             log_lines: Lines of output that are kept. Default 1000; ``log_bytes``, 64 KiB.
-            scratch: Files in the process's folder, which is in memory. Default 256 MiB.
             stop_grace: Seconds from being asked to stop to being killed. Default 0.1.
             on_log: Called with each line of output.
 
         Returns:
             An object for calls under those limits.
         """
+        for name in ("threads", "scratch"):
+            if name in limits:
+                raise TypeError(f"{name} is the process's own: say it where that is made, guarded({name}=…) or guard(f, {name}=…)")
         other = object.__new__(type(self))
         other._process = self._process
         other._options = self._options
@@ -179,7 +201,7 @@ class Guarded:
             hotcell.Error: As :meth:`call`.
         """
         native = self._process.native(function)
-        ended = GuardEnded(native.call(self._plan, _Called.of(self._process, function, args, kwargs)))
+        ended = GuardEnded(native.call(self._plan, _Called.of(self._process, function, args, kwargs)), native)
         _check(ended)
         return ended
 
@@ -190,7 +212,7 @@ class Guarded:
             A :class:`concurrent.futures.Future` of the result, which can be awaited, and cancelled while it runs.
         """
         native = self._process.native(function)
-        launch = GuardLaunch(_value)
+        launch = GuardLaunch(_value, native)
         called = _Called.of(self._process, function, args, kwargs)
         return launch._begun(native.start(launch._done, self._plan, called))
 
@@ -234,8 +256,13 @@ class GuardedFunction:
         return self._guarded.start(self._function, *args, **kwargs)
 
     def options(self, **limits: Any) -> GuardedFunction:
-        """The same function in the same process, under other limits. As :meth:`Guarded.options`."""
-        return GuardedFunction(self._function, self._guarded.options(**limits))
+        """The same function under other limits. As :meth:`Guarded.options`; with other threads or scratch, in another process."""
+        apart: dict[str, Any] = {name: limits.pop(name) for name in ("threads", "scratch") if name in limits}
+        if not apart:
+            return GuardedFunction(self._function, self._guarded.options(**limits))
+        made_of: dict[str, Any] = {**self._guarded._process.made_of(), **apart}
+        options: dict[str, Any] = {**self._guarded._options, **limits}
+        return GuardedFunction(self._function, _shared(made_of).options(**options))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -243,6 +270,13 @@ class GuardedFunction:
     def __reduce__(self) -> Any:
         if getattr(_going, "is_in", False):
             return _itself, (self._function,)
+        # One that stands in its module under its own name is found there.
+        name = getattr(self._function, "__qualname__", "")
+        found: Any = sys.modules.get(getattr(self._function, "__module__", None) or "")
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return name
         return _again, (self._function, self._guarded._process.made_of(), self._guarded._options)
 
     def __repr__(self) -> str:
@@ -285,7 +319,7 @@ def guard(function: Any = None, /, **options: Any) -> Any:
 
 
 #: What a process is made of, apart from limits.
-_MADE_OF = ("imports", "profile", "grants", "environment", "spare", "host", "tenant")
+_MADE_OF = ("imports", "profile", "grants", "environment", "spare", "threads", "scratch", "host", "tenant")
 
 
 def guarded(**options: Any) -> Guarded:
@@ -333,18 +367,22 @@ class _Process:
         grants: tuple[str, ...],
         environment: dict[str, str],
         spare: bool,
+        threads: int | None,
+        scratch: int | str | None,
     ) -> None:
         self.host, self.tenant, self.imports, self.grants = host, tenant, imports, grants
         self.profiles = tuple(dict.fromkeys(profiles))
         self._is_open = is_open
         self.environment, self.spare = environment, spare
-        self.threads: Any = None
+        self.threads, self.scratch = threads, scratch
         self._native: _native.Guard | None = None
         self._process = 0
         self._lock = threading.Lock()
         self.read, self.write = _granted(grants)
         self._seen: list[str] | None = None
-        self.pickles: weakref.WeakKeyDictionary[Any, bytes] = weakref.WeakKeyDictionary()
+        self.pickles: dict[int, tuple[list[Any], bytes]] = {}
+        self._modules = 0
+        self._unseen: list[Any] = []
         _processes.add(self)
 
     def made_of(self) -> dict[str, Any]:
@@ -356,9 +394,16 @@ class _Process:
             "grants": self.grants,
             "environment": self.environment,
             "spare": self.spare,
+            "threads": self.threads,
+            "scratch": self.scratch,
             "tenant": self.tenant,
             **host,
         }
+
+    def own_limits(self) -> dict[str, Any]:
+        """Limits that are not a call's."""
+        own = {"threads": self.threads, "scratch": self.scratch}
+        return {name: value for name, value in own.items() if value is not None}
 
     def native(self, function: Any) -> _native.Guard:
         """The native half; a fork's child makes its own."""
@@ -399,6 +444,35 @@ class _Process:
             self._seen = [*_places.visible(), *self.read, *self.write]
         return any(file == path or file.startswith(path.rstrip("/") + "/") for path in self._seen)
 
+    @contextlib.contextmanager
+    def by_value(self) -> Iterator[None]:
+        """Has what is from modules that the process does not see go by value, and what is guarded go as it is."""
+        with _lock:
+            registered = set(cloudpickle.list_registry_pickle_by_value())
+            modules = [module for module in self.unseen() if module.__name__ not in registered]
+            for module in modules:
+                cloudpickle.register_pickle_by_value(module)
+            _going.is_in = True
+            try:
+                yield
+            finally:
+                _going.is_in = False
+                for module in modules:
+                    cloudpickle.unregister_pickle_by_value(module)
+
+    def unseen(self) -> list[Any]:
+        """The packages and modules that were imported here from files that the process does not see."""
+        if self._modules != len(sys.modules):
+            self._modules = len(sys.modules)
+            roots = {name: module for name, module in list(sys.modules.items()) if "." not in name and name != "__main__"}
+            files = {name: getattr(module, "__file__", None) for name, module in roots.items()}
+            self._unseen = [
+                roots[name]
+                for name, file in files.items()
+                if isinstance(file, str) and getattr(roots[name], "__name__", None) == name and not self.sees(file)
+            ]
+        return self._unseen
+
     def close(self) -> None:
         if self._native is not None and self._process == os.getpid():
             self._native.close()
@@ -422,11 +496,13 @@ def _granted(grants: Sequence[str]) -> tuple[list[str], list[str]]:
             raise ValueError(f"grants are \"read:/path\" and \"write:/path\", with absolute paths; {grant!r} is neither")
         if not os.path.exists(path):
             raise FileNotFoundError(f"{grant!r} grants what is not there")
+        if os.path.realpath(path) in ("/", "/tmp", "/proc", "/sys"):
+            raise ValueError(f"{grant!r} grants more than one thing: name what is in it")
         (read if what == "read" else write).append(os.path.realpath(path))
     return read, write
 
 
-def profiles_of(function: Any, imports: Sequence[str] = (), known: Sequence[str] = ()) -> tuple[str, ...]:
+def profiles_of(function: Any, imports: Sequence[str] = (), known: Sequence[str] = (), depth: int = 0) -> tuple[str, ...]:
     """The profiles that a function needs, by the libraries that it names."""
     found = dict.fromkeys(known)
     roots = {name.partition(".")[0] for name in ([imports] if isinstance(imports, str) else imports)}
@@ -444,6 +520,9 @@ def profiles_of(function: Any, imports: Sequence[str] = (), known: Sequence[str]
     for name in names:
         roots.add(name)
         value = seen.get(name)
+        if isinstance(value, type(_names)) and value is not function and depth < _HELPERS:
+            # What it calls goes along.
+            found.update(dict.fromkeys(profiles_of(value, depth=depth + 1)))
         if value is not None:
             roots.add((getattr(value, "__name__", "") if isinstance(value, type(sys)) else type(value).__module__).partition(".")[0])
             module = getattr(value, "__module__", None)
@@ -487,8 +566,9 @@ class _Called:
             raw = buffer.raw()
             if raw.nbytes < _APART:
                 return True
-            owner = memoryview(buffer).obj
-            if isinstance(owner, np.ndarray) and owner.nbytes == raw.nbytes and owner.flags.c_contiguous:
+            owner: Any = memoryview(buffer).obj
+            is_whole = isinstance(owner, np.ndarray) and owner.nbytes == raw.nbytes and owner.flags.c_contiguous
+            if is_whole and owner.dtype.isnative:
                 try:
                     buffers.append((_arrays.name_of(owner.dtype), owner))
                     return False
@@ -498,8 +578,8 @@ class _Called:
             return False
 
         values = [*args, *kwargs.values()]
-        is_plain = all(type(value) in _PLAIN for value in values)
-        arguments = (_dumps if is_plain else _cloud)((args, kwargs), apart)
+        is_plain = all(type(value) in _PLAIN and getattr(value, "dtype", None) != object for value in values)
+        arguments = _dumps((args, kwargs), apart) if is_plain else _cloud(process, (args, kwargs), apart)
         called = cls(_name(function), _path(function), pickled, arguments)
         called.buffers = buffers
         names = [*map(str, range(len(args))), *kwargs]
@@ -550,13 +630,10 @@ _again_in_taichi.__module__ = "__main__"
 _itself.__module__ = "__main__"
 
 
-def _cloud(value: Any, apart: Any) -> bytes:
+def _cloud(process: _Process, value: Any, apart: Any) -> bytes:
     stream = io.BytesIO()
-    _going.is_in = True
-    try:
+    with process.by_value():
         _Pickler(stream, apart).dump(value)
-    finally:
-        _going.is_in = False
     return stream.getvalue()
 
 
@@ -572,51 +649,72 @@ def _path(function: Any) -> str | None:
 
 
 def _pickled(process: _Process, function: Any) -> bytes:
-    """A function's pickle, with the sources that its libraries may want to read. Made once for each function."""
-    try:
-        known = process.pickles.get(function)
-    except TypeError:
-        known = None
-    if known is not None:
-        return known
-    module = _unseen_module(process, function)
+    """A function's pickle, with the sources that its libraries may want to read. Made anew wherever what it is made of may be
+    another."""
+    made_of = _made_of(process, function)
+    if made_of is not None:
+        known = process.pickles.get(id(function))
+        if known is not None and len(known[0]) == len(made_of) and all(map(operator.is_, known[0], made_of)):
+            return known[1]
     stream = io.BytesIO()
     pickler = _Pickler(stream)
-    _going.is_in = True
     try:
-        if module is not None:
-            cloudpickle.register_pickle_by_value(module)
-        try:
+        with process.by_value():
             pickler.dump(function)
-        except Exception as error:
-            if isinstance(error, RecursionError):
-                raise
-            raise TypeError(
-                f"{_name(function)} cannot be passed to a guarded process, since something that it uses cannot be pickled "
-                f"({type(error).__name__}: {str(error)[:200].strip()}): make that inside the function, or have the function in a "
-                'module of its own whose folder is granted, grants=["read:/path"]'
-            ) from error
-        finally:
-            if module is not None:
-                cloudpickle.unregister_pickle_by_value(module)
-    finally:
-        _going.is_in = False
+    except Exception as error:
+        raise TypeError(
+            f"{_name(function)} cannot be passed to a guarded process, since something that it uses cannot be pickled "
+            f"({type(error).__name__}: {str(error)[:200].strip()}): make that inside the function, or have the function in a "
+            'module of its own whose folder is granted, grants=["read:/path"]'
+        ) from error
     pickled = pickle.dumps((stream.getvalue(), _sources(process, function, pickler.files)), protocol=5)
-    try:
-        process.pickles[function] = pickled
-    except TypeError:
-        pass
+    if made_of is not None:
+        if len(process.pickles) >= _PICKLES:
+            process.pickles.clear()
+        process.pickles[id(function)] = (made_of, pickled)
     return pickled
 
 
-def _unseen_module(process: _Process, function: Any) -> Any:
-    """The package or module of a function whose files a guarded process does not see: what it has goes by value."""
-    name = getattr(function, "__module__", None)
-    module = sys.modules.get(name.partition(".")[0]) if name and name != "__main__" else None
-    file = getattr(module, "__file__", None)
-    if module is None or file is None or module.__name__ in cloudpickle.list_registry_pickle_by_value():
-        return None
-    return None if process.sees(file) else module
+#: What cannot be another without being another object.
+_CONSTANT = frozenset({int, float, complex, bool, str, bytes, type(None), type(sys), type, type(len)})
+#: The most that is looked at of what a function is made of.
+_PARTS = 256
+#: The most pickles that are kept.
+_PICKLES = 256
+
+
+def _made_of(process: _Process, function: Any) -> list[Any] | None:
+    """Everything that a function's pickle is made of, as far as each is the same as long as it is the same object; ``None`` where it
+    is made of more, which may change. The function itself comes first, and is kept: its number is its own."""
+    parts: list[Any] = []
+    left, seen = [function], set()
+    while left:
+        part = left.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        parts.append(part)
+        if len(parts) > _PARTS:
+            return None
+        if type(part) in _CONSTANT:
+            continue
+        if type(part) is tuple:
+            left.extend(part)
+            continue
+        if type(part) is not _FUNCTION or part.__dict__ or part.__kwdefaults__:
+            return None
+        parts.append(part.__code__)
+        left.extend(part.__defaults__ or ())
+        for cell in part.__closure__ or ():
+            try:
+                left.append(cell.cell_contents)
+            except ValueError:
+                return None
+        left.extend(part.__globals__[name] for name in _names(part.__code__) if name in part.__globals__)
+    return parts
+
+
+_FUNCTION = type(_made_of)
 
 
 def _sources(process: _Process, function: Any, files: Iterable[str]) -> dict[str, str]:
@@ -658,10 +756,14 @@ def _decoded(native: _native.GuardReturn) -> Any:
         of = _arrays.dtype_of(dtype)
         size = int(np.prod(shape, dtype=object)) * of.itemsize
         assert whole is not None
-        arrays.append(whole[offset : offset + size].view(of).reshape(shape))
+        part = whole[offset : offset + size]
+        if dtype == "bool" and size and part.max() > 1:
+            # Every byte but zero and one is nobody's bool.
+            part = (part != 0).view("u1")
+        arrays.append(part.view(of).reshape(shape))
     try:
         return _value_of(json.loads(native.text), arrays, 0)
-    except (ValueError, TypeError, IndexError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
         raise HostFault(f"a guarded process returned what is no value: {type(error).__name__}") from None
 
 
@@ -677,10 +779,16 @@ def _value_of(value: Any, arrays: list[Any], depth: int) -> Any:
             raise ValueError("no position")
         return arrays[position] if kind == "a" else arrays[position][()]
     if kind == "d":
-        return {_value_of(key, arrays, depth + 1): _value_of(item, arrays, depth + 1) for key, item in rest}
-    if kind in ("l", "t", "s"):
+        pairs = [(_value_of(key, arrays, depth + 1), _value_of(item, arrays, depth + 1)) for key, item in rest]
+        _check_keys([key for key, _ in pairs])
+        return dict(pairs)
+    if kind in ("l", "t"):
         items = [_value_of(item, arrays, depth + 1) for item in rest]
-        return items if kind == "l" else tuple(items) if kind == "t" else set(items)
+        return items if kind == "l" else tuple(items)
+    if kind in ("s", "z"):
+        items = [_value_of(item, arrays, depth + 1) for item in rest]
+        _check_keys(items)
+        return set(items) if kind == "s" else frozenset(items)
     if kind == "c":
         real, imaginary = (float(_value_of(part, arrays, depth + 1)) for part in rest)
         return complex(real, imaginary)
@@ -694,6 +802,12 @@ def _value_of(value: Any, arrays: list[Any], depth: int) -> Any:
     if kind == "b":
         return base64.b64decode(text, validate=True)
     raise ValueError("no value")
+
+
+def _check_keys(keys: list[Any]) -> None:
+    """Refuse keys of which many have the same hash: each would be compared with all before it."""
+    if len(keys) - len({hash(key) for key in keys}) > _SAME_HASHES:
+        raise ValueError("keys of the same hash")
 
 
 __all__ = ["Error", "GuardEnded", "GuardLaunch", "Guarded", "GuardedFunction", "guard", "guarded"]

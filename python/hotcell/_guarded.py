@@ -20,6 +20,8 @@ from typing import Any
 _INLINE = 32 << 10
 #: Where arrays begin among results: aligned for every element, and for the processor's widest loads.
 _ALIGNED = 64
+#: The most arrays of a value.
+_ARRAYS = 1024
 #: The deepest nesting of a value.
 _DEPTH = 100
 #: The most functions that are kept, by their pickles.
@@ -76,7 +78,9 @@ def prepare(setup: dict[str, Any], folder: str) -> None:
     """Set the environment and the paths."""
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update({"HOME": folder, "TMPDIR": folder, "XDG_CACHE_HOME": folder + "/.cache"})
+    # Nothing here says who is on the machine, and libraries ask for a name to call a folder by.
+    user = {"USER": "guarded", "LOGNAME": "guarded"}
+    os.environ.update({"HOME": folder, "TMPDIR": folder, "XDG_CACHE_HOME": folder + "/.cache", **user})
     os.environ.update(setup["environment"])
     import site
 
@@ -273,22 +277,38 @@ def encoded(value: Any, arrays: list[Any], depth: int) -> Any:
 
         return ["b", base64.b64encode(value).decode()]
     if kind in (set, frozenset):
-        return ["s", *[encoded(item, arrays, below) for item in value]]
-    found = as_array(value)
+        return ["s" if kind is set else "z", *[encoded(item, arrays, below) for item in value]]
+    found = None if isinstance(value, (str, bytes)) else as_array(value)
     if found is not None:
         dtype, array, is_scalar = found
+        if len(arrays) >= _ARRAYS:
+            raise Unreturnable(f"more than {_ARRAYS} arrays cannot leave a guarded process at once: stack them")
         arrays.append((dtype, array))
         return ["n" if is_scalar else "a", len(arrays) - 1]
     # What is a plain value and more than one goes as the plain one: named tuples, enumerations of numbers, ordered dictionaries.
-    plains: tuple[Any, ...] = (str, bool, int, float, complex, tuple, list, dict, set, frozenset, bytes)
-    for plain in plains:
+    for plain, as_plain in _PLAIN:
         if isinstance(value, plain):
-            return encoded(plain(value), arrays, depth)
+            return encoded(as_plain(value), arrays, depth)
     raise Unreturnable(
         f"a {name_of(kind)} cannot leave a guarded process: return arrays, numbers, text, bytes, and tuples, lists and "
         "dictionaries of these"
     )
 
+
+#: What of a value of a class below a plain one is plain, whatever the class says of itself.
+_PLAIN: tuple[tuple[type, Any], ...] = (
+    (str, str.__str__),
+    (bytes, lambda value: bytes.__getitem__(value, slice(None))),
+    (bool, bool),
+    (int, int.__int__),
+    (float, float.__float__),
+    (complex, lambda value: complex(value.real, value.imag)),
+    (tuple, lambda value: tuple(tuple.__iter__(value))),
+    (list, lambda value: list(list.__iter__(value))),
+    (dict, lambda value: dict(dict.items(value))),
+    (set, lambda value: set(set.__iter__(value))),
+    (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
+)
 
 #: The names of dtypes, by NumPy's kinds and sizes.
 _DTYPES = {
@@ -314,6 +334,8 @@ def as_array(value: Any) -> tuple[str, Any, bool] | None:
         return None
     import numpy as np
 
+    if isinstance(value, np.ma.MaskedArray):
+        raise Unreturnable("a masked array cannot leave a guarded process: return its data and its mask, or fill it")
     is_scalar = isinstance(value, np.generic)
     array = np.asarray(value)
     if array.dtype.name == "bfloat16":
@@ -364,12 +386,18 @@ def described(native: ModuleType, number: int, error: BaseException) -> Any:
             words = f"{name_of(type(error))}: {error}" if kind not in ("unreadable", "unreturnable") else str(error)
             words += hint_of(error)
             trace = "".join(traceback.format_exception(type(error), error, own_part(error)))
+            words, trace = plain_text(words), plain_text(trace)
             return lambda: native.guarded_raised(number, kind, words, trace, requested)
         except KeyboardInterrupt:
             continue
         except BaseException:
-            name = name_of(type(error))
+            name = plain_text(name_of(type(error)))
             return lambda: native.guarded_raised(number, "own", f"{name}, whose words cannot be read", "")
+
+
+def plain_text(text: str) -> str:
+    """Text that can be encoded: names of files may hold bytes that are none."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def own_part(error: BaseException) -> Any:
@@ -416,6 +444,8 @@ def kind_of_one(error: BaseException) -> tuple[str, int | None] | None:
         return "processes", None
     if isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES):
         return "not-permitted", None
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "scratch", None
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return "memory", None
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
@@ -426,6 +456,8 @@ def kind_of_one(error: BaseException) -> tuple[str, int | None] | None:
 
         requested = re.search(r"(\d+) b(?:ytes)?\b", words)
         return "memory", int(requested[1]) if requested and len(requested[1]) < 19 else None
+    if "resource temporarily unavailable" in words:
+        return "processes", None
     if any(one in words for one in _NOT_PERMITTED):
         return "not-permitted", None
     return None
@@ -440,7 +472,7 @@ def hint_of(error: BaseException) -> str:
     import errno
 
     path = getattr(error, "filename", None)
-    if isinstance(error, OSError) and isinstance(path, str) and os.path.isabs(path):
+    if isinstance(error, OSError) and isinstance(path, str) and os.path.dirname(path) not in ("", "/"):
         if error.errno in (errno.ENOENT, errno.EACCES):
             return f' ({_UNSEEN}: grants=["read:{path}"])'
         if error.errno == errno.EROFS:

@@ -122,6 +122,7 @@ impl GuardPlan {
                 stop_grace: self.stop_grace,
                 caller: Caller::default(),
                 observer: Arc::new(()),
+                ticket: None,
             },
         })
     }
@@ -263,6 +264,8 @@ impl Guard {
         if let Some(ears) = &ears {
             ready.call.observer = Arc::clone(ears) as Arc<dyn Observer>;
         }
+        // In the order in which they are asked for, and not in which threads come up.
+        ready.call.ticket = Some(self.inner.ticket());
         let call = py.detach(|| ready.call())?;
         let (guard, signal) = (Arc::clone(&self.inner), Arc::clone(&stop));
         on_own_thread(
@@ -277,6 +280,11 @@ impl Guard {
     /// Starts the process in the background, where there is none.
     fn warm(&self, py: Python<'_>) {
         py.detach(|| self.inner.warm());
+    }
+
+    /// Has the next call go to another process.
+    fn renew(&self, py: Python<'_>) {
+        py.detach(|| self.inner.renew());
     }
 
     /// Ends the process.

@@ -3,8 +3,8 @@
 //! Nothing of NumPy's may be touched here: the walls go up before anything is imported.
 
 use hotcell_model::frame::{
-    BeginRequest, CallEnd, FromGuarded, Hello, Raised, RaisedKind, ReturnedArray, ToGuarded,
-    decode, last_words,
+    BeginRequest, CallEnd, CallRequest, FromGuarded, Hello, Raised, RaisedKind, ReturnedArray,
+    ToGuarded, decode, last_words,
 };
 use hotcell_model::gpu::Payload;
 use hotcell_model::guard::{JitArray, JitCache, JitEnd, JitEvent, JitSystem};
@@ -24,7 +24,7 @@ use std::error::Error;
 use std::ffi::c_int;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The number of the channel's descriptor, which the filter knows.
 const CHANNEL: RawFd = 3;
@@ -33,6 +33,16 @@ const ABOVE: RawFd = 64;
 
 /// The channel to the supervisor.
 static SUPERVISOR: OnceLock<Channel> = OnceLock::new();
+
+/// The call that has come and was not answered. An interrupt may come between the arrival of a call and its being taken up, and
+/// between its end's being sent and that being noted: a call that was not answered comes again, and is answered once.
+static PENDING: Mutex<Option<CallRequest>> = Mutex::new(None);
+/// What came beside it.
+static BESIDE: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+fn pending() -> MutexGuard<'static, Option<CallRequest>> {
+    PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What can go wrong while walls go up.
 type Setup<T> = Result<T, Box<dyn Error>>;
@@ -162,6 +172,9 @@ type Call = (
 #[pyfunction]
 pub(crate) fn guarded_receive(py: Python<'_>) -> PyResult<Option<Call>> {
     let channel = supervisor()?;
+    if pending().is_some() {
+        return taken(py).map(Some);
+    }
     let (mut buffer, mut descriptors) = (Vec::new(), Vec::new());
     loop {
         let received = py.detach(|| channel.receive(&mut buffer, &mut descriptors));
@@ -176,34 +189,65 @@ pub(crate) fn guarded_receive(py: Python<'_>) -> PyResult<Option<Call>> {
             // Memory for a call that is over.
             continue;
         };
-        let mut beside = descriptors.drain(..).map(IntoRawFd::into_raw_fd);
-        let mut next = || {
-            beside
-                .next()
-                .ok_or_else(|| PyValueError::new_err("too few descriptors came"))
-        };
-        let (inline, parcel) = match &call.parcel {
-            Some(payload) => (Some(PyBytes::new(py, &payload.0).unbind()), -1),
-            None => (None, next()?),
-        };
-        let buffers = call.buffers.iter().map(|place| {
-            let own = match place.is_own {
-                true => next()?,
-                false => -1,
-            };
-            Ok((own, place.offset_bytes, place.len_bytes))
-        });
-        let buffers = buffers.collect::<PyResult<_>>()?;
-        return Ok(Some((
-            call.id,
-            inline,
-            parcel,
-            call.parcel_bytes,
-            call.function_bytes,
-            call.pickle_bytes,
-            buffers,
-        )));
+        *pending() = Some(call);
+        *BESIDE.lock().unwrap_or_else(PoisonError::into_inner) =
+            descriptors.drain(..).map(IntoRawFd::into_raw_fd).collect();
+        // What interrupts before it came was meant for an earlier one.
+        let _ = py.check_signals();
+        return taken(py).map(Some);
     }
+}
+
+/// The call that has come, as Python takes it up.
+fn taken(py: Python<'_>) -> PyResult<Call> {
+    let pending = pending();
+    let none = || PyRuntimeError::new_err("no call has come");
+    let call = pending.as_ref().ok_or_else(none)?;
+    let beside = BESIDE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let mut beside = beside.into_iter();
+    let mut next = || {
+        beside
+            .next()
+            .ok_or_else(|| PyValueError::new_err("too few descriptors came"))
+    };
+    let (inline, parcel) = match &call.parcel {
+        Some(payload) => (Some(PyBytes::new(py, &payload.0).unbind()), -1),
+        None => (None, next()?),
+    };
+    let buffers = call.buffers.iter().map(|place| {
+        let own = match place.is_own {
+            true => next()?,
+            false => -1,
+        };
+        Ok((own, place.offset_bytes, place.len_bytes))
+    });
+    let buffers = buffers.collect::<PyResult<_>>()?;
+    Ok((
+        call.id,
+        inline,
+        parcel,
+        call.parcel_bytes,
+        call.function_bytes,
+        call.pickle_bytes,
+        buffers,
+    ))
+}
+
+/// Says how the call that has come ended, if nothing has said so yet.
+fn ended(id: u64, end: CallEnd) -> PyResult<()> {
+    let mut pending = pending();
+    if pending.take_if(|call| call.id == id).is_none() {
+        return Ok(());
+    }
+    drop(pending);
+    flush();
+    told(&FromGuarded::Ended {
+        id,
+        end: Box::new(end),
+    })
 }
 
 /// Asks for memory for results: its descriptor; `None` if it is more than may be returned.
@@ -242,15 +286,14 @@ pub(crate) fn guarded_returned(
             offset_bytes,
         })
     };
-    flush();
-    told(&FromGuarded::Ended {
+    ended(
         id,
-        end: Box::new(CallEnd::Returned {
+        CallEnd::Returned {
             inline: inline.map(|bytes| Payload(bytes.to_vec().into())),
             value_bytes,
             arrays: arrays.into_iter().map(array).collect::<PyResult<_>>()?,
-        }),
-    })
+        },
+    )
 }
 
 /// Says what a call raised.
@@ -267,26 +310,26 @@ pub(crate) fn guarded_raised(
         "memory" => RaisedKind::Memory,
         "threads" => RaisedKind::Threads,
         "processes" => RaisedKind::Processes,
+        "scratch" => RaisedKind::Scratch,
         "not-permitted" => RaisedKind::NotPermitted,
         "interrupted" => RaisedKind::Interrupted,
         "unreturnable" => RaisedKind::Unreturnable,
         "unreadable" => RaisedKind::Unreadable,
         _ => RaisedKind::Own,
     };
-    flush();
     let cut = |mut words: String, most: usize| {
         words.truncate(words.floor_char_boundary(most));
         words
     };
-    told(&FromGuarded::Ended {
+    ended(
         id,
-        end: Box::new(CallEnd::Raised(Raised {
+        CallEnd::Raised(Raised {
             kind,
             message: cut(message, 8 << 10),
             traceback: cut(traceback, 16 << 10),
             requested_bytes: requested,
-        })),
-    })
+        }),
+    )
 }
 
 /// Has what C's functions have buffered written.

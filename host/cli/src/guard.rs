@@ -9,7 +9,7 @@ use crate::hint::explain;
 use crate::host::{GuardHostArguments, build, furnished};
 use crate::run::{Reporting, human};
 use crate::say::{print, tell};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use bytes::Bytes;
 use clap::Args;
 use hotcell::guarded::GuardProfile;
@@ -19,7 +19,7 @@ use hotcell::{GuardCall, GuardSettings, StopSignal};
 use interpreter::{Interpreter, Program};
 use profile::ProfileForm;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -172,8 +172,17 @@ impl GuardCommand {
     ) -> Result<GuardSettings> {
         let granted = |paths: &[PathBuf], option: &str| -> Result<Vec<PathBuf>> {
             let path = |path: &PathBuf| {
-                path.canonicalize()
-                    .with_context(|| format!("{option} {}", path.display()))
+                let shown = || format!("{option} {}", path.display());
+                let found = path.canonicalize().with_context(shown)?;
+                let is_whole = ["/", "/tmp", "/proc", "/sys"]
+                    .iter()
+                    .any(|whole| found == Path::new(whole));
+                ensure!(
+                    !is_whole,
+                    "{} grants more than one thing: name what is in it",
+                    shown()
+                );
+                Ok(found)
             };
             paths.iter().map(path).collect()
         };
@@ -224,6 +233,7 @@ impl Program {
             stop_grace: GuardCall::DEFAULT_STOP_GRACE,
             caller: hotcell::Caller::default(),
             observer: Arc::new(()),
+            ticket: None,
         })
     }
 }

@@ -31,7 +31,7 @@ use hotcell_model::tenant::Tenant;
 use hotcell_model::time::nanoseconds;
 use hotcell_sandbox::cgroup::{Cgroup, CgroupLimits, Hierarchy};
 use hotcell_sandbox::process::{PerProcess, WorkerCommand};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,21 @@ pub struct GuardCall {
     pub caller: Caller,
     /// Who is told of log lines.
     pub observer: Arc<dyn Observer>,
+    /// Its place among the calls of its process, where it was taken before: else it is taken when the call is made.
+    pub ticket: Option<Ticket>,
+}
+
+/// A place among the calls of a guarded process, which go through it in the order in which these were taken.
+pub struct Ticket {
+    inner: Arc<Inner>,
+    number: u64,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.inner.lock().waiting.remove(&self.number);
+        self.inner.place.get().changed.notify_all();
+    }
 }
 
 impl GuardCall {
@@ -140,6 +155,9 @@ struct Place {
 struct State {
     /// Whether a call has the process.
     is_busy: bool,
+    /// The next ticket, and those of calls that wait: the lowest has the next turn.
+    next: u64,
+    waiting: BTreeSet<u64>,
     is_closed: bool,
     idle: Option<(Needs, GuardedWorker)>,
     spare: Spare,
@@ -176,8 +194,20 @@ impl Cell {
 
 impl Guard {
     /// Calls a function, and waits for its end; first for the end of calls before it.
-    pub fn call(&self, call: GuardCall, stop: &StopSignal) -> GuardEnded {
-        self.inner.call(&call, stop)
+    pub fn call(&self, mut call: GuardCall, stop: &StopSignal) -> GuardEnded {
+        let ticket = call.ticket.take().unwrap_or_else(|| self.ticket());
+        self.inner.call(&call, ticket, stop)
+    }
+
+    /// Takes a place among the calls of the process, for a call that is made on another thread.
+    pub fn ticket(&self) -> Ticket {
+        self.inner.ticket()
+    }
+
+    /// Ends the process after the call that has it, if one has: the next call has another. For whoever finds that it lies.
+    pub fn renew(&self) {
+        let idle = self.inner.lock().idle.take();
+        drop(idle);
     }
 
     /// Starts the process in the background, where there is none.
@@ -294,7 +324,18 @@ impl Inner {
         Ok(about)
     }
 
-    fn call(self: &Arc<Self>, call: &GuardCall, stop: &StopSignal) -> GuardEnded {
+    fn ticket(self: &Arc<Self>) -> Ticket {
+        let mut state = self.lock();
+        let number = state.next;
+        state.next += 1;
+        state.waiting.insert(number);
+        Ticket {
+            inner: Arc::clone(self),
+            number,
+        }
+    }
+
+    fn call(self: &Arc<Self>, call: &GuardCall, ticket: Ticket, stop: &StopSignal) -> GuardEnded {
         let subject = Subject::of(call);
         let mut record = match OpenRecord::begin(&self.cell, Verb::Guard, self.about(&subject)) {
             Ok(record) => record,
@@ -317,7 +358,7 @@ impl Inner {
         }
         call.observer.begin(&record.about.limits);
         let needs = Needs::of(&record.about);
-        let mut worker = match self.take(needs, &record.about, stop) {
+        let mut worker = match self.take(needs, &record.about, ticket, stop) {
             Ok(worker) => worker,
             Err(outcome) => return GuardEnded::of(record.refuse(outcome)),
         };
@@ -399,9 +440,13 @@ impl Inner {
         self: &Arc<Self>,
         needs: Needs,
         about: &About,
+        ticket: Ticket,
         stop: &StopSignal,
     ) -> Result<GuardedWorker, Outcome> {
-        match self.turn(needs, stop)? {
+        let turn = self.turn(needs, about, &ticket, stop);
+        // Its turn has come, or never does.
+        drop(ticket);
+        match turn? {
             Turn::Idle(worker) => Ok(*worker),
             Turn::Start => {
                 let timeout = about.limits.duration(Limit::Timeout);
@@ -416,7 +461,18 @@ impl Inner {
         }
     }
 
-    fn turn(&self, needs: Needs, stop: &StopSignal) -> Result<Turn, Outcome> {
+    fn turn(
+        &self,
+        needs: Needs,
+        about: &About,
+        ticket: &Ticket,
+        stop: &StopSignal,
+    ) -> Result<Turn, Outcome> {
+        // One that keeps more than a whole call may have has had its time.
+        let memory = about.limits.get(Limit::ProcessMemory);
+        let serves = |had: Needs, worker: &mut GuardedWorker| {
+            had == needs && worker.kept_bytes() <= memory && worker.is_quiet()
+        };
         let place = self.place.get();
         let mut state = self.lock();
         loop {
@@ -424,11 +480,11 @@ impl Inner {
                 let message = "the guard was closed";
                 return Err(Outcome::failed(OutcomeKind::Usage, Blame::Request, message));
             }
-            if !state.is_busy {
+            let is_first = state.waiting.first() == Some(&ticket.number);
+            if !state.is_busy && is_first {
                 let idle = state.idle.take();
                 if let Some((had, mut worker)) = idle
-                    && had == needs
-                    && worker.is_quiet()
+                    && serves(had, &mut worker)
                 {
                     state.is_busy = true;
                     return Ok(Turn::Idle(Box::new(worker)));
@@ -437,7 +493,7 @@ impl Inner {
                     Spare::Coming => state.spare = Spare::Coming,
                     Spare::Ready(had, mut worker) => {
                         state.is_busy = true;
-                        return Ok(match had == needs && worker.is_quiet() {
+                        return Ok(match serves(had, &mut worker) {
                             true => Turn::Idle(worker),
                             false => Turn::Start,
                         });
@@ -464,7 +520,7 @@ impl Inner {
     /// Nobody has the process, and there is none.
     fn release(&self) {
         self.lock().is_busy = false;
-        self.place.get().changed.notify_one();
+        self.place.get().changed.notify_all();
     }
 
     fn give_back(self: &Arc<Self>, needs: Needs, worker: GuardedWorker, is_well: bool) {
@@ -483,7 +539,7 @@ impl Inner {
             drop(state);
         }
         drop(lost);
-        self.place.get().changed.notify_one();
+        self.place.get().changed.notify_all();
     }
 
     /// Has a process started in the background, where none is ready or coming.
@@ -530,7 +586,7 @@ impl Inner {
     ) -> Result<GuardedWorker, NotStarted> {
         let settings = &self.settings;
         let here = |error| NotStarted::Fault(crate::confined::guarded::fault(error));
-        let folder = Arc::new(Folder::new().map_err(here)?);
+        let folder = Folder::new().map_err(here)?;
         let paths = |paths: &[PathBuf]| -> Result<Vec<String>, NotStarted> {
             let text = |path: &PathBuf| match path.to_str() {
                 Some(text) => Ok(text.to_owned()),

@@ -85,7 +85,7 @@ pub use component::{Component, ComponentError};
 pub use confined::ProgramError;
 pub use files::{Directory, DirectoryAccess, DirectoryError};
 #[cfg(feature = "confined")]
-pub use guard::{Guard, GuardCall, GuardEnded, GuardSettings, Returned};
+pub use guard::{Guard, GuardCall, GuardEnded, GuardSettings, Returned, Ticket};
 pub use isolation::diagnosis::{
     Diagnosis, GpuDiagnosis, ProbeResult, TrialVerdict, WorkerDiagnosis,
 };

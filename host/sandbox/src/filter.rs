@@ -236,14 +236,60 @@ mod tests {
         libc::SYS_seccomp,
     ];
 
-    fn all() -> [Filter; 5] {
-        [
+    fn all() -> Vec<Filter> {
+        let mut all = vec![
             Filter::compiler(),
             Filter::runner_load(),
             Filter::runner(),
             Filter::gpu(DriverKind::Software),
             Filter::gpu(DriverKind::Hardware),
-        ]
+        ];
+        all.extend(GuardProfile::ALL.map(|profile| Filter::guarded(&[profile])));
+        all
+    }
+
+    #[test]
+    fn a_guarded_process_makes_no_other_and_raises_nothing() {
+        let filter = Filter::guarded(&GuardProfile::ALL);
+        let allows = |number: i64, arguments: [u64; 6]| {
+            let mut rules = filter.rules();
+            rules.any(|rule| rule.action == Action::Allow && rule.matches(number, &arguments))
+        };
+        for number in [
+            libc::SYS_fork,
+            libc::SYS_vfork,
+            libc::SYS_clone3,
+            libc::SYS_execve,
+            libc::SYS_execveat,
+            libc::SYS_socket,
+            libc::SYS_connect,
+            libc::SYS_ptrace,
+            libc::SYS_setrlimit,
+            libc::SYS_unshare,
+            libc::SYS_memfd_create,
+            libc::SYS_seccomp,
+            libc::SYS_pidfd_open,
+            libc::SYS_process_vm_readv,
+        ] {
+            assert!(!allows(number, [0; 6]), "{number}");
+        }
+        let (own, other) = (u64::from(std::process::id()), 1);
+        assert!(allows(libc::SYS_tgkill, [own, own, 6, 0, 0, 0]));
+        assert!(!allows(libc::SYS_tgkill, [other, other, 6, 0, 0, 0]));
+        // A limit's new value is at an address, of which all the bits count.
+        assert!(allows(libc::SYS_prlimit64, [0, 7, 0, 1 << 40, 0, 0]));
+        assert!(!allows(libc::SYS_prlimit64, [0, 7, 1 << 32, 0, 0, 0]));
+        assert!(!allows(
+            libc::SYS_clone,
+            [libc::SIGCHLD as u64, 0, 0, 0, 0, 0]
+        ));
+        let code = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+        let plain = Filter::guarded(&[GuardProfile::Numpy]);
+        let makes_code = |filter: &Filter| {
+            let mut rules = filter.rules();
+            rules.any(|rule| rule.matches(libc::SYS_mprotect, &[0, 4096, code, 0, 0, 0]))
+        };
+        assert!(!makes_code(&plain) && makes_code(&filter));
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn filters(kind: WorkerKind) -> Vec<Filter> {
         WorkerKind::Compiler => vec![Filter::compiler()],
         WorkerKind::Runner => vec![Filter::runner_load(), Filter::runner()],
         WorkerKind::Gpu => vec![Filter::gpu(DriverKind::Hardware)],
+        WorkerKind::Guarded => vec![Filter::guarded(&[])],
     }
 }
 
@@ -67,7 +68,7 @@ fn verdict(kind: WorkerKind, number: u32, arguments: &[u64; 6]) -> Verdict {
             .map(|rule| rule.action)
         {
             Some(Action::Allow) => Verdict::Allowed,
-            Some(Action::Refuse) => Verdict::Refused,
+            Some(Action::Refuse | Action::Limit) => Verdict::Refused,
             None => Verdict::Killed,
         }
     };

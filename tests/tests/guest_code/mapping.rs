@@ -58,7 +58,7 @@ fn out(ended: &Ended) -> Vec<u8> {
 fn few_slots() -> CellBuilder {
     match isolation!() {
         Isolation::InProcess => Cell::in_process_with_slots(2, 1 << 20),
-        Isolation::Confined => cell(Isolation::Confined).runner_threads(2),
+        Isolation::Confined | Isolation::Guarded => cell(Isolation::Confined).runner_threads(2),
     }
 }
 

@@ -94,9 +94,11 @@ pub(crate) fn report(record: &AuditRecord, outcome: Outcome) -> Report {
             runner: layers,
             compiler: Vec::new(),
             gpu: Vec::new(),
+            guarded: Vec::new(),
         }),
         alerts: Vec::new(),
         observed: Vec::new(),
+        jit: Vec::new(),
         log: Vec::new(),
     }
 }

@@ -116,6 +116,7 @@ fn call() -> GuardCall {
         stop_grace: GuardCall::DEFAULT_STOP_GRACE,
         caller: hotcell::Caller::default(),
         observer: Arc::new(()),
+        ticket: None,
     }
 }
 

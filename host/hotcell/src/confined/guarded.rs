@@ -11,7 +11,7 @@ use super::reading::{Greeting, read_ready, read_walled};
 use super::tier::check_tier;
 use crate::bell::OnCancel;
 use hotcell_model::frame::{BeginRequest, ToGuarded};
-use hotcell_model::layer::{LayerReport, Tier, WorkerKind};
+use hotcell_model::layer::{Layer, LayerReport, Tier, WorkerKind};
 use hotcell_model::limit::Limits;
 use hotcell_model::manifest::Weight;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -25,8 +25,8 @@ use log::Log;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 /// How long the walls may take.
@@ -49,6 +49,8 @@ pub(crate) struct GuardedWorker {
     refused: u32,
     /// What it had when it was ready.
     base: Status,
+    /// Its private writable memory when it was last looked at.
+    rest_bytes: u64,
     /// Its CPU time when it last had nothing to do.
     rested_at: Option<Duration>,
     /// What it had moved to and from disks by then.
@@ -56,25 +58,49 @@ pub(crate) struct GuardedWorker {
     /// Counts calls: their ids.
     calls: u64,
     /// What it may write to where it has no mounts of its own.
-    _folder: Arc<Folder>,
+    _folder: Option<Folder>,
 }
 
 /// A folder that is removed at the end, with what was put there.
 #[derive(Debug)]
-pub(crate) struct Folder(std::path::PathBuf);
+pub(crate) struct Folder(PathBuf);
+
+/// What the names of such folders begin with; the process's number follows.
+const FOLDERS: &str = "hotcell-guard-";
 
 impl Folder {
     /// One that nobody else reaches.
     pub(crate) fn new() -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
-        let name = format!("hotcell-guard-{}", crate::launch::about::new_run_id());
-        let path = std::env::temp_dir().join(name);
+        static SWEPT: Once = Once::new();
+        let place = std::env::temp_dir();
+        SWEPT.call_once(|| sweep(&place));
+        let id = crate::launch::about::new_run_id();
+        let path = place.join(format!("{FOLDERS}{}-{id}", std::process::id()));
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.0
+    }
+}
+
+/// Removes what processes have left that were killed.
+fn sweep(place: &Path) {
+    let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(FOLDERS)?.split('-').next());
+        if let Some(owner) = owner
+            && owner.parse::<u32>().is_ok()
+            && !Path::new("/proc").join(owner).exists()
+        {
+            // Another user's is theirs to remove.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -97,7 +123,7 @@ pub(crate) enum Standard {
 pub(crate) struct StartOrder<'a> {
     pub(crate) command: &'a WorkerCommand,
     pub(crate) begin: BeginRequest,
-    pub(crate) folder: Arc<Folder>,
+    pub(crate) folder: Folder,
     pub(crate) standard: Standard,
     pub(crate) required: Tier,
     pub(crate) cgroup: &'a dyn Fn(u32) -> Result<Cgroup, LayerReport>,
@@ -196,6 +222,10 @@ impl GuardedWorker {
             Greeting::OtherBuild => return Err(Fault::Build(KIND).into()),
         }
         check_tier(process.layers(), None, order.required, KIND).map_err(NotStarted::Tier)?;
+        // With mounts of its own it has one in memory.
+        let mut layers = process.layers().iter();
+        let is_mounted = layers.any(|one| one.layer == Layer::Namespaces && one.is_enforced());
+        let folder = (!is_mounted).then_some(order.folder);
         let latest = Instant::now() + IMPORTS_WITHIN;
         let deadline = order
             .deadline
@@ -225,18 +255,24 @@ impl GuardedWorker {
             pipe,
             refusals,
             refused,
+            rest_bytes: base.private_bytes,
             base,
             rested_at: process.worker().cpu_time(),
             disk_at: process.worker().disk_bytes(),
             process,
             calls: 0,
-            _folder: order.folder,
+            _folder: folder,
         })
     }
 
     /// Its layers, in order.
     pub(crate) fn layers(&self) -> &Arc<[LayerReport]> {
         &self.layers
+    }
+
+    /// What it keeps of private writable memory of earlier calls.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.rest_bytes.saturating_sub(self.base.private_bytes)
     }
 
     /// Whether it waits, alive, and has said nothing unasked.

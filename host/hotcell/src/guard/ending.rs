@@ -79,6 +79,10 @@ fn of_raised(raised: &Raised, called: &Called, profiles: &[GuardProfile]) -> Out
             breached(Limit::Threads, Amount::Requested(used.saturating_add(1)))
         }
         RaisedKind::Processes => breached(Limit::Processes, Amount::Requested(2)),
+        RaisedKind::Scratch => {
+            let limit = Limit::ScratchBytes;
+            breached(limit, Amount::Used(maximum(limit)))
+        }
         RaisedKind::NotPermitted => {
             let message = match refused(called, profiles) {
                 Some(refused) => format!("{refused}: {}", raised.message),

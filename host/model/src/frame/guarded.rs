@@ -165,6 +165,8 @@ pub enum RaisedKind {
     Threads,
     /// There was no process.
     Processes,
+    /// There was no room in its folder.
+    Scratch,
     /// The operating system's kernel did not permit something.
     NotPermitted,
     /// It was asked to stop.

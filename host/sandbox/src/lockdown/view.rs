@@ -157,16 +157,6 @@ pub(super) struct Trees {
 impl Trees {
     /// Puts what may be read where it was, under the current directory, and makes places for the rest.
     pub(super) fn hang_up(&mut self) -> rustix::io::Result<()> {
-        for tree in &self.write {
-            // Where it is within what may be read, its place is there already.
-            if !self
-                .read
-                .iter()
-                .any(|read| tree.path.starts_with(&read.path))
-            {
-                tree.make_place()?;
-            }
-        }
         // Before the rest, some of which may be in a folder of that name.
         if let Some(bytes) = self.folder {
             let place = Path::new(FOLDER);
@@ -176,6 +166,16 @@ impl Trees {
             let options = CString::new(options).map_err(|_| Errno::INVAL)?;
             let place = place.strip_prefix("/").unwrap_or(place);
             mount("none", place, "tmpfs", flags, &*options)?;
+        }
+        for tree in &self.write {
+            // Where it is within what may be read, its place is there already.
+            if !self
+                .read
+                .iter()
+                .any(|read| tree.path.starts_with(&read.path))
+            {
+                tree.make_place()?;
+            }
         }
         for tree in self.read.drain(..) {
             tree.make_place()?;

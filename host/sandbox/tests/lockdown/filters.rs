@@ -251,6 +251,8 @@ fn satisfying(rule: &FilterRule) -> [u64; 6] {
             | ArgumentTest::AtMost(value)
             | ArgumentTest::Masked(_, value) => value.into(),
             ArgumentTest::AtLeast(value) => NOTHING.max(value.into()),
+            ArgumentTest::Null => 0,
+            ArgumentTest::OwnProcess => std::process::id().into(),
         };
     }
     arguments
@@ -267,6 +269,8 @@ fn violating(filter: &Filter, rule: &FilterRule) -> Vec<[u64; 6]> {
             }
             ArgumentTest::AtMost(value) => vec![value + 1, value | 0x10, u32::MAX],
             ArgumentTest::AtLeast(value) => vec![value - 1, 0],
+            // Only guarded processes have rules of these, and their own tests.
+            ArgumentTest::Null | ArgumentTest::OwnProcess => vec![1],
             // One bit of the mask more, each.
             ArgumentTest::Masked(mask, value) => (0..32)
                 .map(|bit| value | 1 << bit)

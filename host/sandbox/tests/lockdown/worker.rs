@@ -18,7 +18,7 @@ pub(crate) const LIMITS: ResourceLimits = ResourceLimits {
     data_bytes: 256 << 20,
     address_space_bytes: None,
     cpu_seconds: Some(60),
-    ..ResourceLimits::default()
+    threads: None,
 };
 
 /// Where a worker stops to be asked.

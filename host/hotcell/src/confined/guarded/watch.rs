@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 /// How often a call that takes long is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// The first look: what is over by then is looked at when it ends.
+/// The first look: what is over by then is not looked at.
 const FIRST_LOOK: Duration = Duration::from_millis(2);
 /// The most compilations of one call that are told of one by one, each with a record of its own.
 const MOST_JIT: usize = 256;
@@ -149,6 +149,7 @@ impl GuardedWorker {
             compiling: Duration::ZERO,
             seen: Vec::new(),
             more: 0,
+            private_bytes: 0,
         };
         let end = watch.run(self);
         let wall = started.elapsed();
@@ -168,7 +169,13 @@ impl GuardedWorker {
             watch.log.close();
             watch.tell_log();
         }
-        watch.look(self);
+        // To look at a short one would cost as much as it does; what it left is seen with the next.
+        if wall >= FIRST_LOOK {
+            watch.look(self);
+        }
+        if watch.private_bytes > 0 {
+            self.rest_bytes = watch.private_bytes;
+        }
         let after = self.process.worker().cpu_time();
         let after = after.or_else(|| self.process.exit().map(|exit| exit.cpu));
         let cpu = self.rested_at.zip(after);
@@ -257,6 +264,8 @@ struct Watch<'a> {
     compiling: Duration,
     seen: Vec<JitSeen>,
     more: u64,
+    /// What it had at the last look; zero before.
+    private_bytes: u64,
 }
 
 impl Watch<'_> {
@@ -327,10 +336,11 @@ impl Watch<'_> {
 
     fn send(&mut self, worker: &mut GuardedWorker) -> Result<(), Stopped> {
         let limits = self.order.limits;
-        let room = worker
+        let had = worker
             .base
             .private_bytes
-            .saturating_add(limits.get(Limit::ProcessMemory));
+            .saturating_add(worker.kept_bytes());
+        let room = had.saturating_add(limits.get(Limit::ProcessMemory));
         let bounded = worker.process.worker().limit_data_for_now(room);
         bounded.map_err(Fault::Here)?;
         let parcel = Parcel::pack(self.order).map_err(Fault::Here)?;
@@ -456,6 +466,18 @@ impl Watch<'_> {
             .and_then(|text| std::str::from_utf8(text).ok());
         let text = text.ok_or_else(|| hostile(Violation::Outputs))?.to_owned();
         self.bytes_out = bytes.len() as u64;
+        let maximum = self.order.limits.get(Limit::BytesOut);
+        if self.bytes_out > maximum {
+            let (limit, amount) = (Limit::BytesOut, Amount::Requested(self.bytes_out));
+            return Err(Stopped::Limit(
+                Breach {
+                    limit,
+                    amount,
+                    maximum,
+                },
+                None,
+            ));
+        }
         Ok(Value {
             text,
             memory,
@@ -477,9 +499,12 @@ impl Watch<'_> {
     /// Looks at the process from outside.
     fn look(&mut self, worker: &GuardedWorker) {
         if let Some(status) = worker.process.worker().status() {
-            let grown = status
+            self.private_bytes = status.private_bytes;
+            let had = worker
+                .base
                 .private_bytes
-                .saturating_sub(worker.base.private_bytes);
+                .saturating_add(worker.kept_bytes());
+            let grown = status.private_bytes.saturating_sub(had);
             let usage = &mut self.usage;
             usage.peak_memory_bytes = usage.peak_memory_bytes.max(grown);
             usage.peak_resident_bytes = usage.peak_resident_bytes.max(status.resident_bytes);
@@ -519,7 +544,8 @@ impl Watch<'_> {
         let used = self.usage.peak_memory_bytes;
         let is_fault = matches!(exit, ExitKind::Signal(signal) if FAULTS.contains(&signal));
         let said = self.log.lines.iter().rev().take(64).any(|line| {
-            const WORDS: [&str; 6] = [
+            const WORDS: [&str; 7] = [
+                "memory allocation",
                 "bad_alloc",
                 "out of memory",
                 "cannot allocate",

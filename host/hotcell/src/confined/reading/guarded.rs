@@ -13,6 +13,8 @@ use hotcell_model::text;
 const MESSAGE_BYTES: usize = 8 << 10;
 /// The longest traceback that is kept.
 const TRACEBACK_BYTES: usize = 16 << 10;
+/// The longest text of a value that is read: whoever asked reads it whole.
+const TEXT_BYTES: u64 = 64 << 20;
 /// The longest name, or reason, of a compilation that is kept.
 const JIT_BYTES: usize = 256;
 /// The most events of compilers in one call that are read.
@@ -167,6 +169,9 @@ impl CallReading {
             (None, Some(bytes)) => bytes,
             _ => return Err(Violation::Outputs),
         };
+        if value_bytes > TEXT_BYTES {
+            return Err(Violation::Outputs);
+        }
         let within = |offset: u64| usize::try_from(offset).map_err(|_| Violation::Outputs);
         let mut end = value_bytes;
         let mut placed = Vec::with_capacity(arrays.len());

@@ -205,6 +205,7 @@ pub(in crate::filter) const GUARDED: &[FilterRule] = rules! {
     Refuse SYS_clone3 "threads: its arguments cannot be looked at, and `clone` serves in its place";
     Refuse SYS_openat2 "what it is asked for cannot be looked at, and `openat` serves in its place";
     Refuse SYS_io_uring_setup "libraries live without";
+    Refuse SYS_socket [is(0, libc::AF_UNIX)] "the C library asks `nscd` for users' names, and lives without";
     Refuse SYS_mbind "OpenBLAS: where its memory is to be, which it lives without";
     Refuse SYS_set_mempolicy "the same, of other libraries";
     Refuse SYS_sched_setaffinity "MKL counts processors by moving to each, and lives without";
