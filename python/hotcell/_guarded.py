@@ -478,7 +478,7 @@ def hint_of(error: BaseException) -> str:
         if error.errno == errno.EROFS:
             return f' (what a guarded process may write to is its own folder, {os.environ.get("HOME")}, and what it is granted: '\
                    f'grants=["write:{os.path.dirname(path)}"])'
-    if isinstance(error, Unreadable) and isinstance(error.__cause__, ImportError):
+    if isinstance(error, ImportError) or isinstance(error, Unreadable) and isinstance(error.__cause__, ImportError):
         return f' ({_UNSEEN}: grants=["read:/path"] with the folder of that module)'
     return ""
 

@@ -10,7 +10,15 @@ pub(crate) fn hint(cause: &Cause) -> String {
         Cause::Limit(breach) if breach.limit == Limit::Processes => {
             "; a guarded process makes no others".to_owned()
         }
-        Cause::Limit(breach) if breach.limit == Limit::ScratchBytes => String::new(),
+        // These are a process's own, and not a call's.
+        Cause::Limit(breach) if matches!(breach.limit, Limit::Threads | Limit::ScratchBytes) => {
+            let name = match breach.limit {
+                Limit::Threads => "threads",
+                _ => "scratch",
+            };
+            let ceiling = breach.limit.unit().format(breach.limit.ceiling());
+            format!("; raise it where the process is made, with {name}=… (at most {ceiling})")
+        }
         Cause::Limit(breach) => {
             let what = match breach.limit.is_of_guard() {
                 true => "function",

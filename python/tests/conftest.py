@@ -84,3 +84,47 @@ def daemon(_own_places: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def host(request: pytest.FixtureRequest) -> hotcell.Host:
     """Both who launch: what holds of one holds of the other."""
     return request.getfixturevalue(request.param)
+
+
+def needed(module: str) -> object:
+    """A module, or the test is skipped; where nothing may be skipped, it fails."""
+    if os.environ.get("HOTCELL_REQUIRE_ALL_TESTS"):
+        return __import__(module)
+    return pytest.importorskip(module)
+
+
+def children(of: int | None = None) -> list[int]:
+    """The processes whose parent a process is; of this one, unless told otherwise."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:
+                continue
+            if int(stat.rpartition(")")[2].split()[1]) == (of or os.getpid()):
+                found.append(int(entry.name))
+    return found
+
+
+def script(text: str, *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run a program of the test's own, in which ``cell`` makes a cell."""
+    import textwrap
+
+    begin = f"import hotcell, numpy as np, sys, os, time, threading, signal\ncell = lambda: hotcell.Cell(policy=False, tier={TIER!r})\n"
+    program = [sys.executable, "-c", begin + textwrap.dedent(text), *map(str, arguments)]
+    return subprocess.run(program, capture_output=True, text=True, timeout=timeout)
+
+
+@pytest.fixture
+def g(cell: hotcell.Cell) -> Iterator[hotcell.Guarded]:
+    """A guarded process of the test's own."""
+    with hotcell.guarded(host=cell, profile="numpy") as guarded:
+        yield guarded
+
+
+@pytest.fixture(scope="module")
+def shared(cell: hotcell.Cell) -> Iterator[hotcell.Guarded]:
+    """A guarded process that the module's tests share."""
+    with hotcell.guarded(host=cell, profile="numpy", imports=["numpy"]) as guarded:
+        yield guarded

@@ -134,11 +134,11 @@ def test_an_interrupt_ends_it_and_the_report_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "says"),
     [
-        (("/nowhere/python", "x.py"), "cannot be started"),
+        (("/nowhere/python", "-c", "pass"), "cannot be started"),
         ((sys.executable,), "would wait"),
         ((sys.executable, "/nowhere/x.py"), "/nowhere/x.py"),
         ((sys.executable, "-i"), "`-i`"),
-        (("/bin/true", "x"), "x"),
+        (("/bin/false", "-c", "pass"), "is no Python"),
     ],
 )
 def test_what_is_no_program_is_said_so(program: tuple[str, ...], says: str) -> None:

@@ -114,7 +114,7 @@ impl Statistics {
         if let (Some(artifact), Some(CacheOutcome::Miss(_))) = (end.artifact, &end.cache) {
             self.compilations.insert(artifact, end.timings.compile_ns);
         }
-        if said.verb == Some(Verb::Launch) {
+        if matches!(said.verb, Some(Verb::Launch | Verb::Guard)) {
             self.add_launch(said, end);
         }
     }

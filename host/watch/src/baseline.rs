@@ -13,6 +13,7 @@
 pub(crate) mod class;
 pub(crate) mod compilation;
 pub(crate) mod figure;
+mod jit;
 pub(crate) mod launch;
 pub(crate) mod steps;
 pub(crate) mod table;
@@ -53,6 +54,13 @@ impl Baselines {
         compilation: &Compilation,
         failed: impl FnOnce(StateError),
     ) -> Found {
+        if let Some(key) = jit::key(record, report) {
+            let owner = i64::from(tenant_number(&record.tenant));
+            let store = self.store.as_deref();
+            return self.compilations.with(key, owner, store, failed, |class| {
+                jit::judge(class, report, compilation)
+            });
+        }
         let key = compilation::key(record, compilation);
         let source = tenant_number(&record.tenant);
         // The classes are few, and nobody's own.

@@ -148,13 +148,12 @@ fn systemd(filter: &Filter, profiles: &[GuardProfile]) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     let makes_code = profiles.iter().any(|one| *one != GuardProfile::Numpy);
     let mut text = String::from(
-        "# What a guarded process may ask of the operating system's kernel, for a service: a unit cannot say which arguments.\n[Service]\n\
-         SystemCallArchitectures=native\nSystemCallErrorNumber=EPERM\n",
+        "# What a guarded process may ask of the operating system's kernel, for a service: a unit cannot say which arguments,\n# and has one error for all: this one has the C library make threads by `clone`.\n[Service]\n\
+         SystemCallArchitectures=native\nSystemCallErrorNumber=ENOSYS\n",
     );
     for line in names.chunks(8) {
         text += &format!("SystemCallFilter={}\n", line.join(" "));
     }
-    text += "SystemCallFilter=clone3:ENOSYS\n";
     text += &format!(
         "MemoryDenyWriteExecute={}\n",
         if makes_code { "no" } else { "yes" }

@@ -5,6 +5,7 @@ use crate::confined::guarded::{Called, JitSeen};
 use crate::launch::about::{About, new_run_id};
 use crate::launch::attempt::OpenRecord;
 use hotcell_model::audit::Verb;
+use hotcell_model::digest::Digest;
 use hotcell_model::guard::{JitCache, JitReport};
 use hotcell_model::job::RunEnd;
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -97,6 +98,14 @@ fn about(call: &About, seen: &JitSeen) -> About {
     about.run_id = new_run_id();
     let template = seen.end.as_ref().map_or("", |end| end.template.as_str());
     about.component.name = seen.system.name().to_owned();
+    // One function that is compiled over and over is a storm; many that are compiled once each are none.
+    let mut hasher = blake3::Hasher::new();
+    if let Some(digest) = &call.component.digest {
+        hasher.update(digest.as_bytes());
+    }
+    hasher.update(seen.system.name().as_bytes());
+    hasher.update(seen.function.as_bytes());
+    about.component.digest = Some(Digest::from_bytes(*hasher.finalize().as_bytes()));
     about.component.entry = match template.is_empty() {
         true => seen.function.clone(),
         false => format!("{}[{template}]", seen.function),

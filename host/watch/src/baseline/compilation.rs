@@ -22,11 +22,11 @@ const BOUND: u64 = 10;
 const THREE: i32 = 1623;
 
 /// A loaded machine makes compilations wait: of wall-clock time, four times the usual and a second are looked at.
-const CPU: Rule = Rule {
+pub(crate) const CPU: Rule = Rule {
     ratio: THREE,
     excess: 50_000_000,
 };
-const WALL: Rule = Rule {
+pub(crate) const WALL: Rule = Rule {
     ratio: 2 * DOUBLING,
     excess: 1_000_000_000,
 };

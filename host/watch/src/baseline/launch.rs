@@ -37,7 +37,7 @@ const MEMORY: Rule = Rule {
 /// The class of a launch that ran to its end; `None` for everything else, which says nothing of what is usual.
 pub(crate) fn key(record: &AuditRecord, report: &Report) -> Option<Key> {
     let is_whole = report.outcome.kind == OutcomeKind::Done && !report.outcome.partial;
-    if record.verb != Verb::Launch || !is_whole {
+    if !matches!(record.verb, Verb::Launch | Verb::Guard) || !is_whole {
         return None;
     }
     let component = report.component.digest.or(record.component)?;
@@ -52,8 +52,7 @@ pub(crate) fn key(record: &AuditRecord, report: &Report) -> Option<Key> {
         hasher.update(&u64::try_from(name.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(name.as_bytes());
     }
-    let elements = report.arguments.iter().map(elements);
-    hasher.update(&[magnitude(elements.fold(0, u64::saturating_add))]);
+    hasher.update(&[elements_of(&report.arguments)]);
     for extent in report.dims.values() {
         hasher.update(&[magnitude(*extent)]);
     }
@@ -90,6 +89,11 @@ fn figures(usage: &Usage) -> [Figure; FIGURES] {
         plain("time", usage.wall_ns, WALL, time),
         plain("memory", usage.peak_memory_bytes, MEMORY, size),
     ]
+}
+
+/// How many elements arrays have, by order of magnitude.
+pub(crate) fn elements_of(arrays: &[ArrayReport]) -> u8 {
+    magnitude(arrays.iter().map(elements).fold(0, u64::saturating_add))
 }
 
 fn elements(array: &ArrayReport) -> u64 {
