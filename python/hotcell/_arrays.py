@@ -32,6 +32,11 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "complex128": np.dtype("<c16"),
 }
 
+#: The other way round, in either byte order.
+_NAMES: dict[np.dtype[Any], str] = {
+    ordered: name for name, dtype in _DTYPES.items() for ordered in (dtype, dtype.newbyteorder(">"))
+}
+
 #: Where Python's numbers go where nothing else says what an array is of.
 _PLAIN = (bool, int, float, complex)
 
@@ -52,6 +57,8 @@ def dtype_of(name: str) -> np.dtype[Any]:
 
 def name_of(dtype: Any) -> str:
     """A kernel's name of a NumPy dtype, or of what NumPy makes one of; ``"bfloat16"`` and ``"bf16"`` are known, too."""
+    if isinstance(dtype, np.dtype) and (known_as := _NAMES.get(dtype)) is not None:
+        return known_as
     if isinstance(dtype, str) and dtype in ("bf16", "bfloat16"):
         return "bf16"
     found = np.dtype(dtype).newbyteorder("<")

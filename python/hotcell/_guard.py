@@ -8,7 +8,7 @@ import functools
 import io
 import json
 import linecache
-import operator
+import math
 import os
 import pickle
 import sys
@@ -39,6 +39,8 @@ _APART = 16 << 10
 _SOURCE = 1 << 20
 #: How far helpers of helpers are looked at for the libraries that they name.
 _HELPERS = 3
+#: The names of arguments by position.
+_NUMBERS = tuple(map(str, range(16)))
 #: The most keys of a value whose hashes are others' too.
 _SAME_HASHES = 64
 #: The deepest nesting of a value that came back.
@@ -380,7 +382,7 @@ class _Process:
         self._lock = threading.Lock()
         self.read, self.write = _granted(grants)
         self._seen: list[str] | None = None
-        self.pickles: dict[int, tuple[list[Any], bytes]] = {}
+        self.functions: dict[int, _Known] = {}
         self._modules = 0
         self._unseen: list[Any] = []
         _processes.add(self)
@@ -559,7 +561,11 @@ class _Called:
     def of(cls, process: _Process, function: Any, args: Any, kwargs: Any) -> _Called:
         if isinstance(function, GuardedFunction):
             function = function._function
-        pickled = _pickled(process, function)
+        known = process.functions.get(id(function))
+        if known is None or not known.is_as_it_was():
+            if len(process.functions) >= _FUNCTIONS:
+                process.functions.clear()
+            known = process.functions[id(function)] = _Known(process, function)
         buffers: list[tuple[str, Any]] = []
 
         def apart(buffer: pickle.PickleBuffer) -> bool:
@@ -578,11 +584,11 @@ class _Called:
             return False
 
         values = [*args, *kwargs.values()]
-        is_plain = all(type(value) in _PLAIN and getattr(value, "dtype", None) != object for value in values)
+        is_plain = all(type(value) in _PLAIN and not (type(value) is np.ndarray and value.dtype.hasobject) for value in values)
         arguments = _dumps((args, kwargs), apart) if is_plain else _cloud(process, (args, kwargs), apart)
-        called = cls(_name(function), _path(function), pickled, arguments)
+        called = cls(known.name, known.path, known.pickled, arguments)
         called.buffers = buffers
-        names = [*map(str, range(len(args))), *kwargs]
+        names = (*_NUMBERS[: len(args)], *map(str, range(len(_NUMBERS), len(args))), *kwargs)
         for name, value in zip(names, values):
             if isinstance(value, np.ndarray) and len(called.arrays) < 64:
                 try:
@@ -648,14 +654,31 @@ def _path(function: Any) -> str | None:
     return None if code is None else code.co_filename
 
 
+class _Known:
+    """A function as it was pickled, and what its pickle was made of."""
+
+    __slots__ = ("function", "name", "path", "pickled", "parts")
+
+    def __init__(self, process: _Process, function: Any) -> None:
+        # Kept, so that its number is its own.
+        self.function = function
+        self.name, self.path = _name(function), _path(function)
+        self.parts = _parts(function)
+        self.pickled = _pickled(process, function)
+
+    def is_as_it_was(self) -> bool:
+        """Whether everything that the pickle was made of is the same, as far as that can be known."""
+        parts = self.parts
+        if parts is None:
+            return False
+        for place, name, value in parts:
+            if (place.get(name) if type(place) is dict else getattr(place, name, None)) is not value:
+                return False
+        return True
+
+
 def _pickled(process: _Process, function: Any) -> bytes:
-    """A function's pickle, with the sources that its libraries may want to read. Made anew wherever what it is made of may be
-    another."""
-    made_of = _made_of(process, function)
-    if made_of is not None:
-        known = process.pickles.get(id(function))
-        if known is not None and len(known[0]) == len(made_of) and all(map(operator.is_, known[0], made_of)):
-            return known[1]
+    """A function's pickle, with the sources that its libraries may want to read."""
     stream = io.BytesIO()
     pickler = _Pickler(stream)
     try:
@@ -667,54 +690,49 @@ def _pickled(process: _Process, function: Any) -> bytes:
             f"({type(error).__name__}: {str(error)[:200].strip()}): make that inside the function, or have the function in a "
             'module of its own whose folder is granted, grants=["read:/path"]'
         ) from error
-    pickled = pickle.dumps((stream.getvalue(), _sources(process, function, pickler.files)), protocol=5)
-    if made_of is not None:
-        if len(process.pickles) >= _PICKLES:
-            process.pickles.clear()
-        process.pickles[id(function)] = (made_of, pickled)
-    return pickled
+    return pickle.dumps((stream.getvalue(), _sources(process, function, pickler.files)), protocol=5)
 
 
 #: What cannot be another without being another object.
-_CONSTANT = frozenset({int, float, complex, bool, str, bytes, type(None), type(sys), type, type(len)})
+_CONSTANT = frozenset({int, float, complex, bool, str, bytes, type(None), type(sys), type(len)})
 #: The most that is looked at of what a function is made of.
 _PARTS = 256
-#: The most pickles that are kept.
-_PICKLES = 256
+#: The most functions that are kept.
+_FUNCTIONS = 256
 
 
-def _made_of(process: _Process, function: Any) -> list[Any] | None:
-    """Everything that a function's pickle is made of, as far as each is the same as long as it is the same object; ``None`` where it
-    is made of more, which may change. The function itself comes first, and is kept: its number is its own."""
-    parts: list[Any] = []
+def _parts(function: Any) -> list[tuple[Any, str, Any]] | None:
+    """Where everything is that a function's pickle is made of, and what is there now: the same as long as it is the same object.
+    ``None`` where the pickle is made of more, which may change."""
+    parts: list[tuple[Any, str, Any]] = []
     left, seen = [function], set()
     while left:
         part = left.pop()
-        if id(part) in seen:
+        if id(part) in seen or type(part) in _CONSTANT:
             continue
         seen.add(id(part))
-        parts.append(part)
-        if len(parts) > _PARTS:
-            return None
-        if type(part) in _CONSTANT:
-            continue
         if type(part) is tuple:
             left.extend(part)
             continue
-        if type(part) is not _FUNCTION or part.__dict__ or part.__kwdefaults__:
+        if type(part) is not _FUNCTION or part.__dict__ or part.__kwdefaults__ or len(parts) > _PARTS:
             return None
-        parts.append(part.__code__)
+        parts += [(part, "__code__", part.__code__), (part, "__defaults__", part.__defaults__)]
         left.extend(part.__defaults__ or ())
         for cell in part.__closure__ or ():
             try:
-                left.append(cell.cell_contents)
+                value = cell.cell_contents
             except ValueError:
                 return None
-        left.extend(part.__globals__[name] for name in _names(part.__code__) if name in part.__globals__)
+            parts.append((cell, "cell_contents", value))
+            left.append(value)
+        for name in _names(part.__code__):
+            value = part.__globals__.get(name)
+            parts.append((part.__globals__, name, value))
+            left.append(value)
     return parts
 
 
-_FUNCTION = type(_made_of)
+_FUNCTION = type(_parts)
 
 
 def _sources(process: _Process, function: Any, files: Iterable[str]) -> dict[str, str]:
@@ -754,7 +772,7 @@ def _decoded(native: _native.GuardReturn) -> Any:
     arrays = []
     for dtype, shape, offset in native.arrays:
         of = _arrays.dtype_of(dtype)
-        size = int(np.prod(shape, dtype=object)) * of.itemsize
+        size = math.prod(shape) * of.itemsize
         assert whole is not None
         part = whole[offset : offset + size]
         if dtype == "bool" and size and part.max() > 1:

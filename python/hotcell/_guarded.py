@@ -41,6 +41,8 @@ _NO_MEMORY = (
 _NOT_PERMITTED = ("operation not permitted", "permission denied")
 
 
+_JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
 #: What watches compilers, where that was asked for.
 _jit: Any = None
 
@@ -219,7 +221,12 @@ def writable(parcel: memoryview, inline: bytes | None) -> memoryview:
 def returned(native: ModuleType, number: int, value: Any) -> Any:
     """Put a value where the supervisor reads it."""
     arrays: list[Any] = []
-    text = json.dumps(encoded(value, arrays, 0), separators=(",", ":"), check_circular=False).encode()
+    plain = _plain_array(value)
+    if plain is not None:
+        # What most calls return: an array as it is.
+        text, arrays = b'["a",0]', [(plain, value)]
+    else:
+        text = _JSON.encode(encoded(value, arrays, 0)).encode()
     if len(text) > _TEXT:
         raise Unreturnable(f"a plain value of {len(text)} bytes cannot be returned, at most {_TEXT} can: return it as an array")
     places, end = [], len(text)
@@ -245,6 +252,23 @@ def returned(native: ModuleType, number: int, value: Any) -> Any:
     finally:
         os.close(descriptor)
     return lambda: native.guarded_returned(number, None, len(text), places)
+
+
+#: The names of dtypes that arrays were seen to have, in the machine's byte order.
+_seen: dict[Any, str] = {}
+
+
+def _plain_array(value: Any) -> str | None:
+    """The name of an array's dtype, where it is NumPy's own and of numbers as the machine has them."""
+    if type(value).__name__ != "ndarray" or value.__class__.__module__ != "numpy" or value.ndim > 8:
+        return None
+    dtype = value.dtype
+    name = _seen.get(dtype)
+    if name is None and dtype.isnative and dtype.kind in "biufc":
+        name = _DTYPES.get(f"{dtype.kind}{dtype.itemsize}")
+        if name is not None:
+            _seen[dtype] = name
+    return name
 
 
 def write(descriptor: int, piece: memoryview, offset: int) -> None:
@@ -338,7 +362,7 @@ def as_array(value: Any) -> tuple[str, Any, bool] | None:
         raise Unreturnable("a masked array cannot leave a guarded process: return its data and its mask, or fill it")
     is_scalar = isinstance(value, np.generic)
     array = np.asarray(value)
-    if array.dtype.name == "bfloat16":
+    if array.dtype.kind == "V" and array.dtype.name == "bfloat16":
         return "bf16", array.view("u2"), False
     name = _DTYPES.get(f"{array.dtype.kind}{array.dtype.itemsize}")
     if name is None:

@@ -128,7 +128,7 @@ fn settle_descriptors(channel: Channel, standard: [OwnedFd; 3]) -> Setup<()> {
     // SAFETY: the descriptor is this function's own.
     drop(unsafe { OwnedFd::from_raw_fd(aside) });
     // SAFETY: the descriptor is open, and nobody else's.
-    let channel = Channel::from(unsafe { OwnedFd::from_raw_fd(CHANNEL) });
+    let channel = Channel::from(unsafe { OwnedFd::from_raw_fd(CHANNEL) }).patient();
     SUPERVISOR
         .set(channel)
         .map_err(|_| "the walls are up already")?;

@@ -71,10 +71,8 @@ impl Channel {
     /// # Errors
     /// It is no sequenced-packet socket.
     pub fn from_standard_input() -> io::Result<Self> {
-        let channel = Self::from_inherited(libc::STDIN_FILENO)?;
         // Between two requests a worker has nothing else to do.
-        let looking = Looking::patient();
-        Ok(Self { looking, ..channel })
+        Self::from_inherited(libc::STDIN_FILENO).map(Self::patient)
     }
 
     /// The end that a worker was given as its standard output. To be called once.
@@ -83,6 +81,13 @@ impl Channel {
     /// It is no sequenced-packet socket.
     pub fn from_standard_output() -> io::Result<Self> {
         Self::from_inherited(libc::STDOUT_FILENO)
+    }
+
+    /// The same end, of somebody who has nothing else to do than to wait for what comes.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        let looking = Looking::patient();
+        Self { looking, ..self }
     }
 
     fn from_inherited(number: RawFd) -> io::Result<Self> {

@@ -18,11 +18,16 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
+use std::time::Duration;
 
 /// How many zeros are written at once: few enough to stay in a core's own cache.
 const ZEROS_BYTES: usize = 64 << 10;
 /// From here on, large pages pay.
 const HUGE_PAGE_BYTES: usize = 2 << 20;
+
+/// How often memory is tried to be sealed that somebody seems to have mapped, and how long after.
+const SEALED_AGAIN: usize = 4;
+const SEALED_AFTER: Duration = Duration::from_millis(10);
 
 /// The size is fixed.
 const FIXED_SIZE: SealFlags = SealFlags::GROW.union(SealFlags::SHRINK);
@@ -115,7 +120,16 @@ impl OutputMemory {
     /// # Errors
     /// Somebody has it mapped for writing, or the operating system refuses otherwise.
     pub fn seal(self) -> Result<SealedMemory, SealError> {
-        match fcntl_add_seals(&self.file, FROZEN) {
+        let mut sealed = fcntl_add_seals(&self.file, FROZEN);
+        for _ in 0..SEALED_AGAIN {
+            if sealed != Err(Errno::BUSY) {
+                break;
+            }
+            // The operating system's kernel itself may hold a page for a moment, as it moves pages about.
+            std::thread::sleep(SEALED_AFTER);
+            sealed = fcntl_add_seals(&self.file, FROZEN);
+        }
+        match sealed {
             Ok(()) => Ok(SealedMemory {
                 file: self.file,
                 len: self.len,
