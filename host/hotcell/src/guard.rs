@@ -5,12 +5,14 @@
 
 mod ending;
 mod jit;
+mod place;
+mod start;
+
+pub use place::Ticket;
 
 use crate::cell::Cell;
-use crate::confined::guarded::{
-    Called, Folder, GuardedWorker, NotStarted, Order, Standard, StartOrder, Value, own_standard,
-};
-use crate::launch::about::About;
+use crate::confined::guarded::{Called, NotStarted, Order, Value, fault, own_standard};
+use crate::launch::about::{About, shown};
 use crate::launch::attempt::OpenRecord;
 use crate::request::Request;
 use bytes::Bytes;
@@ -18,10 +20,10 @@ use hotcell_model::array::ArrayType;
 use hotcell_model::audit::Verb;
 use hotcell_model::caller::Caller;
 use hotcell_model::digest::Digest;
-use hotcell_model::frame::{BeginRequest, GUARD_ARRAYS, GUARD_PATHS};
+use hotcell_model::frame::GUARD_ARRAYS;
 use hotcell_model::guard::GuardProfile;
 use hotcell_model::job::{Observer, RunEnd, Source};
-use hotcell_model::layer::{Layer, LayerReport, Tier};
+use hotcell_model::layer::LayerReport;
 use hotcell_model::limit::Limit;
 use hotcell_model::outcome::{Blame, Cause, Outcome, OutcomeKind};
 use hotcell_model::profile::{Isolation, Metering};
@@ -29,17 +31,14 @@ use hotcell_model::report::{ArrayReport, ComponentReport, Report, Usage};
 use hotcell_model::stop::StopSignal;
 use hotcell_model::tenant::Tenant;
 use hotcell_model::time::nanoseconds;
-use hotcell_sandbox::cgroup::{Cgroup, CgroupLimits, Hierarchy};
-use hotcell_sandbox::process::{PerProcess, WorkerCommand};
-use std::collections::{BTreeMap, BTreeSet};
+use hotcell_sandbox::cgroup::Hierarchy;
+use hotcell_sandbox::process::PerProcess;
+use place::{Needs, Place};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// How long a caller that waits for its turn sleeps before it looks whether it was cancelled.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What a guarded process is made of.
 #[derive(Clone, Debug)]
@@ -88,19 +87,6 @@ pub struct GuardCall {
     pub ticket: Option<Ticket>,
 }
 
-/// A place among the calls of a guarded process, which go through it in the order in which these were taken.
-pub struct Ticket {
-    inner: Arc<Inner>,
-    number: u64,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.inner.lock().waiting.remove(&self.number);
-        self.inner.place.get().changed.notify_all();
-    }
-}
-
 impl GuardCall {
     /// From being asked to stop to being killed, unless told otherwise.
     pub const DEFAULT_STOP_GRACE: Duration = Request::DEFAULT_STOP_GRACE;
@@ -142,40 +128,6 @@ struct Inner {
     hierarchy: Result<Hierarchy, LayerReport>,
     /// A fork's child has processes of its own.
     place: PerProcess<Place>,
-}
-
-/// Where the process is between two calls.
-#[derive(Default)]
-struct Place {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// Whether a call has the process.
-    is_busy: bool,
-    /// The next ticket, and those of calls that wait: the lowest has the next turn.
-    next: u64,
-    waiting: BTreeSet<u64>,
-    is_closed: bool,
-    idle: Option<(Needs, GuardedWorker)>,
-    spare: Spare,
-}
-
-#[derive(Default)]
-enum Spare {
-    #[default]
-    None,
-    Coming,
-    Ready(Needs, Box<GuardedWorker>),
-}
-
-/// What of the limits a process is started with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Needs {
-    threads: u64,
-    scratch_bytes: u64,
 }
 
 impl Cell {
@@ -263,30 +215,14 @@ struct Subject {
 impl Subject {
     fn of(call: &GuardCall) -> Self {
         Self {
-            function: crate::launch::about::shown(&call.function),
-            path: call.path.as_deref().map(crate::launch::about::shown),
+            function: shown(&call.function),
+            path: call.path.as_deref().map(shown),
             digest: Some(Digest::from_bytes(
                 *blake3::hash(&call.function_pickle).as_bytes(),
             )),
             caller: call.caller,
         }
     }
-}
-
-impl Needs {
-    fn of(about: &About) -> Self {
-        Self {
-            threads: about.limits.get(Limit::Threads),
-            scratch_bytes: about.limits.get(Limit::ScratchBytes),
-        }
-    }
-}
-
-/// What came of waiting for the process.
-enum Turn {
-    Idle(Box<GuardedWorker>),
-    /// None is there that would do: it has to be started.
-    Start,
 }
 
 impl Inner {
@@ -322,17 +258,6 @@ impl Inner {
         self.cell.request_terms(&mut about, &request)?;
         about.metering = Metering::Fast;
         Ok(about)
-    }
-
-    fn ticket(self: &Arc<Self>) -> Ticket {
-        let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
-        state.waiting.insert(number);
-        Ticket {
-            inner: Arc::clone(self),
-            number,
-        }
     }
 
     fn call(self: &Arc<Self>, call: &GuardCall, ticket: Ticket, stop: &StopSignal) -> GuardEnded {
@@ -430,220 +355,6 @@ impl Inner {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        let place = self.place.get();
-        place.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for the process's turn, and starts one where none would do.
-    fn take(
-        self: &Arc<Self>,
-        needs: Needs,
-        about: &About,
-        ticket: Ticket,
-        stop: &StopSignal,
-    ) -> Result<GuardedWorker, Outcome> {
-        let turn = self.turn(needs, about, &ticket, stop);
-        // Its turn has come, or never does.
-        drop(ticket);
-        match turn? {
-            Turn::Idle(worker) => Ok(*worker),
-            Turn::Start => {
-                let timeout = about.limits.duration(Limit::Timeout);
-                // A call's own time begins when it runs; imports may take as long again.
-                let deadline = Instant::now() + timeout.max(Duration::from_secs(60));
-                let started = self.start(needs, Standard::Log, Some(deadline), stop);
-                started.map_err(|not_started| {
-                    self.release();
-                    not_started.outcome()
-                })
-            }
-        }
-    }
-
-    fn turn(
-        &self,
-        needs: Needs,
-        about: &About,
-        ticket: &Ticket,
-        stop: &StopSignal,
-    ) -> Result<Turn, Outcome> {
-        // One that keeps more than a whole call may have has had its time.
-        let memory = about.limits.get(Limit::ProcessMemory);
-        let serves = |had: Needs, worker: &mut GuardedWorker| {
-            had == needs && worker.kept_bytes() <= memory && worker.is_quiet()
-        };
-        let place = self.place.get();
-        let mut state = self.lock();
-        loop {
-            if state.is_closed {
-                let message = "the guard was closed";
-                return Err(Outcome::failed(OutcomeKind::Usage, Blame::Request, message));
-            }
-            let is_first = state.waiting.first() == Some(&ticket.number);
-            if !state.is_busy && is_first {
-                let idle = state.idle.take();
-                if let Some((had, mut worker)) = idle
-                    && serves(had, &mut worker)
-                {
-                    state.is_busy = true;
-                    return Ok(Turn::Idle(Box::new(worker)));
-                }
-                match std::mem::take(&mut state.spare) {
-                    Spare::Coming => state.spare = Spare::Coming,
-                    Spare::Ready(had, mut worker) => {
-                        state.is_busy = true;
-                        return Ok(match serves(had, &mut worker) {
-                            true => Turn::Idle(worker),
-                            false => Turn::Start,
-                        });
-                    }
-                    Spare::None => {
-                        state.is_busy = true;
-                        return Ok(Turn::Start);
-                    }
-                }
-            }
-            let waited = place.changed.wait_timeout(state, LOOK_EVERY);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            // Asked with no lock held: it may run whatever it likes.
-            drop(state);
-            if stop.cancelled_at().is_some() {
-                return Err(crate::isolation::cancelled(
-                    "it waited for the guarded process",
-                ));
-            }
-            state = self.lock();
-        }
-    }
-
-    /// Nobody has the process, and there is none.
-    fn release(&self) {
-        self.lock().is_busy = false;
-        self.place.get().changed.notify_all();
-    }
-
-    fn give_back(self: &Arc<Self>, needs: Needs, worker: GuardedWorker, is_well: bool) {
-        let mut state = self.lock();
-        let lost = match is_well && !state.is_closed {
-            true => {
-                state.idle = Some((needs, worker));
-                None
-            }
-            false => Some(worker),
-        };
-        state.is_busy = false;
-        if !state.is_closed && (self.settings.has_spare || state.idle.is_none()) {
-            self.start_spare(state, needs);
-        } else {
-            drop(state);
-        }
-        drop(lost);
-        self.place.get().changed.notify_all();
-    }
-
-    /// Has a process started in the background, where none is ready or coming.
-    fn start_spare(self: &Arc<Self>, mut state: MutexGuard<'_, State>, needs: Needs) {
-        let is_there = match &state.spare {
-            Spare::None => false,
-            Spare::Coming => true,
-            Spare::Ready(had, _) => *had == needs,
-        };
-        if is_there {
-            return;
-        }
-        let old = std::mem::replace(&mut state.spare, Spare::Coming);
-        drop(state);
-        drop(old);
-        let own = Arc::downgrade(self);
-        let begun = thread::Builder::new()
-            .name("hotcell-guard".to_owned())
-            .spawn(move || {
-                let Some(own) = own.upgrade() else { return };
-                let stop = StopSignal::default();
-                let started = own.start(needs, Standard::Log, None, &stop);
-                let mut state = own.lock();
-                // A fault shows when the next one is started for somebody.
-                state.spare = match started {
-                    Ok(worker) if !state.is_closed => Spare::Ready(needs, Box::new(worker)),
-                    _ => Spare::None,
-                };
-                drop(state);
-                own.place.get().changed.notify_all();
-            });
-        if begun.is_err() {
-            self.lock().spare = Spare::None;
-        }
-    }
-
-    /// Starts a process.
-    fn start(
-        &self,
-        needs: Needs,
-        standard: Standard,
-        deadline: Option<Instant>,
-        stop: &StopSignal,
-    ) -> Result<GuardedWorker, NotStarted> {
-        let settings = &self.settings;
-        let here = |error| NotStarted::Fault(crate::confined::guarded::fault(error));
-        let folder = Folder::new().map_err(here)?;
-        let paths = |paths: &[PathBuf]| -> Result<Vec<String>, NotStarted> {
-            let text = |path: &PathBuf| match path.to_str() {
-                Some(text) => Ok(text.to_owned()),
-                None => Err(NotStarted::Imports(format!(
-                    "the path {} is no text",
-                    path.display()
-                ))),
-            };
-            if paths.len() > GUARD_PATHS {
-                return Err(NotStarted::Imports(format!(
-                    "{} paths were given, at most {GUARD_PATHS} are supported",
-                    paths.len()
-                )));
-            }
-            paths.iter().map(text).collect()
-        };
-        let begin = BeginRequest {
-            profiles: settings.profiles.clone(),
-            read: paths(&settings.read)?,
-            write: paths(&settings.write)?,
-            folder: paths(&[folder.path().to_owned()])?.remove(0),
-            scratch_bytes: needs.scratch_bytes,
-            threads: needs.threads,
-            setup: settings.setup.clone(),
-        };
-        let required = self.cell.inner.isolation.required_tier();
-        GuardedWorker::start(StartOrder {
-            command: &WorkerCommand {
-                program: settings.interpreter.clone(),
-                arguments: settings.arguments.clone(),
-            },
-            begin,
-            folder,
-            standard,
-            required: required.unwrap_or(Tier::Full),
-            cgroup: &|pid| self.cgroup(pid, needs),
-            deadline,
-            stop,
-        })
-    }
-
-    fn cgroup(&self, pid: u32, needs: Needs) -> Result<Cgroup, LayerReport> {
-        let hierarchy = self.hierarchy.as_ref().map_err(Clone::clone)?;
-        let limits = CgroupLimits {
-            tasks: Some(needs.threads),
-            ..CgroupLimits::default()
-        };
-        let entered = hierarchy
-            .create(&limits)
-            .and_then(|cgroup| cgroup.enter(pid).map(|()| cgroup));
-        entered.map_err(|error| {
-            let why = format!("the delegated hierarchy cannot be used: {error}");
-            let remedy = "a delegated cgroup without inner processes";
-            LayerReport::absent(Layer::Cgroup, why, remedy)
-        })
-    }
-
     fn run(self: &Arc<Self>, call: &GuardCall, stop: &StopSignal) -> GuardEnded {
         let subject = Subject::of(call);
         let mut record = match OpenRecord::begin(&self.cell, Verb::Guard, self.about(&subject)) {
@@ -661,7 +372,7 @@ impl Inner {
         call.observer.begin(&record.about.limits);
         let needs = Needs::of(&record.about);
         let started = own_standard()
-            .map_err(|error| NotStarted::Fault(crate::confined::guarded::fault(error)))
+            .map_err(|error| NotStarted::Fault(fault(error)))
             .and_then(|own| self.start(needs, own, None, stop));
         let mut worker = match started {
             Ok(worker) => worker,
@@ -702,7 +413,7 @@ fn shapes(value: &Value) -> Vec<ArrayReport> {
 
 fn array_report(name: &str, ty: &ArrayType) -> ArrayReport {
     ArrayReport {
-        name: crate::launch::about::shown(name),
+        name: shown(name),
         dtype: ty.dtype(),
         shape: ty.shape().to_vec(),
         blake3: None,

@@ -1,6 +1,7 @@
 //! One guarded process: Python behind walls, one call at a time, watched from outside.
 
 mod log;
+mod parcel;
 mod watch;
 
 pub(crate) use watch::{Called, JitSeen, Order, Stopped, Value};

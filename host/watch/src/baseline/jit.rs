@@ -21,7 +21,11 @@ pub(crate) fn key(record: &AuditRecord, report: &Report) -> Option<Key> {
     if let Some(digest) = &record.component {
         hasher.update(digest.as_bytes());
     }
-    for name in [record.tenant.as_str(), &report.component.name, &record.entry] {
+    for name in [
+        record.tenant.as_str(),
+        &report.component.name,
+        &record.entry,
+    ] {
         hasher.update(&u64::try_from(name.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(name.as_bytes());
     }
