@@ -180,13 +180,14 @@ impl Guard {
 
     /// Ends the process. A call that runs ends first; none begins any more.
     pub fn close(&self) {
-        let (idle, spare) = {
+        let idle = {
             let mut state = self.inner.lock();
             state.is_closed = true;
-            (state.idle.take(), std::mem::take(&mut state.spare))
+            state.idle.take()
         };
-        drop((idle, spare));
+        drop(idle);
         self.inner.place.get().changed.notify_all();
+        self.inner.end_spare();
     }
 
     /// The layers around the process that serves, if there is one and no call has it.
@@ -327,7 +328,7 @@ impl Inner {
         end.log = std::mem::take(&mut called.lines);
         let jit = jit::reports(&called);
         let value = called.end.ok();
-        let results = value.as_ref().map(|value| shapes(value));
+        let results = value.as_ref().map(shapes);
         let ended = record.end(end, |ended| {
             let report = &mut ended.report;
             report.arguments = call

@@ -211,11 +211,7 @@ mod tests {
             .rules()
             .filter(|rule| rule.action == Action::Allow)
         {
-            assert!(
-                numpy.contains(&format!("{}", rule.name())),
-                "{}",
-                rule.name()
-            );
+            assert!(numpy.contains(rule.name()), "{}", rule.name());
         }
         assert!(!numpy.contains(" socket "));
     }

@@ -124,10 +124,9 @@ fn about(call: &About, seen: &JitSeen) -> About {
             .end
             .as_ref()
             .map_or(nanoseconds(seen.wall), |end| end.total_ns),
-        cache: seen.end.as_ref().and_then(|end| match end.cache {
-            JitCache::Hit => Some(CacheOutcome::Hit),
-            JitCache::Miss => Some(CacheOutcome::Miss(end.why.clone())),
-            JitCache::None => Some(CacheOutcome::Miss(end.why.clone())),
+        cache: seen.end.as_ref().map(|end| match end.cache {
+            JitCache::Hit => CacheOutcome::Hit,
+            JitCache::Miss | JitCache::None => CacheOutcome::Miss(end.why.clone()),
         }),
         compilation: Some(Compilation {
             describe_ns: phase("trace"),

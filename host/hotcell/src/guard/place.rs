@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long a caller that waits for its turn sleeps before it looks whether it was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How long a process that is being started may take to see that it is not wanted any more.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Where the process is between two calls.
 #[derive(Default)]
@@ -37,7 +39,8 @@ pub(super) struct State {
 pub(super) enum Spare {
     #[default]
     None,
-    Coming,
+    /// It is being started, until that is cancelled.
+    Coming(Arc<StopSignal>),
     Ready(Needs, Box<GuardedWorker>),
 }
 
@@ -149,7 +152,7 @@ impl Inner {
                     return Ok(Turn::Idle(Box::new(worker)));
                 }
                 match std::mem::take(&mut state.spare) {
-                    Spare::Coming => state.spare = Spare::Coming,
+                    Spare::Coming(stop) => state.spare = Spare::Coming(stop),
                     Spare::Ready(had, mut worker) => {
                         state.is_busy = true;
                         return Ok(match serves(had, &mut worker) {
@@ -205,13 +208,14 @@ impl Inner {
     pub(super) fn start_spare(self: &Arc<Self>, mut state: MutexGuard<'_, State>, needs: Needs) {
         let is_there = match &state.spare {
             Spare::None => false,
-            Spare::Coming => true,
+            Spare::Coming(_) => true,
             Spare::Ready(had, _) => *had == needs,
         };
         if is_there {
             return;
         }
-        let old = std::mem::replace(&mut state.spare, Spare::Coming);
+        let stop = Arc::<StopSignal>::default();
+        let old = std::mem::replace(&mut state.spare, Spare::Coming(Arc::clone(&stop)));
         drop(state);
         drop(old);
         let own = Arc::downgrade(self);
@@ -219,7 +223,6 @@ impl Inner {
             .name("hotcell-guard".to_owned())
             .spawn(move || {
                 let Some(own) = own.upgrade() else { return };
-                let stop = StopSignal::default();
                 let started = own.start(needs, Standard::Log, None, &stop);
                 let mut state = own.lock();
                 // A fault shows when the next one is started for somebody.
@@ -232,6 +235,35 @@ impl Inner {
             });
         if begun.is_err() {
             self.lock().spare = Spare::None;
+        }
+    }
+
+    /// Ends the spare; one that is being started is not waited for, but cancelled and seen to its end.
+    pub(super) fn end_spare(&self) {
+        let place = self.place.get();
+        let mut state = self.lock();
+        let until = Instant::now() + CANCELLED_WITHIN;
+        loop {
+            match std::mem::take(&mut state.spare) {
+                Spare::None => return,
+                Spare::Ready(_, worker) => {
+                    drop(state);
+                    drop(worker);
+                    return;
+                }
+                Spare::Coming(stop) => {
+                    state.spare = Spare::Coming(Arc::clone(&stop));
+                    drop(state);
+                    stop.cancel();
+                    state = self.lock();
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = place.changed.wait_timeout(state, left.min(LOOK_EVERY));
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 /// How many are kept, the last ones.
-const KEPT: usize = 60;
+const KEPT: u32 = 60;
 /// What the kernel sends, and Python has no handler for.
 const SIGNAL: c_int = libc::SIGSYS;
 /// Why the kernel sends it.
@@ -22,7 +22,7 @@ const SYS_SECCOMP: c_int = 1;
 struct Notes {
     count: AtomicU32,
     reserved: [u32; 3],
-    calls: [AtomicU32; KEPT],
+    calls: [AtomicU32; KEPT as usize],
 }
 
 /// Memory where refused calls are noted.
@@ -81,11 +81,11 @@ impl Refusals {
             u32::from_ne_bytes(word)
         };
         let count = word(0);
-        let fresh = count.wrapping_sub(before).min(KEPT as u32);
+        let fresh = count.wrapping_sub(before).min(KEPT);
         let mut calls: Vec<Refusal> = (0..fresh)
-            .map(|back| count.wrapping_sub(1).wrapping_sub(back) as usize % KEPT)
+            .map(|back| count.wrapping_sub(1).wrapping_sub(back) % KEPT)
             .map(|place| Refusal {
-                number: word(4 + place),
+                number: word(4 + place as usize),
             })
             .collect();
         calls.reverse();
@@ -137,8 +137,8 @@ extern "C" fn note(_signal: c_int, info: *const libc::siginfo_t, context: *mut c
     };
     // SAFETY: it is null, or the mapping that stays for as long as the process does.
     if let Some(notes) = unsafe { NOTES.load(Ordering::Acquire).as_ref() } {
-        let at = notes.count.fetch_add(1, Ordering::Relaxed) as usize;
-        notes.calls[at % KEPT].store(number, Ordering::Relaxed);
+        let at = notes.count.fetch_add(1, Ordering::Relaxed);
+        notes.calls[(at % KEPT) as usize].store(number, Ordering::Relaxed);
     }
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the kernel hands a handler with `SA_SIGINFO` the context that it returns to, whose accumulator is the call's result.
@@ -178,6 +178,6 @@ mod tests {
         assert_eq!(numbers(3), [] as [u32; 0]);
         // Whatever a hostile process writes.
         set(&mut mapped, 0, u32::MAX);
-        assert!(numbers(5).len() <= KEPT);
+        assert!(numbers(5).len() <= KEPT as usize);
     }
 }

@@ -19,11 +19,13 @@ const CODE: i32 = libc::PROT_READ | libc::PROT_EXEC;
 const PIPES: i32 = !(libc::O_CLOEXEC | libc::O_NONBLOCK);
 /// Whether memory is shared or not, and nothing beyond.
 const SHARING: i32 = libc::MAP_TYPE;
-const TCGETS: i32 = libc::TCGETS as i32;
-const FIONREAD: i32 = libc::FIONREAD as i32;
-const FIOCLEX: i32 = libc::FIOCLEX as i32;
-const FIONBIO: i32 = libc::FIONBIO as i32;
-const WINDOW: i32 = libc::TIOCGWINSZ as i32;
+/// Requests to terminals, pipes and files, as `asm-generic/ioctls.h` of Linux numbers them: `TCGETS`, `FIONREAD`, `FIOCLEX`,
+/// `FIONBIO`, `TIOCGWINSZ`.
+const TCGETS: i32 = 0x5401;
+const FIONREAD: i32 = 0x541b;
+const FIOCLEX: i32 = 0x5451;
+const FIONBIO: i32 = 0x5421;
+const WINDOW: i32 = 0x5413;
 /// `PR_SET_VMA`, by which allocators name memory.
 const SET_VMA: i32 = 0x5356_4d41;
 
