@@ -125,6 +125,10 @@ impl Environment {
 const README_COMMAND: &str =
     "import hotcell; print(hotcell.example(\"saxpy\")(2.0, [1, 2], [3, 4]))";
 
+/// A function of Python's own, guarded.
+const GUARD_COMMAND: &str =
+    "import hotcell; assert hotcell.guard(lambda x: x + 1, timeout=5)(1) == 2";
+
 /// The README's two commands, as they stand there, by a user who may do nothing, in an environment of that user's own.
 fn newcomer(wheel: &Path) -> Result<()> {
     let readme = fs::read_to_string(root().join("README.md"))?;
@@ -141,7 +145,9 @@ fn newcomer(wheel: &Path) -> Result<()> {
     fs::create_dir_all(&wheels)?;
     fs::copy(wheel, wheels.join(wheel.file_name().context("a name")?))?;
     give(home.path())?;
-    let script = format!("set -e\npython3 -m venv venv\n. venv/bin/activate\n{commands}");
+    let script = format!(
+        "set -e\npython3 -m venv venv\n. venv/bin/activate\n{commands}\npython -c '{GUARD_COMMAND}'"
+    );
     run(as_nobody(home.path(), None).args(["sh", "-c", &script]))
 }
 
@@ -168,10 +174,10 @@ fn shared_environment(wheel: &Path) -> Result<()> {
     for group in [None, Some(STAFF)] {
         let own = tempfile::tempdir()?;
         give(own.path())?;
-        let mut command = as_nobody(own.path(), group);
-        run(command
-            .arg(place.join("bin/python"))
-            .args(["-c", README_COMMAND]))?;
+        for what in [README_COMMAND, GUARD_COMMAND] {
+            let mut command = as_nobody(own.path(), group);
+            run(command.arg(place.join("bin/python")).args(["-c", what]))?;
+        }
     }
     Ok(())
 }
