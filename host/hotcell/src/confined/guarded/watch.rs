@@ -213,6 +213,10 @@ impl GuardedWorker {
             .unwrap_or((self.refused, Vec::new()));
         watch.usage.refused_calls = count.wrapping_sub(self.refused).into();
         self.refused = count;
+        // One that died of being asked to stop has stopped, if not well.
+        if watch.asked.is_some() && matches!(end, Err(Stopped::Fault(Fault::Died(..)))) {
+            end = Err(watch.stopped(None));
+        }
         // Of one that died where it had next to no room for memory, that is why.
         if let Err(Stopped::Fault(Fault::Died(_, exit))) = &end
             && let Some(breach) = watch.starved(*exit)
