@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import importlib.util
 import json
 import os
 import sys
@@ -42,6 +43,10 @@ def visible() -> list[str]:
     """What every guarded process may read: the interpreter and its packages."""
     prefixes = {os.path.realpath(prefix) for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)}
     paths = {PACKAGE, *prefixes, sys.prefix, *sysconfig.get_paths().values()}
+    # What reads a function's pickle there, wherever it was put.
+    pickler = importlib.util.find_spec("cloudpickle")
+    if pickler is not None and pickler.origin is not None:
+        paths.add(os.path.dirname(pickler.origin))
     for path in sys.path:
         name = os.path.basename(path)
         if name in ("site-packages", "dist-packages") or path.endswith(".zip"):

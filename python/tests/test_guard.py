@@ -12,6 +12,8 @@ import functools
 import math
 import os
 import pickle
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -1031,3 +1033,16 @@ def _no_digits() -> Iterator[None]:
     yield
     sys.set_int_max_str_digits(before)
 
+
+
+def test_packages_may_lie_in_a_folder_of_the_path(tmp_path: Path) -> None:
+    # As `pip install --target` has it: no site-packages, and so nothing that a guarded process sees by itself.
+    import cloudpickle
+
+    for package in (hotcell, cloudpickle):
+        shutil.copytree(Path(package.__file__).parent, tmp_path / package.__name__)
+    code = "import hotcell; print(hotcell.__file__, hotcell.guard(lambda x: x + 1, timeout=30)(1))"
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(tmp_path)}, text=True, capture_output=True, timeout=60
+    )
+    assert run.stdout == f"{tmp_path / 'hotcell' / '__init__.py'} 2\n", run.stderr
