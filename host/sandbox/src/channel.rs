@@ -309,19 +309,29 @@ impl Channel {
         wake: Option<&Wake>,
         elsewhere: Option<BorrowedFd<'_>>,
     ) -> io::Result<Received> {
-        // Where nobody can wake, or there is nothing else, the channel stands twice.
-        let waker = wake.map_or(self.end.as_fd(), |wake| wake.0.as_fd());
-        let elsewhere = elsewhere.unwrap_or(self.end.as_fd());
+        // Where nobody can wake, or there is nothing else, the channel stands in the place. What arrives while the
+        // operating system looks from one place to the next may be seen in a later one alone, and is a frame there too.
+        let mut sources = [(Received::Frame, self.end.as_fd()); 3];
+        if let Some(wake) = wake {
+            sources[1] = (Received::Woken, wake.0.as_fd());
+        }
+        if let Some(elsewhere) = elsewhere {
+            sources[2] = (Received::Elsewhere, elsewhere);
+        }
         loop {
-            let source = |descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN);
-            let mut sources = [source(self.end.as_fd()), source(waker), source(elsewhere)];
+            let mut polled =
+                sources.map(|(_, source)| PollFd::from_borrowed_fd(source, PollFlags::IN));
             let timeout = deadline
                 .map(|deadline| timespec(deadline.saturating_duration_since(Instant::now())));
-            match poll(&mut sources, timeout.as_ref()) {
+            match poll(&mut polled, timeout.as_ref()) {
                 Ok(0) => return Ok(Received::TimedOut),
-                Ok(_) if !sources[0].revents().is_empty() => return Ok(Received::Frame),
-                Ok(_) if !sources[1].revents().is_empty() => return Ok(Received::Woken),
-                Ok(_) => return Ok(Received::Elsewhere),
+                Ok(_) => {
+                    let mut ready = sources.iter().zip(&polled);
+                    let ready = ready.find(|(_, polled)| !polled.revents().is_empty());
+                    if let Some(((received, _), _)) = ready {
+                        return Ok(*received);
+                    }
+                }
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -11,6 +11,7 @@ use rustix::pipe::PipeFlags;
 use std::io::{ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 fn receive(channel: &Channel) -> (std::io::Result<Received>, Vec<u8>, Vec<OwnedFd>) {
@@ -222,4 +223,42 @@ fn hanging_up_is_noticed_while_frames_are_unread() {
         });
         assert_eq!(receive(&other).1, [1]);
     }
+}
+
+/// The operating system looks at one descriptor after the other: a frame that comes in between was once taken for
+/// something that a receiver had not asked for.
+#[test]
+fn a_frame_that_comes_while_the_descriptors_are_looked_at_is_a_frame() {
+    const FRAMES: u32 = 100_000;
+    let (one, other) = Channel::pair().unwrap();
+    let waits = AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for at in 1..=FRAMES {
+                while waits.load(Ordering::Acquire) < at {
+                    std::hint::spin_loop();
+                }
+                // About when the receiver goes to sleep.
+                (0..at % 500).for_each(|_| std::hint::spin_loop());
+                if one.send(b"frame", &[]).is_err() {
+                    return;
+                }
+            }
+        });
+        let wrong = (1..=FRAMES).find_map(|at| {
+            waits.store(at, Ordering::Release);
+            // Too short to look for frames before it sleeps.
+            let wait = || {
+                let soon = Some(Instant::now() + Duration::from_micros(50));
+                other.receive_until(&mut Vec::new(), &mut Vec::new(), soon, None)
+            };
+            let mut ends = std::iter::repeat_with(|| wait().unwrap());
+            let end = ends.find(|end| *end != Received::TimedOut)?;
+            (end != Received::Frame).then_some((at, end))
+        });
+        // The other thread ends, whatever was found.
+        waits.store(FRAMES, Ordering::Release);
+        other.shutdown().unwrap();
+        assert_eq!(wrong, None);
+    });
 }
