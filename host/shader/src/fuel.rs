@@ -21,13 +21,13 @@
 mod code;
 mod draw;
 mod entry;
-mod facts;
+pub(crate) mod facts;
 mod known;
-mod locals;
+pub(crate) mod locals;
 mod meter;
 mod plan;
-mod shape;
-mod trips;
+pub(crate) mod shape;
+pub(crate) mod trips;
 mod turns;
 mod weave;
 

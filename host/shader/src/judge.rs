@@ -5,6 +5,7 @@
 
 use crate::admission::{AdmissionLimits, RefusalReason, ShaderRefusal, admit, compute_entries};
 use crate::panics::caught;
+use crate::static_cost::static_cost;
 use hotcell_model::shader::{Judged, SHADER_ENTRIES, SHADER_WORDS_BYTES, ShaderEntry, Verdict};
 use hotcell_model::text;
 
@@ -34,13 +35,17 @@ pub fn judge(text: &[u8]) -> Judged {
 }
 
 fn judge_entry(wgsl: &str, entry: &str, limits: &AdmissionLimits) -> ShaderEntry {
-    let admitted = caught(|| admit(wgsl, entry, &[], limits)).unwrap_or_else(|_| Err(front_end()));
+    let admitted = || {
+        let admitted = admit(wgsl, entry, &[], limits)?;
+        Ok(Verdict::Admitted {
+            operations: admitted.cost().operations(),
+            cost: Box::new(static_cost(&admitted)),
+        })
+    };
     ShaderEntry {
         name: words(entry),
-        verdict: match admitted {
-            Ok(admitted) => Verdict::Admitted {
-                operations: admitted.cost().operations(),
-            },
+        verdict: match caught(admitted).unwrap_or_else(|_| Err(front_end())) {
+            Ok(verdict) => verdict,
             Err(ShaderRefusal {
                 reason: RefusalReason::MissingConstant(name),
                 ..

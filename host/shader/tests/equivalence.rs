@@ -13,6 +13,8 @@ mod machine;
 mod random;
 #[path = "generate/shader.rs"]
 mod shader;
+#[path = "equivalence/turns.rs"]
+mod turns;
 #[path = "interpret/value.rs"]
 mod value;
 

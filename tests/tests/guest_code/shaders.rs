@@ -4,7 +4,7 @@ use hotcell::Component;
 use hotcell::limit::Limits;
 use hotcell::manifest::{SHADERS_SECTION, Shaders, Weight};
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
-use hotcell::shader::{Judged, Shader, Verdict};
+use hotcell::shader::{CostClass, Judged, Shader, Verdict};
 use hotcell_tests::{Guest, arena, assert_ended, honest_request};
 use wasm_encoder::{ComponentSection as _, CustomSection};
 
@@ -99,10 +99,11 @@ fn a_shader_is_described_with_what_it_costs_or_why_it_is_refused() {
         },
         Judged::Refused(why) => Verdict::Refused(why.clone()),
     };
-    let Verdict::Admitted { operations } = verdict(0) else {
+    let Verdict::Admitted { operations, cost } = verdict(0) else {
         panic!("{:?}", verdict(0));
     };
     assert!(operations > 0);
+    assert_eq!(cost.class, CostClass::Light);
     assert_eq!(verdict(1), Verdict::Open("WIDTH".to_owned()));
     for (at, says) in [
         (2, "must only be reached by all invocations"),

@@ -130,6 +130,11 @@ impl Cost {
         weight::of_statement(self, scope, statement)
     }
 
+    /// An expression alone, where it is evaluated.
+    pub(crate) fn of_expression(&self, scope: Scope<'_>, handle: Handle<Expression>) -> u64 {
+        weight::of_expression(self, scope, handle)
+    }
+
     /// Words of 4 bytes that a value of a type takes; for an array without a length, those of one element.
     pub fn words(&self, ty: Handle<Type>) -> u64 {
         self.words.get(ty.index()).copied().unwrap_or(u64::MAX)

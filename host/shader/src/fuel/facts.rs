@@ -15,34 +15,70 @@ use std::collections::HashMap;
 
 /// What is known of a loop.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LoopFacts {
+pub(crate) struct LoopFacts {
     /// How it counts, if it does.
-    pub(super) counting: Option<Counting>,
+    pub(crate) counting: Option<Counting>,
     /// The most turns it can take, always.
-    pub(super) turns: Option<u64>,
+    pub(crate) turns: Option<u64>,
     /// Whether the most turns that it can take can be computed right before it: it counts, and its bound cannot change
     /// while it runs.
     pub(super) is_countable_at_entry: bool,
 }
 
+/// What a visible local variable certainly holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Nothing was stored yet.
+    Zero,
+    /// The value of an expression, as it was when it was stored.
+    Value(Handle<Expression>),
+}
+
+/// What one walk over a function finds out.
+#[derive(Debug)]
+pub(crate) struct FunctionFacts {
+    /// About every loop, in the order of the text, an outer loop before those inside.
+    pub(crate) loops: Vec<LoopFacts>,
+    /// For every loop, what the variables that it stores to hold before it, where that is certain.
+    pub(crate) before: Vec<HashMap<Handle<LocalVariable>, Held>>,
+    /// By the expression's index: what a load of such a variable sees, where that is certain.
+    pub(crate) seen: Vec<Option<Held>>,
+}
+
 /// The facts about every loop of a function, in the order of the text, an outer loop before those inside.
 pub(super) fn of_function(module: &Module, function: &Function) -> Vec<LoopFacts> {
-    let locals = Locals::of(module, function);
+    all_of_function(module, function, &Locals::of(module, function)).loops
+}
+
+/// All that one walk over a function finds out.
+pub(crate) fn all_of_function(
+    module: &Module,
+    function: &Function,
+    locals: &Locals<'_>,
+) -> FunctionFacts {
     let mut walk = FactsWalk {
         module,
         function,
-        locals: &locals,
+        locals,
         now: vec![None; function.local_variables.len()],
+        held: vec![None; function.local_variables.len()],
         known: vec![None; function.expressions.len()],
+        seen: vec![None; function.expressions.len()],
         stored: Vec::new(),
         facts: Vec::new(),
+        before: Vec::new(),
     };
     for (handle, variable) in function.local_variables.iter() {
         let start = variable.init.map_or(Some(0), |init| walk.constant(init));
-        walk.set(handle, start);
+        let held = variable.init.map_or(Held::Zero, Held::Value);
+        walk.set(handle, start, Some(held));
     }
     walk.block(&function.body);
-    walk.facts
+    FunctionFacts {
+        loops: walk.facts,
+        before: walk.before,
+        seen: walk.seen,
+    }
 }
 
 struct FactsWalk<'a> {
@@ -51,11 +87,17 @@ struct FactsWalk<'a> {
     locals: &'a Locals<'a>,
     /// The value of each visible variable here, where it is a constant.
     now: Vec<Option<i64>>,
+    /// What each visible variable holds here, where that is certain.
+    held: Vec<Option<Held>>,
     /// The value of each load of such a variable.
     known: Vec<Option<i64>>,
+    /// What each load of such a variable sees.
+    seen: Vec<Option<Held>>,
     /// Visible variables stored to so far.
     stored: Vec<Handle<LocalVariable>>,
     facts: Vec<LoopFacts>,
+    /// What the variables that each loop stores to hold before it.
+    before: Vec<HashMap<Handle<LocalVariable>, Held>>,
 }
 
 impl FactsWalk<'_> {
@@ -65,7 +107,7 @@ impl FactsWalk<'_> {
                 Statement::Emit(range) => range.clone().for_each(|handle| self.evaluate(handle)),
                 Statement::Store { pointer, value } => {
                     if let Some(variable) = self.locals.pointee(*pointer) {
-                        self.set(variable, self.constant(*value));
+                        self.set(variable, self.constant(*value), Some(Held::Value(*value)));
                         self.stored.push(variable);
                     }
                 }
@@ -98,6 +140,9 @@ impl FactsWalk<'_> {
             .iter()
             .map(|variable| (*variable, self.now[variable.index()]))
             .collect();
+        let held = survey.stores.iter();
+        let held = held.filter_map(|variable| Some((*variable, self.held[variable.index()]?)));
+        self.before.push(held.collect());
         let before = self.stored.len();
         self.stored.extend(&survey.stores);
         for block in [body, continuing] {
@@ -200,22 +245,26 @@ impl FactsWalk<'_> {
         }
     }
 
-    fn set(&mut self, variable: Handle<LocalVariable>, value: Option<i64>) {
+    fn set(&mut self, variable: Handle<LocalVariable>, value: Option<i64>, held: Option<Held>) {
         let is_visible = self.locals.values(variable).is_some();
         if let Some(now) = self.now.get_mut(variable.index()) {
             *now = value.filter(|_| is_visible);
+        }
+        if let Some(now) = self.held.get_mut(variable.index()) {
+            *now = held.filter(|_| is_visible);
         }
     }
 
     fn forget_since(&mut self, before: usize) {
         for position in before..self.stored.len() {
-            self.set(self.stored[position], None);
+            self.set(self.stored[position], None, None);
         }
     }
 
     fn evaluate(&mut self, handle: Handle<Expression>) {
         if let Some(variable) = self.locals.loaded(handle) {
             self.known[handle.index()] = self.now[variable.index()];
+            self.seen[handle.index()] = self.held[variable.index()];
         }
     }
 

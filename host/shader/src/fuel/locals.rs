@@ -10,14 +10,14 @@ use naga::{
 };
 
 /// The visible local variables of a function.
-pub(super) struct Locals<'a> {
+pub(crate) struct Locals<'a> {
     function: &'a Function,
     /// By the variable's index; `None` for those that are not visible.
     values: Vec<Option<Values>>,
 }
 
 impl<'a> Locals<'a> {
-    pub(super) fn of(module: &Module, function: &'a Function) -> Self {
+    pub(crate) fn of(module: &Module, function: &'a Function) -> Self {
         let values = function
             .local_variables
             .iter()
@@ -36,12 +36,12 @@ impl<'a> Locals<'a> {
     }
 
     /// The values that a visible variable can have.
-    pub(super) fn values(&self, variable: Handle<LocalVariable>) -> Option<Values> {
+    pub(crate) fn values(&self, variable: Handle<LocalVariable>) -> Option<Values> {
         self.values.get(variable.index()).copied().flatten()
     }
 
     /// The visible variable that a pointer points to.
-    pub(super) fn pointee(&self, pointer: Handle<Expression>) -> Option<Handle<LocalVariable>> {
+    pub(crate) fn pointee(&self, pointer: Handle<Expression>) -> Option<Handle<LocalVariable>> {
         match self.function.expressions[pointer] {
             Expression::LocalVariable(variable) => self.values(variable).map(|_| variable),
             _ => None,
@@ -49,7 +49,7 @@ impl<'a> Locals<'a> {
     }
 
     /// The visible variable that an expression loads.
-    pub(super) fn loaded(&self, value: Handle<Expression>) -> Option<Handle<LocalVariable>> {
+    pub(crate) fn loaded(&self, value: Handle<Expression>) -> Option<Handle<LocalVariable>> {
         match self.function.expressions[value] {
             Expression::Load { pointer } => self.pointee(pointer),
             _ => None,

@@ -11,7 +11,7 @@ use naga::{BinaryOperator, Block, Expression, Function, Handle, LocalVariable, R
 
 /// A loop that counts.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Counting {
+pub(crate) struct Counting {
     /// Where in the body the `if` stands that ends the loop: before it there is nothing but evaluation.
     pub(super) head: usize,
     /// The variable.
@@ -22,21 +22,21 @@ pub(super) struct Counting {
     pub(super) bound: Handle<Expression>,
     pub(super) progress: Progress,
     /// Whether the loop may also end otherwise.
-    pub(super) has_other_exits: bool,
+    pub(crate) has_other_exits: bool,
     /// Whether whoever leaves a turn by a `break` has not counted it, and comes to what follows the loop.
     pub(super) counts_whole_turns: bool,
 }
 
 /// What a loop does, at any depth.
 #[derive(Default)]
-pub(super) struct Survey {
+pub(crate) struct Survey {
     /// Visible variables that are stored to, as often as they are.
-    pub(super) stores: Vec<Handle<LocalVariable>>,
+    pub(crate) stores: Vec<Handle<LocalVariable>>,
     emitted: Vec<Range<Expression>>,
     /// `break`s out of this loop.
-    breaks: usize,
-    has_return: bool,
-    has_continue: bool,
+    pub(crate) breaks: usize,
+    pub(crate) has_return: bool,
+    pub(crate) has_continue: bool,
 }
 
 /// What stands between a statement and the loop that is surveyed.
@@ -48,7 +48,7 @@ struct Between {
 
 impl Survey {
     /// Surveys a loop.
-    pub(super) fn of(locals: &Locals<'_>, body: &Block, continuing: &Block) -> Self {
+    pub(crate) fn of(locals: &Locals<'_>, body: &Block, continuing: &Block) -> Self {
         let mut survey = Self::default();
         survey.take(locals, body, Between::default());
         survey.take(locals, continuing, Between::default());

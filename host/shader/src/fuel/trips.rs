@@ -8,21 +8,21 @@ use naga::BinaryOperator;
 
 /// The values of an integer type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Values {
+pub(crate) struct Values {
     /// The least.
-    pub(super) min: i64,
+    pub(crate) min: i64,
     /// The greatest.
-    pub(super) max: i64,
+    pub(crate) max: i64,
 }
 
 impl Values {
     /// Those of `i32`.
-    pub(super) const I32: Self = Self {
+    pub(crate) const I32: Self = Self {
         min: i32::MIN as i64,
         max: i32::MAX as i64,
     };
     /// Those of `u32`.
-    pub(super) const U32: Self = Self {
+    pub(crate) const U32: Self = Self {
         min: 0,
         max: u32::MAX as i64,
     };
@@ -35,7 +35,7 @@ impl Values {
 
 /// While what a loop goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Test {
+pub(crate) enum Test {
     /// The counter is below the bound.
     Below,
     /// The counter is at most the bound.
@@ -50,7 +50,7 @@ pub(super) enum Test {
 
 impl Test {
     /// The test that `counter <op> bound` makes.
-    pub(super) fn of(op: BinaryOperator) -> Option<Self> {
+    pub(crate) fn of(op: BinaryOperator) -> Option<Self> {
         Some(match op {
             BinaryOperator::Less => Self::Below,
             BinaryOperator::LessEqual => Self::AtMost,
@@ -62,7 +62,7 @@ impl Test {
     }
 
     /// With the two sides exchanged.
-    pub(super) fn flipped(self) -> Self {
+    pub(crate) fn flipped(self) -> Self {
         match self {
             Self::Below => Self::Above,
             Self::AtMost => Self::AtLeast,
@@ -73,7 +73,7 @@ impl Test {
     }
 
     /// The test that is left of a loop that stops when `counter <op> bound`.
-    pub(super) fn until(op: BinaryOperator) -> Option<Self> {
+    pub(crate) fn until(op: BinaryOperator) -> Option<Self> {
         Some(match op {
             BinaryOperator::Less => Self::AtLeast,
             BinaryOperator::LessEqual => Self::Above,
@@ -98,7 +98,7 @@ impl Test {
 
 /// A counting loop's progress: where it stops, and what is added each turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     values: Values,
     pub(super) test: Test,
     /// How far a turn goes towards the bound: above 0, below the number of values.
@@ -109,7 +109,7 @@ pub(super) struct Progress {
 
 impl Progress {
     /// Progress towards the bound; `None` where `step` leads away from it or nowhere.
-    pub(super) fn new(values: Values, test: Test, step: i64) -> Option<Self> {
+    pub(crate) fn new(values: Values, test: Test, step: i64) -> Option<Self> {
         let is_upward = step > 0;
         let leads = match test {
             Test::Below | Test::AtMost => is_upward,
@@ -164,7 +164,7 @@ impl Progress {
     }
 
     /// The turns from `start` to `bound`; `None` where the loop may not end by its counter.
-    pub(super) fn turns(self, start: i64, bound: i64) -> Option<u64> {
+    pub(crate) fn turns(self, start: i64, bound: i64) -> Option<u64> {
         let distance = if self.is_upward {
             bound - start
         } else {

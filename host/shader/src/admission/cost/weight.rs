@@ -67,7 +67,7 @@ pub(super) fn of_statement(cost: &Cost, scope: Scope<'_>, statement: &Statement)
 }
 
 /// An expression, at the place where it is evaluated.
-fn of_expression(cost: &Cost, scope: Scope<'_>, handle: Handle<Expression>) -> u64 {
+pub(super) fn of_expression(cost: &Cost, scope: Scope<'_>, handle: Handle<Expression>) -> u64 {
     let words = words_of(cost, scope, handle);
     match scope.function.expressions[handle] {
         Expression::Literal(_)
