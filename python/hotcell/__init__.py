@@ -19,6 +19,7 @@ from ._component import Component, Entry, Parameter, example, examples, load
 from ._guard import GuardEnded, Guarded, GuardedFunction, guard, guarded
 from ._launch import Ended, Launch
 from ._native import __version__
+from ._profile import Profile
 from .errors import (
     BudgetExceeded,
     Cancelled,
@@ -71,6 +72,7 @@ __all__ = [
     "OutOfFuel",
     "OutOfGpuFuel",
     "Parameter",
+    "Profile",
     "Timeout",
     "Trap",
     "UsageError",

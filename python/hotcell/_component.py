@@ -18,7 +18,9 @@ from . import _arrays, _cell, _native
 from ._launch import Ended, Launch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ._profile import Profile
 
 #: The components that were loaded last in this process, by their digests.
 _known: dict[str, _native.Component] = {}
@@ -437,6 +439,45 @@ class Entry:
         launch = Launch(lambda ended: self._made(self._put(ended, targets)))
         launch.add_done_callback(lambda _: bar.close())
         return launch._begun(self._launching(bar).start(launch._done, args, kwargs))
+
+    def profile(
+        self,
+        sweep: Mapping[str, tuple[int, int] | Sequence[int]],
+        *,
+        dims: Mapping[str, int | str] | None = None,
+        scalars: Mapping[str, bool | int | float] | None = None,
+        fill: Mapping[str, str] | None = None,
+        seed: int = 1,
+        repeats: int = 3,
+        search: int = 48,
+        honest: int = 300,
+    ) -> Profile:
+        """Measure what it costs by the sizes of its arrays, which are made for it.
+
+        Args:
+            sweep: What goes through which sizes: a dimension, or a scalar that is a whole number. A pair is a range, of which about
+                eight sizes are measured; a list is those sizes alone.
+            dims: The extents of dimensions that are not swept: numbers, or functions of those that are (``"r+1"``).
+            scalars: The scalars. One without a value and without a default is 1.
+            fill: What arrays' elements are: between what (``"0..=1000"``), or how filled besides (``"ascending:0..=nnz"``).
+            seed: The seed of what is random in the arrays.
+            repeats: Launches of each size, of which the shortest is its time.
+            search: Launches that look for arrays that cost more.
+            honest: Launches of any size that no limit should stop.
+
+        Returns:
+            A :class:`hotcell.Profile`. What the entry's options say of limits and grants holds; it is metered as ``deterministic``,
+            where fuel is exact, and runs on one thread.
+
+        Raises:
+            ValueError: What is given does not fit the entry.
+            RuntimeError: No launch was done.
+            TypeError: The entry is a daemon's, which measures for nobody.
+        """
+        from ._profile import taken
+
+        how = {"dims": dims or {}, "scalars": scalars or {}, "fills": fill or {}}
+        return taken(self, sweep, how, seed=seed, repeats=repeats, search=search, honest=honest)
 
     def _put(self, ended: Ended, targets: dict[str, Any]) -> Ended:
         """Puts results where the call wants them."""

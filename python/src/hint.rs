@@ -30,6 +30,9 @@ pub(crate) fn hint(cause: &Cause) -> String {
                 option(breach.limit)
             )
         }
+        Cause::Foretold { .. } => {
+            "; raise it with options(fuel=…), or give the kernel less to do: nothing has run".to_owned()
+        }
         Cause::NotGranted {
             remedy: Some(remedy),
             ..

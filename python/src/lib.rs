@@ -17,6 +17,7 @@ mod kernel;
 mod launch;
 mod memory;
 mod plan;
+mod profile;
 mod watched;
 
 use pyo3::prelude::*;
@@ -49,6 +50,8 @@ mod _native {
     use crate::memory::{Memory, before_fork};
     #[pymodule_export]
     use crate::plan::Plan;
+    #[pymodule_export]
+    use crate::profile::{profile, profile_page, profile_policy};
     #[pymodule_export]
     use crate::watched::main_thread_is;
     use pyo3::prelude::*;

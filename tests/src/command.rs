@@ -285,6 +285,15 @@ impl Finished {
         self
     }
 
+    /// Checks that the standard output contains each of `parts`.
+    #[track_caller]
+    pub fn prints(self, parts: &[&str]) -> Self {
+        for part in parts {
+            assert!(self.stdout.contains(part), "`{part}`: {}", self.stdout);
+        }
+        self
+    }
+
     /// Checks that the error stream is one line that contains each of `parts`.
     #[track_caller]
     pub fn says(self, parts: &[&str]) -> Self {

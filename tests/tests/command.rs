@@ -9,6 +9,7 @@ mod memory;
 mod outputs;
 mod places;
 mod policy;
+mod profile;
 mod receipts;
 mod records;
 mod reports;

@@ -5,6 +5,7 @@
 //! `reference` at the listed size, and so the result is held against the reference too.
 
 mod deterministic;
+mod foretold;
 mod gpu;
 mod pictures;
 mod streaming;

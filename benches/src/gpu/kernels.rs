@@ -112,6 +112,7 @@ fn job(arguments: &Arguments, limits: Limits) -> Arc<Job> {
         threads: 1,
         stop_grace: Duration::ZERO,
         has_gpu_profile: false,
+        sample_every: None,
     })
 }
 

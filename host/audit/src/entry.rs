@@ -6,6 +6,7 @@ use hotcell_model::audit::Verb;
 use hotcell_model::caller::Caller;
 use hotcell_model::digest::{Digest, RunId};
 use hotcell_model::grant::Capability;
+use hotcell_model::limit::Breach;
 use hotcell_model::outcome::{Blame, OutcomeKind};
 use hotcell_model::profile::{Isolation, Metering};
 use hotcell_model::report::{AlertKind, CacheOutcome, Compilation, OutputsEnd, Severity, Usage};
@@ -112,6 +113,9 @@ pub struct End {
     pub compilation: Option<Compilation>,
     /// What was odd about it.
     pub alerts: Vec<Graded>,
+    /// Limits that were only observed, and that it passed.
+    #[serde(default)]
+    pub observed: Vec<Breach>,
 }
 
 /// Where the time of a launch went, in nanoseconds.

@@ -83,6 +83,7 @@ pub(crate) fn launch(
     let report = report.read();
     let report = report.map_err(|error| failed(ClientError::Answer(error)))?;
     let mut ended = Ended {
+        samples: None,
         outcome: end.outcome,
         report,
         results,

@@ -24,6 +24,9 @@ fn hint(cause: &Cause) -> String {
             let ceiling = breach.limit.unit().format(breach.limit.ceiling());
             format!("; raise it with {option} (at most {ceiling}), or give the kernel less to do")
         }
+        Cause::Foretold { .. } => {
+            "; raise it with --fuel COUNT, or give the kernel less to do: nothing has run".to_owned()
+        }
         Cause::NotGranted {
             remedy: Some(remedy),
             ..

@@ -1,5 +1,6 @@
 //! `hotcell inspect`
 
+mod costs;
 mod shaders;
 
 use crate::arguments::GrantArguments;
@@ -41,6 +42,7 @@ struct Inspection<'a> {
     name: &'a str,
     version: &'a str,
     kernels: Vec<&'a hotcell::manifest::KernelRecord>,
+    costs: Vec<costs::CostLine<'a>>,
     imports: Vec<ImportLine<'a>>,
     shaders: &'a [Shader],
     counts: &'a hotcell::description::Counts,
@@ -116,6 +118,14 @@ fn inspection<'a>(
             .iter()
             .map(Kernel::record)
             .collect(),
+        costs: description
+            .costs
+            .iter()
+            .filter_map(|cost| {
+                let kernel = description.manifest.kernels().get(cost.kernel as usize)?;
+                Some(costs::CostLine::of(kernel, cost))
+            })
+            .collect(),
         imports: imports(description, grants),
         shaders: &description.shaders,
         counts: &description.counts,
@@ -134,8 +144,11 @@ fn table(component: &Component, description: &Description, grants: &Grants) -> S
         about.version,
         component.digest()
     );
-    for kernel in description.manifest.kernels() {
+    for (place, kernel) in description.manifest.kernels().iter().enumerate() {
         text += &kernel_text(kernel);
+        if let Some(cost) = description.cost_of(place) {
+            text += &costs::lines(kernel, cost);
+        }
     }
     text += "\nimports\n";
     for line in imports(description, grants) {

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod audit;
+mod bench;
 mod build;
 mod cache;
 mod collisions;
@@ -21,6 +22,7 @@ mod host;
 mod inspect;
 mod new;
 mod policy;
+mod profile;
 mod progress;
 mod ps;
 mod report;
@@ -65,6 +67,10 @@ enum HotcellCommand {
     Rerun(rerun::RerunCommand),
     /// Sum a report up for a person
     Report(report::ReportCommand),
+    /// Measure what a kernel costs by the sizes of its arrays, and say which limits fit
+    Profile(Box<profile::ProfileCommand>),
+    /// Hold kernels' exact fuel against what it was
+    Bench(Box<bench::BenchCommand>),
     /// Build a kernel component from a project, or add a manifest to one
     Build(build::BuildCommand),
     /// Make a new kernel project
@@ -97,6 +103,8 @@ fn main() -> ExitCode {
         HotcellCommand::Compile(command) => command.execute().map(|()| 0),
         HotcellCommand::Rerun(command) => command.execute(),
         HotcellCommand::Report(command) => command.execute().map(|()| 0),
+        HotcellCommand::Profile(command) => command.execute().map(|()| 0),
+        HotcellCommand::Bench(command) => command.execute(),
         HotcellCommand::Build(command) => command.execute().map(|()| 0),
         HotcellCommand::New(command) => command.execute().map(|()| 0),
         HotcellCommand::Policy(command) => command.execute(),

@@ -1,5 +1,7 @@
 //! `hotcell policy`
 
+mod suggest;
+
 use crate::arguments::LimitArguments;
 use crate::exit::CommandError;
 use crate::hint;
@@ -43,6 +45,8 @@ enum PolicyAction {
     Reference,
     /// Print each limit, grant and refusal that somebody would have, and which line it comes from
     Explain(Box<ExplainCommand>),
+    /// Print limits that fit what kernels took when they were profiled, as a policy's text
+    Suggest(Box<suggest::SuggestCommand>),
 }
 
 /// Print what somebody would have, and which line of the policy it comes from.
@@ -76,6 +80,7 @@ impl PolicyCommand {
             }
             PolicyAction::Reference => print(reference::markdown())?,
             PolicyAction::Explain(command) => command.execute()?,
+            PolicyAction::Suggest(command) => command.execute()?,
         }
         Ok(0)
     }

@@ -1,5 +1,6 @@
 //! Reading a component without running it: manifest, shaders, imports, counts.
 
+use crate::analysis::analyse;
 use crate::census::{Census, invalid, payloads};
 use hotcell_model::component::{Counts, Description, Import, Refusal, entries_names};
 use hotcell_model::frame::WireDescription;
@@ -26,6 +27,7 @@ pub fn describe(bytes: &[u8], limits: &Limits) -> Result<Description, Refusal> {
             .collect(),
         shaders: description.shaders,
         counts: description.counts,
+        costs: description.costs,
     })
 }
 
@@ -47,6 +49,10 @@ pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), Refusal> {
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<WireDescription, Refusal> {
     let (surface, counts) = walk(bytes, limits)?;
     let manifest = surface.manifest()?.to_vec();
+    let costs = match Manifest::decode(&manifest) {
+        Ok(manifest) => analyse(bytes, manifest.kernels()),
+        Err(_) => Vec::new(),
+    };
     let shader = |place: SectionShader<'_>| Shader {
         name: place.name.to_owned(),
         offset_bytes: place.offset as u64,
@@ -58,6 +64,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<WireDescription, Refusal> {
         shaders: surface.shaders()?.into_iter().map(shader).collect(),
         imports: surface.imports,
         counts,
+        costs,
     })
 }
 

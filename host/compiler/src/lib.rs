@@ -4,6 +4,7 @@
 //! component and judges its shaders without running it, and [`Compiler::compile`] turns it into an artifact. Counts are
 //! checked before Cranelift sees a byte, because slow compilation is not a bug of Cranelift's but a fact to bound.
 
+mod analysis;
 mod census;
 mod compile;
 mod describe;

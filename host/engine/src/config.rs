@@ -24,8 +24,8 @@ pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::COMPONENT_MODEL);
 
-/// Frames kept of a trapped guest's call stack.
-const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
+/// Frames kept of a guest's call stack, the innermost: where it trapped, or where it was looked at.
+pub const BACKTRACE_FRAMES: usize = 16;
 
 /// wasmtime's configuration for a metering mode.
 ///
@@ -45,7 +45,7 @@ pub fn config(metering: Metering) -> Config {
         .max_wasm_stack(stack_bytes())
         .generate_address_map(true)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable)
-        .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES))
+        .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES))
         .memory_init_cow(true);
     config
 }

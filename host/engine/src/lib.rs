@@ -13,7 +13,7 @@ mod pool;
 mod profile;
 
 #[cfg(feature = "config")]
-pub use config::{FEATURES, config};
+pub use config::{BACKTRACE_FRAMES, FEATURES, config};
 #[cfg(feature = "run")]
 pub use pool::pool;
 pub use pool::{

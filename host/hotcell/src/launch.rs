@@ -11,6 +11,7 @@ pub(crate) mod bind;
 mod charge;
 mod describe;
 mod digests;
+mod foretold;
 pub(crate) mod observed;
 pub(crate) mod permit;
 mod prepare;
@@ -39,6 +40,7 @@ use hotcell_model::files::FileLink;
 use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{OutputsEnd, Report, Timings};
+use hotcell_model::samples::Samples;
 use hotcell_model::stop::StopSignal;
 use hotcell_model::time::nanoseconds;
 use std::io;
@@ -55,6 +57,9 @@ pub struct Ended {
     pub report: Report,
     /// The arrays that were written, in the manifest's order; empty unless the outcome keeps them.
     pub results: Vec<NamedArray>,
+    /// Where the guest's time went, if the request asked for it and the launch got to run. Its author's to read: no record
+    /// has it. From a confined runner it is a claim, of which no more is true than that it fits the time that was measured.
+    pub samples: Option<Box<Samples>>,
 }
 
 impl Ended {
@@ -64,6 +69,14 @@ impl Ended {
             .iter()
             .find(|result| result.name == name)
             .map(|result| &result.array)
+    }
+
+    /// The part of the execution's time, from 0 to 1, in which the GPU had work of this launch; `None` if it had no GPU. What
+    /// each dispatch spent is in the report's usage, where the request asked for a [GPU profile](Request::gpu_profile).
+    pub fn gpu_busy(&self) -> Option<f64> {
+        let usage = &self.report.usage;
+        let busy_ns = usage.gpu.as_ref()?.time_ns;
+        Some((busy_ns as f64 / usage.wall_ns.max(1) as f64).min(1.0))
     }
 }
 

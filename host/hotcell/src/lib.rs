@@ -112,8 +112,8 @@ pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::watch::Watch;
 pub use hotcell_model::{
-    accounts, budget, component as description, grant, guard as guarded, layer, limit, manifest,
-    outcome, probe, report, shader,
+    accounts, analysis, budget, component as description, grant, guard as guarded, layer, limit,
+    manifest, outcome, probe, report, samples, shader,
 };
 
 /// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.

@@ -1,5 +1,6 @@
 //! What is known of a component before it runs: read by the compile worker, believed by nobody else.
 
+use crate::analysis::EntryCost;
 use crate::grant::Capability;
 use crate::limit::Breach;
 use crate::outcome::{Blame, Cause, Outcome, OutcomeKind};
@@ -31,6 +32,15 @@ pub struct Description {
     pub shaders: Vec<Shader>,
     /// What was counted.
     pub counts: Counts,
+    /// What the code says of each kernel's cost, in the manifest's order.
+    pub costs: Vec<EntryCost>,
+}
+
+impl Description {
+    /// What the code says of a kernel's cost, by its place in the manifest.
+    pub fn cost_of(&self, kernel: usize) -> Option<&EntryCost> {
+        self.costs.iter().find(|cost| cost.kernel as usize == kernel)
+    }
 }
 
 /// The names under which this host finds what a component exports to be launched, today's first.

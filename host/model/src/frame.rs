@@ -266,6 +266,10 @@ mod tests {
             end: Box::new(RunEnd::not_run(trapped)),
         };
         assert_bounded(&ended, &[0], 0);
+        let samples = Box::<crate::samples::Samples>::default();
+        let samples = FromRunner::Samples { id: 1, samples };
+        // Behind the stacks stand two counts of what was elsewhere; a stack of one function is four bytes of zeros and ones.
+        assert_bounded(&samples, &[1, 0, 0, 0, 0], 2);
         let claims = RunEnd::<Payload>::not_run(Outcome::done()).usage;
         assert_bounded(&claims, &[0], 0);
         // Behind the profile stands that there is no end.

@@ -7,6 +7,7 @@ use crate::grant::Grants;
 use crate::limit::Limits;
 use crate::outcome::Outcome;
 use crate::report::{LogLine, Timings, Usage};
+use crate::samples::Samples;
 use bytes::Bytes;
 use hotcell_manifest::ScalarValue;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,8 @@ pub struct Job {
     pub stop_grace: std::time::Duration,
     /// Whether the fuel of every GPU dispatch is counted, which costs time.
     pub has_gpu_profile: bool,
+    /// How often the guest's stack is looked at, if it is: the time between two looks at a chunk.
+    pub sample_every: Option<std::time::Duration>,
 }
 
 /// One array of a job.
@@ -201,6 +204,9 @@ pub struct RunEnd<O> {
     /// The guest's log lines. Between processes they come before the end, one by one.
     #[serde(deserialize_with = "bounded::list::<_, _, 0>")]
     pub log: Vec<LogLine>,
+    /// Where the guest's time went, if that was asked for. Between processes it comes before the end.
+    #[serde(skip)]
+    pub samples: Option<Box<Samples>>,
     /// The arrays that were written, in the job's order; empty unless the outcome keeps them.
     #[serde(deserialize_with = "bounded::list::<_, _, INLINE_ARRAYS>")]
     pub outputs: Vec<O>,
@@ -214,6 +220,7 @@ impl<O> RunEnd<O> {
             usage: Usage::default(),
             timings: Timings::default(),
             log: Vec::new(),
+            samples: None,
             outputs: Vec::new(),
         }
     }
@@ -225,6 +232,7 @@ impl<O> RunEnd<O> {
             usage: self.usage,
             timings: self.timings,
             log: self.log,
+            samples: self.samples,
             outputs: map(self.outputs),
         }
     }
@@ -328,6 +336,7 @@ mod tests {
             threads: 2,
             stop_grace: std::time::Duration::from_millis(100),
             has_gpu_profile: false,
+            sample_every: Some(std::time::Duration::from_millis(1)),
         };
         let bytes = postcard::to_stdvec(&job).unwrap();
         let crossed: Job = postcard::from_bytes(&bytes).unwrap();

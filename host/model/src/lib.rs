@@ -18,8 +18,10 @@
 //! * [`layer`] and [`probe`]: the walls around a worker, and what proves them
 //! * [`tenant`] and [`caller`]: who is charged, and who asked
 //! * [`outcome`] and [`report`]: how it ended, why, and what an operator reads
+//! * [`samples`]: where its time went, for its author
 
 pub mod accounts;
+pub mod analysis;
 pub mod array;
 pub mod audit;
 pub(crate) mod bounded;
@@ -41,6 +43,7 @@ pub mod outcome;
 pub mod probe;
 pub mod profile;
 pub mod report;
+pub mod samples;
 pub mod shader;
 pub mod stop;
 pub mod tenant;

@@ -403,6 +403,16 @@ impl Limits {
         }
     }
 
+    /// Takes the defaults of another weight for these limits, where they are lower and nobody chose what is set.
+    pub fn lower_defaults(&mut self, weight: Weight, limits: &[Limit]) {
+        for limit in limits {
+            let (value, source) = &mut self.values[*limit as usize];
+            if *source == LimitSource::Default {
+                *value = limit.default_value(weight).min(*value);
+            }
+        }
+    }
+
     /// Sets a limit, within the built-in ceiling.
     ///
     /// # Errors

@@ -166,7 +166,7 @@ impl fmt::Display for Frame {
 /// The longest message that crosses a process boundary.
 const MESSAGE_BYTES: usize = 8 << 10;
 /// The longest name of a guest's function or file that does.
-const NAME_BYTES: usize = 256;
+pub(crate) const NAME_BYTES: usize = 256;
 /// The most causes that are kept.
 pub const CAUSES: usize = 32;
 /// The most of a guest's functions that are kept.

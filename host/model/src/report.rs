@@ -2,6 +2,7 @@
 //!
 //! JSON with `"schema": 2`, described by `docs/report.schema.json`. Counts are strings of digits there, which every program reads exactly.
 
+use crate::analysis::Foretold;
 use crate::caller::Caller;
 use crate::digest::{Digest, RunId};
 use crate::files::FileUsage;
@@ -80,6 +81,9 @@ pub struct Report {
     /// The walls around the workers, where there were any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub walls: Option<Walls>,
+    /// What the kernel's code says that the launch takes, where it says anything.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub foretold: Option<Foretold>,
     /// What was odd about the launch.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub alerts: Vec<Alert>,
@@ -149,6 +153,8 @@ named! {
         LaunchCost = "launch-cost",
         /// The same component is compiled over and over.
         RecompileStorm = "recompile-storm",
+        /// A component's manifest says something of a kernel that its code contradicts.
+        ManifestLies = "manifest-lies",
         /// The audit log could not be written.
         UnwrittenRecord = "unwritten-record",
         /// What a launch used above its budget could not be written where budgets are kept.
@@ -175,7 +181,8 @@ impl AlertKind {
             | Self::FilterKill
             | Self::SignatureMismatch
             | Self::UnwrittenRecord => Severity::Critical,
-            Self::WorkerDied
+            Self::ManifestLies
+            | Self::WorkerDied
             | Self::WorkerKilled
             | Self::CompilationCost
             | Self::CompilationIo

@@ -12,6 +12,7 @@ use crate::limiter::Limiter;
 use crate::mapping::SharedMappings;
 use crate::meter::{ChunkSpent, CpuClock, Meter};
 use crate::output::OutputBuffer;
+use crate::sampler::{Sampler, Sampling};
 use crate::stop::Stop;
 use hotcell_model::grant::Grants;
 use hotcell_model::limit::{Amount, Breach, Limit};
@@ -33,6 +34,8 @@ pub(crate) struct LaunchPlan {
     pub(crate) scalars: Vec<Scalar>,
     pub(crate) grants: Grants,
     pub(crate) capabilities: LaunchCapabilities,
+    /// Where the guests' time goes, if that was asked for.
+    pub(crate) sampler: Option<Arc<Sampler>>,
 }
 
 /// What is one chunk's own.
@@ -88,6 +91,7 @@ pub(crate) fn run(plan: &LaunchPlan, part: ChunkPart) -> ChunkEnd {
         explanation: None,
         body: BodyClock::default(),
         cpu: CpuClock::start(),
+        sampling: plan.sampler.as_ref().map(Sampling::begin),
         spent: ChunkSpent::default(),
         lines_seen: part.lines_seen,
         unchecked_bytes: 0,
@@ -168,6 +172,7 @@ fn store(plan: &LaunchPlan, guest: Guest) -> Store<Guest> {
     store.epoch_deadline_callback(|mut context| {
         let guest = context.data_mut();
         guest.meter.check(guest.chunk, &mut guest.cpu)?;
+        Sampling::look(&mut context);
         Ok(UpdateDeadline::Continue(1))
     });
     store

@@ -1,6 +1,6 @@
 //! From wasmtime's error to an outcome in the host's words.
 
-mod trace;
+pub(crate) mod trace;
 
 use self::trace::trace;
 use crate::stop::Stop;

@@ -17,6 +17,7 @@ use crate::limiter::Limiter;
 use crate::mapping::{FilePlace, SharedMappings};
 use crate::meter::{ChunkSpent, CpuClock, Meter};
 use crate::output::OutputBuffer;
+use crate::sampler::Sampling;
 use crate::stop::Stop;
 use hotcell_model::grant::{Capability, Grants};
 use hotcell_model::limit::{Amount, Breach, Limit};
@@ -40,6 +41,8 @@ pub(crate) struct Guest {
     pub(crate) explanation: Option<String>,
     pub(crate) body: BodyClock,
     pub(crate) cpu: CpuClock,
+    /// Its part in sampling, if the launch is sampled.
+    pub(crate) sampling: Option<Sampling>,
     /// What this run of the chunk was charged.
     pub(crate) spent: ChunkSpent,
     /// Lines that an earlier run of this chunk has logged already.

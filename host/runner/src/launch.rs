@@ -15,6 +15,7 @@ use crate::guest::random::RandomSource;
 use crate::mapping::PageFile;
 use crate::meter::Meter;
 use crate::output::OutputBuffer;
+use crate::sampler::Sampler;
 use hotcell_model::job::{Job, JobArray, JobData, Observer, RunEnd, Source};
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
@@ -60,6 +61,9 @@ impl Runner {
             entry: job.entry.as_str().into(),
             scalars: scalars(&job),
             grants: job.grants.clone(),
+            sampler: job
+                .sample_every
+                .map(|period| Arc::new(Sampler::every(period))),
         };
         if let Err(outcome) = check_sizes(&job, &data, &outputs) {
             return finish(&plan, outcome, Vec::new(), Sums::default());
@@ -433,6 +437,10 @@ fn finish(
             ..Timings::default()
         },
         log: log.lines,
+        samples: plan
+            .sampler
+            .as_ref()
+            .map(|sampler| Box::new(sampler.take())),
     }
 }
 

@@ -5,8 +5,8 @@
 //! end, so that a store that trapped or timed out is never used again. Nothing in here compiles.
 //!
 //! The flow of a launch: `launch` hands out chunks to threads, `chunk` instantiates and calls,
-//! `guest` serves what the guest asks for, `meter` counts it, `stop` ends it, and `end` says in
-//! the host's words how it ended.
+//! `guest` serves what the guest asks for, `meter` counts it, `stop` ends it, `sampler` sees where its time
+//! goes if that was asked for, and `end` says in the host's words how it ended.
 
 mod arrays;
 mod chunk;
@@ -22,6 +22,7 @@ mod limiter;
 mod mapping;
 mod meter;
 mod output;
+mod sampler;
 #[cfg(feature = "worker")]
 mod sessions;
 mod stop;

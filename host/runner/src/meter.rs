@@ -340,7 +340,8 @@ impl CpuClock {
         Self(thread_cpu_time())
     }
 
-    fn lap_ns(&mut self) -> u64 {
+    /// What the thread has used since the last lap, in nanoseconds.
+    pub(crate) fn lap_ns(&mut self) -> u64 {
         let now = thread_cpu_time();
         let lap = now.saturating_sub(std::mem::replace(&mut self.0, now));
         nanoseconds(lap)

@@ -130,6 +130,7 @@ fn launch() -> Result<(AuditRecord, Report), Box<dyn std::error::Error>> {
         walls: None,
         alerts: Vec::new(),
         observed: Vec::new(),
+        foretold: None,
         jit: Vec::new(),
         log: Vec::new(),
     };

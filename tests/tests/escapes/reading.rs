@@ -18,8 +18,10 @@ use hotcell_model::gpu::Payload;
 use hotcell_model::job::RunEnd;
 use hotcell_model::layer::WorkerKind;
 use hotcell_model::probe::Attempted;
+use hotcell_model::samples::{SampleCount, Samples};
 use hotcell_tests::{Guest, description};
 use serde::Serialize;
+use std::time::Duration;
 
 /// The launch that runs.
 const ID: u64 = 5;
@@ -99,7 +101,28 @@ fn words_of_a_launch() -> Vec<FromRunner> {
         end(&trapped, &[]),
         end(&Outcome::breached(breach()), &[]),
         FromRunner::Failed("no reason".into()),
+        sampled(),
+        end(&Outcome::done(), &[OUTPUT]),
+        line("late", true),
     ]
+}
+
+/// That two stacks were found.
+fn sampled() -> FromRunner {
+    let mut samples = Box::new(Samples::every(Duration::from_millis(1)));
+    let function = |name: &str| Frame {
+        function: Some(name.into()),
+        ..Frame::default()
+    };
+    for stack in [&[function("a")][..], &[function("a"), function("\x1b")]] {
+        let place = samples.place(stack, false);
+        let count = SampleCount {
+            samples: 1,
+            cpu_ns: 9,
+        };
+        samples.count(place, count);
+    }
+    FromRunner::Samples { id: ID, samples }
 }
 
 fn is_plain(text: &str) -> bool {
@@ -117,13 +140,14 @@ fn mutated_words_of_a_launch_are_violations_or_within_its_limits() {
         frames[0].clone(),
         frames[3].clone(),
     ]));
-    let (mut ended, mut violated) = (0u64, 0u64);
+    let (mut ended, mut violated, mut sampled) = (0u64, 0u64, 0u64);
     let rounds = fuzz(0x5eed_0004, &seeds, |bytes| {
         let expected = Expected {
             id: ID,
             inline: vec![OUTPUT],
             limits: limits(),
             chunks: 1,
+            sample_every: Some(Duration::from_millis(1)),
         };
         let (mut reading, mut lines, mut kept) = (LaunchReading::new(expected), 0, 0);
         for frame in unpack(&bytes) {
@@ -153,6 +177,12 @@ fn mutated_words_of_a_launch_are_violations_or_within_its_limits() {
                         reading.read(&frames[0], 0).is_err(),
                         "nothing comes after the end"
                     );
+                    let samples = end.samples.as_ref();
+                    for stack in samples.iter().flat_map(|samples| samples.stacks()) {
+                        let names = stack.functions.iter().flat_map(|one| &one.function);
+                        assert!(names.into_iter().all(|name| is_plain(name)), "{stack:?}");
+                    }
+                    sampled += u64::from(samples.is_some());
                     ended += 1;
                     break;
                 }
@@ -166,8 +196,8 @@ fn mutated_words_of_a_launch_are_violations_or_within_its_limits() {
         );
     });
     assert!(
-        rounds > 1000 && ended > 0 && violated > 0,
-        "{rounds}, {ended}, {violated}"
+        rounds > 1000 && ended > sampled && sampled > 0 && violated > 0,
+        "{rounds}, {ended}, {sampled}, {violated}"
     );
 }
 

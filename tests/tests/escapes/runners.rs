@@ -378,6 +378,36 @@ fn figures_beyond_all_measure_overflow_nothing_and_stand_as_claims() {
 }
 
 #[test]
+fn samples_out_of_turn_or_shape_are_hostile() {
+    let sampled = || honest_request().sample_every(Duration::from_millis(1));
+    for (behaviour, request) in [
+        ("samples", honest_request()),
+        ("samples-twice", sampled()),
+        ("samples-for-another", sampled()),
+        ("samples-of-nothing-named", sampled()),
+    ] {
+        let ended = run(behaviour, request);
+        assert_faulted(behaviour, &ended, HostileWorker);
+        assert_eq!(ended.samples, None, "{behaviour}");
+    }
+}
+
+#[test]
+fn samples_are_escaped_and_those_for_which_there_was_no_time_are_an_alert() {
+    let sampled = || honest_request().sample_every(Duration::from_millis(1));
+    let ended = run("samples", sampled());
+    assert_ended(&ended, OutcomeKind::Done, None);
+    assert!(alerts(&ended).is_empty(), "{:?}", ended.report.alerts);
+    let samples = ended.samples.expect("they were asked for");
+    let stack = samples.stacks().next().unwrap();
+    let name = stack.functions[0].function.as_deref();
+    assert_eq!(name, Some("\\u{1b}[2J"));
+    let ended = run("samples-of-years", sampled());
+    assert_ended(&ended, OutcomeKind::Done, None);
+    assert_eq!(alerts(&ended), [ClaimMismatch; 2]);
+}
+
+#[test]
 fn output_memory_that_stays_mapped_is_hostile_and_is_not_read() {
     let ended = run("keeps-memory-mapped", request_of(1, 1 << 20));
     assert_faulted("keeps-memory-mapped", &ended, HostileWorker);

@@ -7,6 +7,7 @@ mod limits;
 mod mapping;
 mod memory;
 mod records;
+mod sampling;
 mod settling;
 mod shaders;
 mod splitting;

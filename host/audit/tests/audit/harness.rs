@@ -98,6 +98,7 @@ pub(crate) fn report(record: &AuditRecord, outcome: Outcome) -> Report {
         }),
         alerts: Vec::new(),
         observed: Vec::new(),
+        foretold: None,
         jit: Vec::new(),
         log: Vec::new(),
     }

@@ -144,6 +144,7 @@ mod tests {
                 functions: 7,
                 ..Counts::default()
             },
+            costs: Vec::new(),
         }
     }
 

@@ -77,6 +77,7 @@ pub(crate) fn accept(
             let claim = Claim {
                 outcome: &end.outcome,
                 usage: &end.usage,
+                samples: end.samples.as_deref(),
             };
             let ClaimVerdict {
                 mut alerts,
@@ -214,6 +215,7 @@ mod tests {
             threads: 1,
             stop_grace: Duration::ZERO,
             has_gpu_profile: false,
+            sample_every: None,
         }
     }
 

@@ -11,6 +11,7 @@ use hotcell_model::job::Job;
 use hotcell_model::limit::{Amount, Breach, Limit};
 use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell_model::report::{Alert, AlertKind, Usage};
+use hotcell_model::samples::Samples;
 use std::time::Duration;
 
 /// What the supervisor knows.
@@ -34,6 +35,8 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct Claim<'a> {
     pub(crate) outcome: &'a Outcome,
     pub(crate) usage: &'a Usage,
+    /// Where the guest's time went.
+    pub(crate) samples: Option<&'a Samples>,
 }
 
 /// What a claim gives reason for.
@@ -73,7 +76,7 @@ const LATE_CPU: Duration = Duration::from_millis(100);
 type Rule = fn(&Facts<'_>, &Claim<'_>) -> Option<String>;
 
 /// What is wrong with figures.
-const OF_FIGURES: [Rule; 8] = [
+const OF_FIGURES: [Rule; 10] = [
     too_little_cpu,
     too_much_wall,
     cpu_beyond_its_limit,
@@ -82,6 +85,8 @@ const OF_FIGURES: [Rule; 8] = [
     counts_beyond_their_limits,
     nothing_ran,
     early_timeout,
+    samples_beyond_their_time,
+    samples_beyond_the_cpu,
 ];
 
 /// What is wrong with an end.
@@ -214,6 +219,29 @@ fn early_timeout(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     })
 }
 
+fn samples_beyond_their_time(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let (samples, period) = (claim.samples?.total().samples, facts.job.sample_every?);
+    let looks = (facts.wall + CLOCK_SLACK).as_nanos() / period.as_nanos().max(1);
+    let threads = facts.job.threads as u128;
+    // A look that is late leaves half of the time to the next, and a cancel brings one that is early.
+    let most = (looks + 2) * 2 * threads.max(1);
+    (u128::from(samples) > most).then(|| {
+        format!(
+            "the runner claims {samples} samples, for no more than {most} of which there was time"
+        )
+    })
+}
+
+fn samples_beyond_the_cpu(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
+    let claimed = Duration::from_nanos(claim.samples?.total().cpu_ns);
+    let measured = facts.cpu?;
+    (claimed > measured + measured / 4 + OWN_CPU).then(|| {
+        format!(
+            "the runner claims samples of {claimed:?} of CPU time, and {measured:?} were measured"
+        )
+    })
+}
+
 fn cancelled_by_nobody(facts: &Facts<'_>, claim: &Claim<'_>) -> Option<String> {
     (claim.outcome.kind == OutcomeKind::Cancelled && !facts.was_cancelled)
         .then(|| "the runner claims that the launch was cancelled, and nobody did".to_owned())
@@ -267,6 +295,7 @@ mod tests {
     use hotcell_model::grant::Grants;
     use hotcell_model::job::JobArray;
     use hotcell_model::limit::Limits;
+    use hotcell_model::samples::SampleCount;
 
     fn job() -> Job {
         Job {
@@ -281,6 +310,7 @@ mod tests {
             threads: 2,
             stop_grace: Duration::ZERO,
             has_gpu_profile: false,
+            sample_every: None,
         }
     }
 
@@ -310,7 +340,11 @@ mod tests {
             was_cancelled: false,
         };
         change(&mut facts);
-        let claim = Claim { outcome, usage };
+        let claim = Claim {
+            outcome,
+            usage,
+            samples: None,
+        };
         let verdict = check(&facts, &claim);
         let messages = verdict.alerts.iter().map(|alert| alert.message.clone());
         if let Some(outcome) = &verdict.overruled {
@@ -418,6 +452,45 @@ mod tests {
     }
 
     #[test]
+    fn samples_are_held_against_the_time_that_there_was() {
+        let job = Job {
+            sample_every: Some(Duration::from_millis(10)),
+            ..job()
+        };
+        // Two threads, 100 ms of time and of CPU time.
+        for (samples, cpu_ns, words) in [
+            (20, 100_000_000, None),
+            (48, 0, None),
+            (49, 0, Some("samples, for no more than 48")),
+            (1, 131_000_000, Some("samples of 131ms of CPU time")),
+        ] {
+            let mut claimed = Samples::every(Duration::from_millis(10));
+            claimed.count(None, SampleCount { samples, cpu_ns });
+            let facts = Facts {
+                job: &job,
+                has_fuel: true,
+                has_files: false,
+                wall: Duration::from_millis(100),
+                cpu: Some(Duration::from_millis(100)),
+                pauses: Duration::ZERO,
+                was_cancelled: false,
+            };
+            let claim = Claim {
+                outcome: &Outcome::done(),
+                usage: &honest(),
+                samples: Some(&claimed),
+            };
+            let alerts = check(&facts, &claim).alerts;
+            assert_eq!(alerts.len(), usize::from(words.is_some()), "{alerts:?}");
+            assert!(
+                alerts
+                    .iter()
+                    .all(|alert| alert.message.contains(words.unwrap_or("")))
+            );
+        }
+    }
+
+    #[test]
     fn a_pause_of_the_machine_is_excused_as_far_as_there_may_be_one() {
         let job = job();
         let outcome = Outcome::failed(OutcomeKind::Trap, Blame::Guest, "x");
@@ -438,6 +511,7 @@ mod tests {
             let claim = Claim {
                 outcome: &outcome,
                 usage: &usage,
+                samples: None,
             };
             check(&facts, &claim)
         };

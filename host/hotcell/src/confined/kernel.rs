@@ -225,6 +225,7 @@ impl ConfinedKernel {
             inline: parcel.inline(),
             limits: job.limits.clone(),
             chunks: job.split.as_ref().map_or(1, |split| split.chunks() as u64),
+            sample_every: job.sample_every,
         };
         let channels = sessions.channels();
         let channel_ends = channels.iter().map(|channel| channel.as_fd());

@@ -351,6 +351,7 @@ mod tests {
             threads: 1,
             stop_grace: Duration::ZERO,
             has_gpu_profile: false,
+            sample_every: None,
         }
     }
 

@@ -81,6 +81,9 @@ pub enum Violation {
     /// More log lines, or longer ones, than the launch may have.
     #[error("more log than the launch may have")]
     Log,
+    /// Samples that speak of functions that they do not name, or are more than can be counted.
+    #[error("samples that contradict themselves")]
+    Samples,
     /// A flood of frames.
     #[error("more frames than the launch can have reason for")]
     Flood,
@@ -202,6 +205,7 @@ pub fn read_loaded(frame: &[u8], descriptors: usize) -> Result<LoadAnswer, Viola
         FromRunner::Failed(why) => LoadAnswer::Failed(words(&why)),
         FromRunner::Log(_)
         | FromRunner::Progress { .. }
+        | FromRunner::Samples { .. }
         | FromRunner::Ended { .. }
         | FromRunner::Attempted(_) => return Err(Violation::OutOfOrder("word of a launch")),
     })

@@ -8,6 +8,7 @@ use crate::launch::spent::Spent;
 use crate::policy::{Subject, Terms, resolve_limits};
 use crate::request::{Digests, Request};
 use hotcell_model::accounts::Allowance;
+use hotcell_model::analysis::Foretold;
 use hotcell_model::caller::Caller;
 use hotcell_model::component::Description;
 use hotcell_model::digest::{Digest, RunId};
@@ -45,6 +46,8 @@ pub(crate) struct About {
     pub(crate) digests: Digests,
     /// What the component counts, once it is described.
     pub(crate) described: Option<Arc<Description>>,
+    /// What the kernel's code says that the launch takes, once the shapes are known.
+    pub(crate) foretold: Option<Foretold>,
     /// Values that limits could have, by the policy.
     pub(crate) observed: BTreeMap<Limit, u64>,
     /// What the tenant may take over time and at once, by the policy.
@@ -111,6 +114,7 @@ impl About {
             walls,
             alerts,
             observed,
+            foretold: self.foretold,
             jit: Vec::new(),
             log: end.log.clone(),
         }
@@ -140,6 +144,7 @@ impl Cell {
             isolation: self.isolation(),
             digests: request.digests,
             described: None,
+            foretold: None,
             observed: BTreeMap::new(),
             allowance: Allowance::default(),
             spent: Spent::default(),

@@ -136,6 +136,7 @@ fn ended(cell: &Cell, about: About, end: RunEnd<Source>) -> Ended {
         report: about.report(&end, required),
         outcome: end.outcome,
         results: Vec::new(),
+        samples: end.samples,
     }
 }
 

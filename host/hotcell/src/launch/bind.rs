@@ -126,6 +126,7 @@ pub(crate) fn bind(kernel: &Kernel, request: &Request, limits: Limits) -> Result
         threads: request.threads,
         stop_grace: request.stop_grace,
         has_gpu_profile: request.has_gpu_profile,
+        sample_every: request.sample_every,
     };
     let sources = arguments
         .iter()

@@ -8,6 +8,7 @@ use crate::kept::failures::FailureKey;
 use crate::launch::about::About;
 use crate::launch::attempt::OpenRecord;
 use crate::request::Request;
+use hotcell_model::analysis::EntryCost;
 use hotcell_model::audit::Verb;
 use hotcell_model::component::Description;
 use hotcell_model::digest::Digest;
@@ -153,7 +154,12 @@ fn weight(description: &Description) -> u64 {
     let counts = &description.counts;
     let shaders = description.shaders.iter().map(Shader::weight_bytes);
     let extents = 24 * (counts.memories.len() + counts.tables.len()) as u64;
-    names.sum::<u64>() + shaders.sum::<u64>() + extents + 4 * counts.custom_bytes
+    let costs = description.costs.iter().map(EntryCost::weight_bytes);
+    names.sum::<u64>()
+        + shaders.sum::<u64>()
+        + costs.sum::<u64>()
+        + extents
+        + 4 * counts.custom_bytes
 }
 
 /// The first of what was counted that is not within `limits`.

@@ -9,6 +9,7 @@ use crate::launch::about::{About, shown};
 use crate::launch::attempt::OpenRecord;
 use crate::launch::bind::{Bound, bind, check_names, choose};
 use crate::launch::describe::counts_breach;
+use crate::launch::foretold::{Known, refusal};
 use crate::policy::{Subject, resolve_limits};
 use crate::request::Request;
 use crate::request::delivery::Consignment;
@@ -96,7 +97,10 @@ impl Cell {
             check_metering(*capability, request, about.metering).is_none()
         };
         about.grants = granted.filter(is_had).collect();
-        let (limits, above) = resolve_limits(Some(kernel), &request.limits, &terms);
+        let known = Known::of(description, kernel);
+        about.spent.evidence.alerts.extend(known.alerts());
+        let (mut limits, above) = resolve_limits(Some(kernel), &request.limits, &terms);
+        known.govern(&mut limits);
         about.limits = limits;
         causes.extend(above);
         // What was described for the tenant is to fit the kernel's own limits too.
@@ -108,6 +112,12 @@ impl Cell {
         request.read_inputs()?;
         let mut bound = bind(kernel, request, about.limits.clone())?;
         bound.check_host_memory(&about.limits)?;
+        about.foretold = known.foretell(&bound.job, about.metering);
+        let hopeless = about.foretold.as_ref();
+        let hopeless = hopeless.and_then(|it| refusal(it, &about.limits, about.metering));
+        if let Some(cause) = hopeless {
+            return Err(Outcome::because(vec![cause]));
+        }
         // What a launch was granted and does not import gets nothing prepared for it.
         let imports = &description.imports;
         let imported = about

@@ -1,6 +1,7 @@
 //! What the supervisor and a compile process say to each other.
 
 use super::{FrameError, decode_long};
+use crate::analysis::{self, EntryCost, LISTED_ENTRIES};
 use crate::bounded;
 use crate::component::{Counts, Description, Import, LISTED, Refusal};
 use crate::limit::Limits;
@@ -84,6 +85,8 @@ pub struct WireDescription {
     pub shaders: Vec<Shader>,
     /// What was counted.
     pub counts: Counts,
+    /// What the code says of each kernel's cost, in the manifest's order.
+    pub costs: Vec<EntryCost>,
 }
 
 /// A [`WireDescription`] as it is read: text stays where it was written.
@@ -96,6 +99,8 @@ struct Borrowed<'a> {
     #[serde(deserialize_with = "bounded::list::<_, _, { Shaders::MAX_SHADERS }>")]
     shaders: Vec<Shader>,
     counts: Counts,
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED_ENTRIES>")]
+    costs: Vec<EntryCost>,
 }
 
 impl WireDescription {
@@ -113,6 +118,7 @@ impl WireDescription {
                 .collect(),
             shaders: description.shaders.clone(),
             counts: description.counts.clone(),
+            costs: description.costs.clone(),
         }
     }
 
@@ -140,6 +146,11 @@ impl WireDescription {
             Ok(manifest) => manifest,
             Err(error) => return Ok(Err(Refusal::NoKernel(crate::text::chain(&error)))),
         };
+        if !analysis::can_be(&wire.costs, manifest.kernels()) {
+            return Err(FrameError::Malformed(
+                postcard::Error::DeserializeBadEncoding,
+            ));
+        }
         Ok(Ok(Description {
             manifest,
             imports: wire
@@ -149,6 +160,7 @@ impl WireDescription {
                 .collect(),
             shaders: wire.shaders,
             counts: wire.counts,
+            costs: wire.costs,
         }))
     }
 }
@@ -167,6 +179,7 @@ mod tests {
             imports: Vec::new(),
             shaders: Vec::new(),
             counts: Counts::default(),
+            costs: Vec::new(),
         };
         change(&mut wire);
         let mut bytes = Vec::new();

@@ -7,6 +7,7 @@ use crate::job::{Job, RunEnd};
 use crate::layer::{Layer, LayerReport};
 use crate::probe::{Attempt, Attempted};
 use crate::report::LogLevel;
+use crate::samples::Samples;
 use serde::{Deserialize, Serialize};
 
 /// To a runner, on its first socket.
@@ -99,6 +100,13 @@ pub enum FromRunner {
         done: u64,
         /// of so much.
         total: u64,
+    },
+    /// Where the guest's time went, if that was asked for: once, before the end.
+    Samples {
+        /// The launch.
+        id: u64,
+        /// What was found.
+        samples: Box<Samples>,
     },
     /// The launch ended.
     Ended {

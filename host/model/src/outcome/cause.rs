@@ -84,6 +84,20 @@ pub enum Cause {
         #[serde(with = "exact")]
         maximum: u64,
     },
+    /// The kernel's code takes more fuel for these shapes than it may, whatever is in the arrays.
+    #[error(
+        "the kernel takes at least {} fuel for these shapes, by its code; at most {} are allowed",
+        Unit::Fuel.format(*at_least),
+        Unit::Fuel.format(*maximum)
+    )]
+    Foretold {
+        /// The least that a launch takes that ends well.
+        #[serde(with = "exact")]
+        at_least: u64,
+        /// The limit.
+        #[serde(with = "exact")]
+        maximum: u64,
+    },
     /// The request asks for weaker metering than the policy has.
     #[error("`{asked}` metering was asked for, and at least `{least}` is required")]
     MeteringTooWeak {
@@ -273,6 +287,7 @@ impl Cause {
             | Self::ScalarMissing { .. }
             | Self::DimMissing { .. }
             | Self::Misfit { .. } => OutcomeKind::Usage,
+            Self::Foretold { .. } => OutcomeKind::OutOfFuel,
             Self::BudgetSpent { .. } | Self::PlacesTaken { .. } => OutcomeKind::Budget,
             Self::TierTooLow { .. } => OutcomeKind::Isolation,
             Self::WallsFailed { .. } => OutcomeKind::HostFault,

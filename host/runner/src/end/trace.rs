@@ -6,10 +6,11 @@
 //! looked at of them, and how many, is bounded.
 
 use crate::end::NAME_BYTES;
+use hotcell_engine::BACKTRACE_FRAMES;
 use hotcell_model::outcome::Frame;
 use hotcell_model::text;
 use std::fmt::Write;
-use wasmtime::{Error, WasmBacktrace};
+use wasmtime::{Error, FrameInfo, WasmBacktrace};
 
 /// Frames shown of a guest's stack.
 const FRAMES: usize = 8;
@@ -53,24 +54,55 @@ pub(crate) fn trace(error: &Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
+    let named = named(backtrace, |frame| {
+        NamedFunction::new(frame.func_name(), None, None)
+    });
+    shown(named)
+}
+
+/// The stack of a guest that runs, for a profile: the outermost function first, from the author's outermost on, and
+/// whether there may be more outside. What a library does for the author is kept: time goes there, too.
+pub(crate) fn stack(backtrace: &WasmBacktrace) -> (Vec<Frame>, bool) {
+    let mut named = named(backtrace, |frame| match frame.func_name() {
+        // An export's or a number: functions without names are to be told apart.
+        None => NamedFunction::new(
+            Some(&format!("function {}", frame.func_index())),
+            None,
+            None,
+        ),
+        name => NamedFunction::new(name, None, None),
+    });
+    let is_cut = backtrace.frames().len() >= BACKTRACE_FRAMES || named.len() >= LOOKED_AT;
+    let outermost = named.iter().rposition(|named| !named.is_library);
+    if let (Some(outermost), false) = (outermost, is_cut) {
+        named.truncate(outermost + 1);
+    }
+    let frames = named.into_iter().rev().map(|named| named.frame);
+    (frames.collect(), is_cut)
+}
+
+/// The functions of a stack, innermost first, with those that were inlined; `plain` names one without debug information.
+fn named(
+    backtrace: &WasmBacktrace,
+    plain: impl Fn(&FrameInfo) -> NamedFunction,
+) -> Vec<NamedFunction> {
     let mut named = Vec::new();
     for frame in backtrace.frames() {
         let symbols = frame.symbols();
-        for symbol in symbols {
-            named.push(NamedFunction::new(
-                symbol.name(),
-                symbol.file(),
-                symbol.line(),
-            ));
+        for (at, symbol) in symbols.iter().enumerate() {
+            // The last is the function itself, into which the others were inlined.
+            let own = frame.func_name().filter(|_| at + 1 == symbols.len());
+            let name = symbol.name().or(own);
+            named.push(NamedFunction::new(name, symbol.file(), symbol.line()));
         }
         if symbols.is_empty() {
-            named.push(NamedFunction::new(frame.func_name(), None, None));
+            named.push(plain(frame));
         }
         if named.len() >= LOOKED_AT {
             break;
         }
     }
-    shown(named)
+    named
 }
 
 /// A frame, and whether its function is a library's.

@@ -112,6 +112,7 @@ impl Request {
             walls: None,
             alerts: Vec::new(),
             observed: Vec::new(),
+            foretold: None,
             jit: Vec::new(),
             log: Vec::new(),
         };

@@ -8,8 +8,9 @@ use hotcell_model::frame::{
 use hotcell_model::gpu::Payload;
 use hotcell_model::job::RunEnd;
 use hotcell_model::layer::{Layer, LayerReport};
-use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+use hotcell_model::outcome::{Blame, Frame, Outcome, OutcomeKind};
 use hotcell_model::report::{LogLevel, Usage};
+use hotcell_model::samples::{SampleCount, Samples};
 use hotcell_sandbox::memory::OutputMemory;
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
@@ -139,6 +140,20 @@ fn before_the_answer(peer: &Peer, id: u64) {
         () if peer.is("floods-progress") => loop {
             peer.send(&progress(id));
         },
+        () if peer.is("samples") => peer.send(&samples(id, 1)),
+        () if peer.is("samples-twice") => {
+            peer.send(&samples(id, 1));
+            peer.send(&samples(id, 1));
+        }
+        () if peer.is("samples-for-another") => peer.send(&samples(id + 1, 1)),
+        () if peer.is("samples-of-years") => peer.send(&samples(id, u64::MAX)),
+        () if peer.is("samples-of-nothing-named") => {
+            let mut bytes = peer.encoded(&samples(id, 1));
+            // Behind the stack's only function: whether it is cut, its two counts, and two that are elsewhere.
+            let function = bytes.len() - 6;
+            bytes[function] = 9;
+            peer.send_raw(&bytes);
+        }
         () if peer.is("burns-and-denies") => {
             // CPU time, since others may have the processor meanwhile.
             while clock_gettime(ClockId::ProcessCPUTime).tv_nsec < 400_000_000 {
@@ -286,6 +301,22 @@ fn line(id: u64, text: &str) -> FromRunner {
         text,
         is_end: true,
     })
+}
+
+/// That a function was found so often, whose name moves the cursor.
+fn samples(id: u64, looks: u64) -> FromRunner {
+    let mut samples = Box::new(Samples::every(Duration::from_millis(1)));
+    let function = Frame {
+        function: Some("\x1b[2J".to_owned()),
+        ..Frame::default()
+    };
+    let place = samples.place(&[function], false);
+    let count = SampleCount {
+        samples: looks,
+        cpu_ns: looks,
+    };
+    samples.count(place, count);
+    FromRunner::Samples { id, samples }
 }
 
 fn progress(id: u64) -> FromRunner {

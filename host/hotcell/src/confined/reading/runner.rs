@@ -1,4 +1,4 @@
-//! A runner's word during one launch: log lines and progress, then one end.
+//! A runner's word during one launch: log lines and progress, samples if they are asked for, then one end.
 
 use super::{Violation, check_descriptors, words};
 use bytes::Bytes;
@@ -7,7 +7,9 @@ use hotcell_model::gpu::Payload;
 use hotcell_model::job::RunEnd;
 use hotcell_model::limit::{Limit, Limits};
 use hotcell_model::report::{LogLevel, LogLine};
+use hotcell_model::samples::Samples;
 use hotcell_model::text;
+use std::time::Duration;
 
 /// What a line that was cut ends in, beyond the limit on bytes.
 const CUT: &str = "…";
@@ -23,6 +25,8 @@ pub struct Expected {
     pub limits: Limits,
     /// The number of chunks.
     pub chunks: u64,
+    /// How often guests are looked at, if they are.
+    pub sample_every: Option<Duration>,
 }
 
 /// What one frame said.
@@ -57,6 +61,8 @@ pub struct LaunchReading {
     progress_left: u64,
     /// The line that is under way.
     partial: Option<(LogLevel, String)>,
+    /// What came of looking at the guest.
+    samples: Option<Box<Samples>>,
     has_ended: bool,
 }
 
@@ -73,6 +79,7 @@ impl LaunchReading {
                 .get(Limit::HostCalls)
                 .saturating_mul(expected.chunks.saturating_add(1)),
             partial: None,
+            samples: None,
             has_ended: false,
             expected,
         }
@@ -95,6 +102,7 @@ impl LaunchReading {
                 self.progress_left = left.ok_or(Violation::Flood)?;
                 Ok(Heard::Progress { done, total })
             }
+            FromRunner::Samples { id, samples } => self.samples(id, *samples),
             FromRunner::Ended { id, end } => self.ended(id, *end),
             FromRunner::Failed(why) => {
                 self.has_ended = true;
@@ -145,6 +153,18 @@ impl LaunchReading {
         Ok(Heard::Line(LogLine { level, message }))
     }
 
+    fn samples(&mut self, id: u64, samples: Samples) -> Result<Heard, Violation> {
+        self.check_id(id)?;
+        if self.samples.is_some() {
+            return Err(Violation::OutOfOrder("samples for the second time"));
+        }
+        let period = self.expected.sample_every;
+        let period = period.ok_or(Violation::OutOfOrder("samples that nobody asked for"))?;
+        let samples = samples.claimed(period).ok_or(Violation::Samples)?;
+        self.samples = Some(Box::new(samples));
+        Ok(Heard::Nothing)
+    }
+
     fn ended(&mut self, id: u64, end: RunEnd<Payload>) -> Result<Heard, Violation> {
         self.check_id(id)?;
         if self.partial.is_some() {
@@ -163,6 +183,7 @@ impl LaunchReading {
         if !end.outputs.iter().map(Bytes::len).eq(due.iter().copied()) {
             return Err(Violation::Outputs);
         }
+        end.samples = self.samples.take();
         self.has_ended = true;
         Ok(Heard::Ended(Box::new(end)))
     }
@@ -173,7 +194,8 @@ mod tests {
     use super::*;
     use hotcell_model::frame::encode;
     use hotcell_model::limit::LimitSource;
-    use hotcell_model::outcome::{Blame, Outcome, OutcomeKind};
+    use hotcell_model::outcome::{Blame, Frame, Outcome, OutcomeKind};
+    use hotcell_model::samples::SampleCount;
 
     const ID: u64 = 5;
 
@@ -189,6 +211,7 @@ mod tests {
             inline: inline.to_vec(),
             limits: in_force,
             chunks: 2,
+            sample_every: None,
         })
     }
 
@@ -283,6 +306,70 @@ mod tests {
                 found: ID + 1
             })
         );
+    }
+
+    fn samples(id: u64) -> FromRunner {
+        let mut samples = Samples::every(Duration::from_nanos(1));
+        let function = Frame {
+            function: Some("\x1b[2J".into()),
+            ..Frame::default()
+        };
+        let place = samples.place(&[function], false);
+        let count = SampleCount {
+            samples: 3,
+            cpu_ns: 4_000_000,
+        };
+        samples.count(place, count);
+        let samples = Box::new(samples);
+        FromRunner::Samples { id, samples }
+    }
+
+    #[test]
+    fn samples_come_once_where_they_are_asked_for_and_are_escaped() {
+        let sampled = || {
+            let mut sampled = reading(&[], &[]);
+            sampled.expected.sample_every = Some(Duration::from_millis(2));
+            sampled
+        };
+        assert!(matches!(
+            read(&mut reading(&[], &[]), &samples(ID)),
+            Err(Violation::OutOfOrder(_))
+        ));
+        assert!(matches!(
+            read(&mut sampled(), &samples(ID + 1)),
+            Err(Violation::OtherLaunch { .. })
+        ));
+        let mut twice = sampled();
+        assert_eq!(read(&mut twice, &samples(ID)), Ok(Heard::Nothing));
+        assert!(read(&mut twice, &samples(ID)).is_err());
+        let mut once = sampled();
+        assert_eq!(read(&mut once, &samples(ID)), Ok(Heard::Nothing));
+        let heard = read(&mut once, &end(&Outcome::done(), &[]));
+        let Ok(Heard::Ended(end)) = heard else {
+            panic!("an honest end");
+        };
+        let samples = end.samples.expect("they came before");
+        assert_eq!(samples.period(), Duration::from_millis(2));
+        let stack = samples.stacks().next().expect("one stack");
+        let name = stack.functions[0].function.as_deref();
+        assert_eq!((name, stack.count.samples), (Some("\\u{1b}[2J"), 3));
+        // An end without them is one, too.
+        let none = read(&mut sampled(), &self::end(&Outcome::done(), &[]));
+        assert!(matches!(none, Ok(Heard::Ended(end)) if end.samples.is_none()));
+    }
+
+    #[test]
+    fn samples_that_contradict_themselves_are_a_violation() {
+        let mut reading = reading(&[], &[]);
+        reading.expected.sample_every = Some(Duration::from_millis(2));
+        let bytes = frame(&samples(ID));
+        let violated = (0..bytes.len()).filter(|at| {
+            let mut lie = bytes.clone();
+            lie[*at] ^= 0x40;
+            let mut reading = LaunchReading::new(reading.expected.clone());
+            reading.read(&lie, 0).is_err()
+        });
+        assert!(violated.count() > 5);
     }
 
     #[test]

@@ -93,10 +93,14 @@ impl RunnerServer {
                 return failed(&format!("{capability} is no capability with a session"));
             }
         }
-        let end = self
+        let mut end = self
             .runner
             .run(&self.kernel, Arc::new(job), data, buffers, signal, observer);
         self.stopper.end();
+        if let Some(samples) = end.samples.take() {
+            // Less is known of a launch without them, and nothing else. A supervisor that is gone ends this process elsewhere.
+            let _ = send(&self.channel, &FromRunner::Samples { id, samples });
+        }
         told(end, &outputs)
     }
 }

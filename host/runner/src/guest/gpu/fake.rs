@@ -290,6 +290,7 @@ impl Setup {
             body: BodyClock::default(),
             cpu: CpuClock::start(),
             spent: ChunkSpent::default(),
+            sampling: None,
             lines_seen: 0,
             unchecked_bytes: 0,
         };

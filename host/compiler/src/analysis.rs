@@ -1,0 +1,443 @@
+//! What a kernel will cost, told from its code: nothing runs.
+//!
+//! A component of the SDK exports each kernel's function under a name of its own, with the dimensions as plain integers. That function is run
+//! with symbols in the place of its arguments: integers are polynomials in the dimensions where they can be ([`poly`]), numbers with bounds
+//! where they cannot ([`atoms`], [`arithmetic`]); both ways of an open branch are followed and meet again ([`run`]); a loop's body is run to see
+//! what it changes, and how many turns there are follows from its ways out ([`loops`]). What it costs is counted as the engine counts fuel.
+//!
+//! It holds for a launch that ends well: ways that end in a trap, or in the kernel's own failure, are left out. And it takes
+//! safe Rust at its word: stores go where the kernel has memory. Work is bounded by steps, not by the code's size.
+
+mod arithmetic;
+mod atoms;
+mod code;
+mod lines;
+mod loops;
+mod poly;
+mod run;
+mod value;
+
+use self::atoms::{Atoms, Origin, Refined, Side, Taint, U32};
+use self::code::{Body, Code};
+use self::lines::Lines;
+use self::loops::LoopRecord;
+use self::poly::Poly;
+use self::run::Run;
+use self::value::{Cells, State, Value};
+use hotcell_model::analysis::{
+    Bounds, EntryCost, Formula, Gap, KernelLoop, KernelWork, LISTED_ENTRIES, LISTED_LOOPS,
+    LISTED_NAME_BYTES, Term, Turns, variables,
+};
+use hotcell_model::component::ENTRIES;
+use hotcell_model::manifest::{ArrayParameter, DType, Dim, Kernel, Parameter, Role};
+use std::rc::Rc;
+use wasmparser::{Operator, ValType};
+
+/// The kernel function's prefix among a module's exports.
+const KERNEL: &str = "hotcell-kernel:";
+/// The greatest size of an array, as of anything in Rust on a machine of 32 bits.
+const ARRAY_BYTES: f64 = 2_147_483_647.0;
+/// How many operators are looked at for one kernel, over all that is asked of it, and for one component.
+const KERNEL_STEPS: u32 = 600_000;
+const COMPONENT_STEPS: u32 = 2_000_000;
+/// The least extents for which bounds are found by themselves: larger ones leave out the code for what is left over of small arrays.
+const FROM_EXTENTS: [u32; 3] = [0, 64, 4096];
+/// A coefficient of an upper bound that is larger says nothing: some number was not known at all.
+const NO_BOUND: f64 = 1e7;
+
+/// What the code says of each kernel's cost, in the manifest's order. The component is valid.
+pub(crate) fn analyse(component: &[u8], kernels: &[Kernel]) -> Vec<EntryCost> {
+    let is_launch = |name: &str| name.starts_with(ENTRIES) && name.ends_with("#launch");
+    let Some(code) = Code::find(component, is_launch) else {
+        return Vec::new();
+    };
+    let lines = Lines::of(&code);
+    let mut left = COMPONENT_STEPS;
+    let numbered = (0..).zip(kernels).take(LISTED_ENTRIES);
+    numbered
+        .map(|(at, kernel)| {
+            let name = format!("{KERNEL}{}", kernel.name());
+            match code.exports.get(name.as_str()) {
+                Some(function) => cost_of(&code, &lines, at, kernel, *function, &mut left),
+                None => unknown(at),
+            }
+        })
+        .collect()
+}
+
+fn unknown(kernel: u32) -> EntryCost {
+    EntryCost {
+        kernel,
+        gaps: vec![Gap::NotTheSdks],
+        bounds: Vec::new(),
+        loops: Vec::new(),
+        loops_left_out: 0,
+        functions: 0,
+        outside: KernelWork::default(),
+    }
+}
+
+fn cost_of(
+    code: &Code<'_>,
+    lines: &Lines,
+    at: u32,
+    kernel: &Kernel,
+    function: u32,
+    left: &mut u32,
+) -> EntryCost {
+    let mut cost = unknown(at);
+    cost.gaps.clear();
+    let mut steps = KERNEL_STEPS.min(*left);
+    let before = steps;
+    for from_extent in FROM_EXTENTS {
+        let mut run = Run::new(code, steps);
+        let Some(state) = begin(&mut run, kernel, function, from_extent) else {
+            return unknown(at);
+        };
+        let refined = Rc::clone(&state.refined);
+        let end = run.call(function, state);
+        if let Some(end) = end {
+            cost.bounds
+                .push(bounds(&mut run, &end, &refined, from_extent));
+        }
+        steps = run.steps;
+        if from_extent == FROM_EXTENTS[0] {
+            cost.functions = run.reached.len() as u64;
+            cost.outside = outside(&run);
+            cost.gaps.clone_from(&run.gaps);
+            cost.gaps.sort_unstable();
+            cost.gaps.dedup();
+        }
+        list_loops(&mut run, lines, &mut cost);
+    }
+    let listed = cost.loops.len().min(LISTED_LOOPS);
+    cost.loops_left_out = (cost.loops.len() - listed) as u64;
+    cost.loops.truncate(listed);
+    *left -= before - steps;
+    cost
+}
+
+fn bounds(run: &mut Run<'_, '_>, end: &State, refined: &Rc<Refined>, from_extent: u32) -> Bounds {
+    let keep = |atoms: &Atoms, atom| atoms.named(atom).is_some();
+    let lower = end.spent.whole_lower();
+    let lower = run.atoms.bound_of(&lower, Side::Lower, refined, &keep);
+    let certain = Poly::constant(end.spent.counted);
+    let lower = match lower {
+        Some(lower) if run.atoms.sample(&lower) > end.spent.counted => lower,
+        _ => certain,
+    };
+    let upper = end.spent.whole_upper();
+    let upper = upper.and_then(|upper| run.atoms.bound_of(&upper, Side::Upper, refined, &keep));
+    let upper = upper.filter(|upper| upper.terms().iter().all(|(_, c)| *c < NO_BOUND));
+    Bounds {
+        from_extent: from_extent.into(),
+        lower: formula(&run.atoms, &lower, Side::Lower),
+        upper: upper.map(|upper| formula(&run.atoms, &upper, Side::Upper)),
+    }
+}
+
+/// A polynomial in names alone, rounded so that it stays the bound that it is.
+fn formula(atoms: &Atoms, poly: &Poly, side: Side) -> Formula {
+    let terms = poly.terms().iter().filter_map(|(monomial, coefficient)| {
+        let scaled = coefficient * 1024.0;
+        let nearest = scaled.round();
+        let rounded = match side {
+            // What is off by less comes of the arithmetic.
+            _ if (scaled - nearest).abs() < 1e-6 => nearest,
+            Side::Lower => scaled.floor(),
+            Side::Upper => scaled.ceil(),
+        };
+        let variables = monomial
+            .atoms()
+            .map(|atom| u8::try_from(atoms.named(atom)?).ok());
+        Some(Term {
+            #[expect(clippy::cast_possible_truncation, reason = "a cast saturates")]
+            in_1024ths: rounded as i64,
+            variables: variables.collect::<Option<_>>()?,
+        })
+    });
+    Formula(terms.collect())
+}
+
+/// The loops that the kernel comes to. What larger extents tell of one is told in the place of what is known of it before: there are fewer ways
+/// to it then.
+fn list_loops(run: &mut Run<'_, '_>, lines: &Lines, cost: &mut EntryCost) {
+    let keep = |atoms: &Atoms, atom| atoms.named(atom).is_some();
+    let nothing = Refined::new();
+    let records: Vec<_> = run
+        .loops
+        .iter()
+        .map(|(place, record)| (*place, record.clone()))
+        .collect();
+    for ((function, offset), record) in records {
+        let least = run
+            .atoms
+            .bound_of(&record.trips.lower, Side::Lower, &nothing, &keep);
+        let least = least.filter(|least| run.atoms.sample(least) >= 1.0);
+        let most = record.trips.upper.as_ref();
+        let most = most.and_then(|most| run.atoms.bound_of(most, Side::Upper, &nothing, &keep));
+        let most = most.filter(|most| most.terms().iter().all(|(_, c)| *c < NO_BOUND));
+        // Turns are whole.
+        let most = most.map(|most| match most.as_constant() {
+            Some(constant) => Poly::constant(constant.floor()),
+            None => most,
+        });
+        let is_constant = most
+            .as_ref()
+            .is_some_and(|most| most.as_constant().is_some());
+        let turns = match (record.trips.taint, &most) {
+            (_, None) => Turns::Unbounded,
+            (Taint::Shape, _) if is_constant => Turns::Constant,
+            (Taint::Shape, _) => Turns::Shapes,
+            (Taint::Argument, _) => Turns::Arguments,
+            (Taint::Data, _) => Turns::Data,
+        };
+        let least = least.unwrap_or_else(|| Poly::constant(1.0));
+        let found = KernelLoop {
+            function: name_of(run.code, function),
+            offset_bytes: offset.into(),
+            source: lines.at(offset),
+            depth: record.depth - 1,
+            turns,
+            least: formula(&run.atoms, &least, Side::Lower),
+            most: most.map(|most| formula(&run.atoms, &most, Side::Upper)),
+            turn: turn(run.code, function, &record),
+        };
+        match cost
+            .loops
+            .binary_search_by_key(&found.offset_bytes, |one| one.offset_bytes)
+        {
+            Ok(known) if cost.loops[known].turns >= found.turns => cost.loops[known] = found,
+            Ok(_) => {}
+            Err(place) => cost.loops.insert(place, found),
+        }
+    }
+}
+
+/// A function's name as the component has it, or its number.
+fn name_of(code: &Code<'_>, function: u32) -> String {
+    let Some(name) = code.names.get(&function) else {
+        return format!("function {function}");
+    };
+    let mut name = rustc_demangle::demangle(name).to_string();
+    name.truncate(name.floor_char_boundary(LISTED_NAME_BYTES));
+    name
+}
+
+/// What stands in a loop's body, without loops inside.
+fn turn(code: &Code<'_>, function: u32, record: &LoopRecord) -> KernelWork {
+    let mut work = KernelWork::default();
+    if let Some(body) = code.body(function) {
+        count(code, &body, record.range.0 + 1..record.range.1, &mut work);
+    }
+    work
+}
+
+/// What the functions that a kernel reaches do outside of loops.
+fn outside(run: &Run<'_, '_>) -> KernelWork {
+    let mut work = KernelWork::default();
+    for function in &run.reached {
+        if let Some(body) = run.code.body(*function) {
+            count(run.code, &body, 0..body.operators.len(), &mut work);
+        }
+    }
+    work
+}
+
+fn count(code: &Code<'_>, body: &Body<'_>, range: std::ops::Range<usize>, work: &mut KernelWork) {
+    let mut at = range.start;
+    while at < range.end {
+        let operator = &body.operators[at];
+        match operator {
+            Operator::Loop { .. } => {
+                at = body.ends.get(&at).map_or(at, |(end, _)| *end);
+            }
+            Operator::Call { function_index } if code.import(*function_index).is_some() => {
+                work.host_calls += 1;
+            }
+            Operator::MemoryGrow { .. } => work.grows += 1,
+            operator => kind(operator, work),
+        }
+        at += 1;
+    }
+}
+
+/// Counts an operator by its name in the specification: what the type is that it works on stands at its beginning.
+fn kind(operator: &Operator<'_>, work: &mut KernelWork) {
+    let mut name = format!("{operator:?}");
+    name.truncate(name.find([' ', '(']).unwrap_or(name.len()));
+    let has = |what: &str| name.contains(what);
+    let is_vector = ["V128", "8x16", "16x8", "32x4", "64x2"]
+        .into_iter()
+        .any(has);
+    let is_memory = ["Load", "Store", "MemoryCopy", "MemoryFill"]
+        .into_iter()
+        .any(has);
+    let is_plain = ["Const", "Local", "Global", "Select", "Drop"]
+        .into_iter()
+        .any(has);
+    if is_plain {
+        return;
+    }
+    if is_memory {
+        work.memory += 1;
+    } else if name.starts_with('F') {
+        work.floating += 1;
+    } else if name.starts_with('I') || name.starts_with("V128") {
+        work.integer += 1;
+    } else {
+        return;
+    }
+    work.vector += u64::from(is_vector);
+}
+
+/// The state in which a kernel's function begins: dimensions and integer scalars by name, everything else unknown.
+///
+/// A launch is taken as a whole: its chunk is all of the split dimension.
+fn begin(run: &mut Run<'_, '_>, kernel: &Kernel, function: u32, from_extent: u32) -> Option<State> {
+    let mut state = run.beginning();
+    let ty = run.code.type_of(function)?.clone();
+    let types = ty.params();
+    let mut names = variables(kernel)
+        .enumerate()
+        .map(|(place, name)| (name.to_owned(), place));
+    let names: std::collections::HashMap<String, usize> = names.by_ref().collect();
+    let mut refined = Refined::new();
+    let mut dims = Vec::new();
+    for (place, dim) in kernel.dims().iter().enumerate() {
+        let most = vec![Poly::constant(greatest_extent(kernel, dim))];
+        let atom = run
+            .atoms
+            .make(Origin::Named(place), Taint::Shape, Vec::new(), most);
+        if from_extent > 0 {
+            refined.insert(atom, (from_extent.into(), f64::INFINITY));
+        }
+        let extent = Rc::new(Poly::atom(atom));
+        dims.push((dim.as_str(), Rc::clone(&extent)));
+        state.stack.push(Value::Int(extent));
+    }
+    let extent_of = |name: &str| {
+        let found = dims.iter().find(|(dim, _)| *dim == name);
+        found.map(|(_, extent)| Rc::clone(extent))
+    };
+    let parameters = &kernel.record().parameters;
+    // What a chunk gets of its neighbours' rows: of the whole there are none.
+    for parameter in parameters.iter().filter(|parameter| parameter.halo > 0) {
+        let array = kernel
+            .arrays()
+            .iter()
+            .find(|array| array.name == parameter.name)?;
+        let Dim::Name(name) = array.dims.first()? else {
+            return None;
+        };
+        state.stack.push(Value::Int(extent_of(name)?));
+    }
+    let first = state.stack.len();
+    let body = run.code.body(function)?;
+    let places = Places::find(types, first, parameters, &body)?;
+    let mut parameters = parameters.iter();
+    for (at, ty) in types.iter().enumerate().skip(first) {
+        let parameter = match Some(at) == places.chunk || Some(at) == places.failure {
+            true => None,
+            false => Some(parameters.next()?),
+        };
+        if let Some(parameter) = parameter.filter(|parameter| parameter.role == Role::Scalar) {
+            let place = names
+                .get(&parameter.name)
+                .filter(|_| matches!(ty, ValType::I32 | ValType::I64));
+            state.stack.push(match place {
+                Some(place) => {
+                    let most = vec![Poly::constant(U32)];
+                    let origin = Origin::Named(*place);
+                    let atom = run.atoms.make(origin, Taint::Argument, Vec::new(), most);
+                    Value::Int(Rc::new(Poly::atom(atom)))
+                }
+                None => Value::Unknown(Taint::Argument),
+            });
+            continue;
+        }
+        let address = Rc::new(Poly::atom(run.atoms.unknown(Taint::Shape, U32)));
+        if Some(at) == places.chunk {
+            let len = kernel.split().and_then(extent_of);
+            let len = len.unwrap_or_else(|| Rc::new(Poly::constant(1.0)));
+            let fields = [Rc::new(Poly::default()), Rc::clone(&len), len];
+            let offsets = [0.0, 4.0, 8.0].map(|offset| Rc::new(address.plus(offset)));
+            let cells = offsets.into_iter().zip(fields.map(Value::Int));
+            state.cells = Rc::new(cells.collect::<Cells>());
+        } else if Some(at) == places.failure {
+            run.failure = Some(Rc::clone(&address));
+        }
+        state.stack.push(Value::Int(address));
+    }
+    state.refined = Rc::new(refined);
+    Some(state)
+}
+
+/// The most indices that a dimension can have: an array of them fits in memory.
+#[expect(clippy::cast_precision_loss, reason = "elements have few bytes")]
+fn greatest_extent(kernel: &Kernel, dim: &str) -> f64 {
+    let has = |array: &&ArrayParameter| {
+        let mut dims = array.dims.iter();
+        dims.any(|own| matches!(own, Dim::Name(name) if name == dim))
+    };
+    let arrays = kernel.arrays().iter().filter(has);
+    let most = arrays.map(|array| (ARRAY_BYTES / array.dtype.size_bytes() as f64).floor());
+    most.fold(ARRAY_BYTES, f64::min)
+}
+
+/// Which of a kernel function's parameters are not in its record.
+struct Places {
+    chunk: Option<usize>,
+    failure: Option<usize>,
+}
+
+impl Places {
+    /// Finds them by the types of the others, and by how the function reads a chunk.
+    fn find(
+        types: &[ValType],
+        first: usize,
+        parameters: &[Parameter],
+        body: &Body<'_>,
+    ) -> Option<Self> {
+        let more = types.len().checked_sub(first + parameters.len())?;
+        let fits = |chunk: usize| {
+            let others = types
+                .iter()
+                .enumerate()
+                .skip(first)
+                .filter(|(at, _)| *at != chunk);
+            let mut others = others.map(|(_, ty)| *ty);
+            types[chunk] == ValType::I32
+                && parameters
+                    .iter()
+                    .all(|parameter| others.next() == Some(expected(parameter)))
+        };
+        let is_read = |chunk: usize| {
+            body.operators.windows(2).any(|pair| match pair {
+                [
+                    Operator::LocalGet { local_index },
+                    Operator::I32Load { memarg } | Operator::I64Load { memarg },
+                ] => *local_index as usize == chunk && memarg.offset <= 8,
+                _ => false,
+            })
+        };
+        let candidates = first..types.len() - more.min(1).saturating_sub(usize::from(more < 2));
+        let chunk = (more > 0).then(|| candidates.into_iter().find(|at| fits(*at) && is_read(*at)));
+        let chunk = chunk.flatten();
+        let failure = (more > usize::from(chunk.is_some())).then(|| types.len() - 1);
+        Some(Self { chunk, failure })
+    }
+}
+
+/// The type of a parameter of the record in the function.
+fn expected(parameter: &Parameter) -> ValType {
+    match (parameter.role, parameter.dtype) {
+        (Role::Scalar, DType::I64 | DType::U64) => ValType::I64,
+        (Role::Scalar, DType::F32) => ValType::F32,
+        (Role::Scalar, DType::F64) => ValType::F64,
+        _ => ValType::I32,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,821 @@
+//! Loops: what changes from turn to turn, how many turns there are, and what they cost together.
+//!
+//! The body is run three times: once with what it changes unknown, to see by how much it changes; once with the turn's number in
+//! its place, to see when the loop ends; and once more with that known.
+
+use super::atoms::{Refined, Side, Taint, U32};
+use super::code::Body;
+use super::poly::{AtomId, Poly};
+use super::run::{Label, Run, set_in};
+use super::value::{Condition, Spent, State, Value};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+/// Loops in more loops than this do not have their last turn looked at by itself: each that has doubles the work.
+const PEELED: u32 = 2;
+
+/// Bounds that are off by more are none.
+const LOST: f64 = 1000.0;
+
+/// How often a loop's body runs, each time that the loop is come to.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Trips {
+    pub(super) lower: Poly,
+    /// `None` where nothing bounds it.
+    pub(super) upper: Option<Poly>,
+    /// What the number depends on.
+    pub(super) taint: Taint,
+}
+
+/// What was found out about one loop of the code.
+#[derive(Clone, Debug)]
+pub(super) struct LoopRecord {
+    pub(super) depth: u32,
+    pub(super) trips: Trips,
+    /// The operators of the loop, in its function.
+    pub(super) range: (usize, usize),
+}
+
+/// Something that a loop changes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Local(u32),
+    Global(usize),
+    Cell(Rc<Poly>),
+}
+
+/// How it changes from one turn to the next.
+enum Change {
+    /// By the same amount.
+    Step(Poly),
+    /// By an amount between two constants.
+    Between(f64, f64),
+    /// Down by a constant, and at last by what is left.
+    Drain(Poly, f64),
+    /// In another way.
+    Unknown,
+}
+
+/// The paths that left one run of a body.
+struct Turns {
+    /// To the next turn.
+    back: Vec<State>,
+    /// Out of the loop, by falling out of its end.
+    fell: Option<State>,
+    /// Out of the loop and of blocks around it: which label, and the path.
+    out: Vec<(usize, State)>,
+}
+
+/// The paths that leave a loop.
+struct Exits {
+    fell: Option<State>,
+    out: Vec<(usize, State)>,
+}
+
+impl<'a> Run<'_, 'a> {
+    /// Runs a loop; the path that falls out of its end, if there is one.
+    pub(super) fn repeat(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        at: usize,
+        end: usize,
+        entry: State,
+        parameters: usize,
+        labels: &mut Vec<Label>,
+    ) -> Option<State> {
+        let range = at + 1..end;
+        let mark = self.atoms.len();
+        let live = body.live.get(&at);
+        let is_live = |local: &u32| live.is_some_and(|live| live.has(*local as usize));
+        let set = set_in(body, range.clone());
+        let mut places: Vec<Place> = set.into_iter().filter(is_live).map(Place::Local).collect();
+        places.extend((0..entry.globals.len()).map(Place::Global));
+        self.depth += 1;
+
+        // With what it changes unknown, and once more where it turns out to change more.
+        let mut probe = self.probe(body, range.clone(), &entry, &places, parameters, labels);
+        let cells: Vec<Place> = probe.2.iter().cloned().map(Place::Cell).collect();
+        if !cells.is_empty() {
+            places.extend(cells);
+            probe = self.probe(body, range.clone(), &entry, &places, parameters, labels);
+        }
+        let (turns, unknowns, _) = probe;
+        if turns.back.is_empty() {
+            // It never comes back: a block.
+            self.depth -= 1;
+            let (turns, _) = self.turn(body, range, entry, parameters, labels);
+            for (label, state) in turns.out {
+                labels[label].incoming.push(state);
+            }
+            return turns.fell;
+        }
+        if self.is_light {
+            self.depth -= 1;
+            return self.pass_over(&entry, &places, turns, labels);
+        }
+        let mut changes: Vec<Change> = Vec::new();
+        let mut drained = Vec::new();
+        for (place, unknown) in places.iter().zip(&unknowns) {
+            let change = self.change(place, *unknown, &turns.back, mark, &drained);
+            if let Change::Drain(by, most) = &change {
+                drained.push((by.clone(), *most));
+            }
+            changes.push(change);
+        }
+        // What moves by as much as another is drained by.
+        for ((place, unknown), change) in places.iter().zip(&unknowns).zip(&mut changes) {
+            if matches!(change, Change::Unknown) && !drained.is_empty() {
+                *change = self.change(place, *unknown, &turns.back, mark, &drained);
+            }
+        }
+
+        // With the turn's number, to see how many there are.
+        let counter = self.atoms.fresh(Taint::Shape, Vec::new(), Vec::new());
+        let state = self.begin(&entry, &places, &changes, &Poly::atom(counter));
+        let is_simple = self.is_simple(body, &range);
+        self.is_light = !is_simple;
+        let (turns, _) = self.turn(body, range.clone(), state, parameters, labels);
+        self.is_light = false;
+        let found = self.trips(&turns, counter, mark, &entry);
+        let rounds = found.0.plus(-1.0);
+        if is_simple {
+            self.atoms.bound(counter, vec![rounds.clone()]);
+            let exits = Exits {
+                fell: turns.fell,
+                out: turns.out,
+            };
+            return self.leave(
+                body, at, end, &entry, turns.back, exits, counter, mark, found, labels,
+            );
+        }
+        // Deep inside, one turn stands for all.
+        if self.depth > PEELED {
+            let counter = self
+                .atoms
+                .fresh(Taint::Shape, Vec::new(), vec![rounds.clone()]);
+            let state = self.begin(&entry, &places, &changes, &Poly::atom(counter));
+            let (turns, _) = self.turn(body, range, state, parameters, labels);
+            let exits = Exits {
+                fell: turns.fell,
+                out: turns.out,
+            };
+            return self.leave(
+                body, at, end, &entry, turns.back, exits, counter, mark, found, labels,
+            );
+        }
+        // Once more for every turn but the last, and for the last.
+        let counter = self
+            .atoms
+            .fresh(Taint::Shape, Vec::new(), vec![rounds.plus(-1.0)]);
+        let state = self.begin(&entry, &places, &changes, &Poly::atom(counter));
+        let (first, _) = self.turn(body, range.clone(), state, parameters, labels);
+        let state = self.begin(&entry, &places, &changes, &rounds);
+        let (last, _) = self.turn(body, range, state, parameters, labels);
+        let exits = Exits {
+            fell: last.fell,
+            out: last.out,
+        };
+        self.leave(
+            body, at, end, &entry, first.back, exits, counter, mark, found, labels,
+        )
+    }
+
+    /// Whether the turn's greatest number plays no part inside the body: nothing in it branches but its end.
+    fn is_simple(&self, body: &Body<'_>, range: &std::ops::Range<usize>) -> bool {
+        use wasmparser::Operator as O;
+        let branches = body.operators[range.clone()].iter().filter(|operator| {
+            matches!(
+                operator,
+                O::BrIf { .. }
+                    | O::If { .. }
+                    | O::Loop { .. }
+                    | O::BrTable { .. }
+                    | O::Call { .. }
+                    | O::CallIndirect { .. }
+                    | O::MemoryCopy { .. }
+                    | O::MemoryFill { .. }
+            )
+        });
+        branches.count() <= 1
+    }
+
+    fn probe(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        range: std::ops::Range<usize>,
+        entry: &State,
+        places: &[Place],
+        parameters: usize,
+        labels: &mut Vec<Label>,
+    ) -> (Turns, Vec<AtomId>, Vec<Rc<Poly>>) {
+        let mut state = fresh(entry);
+        let unknowns: Vec<AtomId> = places
+            .iter()
+            .map(|place| {
+                let atom = self.atoms.unknown(Taint::Data, U32);
+                if is_followed(&state, place) {
+                    set(&mut state, place, Value::Int(Rc::new(Poly::atom(atom))));
+                }
+                atom
+            })
+            .collect();
+        let records = self.loops.clone();
+        let gaps = self.gaps.clone();
+        let was_light = std::mem::replace(&mut self.is_light, true);
+        let (turns, written) = self.turn(body, range, state, parameters, labels);
+        self.is_light = was_light;
+        self.loops = records;
+        self.gaps = gaps;
+        let changed = written.into_iter().filter(|address| {
+            entry.cells.contains_key(address) && !places.contains(&Place::Cell(Rc::clone(address)))
+        });
+        (turns, unknowns, changed.collect())
+    }
+
+    /// The paths out of a loop of which only what it changes is asked for: that is unknown behind it.
+    fn pass_over(
+        &mut self,
+        entry: &State,
+        places: &[Place],
+        turns: Turns,
+        labels: &mut [Label],
+    ) -> Option<State> {
+        let settle = |mut state: State| {
+            for place in places {
+                if get(&state, place).is_some() {
+                    set(&mut state, place, Value::Unknown(Taint::Data));
+                }
+            }
+            state.spent = entry.spent.clone();
+            state.conditions.clone_from(&entry.conditions);
+            state.refined = Rc::clone(&entry.refined);
+            state.zeros = Rc::clone(&entry.zeros);
+            state
+        };
+        for (label, state) in turns.out {
+            labels[label].incoming.push(settle(state));
+        }
+        turns.fell.map(settle)
+    }
+
+    /// Runs the body once.
+    fn turn(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        range: std::ops::Range<usize>,
+        state: State,
+        parameters: usize,
+        labels: &mut Vec<Label>,
+    ) -> (Turns, HashSet<Rc<Poly>>) {
+        let before: Vec<usize> = labels.iter().map(|label| label.incoming.len()).collect();
+        labels.push(self.label(&state, parameters));
+        self.written.push(HashSet::new());
+        let fell = self.block(body, range, state, labels);
+        let written = self.written.pop().unwrap_or_default();
+        let back = labels.pop().map(|label| label.incoming).unwrap_or_default();
+        let mut out = Vec::new();
+        for (at, (label, before)) in labels.iter_mut().zip(before).enumerate() {
+            out.extend(
+                label
+                    .incoming
+                    .split_off(before)
+                    .into_iter()
+                    .map(|state| (at, state)),
+            );
+        }
+        (Turns { back, fell, out }, written)
+    }
+
+    fn change(
+        &self,
+        place: &Place,
+        unknown: AtomId,
+        back: &[State],
+        mark: AtomId,
+        drained: &[(Poly, f64)],
+    ) -> Change {
+        let own = Poly::atom(unknown);
+        let mut steps: Vec<Poly> = Vec::new();
+        for state in back {
+            let Some(Value::Int(value)) = get(state, place) else {
+                return Change::Unknown;
+            };
+            let Some(step) = value.sub(&own) else {
+                return Change::Unknown;
+            };
+            let taken = step.scaled(-1.0);
+            if let ([_], Some((a, b))) = (back, self.atoms.less_of(&taken)) {
+                let most = if *a == own {
+                    b.as_constant()
+                } else {
+                    a.as_constant()
+                };
+                if (*a == own || *b == own)
+                    && let Some(most) = most.filter(|most| *most >= 1.0)
+                {
+                    return Change::Drain(taken, most);
+                }
+            }
+            // Every turn that has another after it takes the most.
+            let step = drained.iter().fold(step, |step, (by, most)| {
+                let atom = by.atoms().next();
+                let instead = Poly::constant(*most);
+                atom.and_then(|atom| step.with(atom, &instead))
+                    .unwrap_or(step)
+            });
+            if !self.atoms.is_invariant(&step, mark) {
+                return Change::Unknown;
+            }
+            if !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        let constants: Option<Vec<f64>> = steps.iter().map(Poly::as_constant).collect();
+        match (&steps[..], constants) {
+            ([step], _) => Change::Step(step.clone()),
+            (_, Some(constants)) => Change::Between(
+                constants.iter().copied().fold(f64::INFINITY, f64::min),
+                constants.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ),
+            _ => Change::Unknown,
+        }
+    }
+
+    /// The state at the beginning of a turn.
+    fn begin(&mut self, entry: &State, places: &[Place], changes: &[Change], turn: &Poly) -> State {
+        let mut state = fresh(entry);
+        for (place, change) in places.iter().zip(changes) {
+            let Some(first) = get(entry, place).cloned() else {
+                continue;
+            };
+            if !is_followed(entry, place) {
+                set(&mut state, place, Value::Unknown(Taint::Data));
+                continue;
+            }
+            let first = self.arithmetic(entry).number(&first);
+            let moved = |by: &Poly| by.mul(turn).and_then(|by| first.add(&by));
+            let value = match change {
+                Change::Step(step) => moved(step),
+                Change::Drain(_, most) => moved(&Poly::constant(-most)),
+                Change::Between(least, greatest) => {
+                    let lower = moved(&Poly::constant(*least));
+                    let upper = moved(&Poly::constant(*greatest));
+                    lower.zip(upper).map(|(lower, upper)| {
+                        Poly::atom(self.atoms.fresh(Taint::Data, vec![lower], vec![upper]))
+                    })
+                }
+                Change::Unknown => None,
+            };
+            let value = value.map_or(Value::Unknown(Taint::Data), |value| {
+                Value::Int(Rc::new(value))
+            });
+            set(&mut state, place, value);
+        }
+        state
+    }
+
+    /// How many turns there are: as one polynomial, and as bounds.
+    fn trips(
+        &mut self,
+        turns: &Turns,
+        counter: AtomId,
+        mark: AtomId,
+        entry: &State,
+    ) -> (Poly, Trips) {
+        let mut taint = Taint::Shape;
+        // Nothing ends before the first turn in which a way out can be open.
+        let mut first_ends = Vec::new();
+        let mut is_open = false;
+        for state in turns
+            .fell
+            .iter()
+            .chain(turns.out.iter().map(|(_, state)| state))
+        {
+            let mut known = false;
+            for condition in &state.conditions {
+                taint_of(&self.atoms, condition, &mut taint, counter, mark);
+                if let Some(first) = self.first(condition, counter, mark, entry) {
+                    first_ends.push(first);
+                    known = true;
+                    break;
+                }
+            }
+            is_open |= !known;
+        }
+        // It goes on at most as long as what all ways back demand.
+        let mut last_ends: Vec<(Poly, Poly)> = Vec::new();
+        if let Some((one, others)) = turns.back.split_first() {
+            for condition in &one.conditions {
+                if others
+                    .iter()
+                    .all(|other| other.conditions.contains(condition))
+                    && let Some(end) = self.first(&condition.negated(), counter, mark, entry)
+                {
+                    last_ends.push(end);
+                }
+            }
+        }
+        let uppers: Vec<Poly> = last_ends.iter().map(|(_, upper)| upper.plus(1.0)).collect();
+        if !is_open
+            && let [(lower, upper)] = &first_ends[..]
+            && lower == upper
+            && uppers.contains(&upper.plus(1.0))
+        {
+            let exact = upper.plus(1.0);
+            taint = taint.max(self.atoms.taint(&exact));
+            let trips = Trips {
+                lower: exact.clone(),
+                upper: Some(exact.clone()),
+                taint,
+            };
+            // A loop that is come to has a turn, whatever is known of the numbers that say how many.
+            if self.atoms.greatest(&exact.scaled(-1.0), &entry.refined) > LOST {
+                let lower = vec![exact.clone(), Poly::constant(1.0)];
+                let atom = self.atoms.fresh(taint, lower, vec![exact]);
+                return (Poly::atom(atom), trips);
+            }
+            return (exact, trips);
+        }
+        let mut lower = Vec::new();
+        if !is_open {
+            let firsts: Vec<Rc<Poly>> = first_ends
+                .iter()
+                .map(|(lower, _)| Rc::new(lower.plus(1.0)))
+                .collect();
+            match &firsts[..] {
+                [first] => lower.push(Poly::clone(first)),
+                firsts => {
+                    for candidate in firsts {
+                        let is_least = firsts.iter().all(|other| {
+                            other
+                                .sub(candidate)
+                                .is_some_and(|d| self.atoms.is_at_least_0(&d, &entry.refined))
+                        });
+                        if is_least {
+                            lower.push(Poly::clone(candidate));
+                        }
+                    }
+                }
+            }
+        } else {
+            taint = Taint::Data;
+        }
+        lower.push(Poly::constant(1.0));
+        for poly in uppers.iter().chain(&lower) {
+            taint = taint.max(self.atoms.taint(poly));
+        }
+        let atom = self.atoms.fresh(taint, lower.clone(), uppers.clone());
+        let trips = Trips {
+            lower: lower.remove(0),
+            upper: uppers
+                .into_iter()
+                .min_by(|a, b| self.atoms.sample(a).total_cmp(&self.atoms.sample(b))),
+            taint: if last_ends.is_empty() {
+                Taint::Data
+            } else {
+                taint
+            },
+        };
+        (Poly::atom(atom), trips)
+    }
+
+    /// The first turn in which a condition holds: between which two numbers.
+    fn first(
+        &mut self,
+        condition: &Condition,
+        counter: AtomId,
+        mark: AtomId,
+        entry: &State,
+    ) -> Option<(Poly, Poly)> {
+        let (poly, is_equal) = match condition {
+            Condition::Is0(poly) => (poly, true),
+            Condition::AtLeast0(poly) => (poly, false),
+            Condition::Any(a, b) => {
+                let a = self.first(a, counter, mark, entry);
+                let b = self.first(b, counter, mark, entry);
+                return match (a, b) {
+                    (Some((lower, upper)), Some((other, _))) if lower == other => {
+                        Some((lower, upper))
+                    }
+                    (Some((_, upper)), _) | (_, Some((_, upper))) => Some((Poly::default(), upper)),
+                    _ => None,
+                };
+            }
+            _ => return None,
+        };
+        let powers = poly.by_powers(counter);
+        let [start, slope] = &powers[..] else {
+            return None;
+        };
+        if !self.atoms.is_invariant(slope, mark) || !self.atoms.is_invariant(start, mark) {
+            return self.first_of_bounds(start, slope, is_equal, counter, entry);
+        }
+        let distance = start.scaled(-1.0);
+        if is_equal {
+            let turn = distance.divided(slope)?;
+            return Some((turn.clone(), turn));
+        }
+        match slope.as_constant() {
+            Some(slope) if slope > 0.0 => {
+                let lower = distance.scaled(1.0 / slope);
+                let whole = lower.is_multiple_of(1.0);
+                let upper = if whole {
+                    lower.clone()
+                } else {
+                    distance.plus(slope - 1.0).scaled(1.0 / slope)
+                };
+                if whole && self.atoms.is_at_least_0(&lower, &entry.refined) {
+                    return Some((lower.clone(), lower));
+                }
+                let upper = self.at_least_0(&upper, &entry.refined)?;
+                Some((lower, upper))
+            }
+            Some(_) => None,
+            None => {
+                let upper = match distance
+                    .plus(-1.0)
+                    .divided(slope)
+                    .or_else(|| distance.divided(slope))
+                {
+                    Some(quotient) => quotient,
+                    None => self.at_least_0(&distance, &entry.refined)?,
+                };
+                Some((Poly::default(), upper.plus(1.0)))
+            }
+        }
+    }
+
+    /// As [`Self::first`], where what stands beside the turn's number changes too, between bounds.
+    fn first_of_bounds(
+        &mut self,
+        start: &Poly,
+        slope: &Poly,
+        is_equal: bool,
+        counter: AtomId,
+        entry: &State,
+    ) -> Option<(Poly, Poly)> {
+        let slope = slope
+            .as_constant()
+            .filter(|slope| *slope > 0.0 && !is_equal)?;
+        let least = self
+            .atoms
+            .bound_of(start, Side::Lower, &entry.refined, &|atoms, atom| {
+                atom < counter && atoms.is_invariant(&Poly::atom(atom), counter)
+            })?;
+        let upper = least.scaled(-1.0).plus(slope - 1.0).scaled(1.0 / slope);
+        let upper = self.at_least_0(&upper, &entry.refined)?;
+        Some((Poly::default(), upper))
+    }
+
+    /// A number, or 0 where that is more: what is not less than either.
+    fn at_least_0(&mut self, poly: &Poly, refined: &Refined) -> Option<Poly> {
+        if self.atoms.is_at_least_0(poly, refined) {
+            return Some(poly.clone());
+        }
+        poly.by_terms(&Poly::default(), f64::max)
+    }
+
+    /// The paths out of a loop with what all turns cost, and the one that falls out.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of `repeat`, which has them all"
+    )]
+    fn leave(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        at: usize,
+        end: usize,
+        entry: &State,
+        back: Vec<State>,
+        exits: Exits,
+        counter: AtomId,
+        mark: AtomId,
+        (count, trips): (Poly, Trips),
+        labels: &mut [Label],
+    ) -> Option<State> {
+        self.note(body, at, end, &trips);
+        self.depth -= 1;
+        let rounds = count.plus(-1.0);
+        // Every turn but the last ends in a way back, and has another after it.
+        self.atoms.bound(counter, vec![count.plus(-2.0)]);
+        let back = self.meet(back, None);
+        let each = back.map_or_else(Spent::nothing, |back| back.spent);
+        let lower = self.outside(&each.whole_lower(), Side::Lower, counter, mark, entry);
+        let lower = lower
+            .and_then(|each| total(&each, counter, &rounds))
+            .unwrap_or_default();
+        // What every path through the body takes is a bound, too.
+        let certain = total(&Poly::constant(each.counted), counter, &rounds).unwrap_or_default();
+        let lower = self.greater(lower, certain);
+        let upper = each.whole_upper();
+        let upper = upper.and_then(|each| self.outside(&each, Side::Upper, counter, mark, entry));
+        let upper = upper.and_then(|each| total(&each, counter, &rounds));
+        let upper = upper.filter(|_| trips.upper.is_some());
+        self.atoms.bound(counter, vec![rounds.clone()]);
+        let mut fell = None;
+        let fell_out = exits.fell.into_iter().map(|state| (None, state));
+        let exits: Vec<_> = fell_out
+            .chain(exits.out.into_iter().map(|(l, s)| (Some(l), s)))
+            .collect();
+        for (label, mut state) in exits {
+            self.at_the_end(
+                &mut state,
+                entry,
+                counter,
+                mark,
+                &rounds,
+                &lower,
+                upper.as_ref(),
+            );
+            match label {
+                Some(label) => labels[label].incoming.push(state),
+                None => fell = Some(state),
+            }
+        }
+        fell
+    }
+
+    /// Makes of a path out of the body one out of the loop.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of `leave`, which has them all"
+    )]
+    fn at_the_end(
+        &mut self,
+        state: &mut State,
+        entry: &State,
+        counter: AtomId,
+        mark: AtomId,
+        rounds: &Poly,
+        lower: &Poly,
+        upper: Option<&Poly>,
+    ) {
+        let last = state.spent.clone();
+        let end = |run: &mut Self, poly: Poly, side| {
+            let poly = run.outside(&poly, side, counter, mark, entry)?;
+            poly.with(counter, rounds)
+        };
+        let last_lower = end(self, last.whole_lower(), Side::Lower).unwrap_or_default();
+        let last_lower = self.greater(last_lower, Poly::constant(last.counted));
+        let last_upper = last
+            .whole_upper()
+            .and_then(|poly| end(self, poly, Side::Upper));
+        let sum = |a: &Poly, b: &Poly, c: &Poly| a.add(b)?.add(c);
+        state.spent = Spent {
+            counted: entry.spent.counted,
+            lower: sum(&entry.spent.lower, lower, &last_lower).unwrap_or_default(),
+            upper: entry
+                .spent
+                .upper
+                .as_ref()
+                .and_then(|own| sum(own, upper?, &last_upper?)),
+        };
+        let settle = |value: &mut Value| match value {
+            Value::Int(poly) if poly.has(counter) => {
+                *value = match poly.with(counter, rounds) {
+                    Some(poly) => Value::Int(Rc::new(poly)),
+                    None => Value::Unknown(Taint::Data),
+                };
+            }
+            Value::Is(is) if is.has(counter) => *value = Value::Unknown(Taint::Data),
+            _ => {}
+        };
+        state.locals.iter_mut().for_each(settle);
+        state.stack.iter_mut().for_each(settle);
+        Rc::make_mut(&mut state.globals).iter_mut().for_each(settle);
+        if state.cells.iter().any(|(address, value)| {
+            address.has(counter) || matches!(value, Value::Int(poly) if poly.has(counter))
+        }) {
+            let cells = Rc::make_mut(&mut state.cells);
+            cells.retain(|address, _| !address.has(counter));
+            cells.values_mut().for_each(settle);
+        }
+        state.conditions.clone_from(&entry.conditions);
+        state.refined = Rc::clone(&entry.refined);
+        state.zeros = Rc::clone(&entry.zeros);
+    }
+
+    /// A bound in what is known outside of the loop, and the turn's number.
+    fn outside(
+        &mut self,
+        poly: &Poly,
+        side: Side,
+        counter: AtomId,
+        mark: AtomId,
+        entry: &State,
+    ) -> Option<Poly> {
+        self.atoms
+            .bound_of(poly, side, &entry.refined, &|atoms, atom| {
+                atom == counter || atoms.is_invariant(&Poly::atom(atom), mark)
+            })
+    }
+
+    /// The one of two bounds that is the greater for shapes as they are likely to be.
+    fn greater(&self, a: Poly, b: Poly) -> Poly {
+        match self.atoms.sample(&a) >= self.atoms.sample(&b) {
+            true => a,
+            false => b,
+        }
+    }
+
+    fn note(&mut self, body: &Body<'a>, at: usize, end: usize, trips: &Trips) {
+        let function = self.innermost();
+        let key = (function, body.offsets[at]);
+        let depth = self.depth;
+        let record = self.loops.entry(key).or_insert_with(|| LoopRecord {
+            depth,
+            trips: trips.clone(),
+            range: (at, end),
+        });
+        record.depth = record.depth.max(depth);
+        record.trips.taint = record.trips.taint.max(trips.taint);
+        let sample = |run: &super::atoms::Atoms, poly: &Poly| run.sample(poly);
+        match (&record.trips.upper, &trips.upper) {
+            (Some(old), Some(new)) if sample(&self.atoms, new) > sample(&self.atoms, old) => {
+                record.trips.upper = Some(new.clone());
+            }
+            (_, None) => record.trips.upper = None,
+            _ => {}
+        }
+        if sample(&self.atoms, &trips.lower) < sample(&self.atoms, &record.trips.lower) {
+            record.trips.lower = trips.lower.clone();
+        }
+    }
+}
+
+/// The state in which a body begins: nothing spent, no condition yet.
+fn fresh(entry: &State) -> State {
+    State {
+        spent: Spent::nothing(),
+        conditions: Vec::new(),
+        ..entry.clone()
+    }
+}
+
+fn get<'s>(state: &'s State, place: &Place) -> Option<&'s Value> {
+    match place {
+        Place::Local(at) => state.locals.get(*at as usize),
+        Place::Global(at) => state.globals.get(*at),
+        Place::Cell(address) => state.cells.get(address),
+    }
+}
+
+fn set(state: &mut State, place: &Place, value: Value) {
+    match place {
+        Place::Local(at) => state.locals[*at as usize] = value,
+        Place::Global(at) => Rc::make_mut(&mut state.globals)[*at] = value,
+        Place::Cell(address) => {
+            Rc::make_mut(&mut state.cells).insert(Rc::clone(address), value);
+        }
+    }
+}
+
+/// Whether a place holds an integer that is followed.
+fn is_followed(state: &State, place: &Place) -> bool {
+    matches!(get(state, place), Some(Value::Int(_) | Value::Is(_)))
+}
+
+/// What the conditions of a way out depend on.
+fn taint_of(
+    atoms: &super::atoms::Atoms,
+    condition: &Condition,
+    taint: &mut Taint,
+    _counter: AtomId,
+    _mark: AtomId,
+) {
+    match condition {
+        Condition::AtLeast0(poly) | Condition::Is0(poly) | Condition::IsNot0(poly) => {
+            *taint = (*taint).max(atoms.taint(poly));
+        }
+        Condition::All(a, b) | Condition::Any(a, b) => {
+            taint_of(atoms, a, taint, _counter, _mark);
+            taint_of(atoms, b, taint, _counter, _mark);
+        }
+        Condition::Unknown(own) => *taint = (*taint).max(*own),
+        Condition::Known(_) => {}
+    }
+}
+
+/// The sum of a polynomial in the turn's number over so many turns, from the zeroth on.
+fn total(each: &Poly, counter: AtomId, turns: &Poly) -> Option<Poly> {
+    let mut sum = Poly::default();
+    for (power, factor) in each.by_powers(counter).iter().enumerate() {
+        let n = turns;
+        let less = n.plus(-1.0);
+        let of_powers = match power {
+            0 => n.clone(),
+            1 => n.mul(&less)?.scaled(0.5),
+            2 => n
+                .mul(&less)?
+                .mul(&n.scaled(2.0).plus(-1.0))?
+                .scaled(1.0 / 6.0),
+            3 => {
+                let half = n.mul(&less)?;
+                half.mul(&half)?.scaled(0.25)
+            }
+            _ => return None,
+        };
+        sum = sum.add(&factor.mul(&of_powers)?)?;
+    }
+    Some(sum)
+}

@@ -1,0 +1,984 @@
+//! Running a function without its arguments: every path at once, with bounds of what it costs.
+//!
+//! Where a condition is open both ways are followed and meet again where the block ends. Loops are in
+//! [`loops`](super::loops).
+
+use super::arithmetic::Arithmetic;
+use super::atoms::{Atoms, Refined, Side, Taint, U32};
+use super::code::{Body, Code, Live, Runtime};
+use super::loops::LoopRecord;
+use super::poly::Poly;
+use super::value::{Cells, Condition, Spent, State, Value};
+use hotcell_model::analysis::Gap;
+use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
+use wasmparser::{BlockType, Operator, ValType};
+
+/// The deepest calls that are followed.
+const MAX_CALLS: usize = 24;
+
+/// A block that is open: where its paths meet.
+pub(super) struct Label {
+    pub(super) incoming: Vec<State>,
+    /// How many values a branch to it carries.
+    arity: usize,
+    /// How many values stand below those.
+    height: usize,
+    /// Whether nothing but a trap is behind it: such paths are not followed.
+    is_doomed: bool,
+}
+
+/// An analysis of one entry.
+pub(super) struct Run<'c, 'a> {
+    pub(super) code: &'c Code<'a>,
+    pub(super) atoms: Atoms,
+    /// How many operators may be looked at yet.
+    pub(super) steps: u32,
+    /// Functions that are being run, the innermost last.
+    calls: Vec<u32>,
+    pub(super) loops: BTreeMap<(u32, u32), LoopRecord>,
+    /// Cells that loops that are being run have written.
+    pub(super) written: Vec<HashSet<Rc<Poly>>>,
+    pub(super) gaps: Vec<Gap>,
+    /// Where the kernel says how it failed.
+    pub(super) failure: Option<Rc<Poly>>,
+    /// How deep the loop at hand is.
+    pub(super) depth: u32,
+    pub(super) reached: HashSet<u32>,
+    /// Whether only what changes is asked for, and not what it costs.
+    pub(super) is_light: bool,
+}
+
+/// The least and the most that a function of the runtime takes, but for the bytes that it fills or moves: the most is
+/// measured for the SDK's allocator, with memory in a thousand pieces.
+const MIN_RUNTIME: f64 = 5.0;
+const MAX_RUNTIME: f64 = 1000.0;
+
+/// What a failure's cell holds where there is none: `None` of an `Option<String>`.
+const NO_FAILURE: f64 = -2_147_483_648.0;
+
+/// The counts of operands for operators that are all alike to analysis.
+struct Arity;
+
+impl wasmparser::ModuleArity for Arity {
+    fn sub_type_at(&self, _: u32) -> Option<&wasmparser::SubType> {
+        None
+    }
+    fn tag_type_arity(&self, _: u32) -> Option<(u32, u32)> {
+        None
+    }
+    fn type_index_of_function(&self, _: u32) -> Option<u32> {
+        None
+    }
+    fn func_type_of_cont_type(&self, _: &wasmparser::ContType) -> Option<&wasmparser::FuncType> {
+        None
+    }
+    fn sub_type_of_ref_type(&self, _: &wasmparser::RefType) -> Option<&wasmparser::SubType> {
+        None
+    }
+    fn control_stack_height(&self) -> u32 {
+        0
+    }
+    fn label_block(&self, _: u32) -> Option<(BlockType, wasmparser::FrameKind)> {
+        None
+    }
+}
+
+impl<'c, 'a> Run<'c, 'a> {
+    pub(super) fn new(code: &'c Code<'a>, steps: u32) -> Self {
+        Self {
+            code,
+            atoms: Atoms::new(),
+            steps,
+            calls: Vec::new(),
+            loops: BTreeMap::new(),
+            written: Vec::new(),
+            gaps: Vec::new(),
+            failure: None,
+            depth: 0,
+            reached: HashSet::new(),
+            is_light: false,
+        }
+    }
+
+    /// The state before anything has run.
+    pub(super) fn beginning(&mut self) -> State {
+        let globals = self.code.globals.clone();
+        let globals = globals.into_iter().map(|value| match value {
+            Some(value) => Value::Int(Rc::new(Poly::constant(value as f64))),
+            None => Value::Unknown(Taint::Data),
+        });
+        State {
+            locals: Vec::new(),
+            globals: Rc::new(globals.collect()),
+            cells: Rc::new(Cells::new()),
+            stack: Vec::new(),
+            spent: Spent::nothing(),
+            conditions: Vec::new(),
+            refined: Rc::new(Refined::new()),
+            zeros: Rc::new(Vec::new()),
+            has_failed: false,
+        }
+    }
+
+    pub(super) fn arithmetic<'s>(&'s mut self, state: &'s State) -> Arithmetic<'s> {
+        Arithmetic {
+            atoms: &mut self.atoms,
+            refined: &state.refined,
+        }
+    }
+
+    /// Runs a function on a state whose stack ends in its arguments; what it leaves, or nothing where it never
+    /// returns.
+    pub(super) fn call(&mut self, function: u32, mut state: State) -> Option<State> {
+        let ty = self.code.type_of(function)?;
+        let (parameters, results) = (ty.params().len(), ty.results().to_vec());
+        let below = state.stack.len().checked_sub(parameters)?;
+        self.reached.insert(function);
+        if let Some(known) = self.code.runtime(function) {
+            return self.runtime(known, function, below, state);
+        }
+        let body = self.code.body(function);
+        let is_open = self.calls.contains(&function);
+        let too_deep = self.calls.len() >= MAX_CALLS || self.steps == 0;
+        let (Some(body), false) = (body, is_open || too_deep) else {
+            if is_open {
+                self.gaps.push(Gap::Recursion);
+            } else if too_deep {
+                self.gaps.push(Gap::TooLarge);
+            }
+            if is_open || too_deep {
+                state.spent.upper = None;
+            }
+            state.stack.truncate(below);
+            state
+                .stack
+                .extend(results.iter().map(|_| Value::Unknown(Taint::Data)));
+            return Some(state);
+        };
+        // A function's own entry is one unit.
+        state.spent.counted += 1.0;
+        let arguments = state.stack.split_off(below);
+        let zero = |ty: &ValType| match ty {
+            ValType::I32 | ValType::I64 => Value::Int(Rc::new(Poly::default())),
+            _ => Value::Unknown(Taint::Shape),
+        };
+        let locals = arguments.into_iter().chain(body.locals.iter().map(zero));
+        let callers = std::mem::replace(&mut state.locals, locals.collect());
+        let stack = std::mem::take(&mut state.stack);
+        self.calls.push(function);
+        let mut labels = vec![Label {
+            incoming: Vec::new(),
+            arity: results.len(),
+            height: 0,
+            is_doomed: false,
+        }];
+        let whole = 0..body.operators.len().saturating_sub(1);
+        let fell = self.block(&body, whole, state, &mut labels);
+        let returned = labels.pop().map(|label| label.incoming).unwrap_or_default();
+        self.calls.pop();
+        let mut left = self.meet(returned.into_iter().chain(fell).collect(), None)?;
+        left.locals = callers;
+        let values = left
+            .stack
+            .split_off(left.stack.len().saturating_sub(results.len()));
+        left.stack = stack;
+        left.stack.extend(values);
+        Some(left)
+    }
+
+    /// A function of the language's own runtime, whose cost is known from elsewhere.
+    fn runtime(
+        &mut self,
+        known: Runtime,
+        function: u32,
+        below: usize,
+        mut state: State,
+    ) -> Option<State> {
+        let arguments = state.stack.split_off(below);
+        let results = self.code.type_of(function)?.results().len();
+        let len = match (known, &arguments[..]) {
+            (Runtime::AllocateZeroed, [len, ..]) => Some(self.arithmetic(&state).number(len)),
+            (Runtime::Reallocate, [_, len, ..]) => Some(self.arithmetic(&state).number(len)),
+            _ => None,
+        };
+        state.spent.counted += MIN_RUNTIME;
+        let more = len.map_or_else(Poly::default, |len| Poly::clone(&len));
+        let more = more.plus(MAX_RUNTIME - MIN_RUNTIME);
+        let upper = state.spent.upper.as_ref();
+        state.spent.upper = upper.and_then(|upper| upper.add(&more));
+        // Kernels put text together to say why they failed.
+        state.has_failed |= known == Runtime::Format;
+        let pointer = || Value::Int(Rc::new(Poly::atom(self.atoms.unknown(Taint::Shape, U32))));
+        state
+            .stack
+            .extend(std::iter::repeat_with(pointer).take(results));
+        Some(state)
+    }
+
+    /// Runs operators in order; the path that falls out at their end, if there is one.
+    pub(super) fn block(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        range: std::ops::Range<usize>,
+        state: State,
+        labels: &mut Vec<Label>,
+    ) -> Option<State> {
+        let mut state = state;
+        let mut at = range.start;
+        while at < range.end {
+            if self.steps == 0 {
+                self.gaps.push(Gap::TooLarge);
+                state.spent.upper = None;
+                return Some(state);
+            }
+            self.steps -= 1;
+            match &body.operators[at] {
+                Operator::Block { blockty } => {
+                    let (end, _) = body.ends[&at];
+                    state = self.open(body, at..end, state, *blockty, labels)?;
+                    at = end;
+                }
+                Operator::Loop { blockty } => {
+                    let (end, _) = body.ends[&at];
+                    let (parameters, results) = self.arity(*blockty);
+                    let height = state.stack.len().saturating_sub(parameters);
+                    state = self.repeat(body, at, end, state, parameters, labels)?;
+                    let values = state
+                        .stack
+                        .split_off(state.stack.len().saturating_sub(results));
+                    state.stack.truncate(height);
+                    state.stack.extend(values);
+                    at = end;
+                }
+                Operator::If { blockty } => {
+                    let (end, other) = body.ends[&at];
+                    state.spent.counted += 1.0;
+                    let value = state.stack.pop()?;
+                    let condition = self.arithmetic(&state).condition(&value);
+                    let (_, results) = self.arity(*blockty);
+                    let (parameters, _) = self.arity(*blockty);
+                    let height = state.stack.len().saturating_sub(parameters);
+                    labels.push(Label {
+                        incoming: Vec::new(),
+                        arity: results,
+                        height,
+                        is_doomed: body.doomed.contains(&at),
+                    });
+                    let no = self.along(&state, &condition.negated());
+                    let yes = self.along(&state, &condition);
+                    let then_end = other.unwrap_or(end);
+                    let yes = yes.and_then(|s| self.block(body, at + 1..then_end, s, labels));
+                    let no = no.and_then(|s| match other {
+                        Some(other) => self.block(body, other + 1..end, s, labels),
+                        None => Some(s),
+                    });
+                    let mut incoming = labels.pop()?.incoming;
+                    incoming.extend(yes);
+                    incoming.extend(no);
+                    state = self.meet(incoming, body.live.get(&at))?;
+                    at = end;
+                }
+                Operator::Br { relative_depth } => {
+                    state.spent.counted += 1.0;
+                    self.branch(state, *relative_depth, labels);
+                    return None;
+                }
+                Operator::BrIf { relative_depth } => {
+                    state.spent.counted += 1.0;
+                    let value = state.stack.pop()?;
+                    let condition = self.arithmetic(&state).condition(&value);
+                    let condition = self.arithmetic(&state).known(condition);
+                    if let Condition::Known(is) = condition {
+                        if is {
+                            self.branch(state, *relative_depth, labels);
+                            return None;
+                        }
+                    } else {
+                        if let Some(taken) = self.along(&state, &condition) {
+                            self.branch(taken, *relative_depth, labels);
+                        }
+                        state = self.along(&state, &condition.negated())?;
+                    }
+                }
+                Operator::BrTable { targets } => {
+                    state.spent.counted += 1.0;
+                    let value = state.stack.pop()?;
+                    self.switch(state, &value, targets, labels);
+                    return None;
+                }
+                Operator::Return => {
+                    let outermost = u32::try_from(labels.len() - 1).ok()?;
+                    self.branch(state, outermost, labels);
+                    return None;
+                }
+                Operator::Unreachable => return None,
+                Operator::Call { function_index } => {
+                    state.spent.counted += 1.0;
+                    // What never returns is a trap's way of explaining itself.
+                    if matches!(body.operators.get(at + 1), Some(Operator::Unreachable)) {
+                        return None;
+                    }
+                    state = self.call(*function_index, state)?;
+                }
+                Operator::CallIndirect { type_index, .. } => {
+                    state.spent.counted += 1.0;
+                    let place = state.stack.pop()?;
+                    let place = self.arithmetic(&state).number(&place).as_constant();
+                    if matches!(body.operators.get(at + 1), Some(Operator::Unreachable)) {
+                        return None;
+                    }
+                    let known = place.and_then(|place| self.code.in_table(place as u32));
+                    match known {
+                        Some(function) => state = self.call(function, state)?,
+                        None => {
+                            self.gaps.push(Gap::IndirectCall);
+                            state.spent.upper = None;
+                            let ty = self.code.type_at(*type_index)?;
+                            let below = state.stack.len().checked_sub(ty.params().len())?;
+                            state.stack.truncate(below);
+                            let results = ty.results().iter();
+                            state
+                                .stack
+                                .extend(results.map(|_| Value::Unknown(Taint::Data)));
+                        }
+                    }
+                }
+                operator => self.operator(operator, &mut state)?,
+            }
+            at += 1;
+        }
+        Some(state)
+    }
+
+    fn open(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        range: std::ops::Range<usize>,
+        state: State,
+        ty: BlockType,
+        labels: &mut Vec<Label>,
+    ) -> Option<State> {
+        let (parameters, results) = self.arity(ty);
+        labels.push(Label {
+            incoming: Vec::new(),
+            arity: results,
+            height: state.stack.len().saturating_sub(parameters),
+            is_doomed: body.doomed.contains(&range.start),
+        });
+        let live = body.live.get(&range.start);
+        let fell = self.block(body, range.start + 1..range.end, state, labels);
+        let incoming = labels.pop()?.incoming;
+        self.meet(incoming.into_iter().chain(fell).collect(), live)
+    }
+
+    /// The function that is being run.
+    pub(super) fn innermost(&self) -> u32 {
+        self.calls.last().copied().unwrap_or_default()
+    }
+
+    pub(super) fn label(&self, state: &State, parameters: usize) -> Label {
+        Label {
+            incoming: Vec::new(),
+            arity: parameters,
+            height: state.stack.len().saturating_sub(parameters),
+            is_doomed: false,
+        }
+    }
+
+    fn arity(&self, ty: BlockType) -> (usize, usize) {
+        match ty {
+            BlockType::Empty => (0, 0),
+            BlockType::Type(_) => (0, 1),
+            BlockType::FuncType(index) => match self.code.type_at(index) {
+                Some(ty) => (ty.params().len(), ty.results().len()),
+                None => (0, 0),
+            },
+        }
+    }
+
+    fn branch(&mut self, mut state: State, depth: u32, labels: &mut [Label]) {
+        let Some(at) = labels.len().checked_sub(1 + depth as usize) else {
+            return;
+        };
+        let label = &mut labels[at];
+        if label.is_doomed {
+            return;
+        }
+        let values = state
+            .stack
+            .split_off(state.stack.len().saturating_sub(label.arity));
+        state.stack.truncate(label.height);
+        state.stack.extend(values);
+        label.incoming.push(state);
+    }
+
+    fn switch(
+        &mut self,
+        state: State,
+        value: &Value,
+        targets: &wasmparser::BrTable<'_>,
+        labels: &mut [Label],
+    ) {
+        let number = self.arithmetic(&state).number(value);
+        let depths: Vec<u32> = targets.targets().flatten().collect();
+        if let Some(at) = number.as_constant() {
+            let chosen = depths.get(at as usize).copied();
+            return self.branch(state, chosen.unwrap_or(targets.default()), labels);
+        }
+        let mut seen = HashSet::new();
+        for depth in depths.into_iter().chain([targets.default()]) {
+            if seen.insert(depth) {
+                let taint = self.atoms.taint(&number);
+                let open = Condition::Unknown(taint);
+                if let Some(taken) = self.along(&state, &open) {
+                    self.branch(taken, depth, labels);
+                }
+            }
+        }
+    }
+
+    /// The path on which a condition holds, if there is one.
+    pub(super) fn along(&mut self, state: &State, condition: &Condition) -> Option<State> {
+        let condition = self.arithmetic(state).known(condition.clone());
+        if let Condition::Known(is) = condition {
+            return is.then(|| state.clone());
+        }
+        let mut along = state.clone();
+        self.refine(&mut along, &condition);
+        along.conditions.push(Rc::new(condition));
+        Some(along)
+    }
+
+    fn refine(&mut self, state: &mut State, condition: &Condition) {
+        match condition {
+            Condition::All(a, b) => {
+                self.refine(state, a);
+                self.refine(state, b);
+            }
+            Condition::AtLeast0(poly) => refine_to(state, poly, false),
+            Condition::Is0(poly) => {
+                if poly.atoms().nth(1).is_some() && state.zeros.len() < 16 {
+                    Rc::make_mut(&mut state.zeros).push(Poly::clone(poly));
+                }
+                refine_to(state, poly, false);
+                refine_to(state, &poly.scaled(-1.0), false);
+            }
+            Condition::IsNot0(poly) => refine_to(state, poly, true),
+            _ => {}
+        }
+    }
+
+    /// One state for several paths that meet, with the locals that are read later.
+    pub(super) fn meet(
+        &mut self,
+        mut states: Vec<State>,
+        live: Option<&Rc<Live>>,
+    ) -> Option<State> {
+        // A launch that fails is not one whose cost is asked for.
+        if states.iter().any(|state| !state.has_failed) {
+            states.retain(|state| !state.has_failed);
+        }
+        // The dearest first: what holds on the others may make its bounds theirs.
+        if !self.is_light && states.len() > 2 {
+            let cost = |state: &State| self.atoms.sample(&state.spent.whole_lower());
+            states.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
+        }
+        let mut states = states.into_iter();
+        let mut met = states.next()?;
+        for state in states {
+            met = self.meet_two(met, state, live);
+        }
+        Some(met)
+    }
+
+    fn meet_two(&mut self, a: State, b: State, live: Option<&Rc<Live>>) -> State {
+        let spent = self.spent_of_either(&a, &b);
+        let refined = Rc::clone(&a.refined);
+        let both = Refined::clone(&refined)
+            .into_iter()
+            .filter_map(|(atom, known)| {
+                let other = b.refined.get(&atom)?;
+                Some((atom, (known.0.min(other.0), known.1.max(other.1))))
+            });
+        let both: Refined = both.collect();
+        let on = [&a, &b].map(|state| (Rc::clone(&state.refined), Rc::clone(&state.zeros)));
+        let join = |run: &mut Self, x: &Value, y: &Value| run.one_of(x, y, &on, &both);
+        let locals = a.locals.iter().zip(&b.locals).enumerate();
+        let locals = locals.map(|(at, (x, y))| match live {
+            Some(live) if live.has(at) => join(self, x, y),
+            _ => Value::Unknown(Taint::Data),
+        });
+        let locals = locals.collect();
+        let stack = a
+            .stack
+            .iter()
+            .zip(&b.stack)
+            .map(|(x, y)| join(self, x, y))
+            .collect();
+        let globals = if Rc::ptr_eq(&a.globals, &b.globals) {
+            a.globals
+        } else {
+            let pairs = a.globals.iter().zip(b.globals.iter());
+            Rc::new(pairs.map(|(x, y)| join(self, x, y)).collect())
+        };
+        let cells = if Rc::ptr_eq(&a.cells, &b.cells) {
+            a.cells
+        } else {
+            let mut cells = Cells::new();
+            for (address, x) in a.cells.iter() {
+                if let Some(y) = b.cells.get(address) {
+                    cells.insert(Rc::clone(address), join(self, x, y));
+                }
+            }
+            Rc::new(cells)
+        };
+        let common = a.conditions.iter().zip(&b.conditions);
+        let common = common
+            .take_while(|(x, y)| Rc::ptr_eq(x, y) || x == y)
+            .count();
+        let mut conditions = a.conditions;
+        // What stands on both paths, wherever it stands, holds on both.
+        let later: Vec<_> = conditions.split_off(common);
+        conditions.extend(
+            later
+                .into_iter()
+                .filter(|c| b.conditions[common..].contains(c)),
+        );
+        let mut zeros = Vec::new();
+        if !self.is_light {
+            for (own, other) in [(&on[0], &on[1]), (&on[1], &on[0])] {
+                for zero in own.1.iter() {
+                    if !zeros.contains(zero)
+                        && (other.1.contains(zero)
+                            || self.greatest_of(zero, other) <= 0.0
+                                && self.greatest_of(&zero.scaled(-1.0), other) <= 0.0)
+                    {
+                        zeros.push(zero.clone());
+                    }
+                }
+            }
+        }
+        State {
+            locals,
+            globals,
+            cells,
+            stack,
+            spent,
+            conditions,
+            refined: Rc::new(both),
+            zeros: Rc::new(zeros),
+            has_failed: a.has_failed,
+        }
+    }
+
+    fn one_of(&mut self, a: &Value, b: &Value, on: &[Facts; 2], refined: &Refined) -> Value {
+        if a == b {
+            return a.clone();
+        }
+        // What one path gives may be what the other gives too, where that is taken.
+        if let (Value::Int(x), Value::Int(y)) = (a, b)
+            && !self.is_light
+            && let Some(difference) = x.sub(y)
+        {
+            for (other, facts) in [(b, &on[0]), (a, &on[1])] {
+                if self.greatest_of(&difference, facts) <= 0.0
+                    && self.greatest_of(&difference.scaled(-1.0), facts) <= 0.0
+                {
+                    return other.clone();
+                }
+            }
+        }
+        if self.is_light || matches!((a, b), (Value::Unknown(_), _) | (_, Value::Unknown(_))) {
+            return Value::Unknown(Taint::Data);
+        }
+        let mut arithmetic = Arithmetic {
+            atoms: &mut self.atoms,
+            refined,
+        };
+        let numbers = [arithmetic.number(a), arithmetic.number(b)];
+        let taint = numbers
+            .iter()
+            .map(|poly| arithmetic.atoms.taint(poly))
+            .max();
+        let poly = arithmetic.one_of(&numbers, taint.unwrap_or(Taint::Data));
+        Value::Int(Rc::new(poly))
+    }
+
+    /// Bounds for whichever of two paths was taken.
+    fn spent_of_either(&mut self, a: &State, b: &State) -> Spent {
+        if self.is_light {
+            return a.spent.clone();
+        }
+        let counted = a.spent.counted.min(b.spent.counted);
+        let [mut x, mut y] = [a, b].map(|state| Spent {
+            counted: state.spent.counted - counted,
+            ..state.spent.clone()
+        });
+        for spent in [&mut x, &mut y] {
+            spent.lower = spent.whole_lower();
+            spent.upper = spent.whole_upper();
+            spent.counted = 0.0;
+        }
+        let lower = self
+            .either(Side::Lower, (&x.lower, a), (&y.lower, b))
+            .unwrap_or_default();
+        let upper = match (&x.upper, &y.upper) {
+            (Some(x), Some(y)) => self.either(Side::Upper, (x, a), (y, b)),
+            _ => None,
+        };
+        Spent {
+            counted,
+            lower,
+            upper,
+        }
+    }
+
+    /// The greatest value that can be told of a number on a path.
+    fn greatest_on(&mut self, poly: &Poly, on: &State) -> f64 {
+        self.greatest_of(poly, &(Rc::clone(&on.refined), Rc::clone(&on.zeros)))
+    }
+
+    fn greatest_of(&mut self, poly: &Poly, (refined, zeros): &Facts) -> f64 {
+        let mut least = self.atoms.greatest(poly, refined);
+        let mut reduced = poly.clone();
+        for zero in zeros.iter() {
+            if let Some(poly) = reduced.where_0(zero) {
+                least = least.min(self.atoms.greatest(&poly, refined));
+                reduced = poly;
+            }
+        }
+        least
+    }
+
+    fn either(
+        &mut self,
+        side: Side,
+        (x, of_x): (&Poly, &State),
+        (y, of_y): (&Poly, &State),
+    ) -> Option<Poly> {
+        if x == y {
+            return Some(x.clone());
+        }
+        let sign = match side {
+            Side::Lower => 1.0,
+            Side::Upper => -1.0,
+        };
+        // Where the other path's bound holds on this one too, but for a constant, it is a bound of both.
+        let mut candidates = Vec::new();
+        for (own, on, other) in [(x, of_x, y), (y, of_y, x)] {
+            let difference = other.sub(own)?.scaled(sign);
+            let above = self.greatest_on(&difference, on);
+            if above <= 0.0 {
+                candidates.push(other.clone());
+            } else if above.is_finite() && above < U32 {
+                candidates.push(other.plus(-sign * above));
+            }
+        }
+        let choose: fn(f64, f64) -> f64 = match side {
+            Side::Lower => f64::min,
+            Side::Upper => f64::max,
+        };
+        candidates.extend(x.by_terms(y, choose));
+        let ranked = candidates
+            .into_iter()
+            .map(|poly| (self.atoms.sample(&poly) * sign, poly));
+        ranked
+            .max_by(|(a, _), (b, _)| a.total_cmp(b))
+            .map(|(_, poly)| poly)
+    }
+
+    /// Runs an operator that branches nowhere.
+    fn operator(&mut self, operator: &Operator<'a>, state: &mut State) -> Option<()> {
+        use Operator as O;
+        let cost = match operator {
+            O::Nop | O::Drop | O::Else | O::End => 0.0,
+            _ => 1.0,
+        };
+        state.spent.counted += cost;
+        let mut stack = std::mem::take(&mut state.stack);
+        let done = self.on_stack(operator, state, &mut stack);
+        state.stack = stack;
+        done
+    }
+
+    fn on_stack(
+        &mut self,
+        operator: &Operator<'a>,
+        state: &mut State,
+        stack: &mut Vec<Value>,
+    ) -> Option<()> {
+        use Operator as O;
+        macro_rules! binary {
+            ($name:ident $(, $bits:expr)?) => {{
+                let (b, a) = (stack.pop()?, stack.pop()?);
+                stack.push(self.arithmetic(state).$name(&a, &b $(, $bits)?));
+            }};
+        }
+        macro_rules! less {
+            ($swap:expr, $by:expr, $unsigned:expr) => {{
+                let (b, a) = (stack.pop()?, stack.pop()?);
+                let (a, b) = if $swap { (b, a) } else { (a, b) };
+                let is = self.arithmetic(state).less(&a, &b, $by, $unsigned);
+                stack.push(Value::Is(Rc::new(is)));
+            }};
+        }
+        match operator {
+            O::Drop => {
+                stack.pop()?;
+            }
+            O::LocalGet { local_index } => stack.push(state.locals[*local_index as usize].clone()),
+            O::LocalSet { local_index } => state.locals[*local_index as usize] = stack.pop()?,
+            O::LocalTee { local_index } => {
+                state.locals[*local_index as usize] = stack.last()?.clone();
+            }
+            O::GlobalGet { global_index } => {
+                stack.push(state.globals.get(*global_index as usize)?.clone());
+            }
+            O::GlobalSet { global_index } => {
+                let value = stack.pop()?;
+                *Rc::make_mut(&mut state.globals).get_mut(*global_index as usize)? = value;
+            }
+            O::I32Const { value } => {
+                stack.push(Value::Int(Rc::new(Poly::constant(f64::from(*value)))));
+            }
+            O::I64Const { value } => {
+                stack.push(Value::Int(Rc::new(Poly::constant(*value as f64))));
+            }
+            O::I32Add | O::I64Add => binary!(add),
+            O::I32Sub | O::I64Sub => binary!(sub),
+            O::I32Mul | O::I64Mul => binary!(mul),
+            O::I32Shl => binary!(shl, 32.0),
+            O::I64Shl => binary!(shl, 64.0),
+            O::I32ShrU | O::I32ShrS => binary!(shr, 32.0),
+            O::I64ShrU | O::I64ShrS => binary!(shr, 64.0),
+            O::I32And | O::I64And => binary!(and),
+            O::I32Or | O::I64Or => binary!(or),
+            O::I32Xor | O::I64Xor => binary!(xor),
+            O::I32DivU | O::I32DivS | O::I64DivU | O::I64DivS => binary!(div),
+            O::I32RemU | O::I32RemS | O::I64RemU | O::I64RemS => binary!(rem),
+            O::I64ExtendI32U | O::I64ExtendI32S | O::I32WrapI64 => match stack.last_mut()? {
+                Value::Pair(low, _) if matches!(operator, O::I32WrapI64) => {
+                    let low = Rc::clone(low);
+                    *stack.last_mut()? = Value::Int(low);
+                }
+                _ => {}
+            },
+            O::I32Eqz | O::I64Eqz => {
+                let value = stack.pop()?;
+                let is = self.arithmetic(state).condition(&value).negated();
+                stack.push(Value::Is(Rc::new(is)));
+            }
+            O::I32Eq | O::I64Eq | O::I32Ne | O::I64Ne => {
+                let (b, a) = (stack.pop()?, stack.pop()?);
+                let mut is = self.arithmetic(state).equal(&a, &b);
+                if matches!(operator, O::I32Ne | O::I64Ne) {
+                    is = is.negated();
+                }
+                stack.push(Value::Is(Rc::new(is)));
+            }
+            O::I32LtU | O::I64LtU => less!(false, 1.0, true),
+            O::I32LtS | O::I64LtS => less!(false, 1.0, false),
+            O::I32LeU | O::I64LeU => less!(false, 0.0, true),
+            O::I32LeS | O::I64LeS => less!(false, 0.0, false),
+            O::I32GtU | O::I64GtU => less!(true, 1.0, true),
+            O::I32GtS | O::I64GtS => less!(true, 1.0, false),
+            O::I32GeU | O::I64GeU => less!(true, 0.0, true),
+            O::I32GeS | O::I64GeS => less!(true, 0.0, false),
+            O::Select | O::TypedSelect { .. } => {
+                let (condition, b, a) = (stack.pop()?, stack.pop()?, stack.pop()?);
+                let mut arithmetic = self.arithmetic(state);
+                let condition = arithmetic.condition(&condition);
+                let condition = arithmetic.known(condition);
+                stack.push(arithmetic.select(&a, &b, &condition));
+            }
+            O::I32Clz | O::I64Clz | O::I32Ctz | O::I64Ctz | O::I32Popcnt | O::I64Popcnt => {
+                let value = stack.pop()?;
+                stack.push(self.arithmetic(state).other("bits", &[&value], 64.0));
+            }
+            O::I32Load { memarg } => self.load(state, stack, memarg.offset, false)?,
+            O::I64Load { memarg } => self.load(state, stack, memarg.offset, true)?,
+            O::I32Load8U { .. } | O::I64Load8U { .. } => self.small(stack, 255.0)?,
+            O::I32Load16U { .. } | O::I64Load16U { .. } => self.small(stack, 65_535.0)?,
+            O::I32Store { memarg } => self.store(state, stack, memarg.offset, false)?,
+            O::I64Store { memarg } => self.store(state, stack, memarg.offset, true)?,
+            O::I32Store8 { memarg }
+            | O::I32Store16 { memarg }
+            | O::F32Store { memarg }
+            | O::I64Store8 { memarg }
+            | O::I64Store16 { memarg }
+            | O::I64Store32 { memarg } => {
+                self.forget(state, stack, memarg.offset, 4.0)?;
+            }
+            O::F64Store { memarg } => self.forget(state, stack, memarg.offset, 8.0)?,
+            O::V128Store { memarg } => self.forget(state, stack, memarg.offset, 16.0)?,
+            O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. } => {
+                let (len, _, _) = (stack.pop()?, stack.pop()?, stack.pop()?);
+                let len = self.arithmetic(state).number(&len);
+                state.spent.lower = state.spent.lower.add(&len).unwrap_or_default();
+                let upper = state.spent.upper.as_ref();
+                state.spent.upper = upper.and_then(|upper| upper.add(&len));
+            }
+            operator => {
+                let (pops, pushes) = operator.operator_arity(&Arity)?;
+                let left = stack.len().checked_sub(pops as usize)?;
+                stack.truncate(left);
+                stack.extend((0..pushes).map(|_| Value::Unknown(Taint::Data)));
+            }
+        }
+        Some(())
+    }
+
+    fn small(&mut self, stack: &mut Vec<Value>, greatest: f64) -> Option<()> {
+        stack.pop()?;
+        let atom = self.atoms.unknown(Taint::Data, greatest);
+        stack.push(Value::Int(Rc::new(Poly::atom(atom))));
+        Some(())
+    }
+
+    fn address(&mut self, state: &State, value: &Value, offset: u64) -> Rc<Poly> {
+        let address = self.arithmetic(state).number(value);
+        Rc::new(address.plus(offset as f64))
+    }
+
+    fn load(
+        &mut self,
+        state: &State,
+        stack: &mut Vec<Value>,
+        offset: u64,
+        wide: bool,
+    ) -> Option<()> {
+        let base = stack.pop()?;
+        let address = self.address(state, &base, offset);
+        let known = state.cells.get(&address).cloned();
+        let value = match (known, wide) {
+            (Some(value), false) => Some(value),
+            (Some(Value::Pair(low, high)), true) => Some(Value::Pair(low, high)),
+            (Some(low), true) => {
+                let high = state.cells.get(&Rc::new(address.plus(4.0))).cloned();
+                high.map(|high| {
+                    let mut arithmetic = self.arithmetic(state);
+                    let (low, high) = (arithmetic.number(&low), arithmetic.number(&high));
+                    Value::Pair(low, high)
+                })
+            }
+            (None, _) => None,
+        };
+        stack.push(value.unwrap_or(Value::Unknown(Taint::Data)));
+        Some(())
+    }
+
+    fn store(
+        &mut self,
+        state: &mut State,
+        stack: &mut Vec<Value>,
+        offset: u64,
+        wide: bool,
+    ) -> Option<()> {
+        let (value, base) = (stack.pop()?, stack.pop()?);
+        let address = self.address(state, &base, offset);
+        let parts = match (&value, wide) {
+            (Value::Pair(low, high), true) => {
+                vec![Value::Int(Rc::clone(low)), Value::Int(Rc::clone(high))]
+            }
+            (Value::Int(poly), true) if poly.as_constant().is_some() => {
+                let whole = poly.as_constant().unwrap_or_default() as i64;
+                let half = |bits: i64| Value::Int(Rc::new(Poly::constant(bits as i32 as f64)));
+                vec![half(whole), half(whole >> 32)]
+            }
+            (_, true) => vec![value.clone(), Value::Unknown(Taint::Data)],
+            (_, false) => vec![value.clone()],
+        };
+        if self.failure.as_ref() == Some(&address) {
+            let number = parts
+                .first()
+                .map(|part| self.arithmetic(state).number(part));
+            let number = number.and_then(|number| number.as_constant());
+            state.has_failed |= number.is_some_and(|number| number != NO_FAILURE);
+        }
+        for (at, part) in parts.into_iter().enumerate() {
+            self.write(state, Rc::new(address.plus(4.0 * at as f64)), Some(part));
+        }
+        Some(())
+    }
+
+    /// A store of something that is not followed.
+    fn forget(
+        &mut self,
+        state: &mut State,
+        stack: &mut Vec<Value>,
+        offset: u64,
+        bytes: f64,
+    ) -> Option<()> {
+        let (_, base) = (stack.pop()?, stack.pop()?);
+        let address = self.address(state, &base, offset);
+        let mut at = 0.0;
+        while at < bytes {
+            self.write(state, Rc::new(address.plus(at)), None);
+            at += 4.0;
+        }
+        Some(())
+    }
+
+    fn write(&mut self, state: &mut State, address: Rc<Poly>, value: Option<Value>) {
+        for written in &mut self.written {
+            written.insert(Rc::clone(&address));
+        }
+        match value {
+            Some(value) if state.cells.len() < 4096 => {
+                Rc::make_mut(&mut state.cells).insert(address, value);
+            }
+            _ if state.cells.contains_key(&address) => {
+                Rc::make_mut(&mut state.cells).remove(&address);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What `poly ≥ 0`, or `poly ≠ 0`, says of its only atom.
+fn refine_to(state: &mut State, poly: &Poly, is_not_0: bool) {
+    let constant = poly.constant_term();
+    let mut terms = poly
+        .terms()
+        .iter()
+        .filter(|(monomial, _)| !monomial.is_constant());
+    let (Some((monomial, coefficient)), None) = (terms.next(), terms.next()) else {
+        return;
+    };
+    let Some(atom) = monomial.only() else { return };
+    let at = -constant / coefficient;
+    let known = state.refined.get(&atom).copied();
+    let (mut least, mut greatest) = known.unwrap_or((0.0, f64::INFINITY));
+    if is_not_0 {
+        if at == least {
+            least += 1.0;
+        } else if at == greatest {
+            greatest -= 1.0;
+        }
+    } else if *coefficient > 0.0 {
+        least = least.max(at.ceil());
+    } else {
+        greatest = greatest.min(at.floor());
+    }
+    Rc::make_mut(&mut state.refined).insert(atom, (least, greatest));
+}
+
+/// Locals that a range of operators sets.
+pub(super) fn set_in(body: &Body<'_>, range: std::ops::Range<usize>) -> Vec<u32> {
+    let mut set: Vec<u32> = body.operators[range]
+        .iter()
+        .filter_map(|operator| match operator {
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                Some(*local_index)
+            }
+            _ => None,
+        })
+        .collect();
+    set.sort_unstable();
+    set.dedup();
+    set
+}
+
+/// What a path says of atoms: within which constants they are, and which numbers are 0.
+type Facts = (Rc<Refined>, Rc<Vec<Poly>>);

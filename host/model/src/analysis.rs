@@ -1,0 +1,627 @@
+//! What a component's code says of its kernels' cost before any of them ran: read by the compile process, believed by
+//! nobody else.
+//!
+//! A bound is of a kernel's function alone, in [strict](crate::profile::Metering::Strict) metering, and of a launch that ends well;
+//! what the SDK does around the function is added by [`EntryCost::fuel`]. It rests on what Rust promises of safe code: that a kernel writes
+//! to memory only where it has any. A kernel that breaks this makes its own bounds wrong, and nothing else: the launch's limits hold
+//! whatever was foretold.
+
+use crate::bounded;
+pub use crate::shader::CostClass;
+use hotcell_manifest::{DType, Kernel, Role, Weight};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The most loops of one kernel that are told of by themselves.
+pub const LISTED_LOOPS: usize = 64;
+/// The most kernels of one component that are told of.
+pub const LISTED_ENTRIES: usize = 256;
+/// The longest name of a function, or of a file, in bytes.
+pub const LISTED_NAME_BYTES: usize = 128;
+const LISTED_BOUNDS: usize = 4;
+const LISTED_TERMS: usize = 40;
+const LISTED_POWERS: usize = 6;
+const LISTED_GAPS: usize = 4;
+
+/// What a kernel's code says of its cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryCost {
+    /// The kernel, by its place in the manifest.
+    pub kernel: u32,
+    /// Why it cannot be told, or not all of it.
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED_GAPS>")]
+    pub gaps: Vec<Gap>,
+    /// Bounds of its fuel, the most general first.
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED_BOUNDS>")]
+    pub bounds: Vec<Bounds>,
+    /// Its loops, those of the functions that it calls among them, in the order of the code.
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED_LOOPS>")]
+    pub loops: Vec<KernelLoop>,
+    /// How many more there are.
+    pub loops_left_out: u64,
+    /// Functions that it reaches, itself among them.
+    pub functions: u64,
+    /// What is done outside of loops.
+    pub outside: KernelWork,
+}
+
+/// Why a kernel's cost cannot be told, or not all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gap {
+    /// The component was not made with the SDK: which of its code is which kernel's is not known.
+    NotTheSdks,
+    /// A function calls itself.
+    Recursion,
+    /// A call goes where a value says.
+    IndirectCall,
+    /// There is more of it than is looked at.
+    TooLarge,
+}
+
+impl Gap {
+    /// Why, for whoever wrote the kernel.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotTheSdks => {
+                "the component exports no `hotcell-kernel:` function, so it is not known which of its code a launch runs"
+            }
+            Self::Recursion => "a function calls itself",
+            Self::IndirectCall => "a call goes through a table to where a value says",
+            Self::TooLarge => "there is more code, or it branches more, than the analysis looks at",
+        }
+    }
+}
+
+/// Bounds of a kernel's fuel, for shapes whose every named dimension has at least so many indices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The least extent of every dimension.
+    pub from_extent: u64,
+    /// It takes at least that.
+    pub lower: Formula,
+    /// It takes at most that, if anything bounds it.
+    pub upper: Option<Formula>,
+}
+
+/// A polynomial in a kernel's dimensions and integer scalars: see [`variables`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Formula(
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED_TERMS>")] pub Vec<Term>,
+);
+
+/// A term of a [`Formula`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Term {
+    /// The coefficient in 1024ths: of a lower bound rounded down, of an upper one up.
+    pub in_1024ths: i64,
+    /// Its variables by their places, each as often as its power says.
+    #[serde(deserialize_with = "bounded::list::<_, _, LISTED_POWERS>")]
+    pub variables: Vec<u8>,
+}
+
+/// A loop of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelLoop {
+    /// The function that it is in, as the component names it; its number, where it names none.
+    pub function: String,
+    /// Where it begins in the component, in bytes.
+    pub offset_bytes: u64,
+    /// The file and the line that it was compiled from, where the component has debug information.
+    pub source: Option<(String, u32)>,
+    /// How many loops are around it, those around calls of its function included.
+    pub depth: u32,
+    /// What the number of its turns depends on.
+    pub turns: Turns,
+    /// At least so many, each time that it is come to.
+    pub least: Formula,
+    /// At most so many, if anything bounds them.
+    pub most: Option<Formula>,
+    /// What stands in its body, without loops inside.
+    pub turn: KernelWork,
+}
+
+/// What the number of a loop's turns depends on. An order: what is further back is less known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Turns {
+    /// Nothing.
+    Constant,
+    /// The shapes of the arrays.
+    Shapes,
+    /// Scalar arguments.
+    Arguments,
+    /// What is in the arrays, up to a bound.
+    Data,
+    /// Nothing bounds them that could be found.
+    Unbounded,
+}
+
+impl Turns {
+    /// The word for tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Shapes => "shapes",
+            Self::Arguments => "arguments",
+            Self::Data => "data",
+            Self::Unbounded => "unbounded",
+        }
+    }
+}
+
+/// Instructions, counted where they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelWork {
+    /// Floating-point operations, those on vectors among them.
+    pub floating: u64,
+    /// Integer operations, those on vectors among them.
+    pub integer: u64,
+    /// Loads, stores and bulk operations.
+    pub memory: u64,
+    /// How many of all are on vectors.
+    pub vector: u64,
+    /// Calls of the host.
+    pub host_calls: u64,
+    /// Places where memory grows.
+    pub grows: u64,
+}
+
+/// What a launch will take by its kernel's code, if it ends well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Foretold {
+    /// At least that much fuel.
+    #[serde(rename = "fuel_at_least", with = "crate::exact")]
+    pub at_least: u64,
+    /// At most that much fuel, if anything bounds it.
+    #[serde(rename = "fuel_at_most", with = "crate::exact::option")]
+    pub at_most: Option<u64>,
+}
+
+/// A part of a manifest that the code contradicts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contradiction {
+    /// The kernel's weight.
+    Weight {
+        /// By the manifest.
+        claimed: Weight,
+        /// By the code.
+        class: CostClass,
+    },
+    /// The cost as a function of the shapes.
+    Cost {
+        /// By the manifest.
+        cost: String,
+        /// The dimension with which the code's cost grows faster.
+        dim: String,
+    },
+}
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weight { claimed, class } => {
+                let claimed = weight_name(*claimed);
+                let class = class_name(*class);
+                write!(
+                    f,
+                    "its manifest has the weight `{claimed}`, its code is {class}; limits are those of the lighter"
+                )
+            }
+            Self::Cost { cost, dim } => {
+                write!(
+                    f,
+                    "its manifest has the cost `{cost}`, its code takes far more as `{dim}` grows"
+                )
+            }
+        }
+    }
+}
+
+/// A class in one word.
+pub fn class_name(class: CostClass) -> &'static str {
+    match class {
+        CostClass::Light => "light",
+        CostClass::Heavy => "heavy",
+        CostClass::Unbounded => "unbounded",
+    }
+}
+
+fn weight_name(weight: Weight) -> &'static str {
+    match weight {
+        Weight::Light => "light",
+        Weight::Normal => "normal",
+        Weight::Heavy => "heavy",
+    }
+}
+
+/// An annotated cost that is behind by more than this many units of fuel for each operation is wrong.
+const COST_BEHIND: f64 = 64.0;
+
+/// What a [`Formula`] of the kernel speaks of: its dimensions, then its integer scalars, each in the manifest's order.
+pub fn variables(kernel: &Kernel) -> impl Iterator<Item = &str> {
+    let dims = kernel.dims().iter().map(String::as_str);
+    let parameters = kernel.record().parameters.iter();
+    let scalars = parameters
+        .filter(|parameter| parameter.role == Role::Scalar && is_integer(parameter.dtype))
+        .map(|parameter| parameter.name.as_str());
+    dims.chain(scalars)
+}
+
+fn is_integer(dtype: DType) -> bool {
+    !matches!(dtype, DType::F32 | DType::F64)
+}
+
+/// What the SDK's code takes around a kernel's function: at least and at most this, and this for each parameter. Measured over all
+/// kernels of the repository, with the least and the most put further out (`docs/performance.md`).
+const AROUND: [u64; 2] = [4_000, 12_000];
+const AROUND_PARAMETER: [u64; 2] = [1_000, 4_500];
+/// What [deterministic](crate::profile::Metering::Deterministic) metering adds at most to a kernel's own, in parts of it: the pass that makes NaNs
+/// canonical.
+const DETERMINISTIC: u64 = 3;
+
+impl EntryCost {
+    /// What a launch takes at least and at most, with a value for each of the kernel's [`variables`]; `None` where nothing is known.
+    ///
+    /// `chunks` has the values for each chunk of a split launch.
+    pub fn fuel(
+        &self,
+        kernel: &Kernel,
+        chunks: &[Vec<u64>],
+        deterministic: bool,
+    ) -> Option<Foretold> {
+        if self.gaps.contains(&Gap::NotTheSdks) {
+            return None;
+        }
+        let parameters = kernel.record().parameters.len() as u64;
+        let around = [0, 1].map(|side| AROUND[side] + parameters * AROUND_PARAMETER[side]);
+        let mut sum = Foretold {
+            at_least: 0,
+            at_most: Some(0),
+        };
+        for values in chunks {
+            let own = self.of_function(kernel.dims().len(), values)?;
+            let most = own.at_most.map(|most| match deterministic {
+                true => most.saturating_mul(DETERMINISTIC),
+                false => most,
+            });
+            sum.at_least = sum
+                .at_least
+                .saturating_add(own.at_least)
+                .saturating_add(around[0]);
+            sum.at_most = sum
+                .at_most
+                .zip(most)
+                .map(|(sum, most)| sum.saturating_add(most).saturating_add(around[1]));
+        }
+        Some(sum)
+    }
+
+    /// What the kernel's function takes by itself.
+    fn of_function(&self, dims: usize, values: &[u64]) -> Option<Foretold> {
+        let extents = values.get(..dims)?;
+        let hold = |bounds: &&Bounds| extents.iter().all(|extent| *extent >= bounds.from_extent);
+        let bounds: Vec<&Bounds> = self.bounds.iter().filter(hold).collect();
+        let lower = bounds.iter().map(|bounds| bounds.lower.value(values));
+        let upper = bounds.iter().filter_map(|bounds| bounds.upper.as_ref());
+        let upper = upper.map(|upper| upper.value(values));
+        Some(Foretold {
+            at_least: whole(lower.reduce(f64::max)?.floor()),
+            at_most: upper.reduce(f64::min).map(|most| whole(most.ceil())),
+        })
+    }
+
+    /// Its cost in one word, and why, in words for its author.
+    ///
+    /// `Light`: every loop's turns follow from the shapes, and it takes no more than in proportion to its arrays. `Unbounded`: nothing bounds how
+    /// often a loop turns, or it cannot be told. All else is `Heavy`.
+    pub fn class(&self, kernel: &Kernel) -> (CostClass, Vec<String>) {
+        let mut class = CostClass::Light;
+        let mut reasons = Vec::new();
+        for gap in &self.gaps {
+            class = CostClass::Unbounded;
+            reasons.push(gap.words().to_owned());
+        }
+        let names: Vec<&str> = variables(kernel).collect();
+        for one in &self.loops {
+            let (least, what) = match one.turns {
+                Turns::Constant | Turns::Shapes => continue,
+                Turns::Arguments => (CostClass::Heavy, "turns as often as scalar arguments say"),
+                Turns::Data => (
+                    CostClass::Heavy,
+                    "turns as often as the data says, up to a bound",
+                ),
+                Turns::Unbounded => (
+                    CostClass::Unbounded,
+                    "turns as often as the data says, and nothing bounds it",
+                ),
+            };
+            class = class.max(least);
+            let most = one
+                .most
+                .as_ref()
+                .map(|most| format!(": at most {}", most.shown(&names)));
+            reasons.push(format!(
+                "the loop {} {what}{}",
+                one.place(),
+                most.unwrap_or_default()
+            ));
+        }
+        if self.loops_left_out > 0 {
+            class = class.max(CostClass::Heavy);
+            reasons.push(format!("{} loops are not listed", self.loops_left_out));
+        }
+        let uppers: Vec<&Formula> = self
+            .bounds
+            .iter()
+            .filter_map(|bounds| bounds.upper.as_ref())
+            .collect();
+        match uppers.last() {
+            None if class < CostClass::Unbounded => {
+                class = CostClass::Unbounded;
+                reasons.push("no bound of its fuel was found: the length of a copy or of a fill depends on data".to_owned());
+            }
+            Some(upper) if class == CostClass::Light => {
+                if let Some(why) = upper.outgrows(kernel, &names) {
+                    class = CostClass::Heavy;
+                    reasons.push(why);
+                }
+            }
+            _ => {}
+        }
+        if reasons.is_empty() {
+            reasons.push(
+                "every loop turns as often as the shapes say, in proportion to the arrays"
+                    .to_owned(),
+            );
+        }
+        (class, reasons)
+    }
+
+    /// What the kernel's manifest says of it that its code contradicts, in words for its author and the operator.
+    pub fn contradictions(&self, kernel: &Kernel) -> Vec<Contradiction> {
+        let mut found = Vec::new();
+        let (class, _) = self.class(kernel);
+        let claimed = kernel.weight();
+        let lies = match (claimed, class) {
+            (Weight::Heavy, CostClass::Light) => true,
+            (Weight::Light, CostClass::Unbounded) => true,
+            _ => false,
+        };
+        if lies {
+            found.push(Contradiction::Weight { claimed, class });
+        }
+        found.extend(self.contradicted_cost(kernel));
+        found
+    }
+
+    /// Whether the annotated cost falls behind what the code certainly takes as a dimension grows.
+    fn contradicted_cost(&self, kernel: &Kernel) -> Option<Contradiction> {
+        let cost = kernel.cost()?;
+        let names: Vec<&str> = variables(kernel).collect();
+        for (at, dim) in kernel.dims().iter().enumerate() {
+            let falls_behind = |extent: u64| {
+                let mut values = vec![1 << 12; names.len()];
+                values[at] = extent;
+                let value_of = |name: &str| {
+                    let at = names.iter().position(|own| *own == name);
+                    Some(at.and_then(|at| values.get(at)).copied().unwrap_or(1))
+                };
+                let said = cost.evaluate(value_of).ok()?.max(1);
+                let takes = self.of_function(kernel.dims().len(), &values)?.at_least;
+                Some(takes as f64 / said as f64)
+            };
+            let (small, large) = (falls_behind(1 << 12)?, falls_behind(1 << 18)?);
+            if large > COST_BEHIND && large > 4.0 * small {
+                return Some(Contradiction::Cost {
+                    cost: cost.to_string(),
+                    dim: dim.clone(),
+                });
+            }
+        }
+        None
+    }
+
+    /// Whether it can be said of one of so many kernels.
+    fn can_be(&self, kernels: &[Kernel]) -> bool {
+        let Some(kernel) = kernels.get(self.kernel as usize) else {
+            return false;
+        };
+        let count = variables(kernel).count();
+        let formulas = self
+            .bounds
+            .iter()
+            .flat_map(|bounds| [Some(&bounds.lower), bounds.upper.as_ref()]);
+        let turns = self
+            .loops
+            .iter()
+            .flat_map(|one| [Some(&one.least), one.most.as_ref()]);
+        let mut terms = formulas
+            .chain(turns)
+            .flatten()
+            .flat_map(|formula| &formula.0);
+        let is_short = |one: &KernelLoop| {
+            let file = one.source.as_ref().map_or(0, |(file, _)| file.len());
+            one.function.len() <= LISTED_NAME_BYTES && file <= LISTED_NAME_BYTES
+        };
+        terms.all(|term| term.variables.iter().all(|at| usize::from(*at) < count))
+            && self.loops.iter().all(is_short)
+            && self
+                .loops
+                .iter()
+                .all(|one| (one.turns == Turns::Unbounded) == one.most.is_none())
+    }
+
+    /// About what it takes in memory.
+    pub fn weight_bytes(&self) -> u64 {
+        let formula = |formula: &Formula| 64 * formula.0.len();
+        let bounds = self
+            .bounds
+            .iter()
+            .map(|bounds| formula(&bounds.lower) + bounds.upper.as_ref().map_or(0, formula));
+        let loops = self.loops.iter().map(|one| {
+            let source = one.source.as_ref().map_or(0, |(file, _)| file.len());
+            size_of::<KernelLoop>()
+                + one.function.len()
+                + source
+                + formula(&one.least)
+                + one.most.as_ref().map_or(0, formula)
+        });
+        (size_of::<Self>() + bounds.sum::<usize>() + loops.sum::<usize>()) as u64
+    }
+}
+
+/// Whether these can be the costs of a component with these kernels.
+pub(crate) fn can_be(costs: &[EntryCost], kernels: &[Kernel]) -> bool {
+    costs.len() <= kernels.len()
+        && costs.iter().all(|cost| cost.can_be(kernels))
+        && costs.is_sorted_by(|a, b| a.kernel < b.kernel)
+}
+
+impl KernelLoop {
+    /// Where it is, for people: a line of source, or its function.
+    pub fn place(&self) -> String {
+        match &self.source {
+            Some((file, line)) => {
+                format!("at {}:{line}", crate::text::escape(file, LISTED_NAME_BYTES))
+            }
+            None => format!(
+                "in {} at byte {}",
+                crate::text::escape(&self.function, LISTED_NAME_BYTES),
+                self.offset_bytes
+            ),
+        }
+    }
+}
+
+impl Formula {
+    /// Its value, which may be below 0.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a bound of so many units is off by less than they are many"
+    )]
+    fn value(&self, values: &[u64]) -> f64 {
+        let term = |term: &Term| {
+            let of = |at: &u8| values.get(usize::from(*at)).copied().unwrap_or(0) as f64;
+            let product: f64 = term.variables.iter().map(of).product();
+            term.in_1024ths as f64 / 1024.0 * product
+        };
+        self.0.iter().map(term).sum()
+    }
+
+    /// As a person writes it.
+    pub fn shown(&self, names: &[&str]) -> String {
+        Shown {
+            formula: self,
+            names,
+        }
+        .to_string()
+    }
+
+    /// Why it is more than in proportion to the kernel's arrays, if it is.
+    fn outgrows(&self, kernel: &Kernel, names: &[&str]) -> Option<String> {
+        let dims = kernel.dims().len();
+        let elements = |values: &[u64]| {
+            let array = |dims: &[hotcell_manifest::Dim]| {
+                let extent = |dim: &hotcell_manifest::Dim| match dim {
+                    hotcell_manifest::Dim::Fixed(extent) => *extent,
+                    hotcell_manifest::Dim::Name(name) => {
+                        let at = names.iter().position(|own| own == name);
+                        at.and_then(|at| values.get(at)).copied().unwrap_or(1)
+                    }
+                };
+                dims.iter().map(extent).product::<u64>()
+            };
+            kernel
+                .arrays()
+                .iter()
+                .map(|one| array(&one.dims))
+                .sum::<u64>()
+        };
+        for dim in 0..dims {
+            let values = |extent: u64| {
+                let mut values = vec![256; names.len()];
+                values[dim] = extent;
+                values
+            };
+            let [small, large] = [1 << 12, 1 << 16].map(|extent| {
+                let values = values(extent);
+                self.value(&values) / elements(&values).max(1) as f64
+            });
+            if large > 2.0 * small.max(1.0) {
+                return Some(format!(
+                    "it takes more than in proportion to its arrays as `{}` grows: at most {}",
+                    names[dim],
+                    self.shown(names)
+                ));
+            }
+        }
+        let values = vec![1 << 10; names.len()];
+        let each = self.value(&values) / elements(&values).max(1) as f64;
+        (each > LIGHT_EACH)
+            .then(|| format!("it may take {each:.0} units of fuel for each element of its arrays"))
+    }
+}
+
+/// The most fuel for each element of its arrays that a light kernel may take.
+const LIGHT_EACH: f64 = 256.0;
+
+struct Shown<'f> {
+    formula: &'f Formula,
+    names: &'f [&'f str],
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The highest powers first, as people write them.
+        let mut terms: Vec<&Term> = self.formula.0.iter().collect();
+        terms.sort_by_key(|term| std::cmp::Reverse(term.variables.len()));
+        if terms.is_empty() {
+            return f.write_str("0");
+        }
+        for (at, term) in terms.iter().enumerate() {
+            let sign = match (at, term.in_1024ths < 0) {
+                (0, false) => "",
+                (0, true) => "-",
+                (_, false) => " + ",
+                (_, true) => " - ",
+            };
+            let size = term.in_1024ths.unsigned_abs() as f64 / 1024.0;
+            f.write_str(sign)?;
+            let is_one = term.in_1024ths.unsigned_abs() == 1024 && !term.variables.is_empty();
+            if !is_one {
+                match size {
+                    100.0.. => write!(f, "{size:.0}")?,
+                    1.0.. => write!(f, "{}", trimmed(size, 2))?,
+                    _ => write!(f, "{}", trimmed(size, 4))?,
+                }
+            }
+            for (place, variable) in term.variables.iter().enumerate() {
+                let name = self
+                    .names
+                    .get(usize::from(*variable))
+                    .copied()
+                    .unwrap_or("?");
+                let times = if place > 0 || !is_one { "·" } else { "" };
+                write!(f, "{times}{name}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn trimmed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A number that is not below 0 as a count, no more than there are.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast saturates"
+)]
+fn whole(value: f64) -> u64 {
+    value.max(0.0) as u64
+}
