@@ -119,6 +119,7 @@ pub const GUESTS: &[GuestAttack] = &[
     fails("write_out_of_range", "", Trap),
     done("writes_nothing", ""),
     done("sums_its_part", ""),
+    done("two_functions", ""),
     done("writes_some", ""),
     fails("writes_twice", "--limit bytes_out=6000B", Limit),
 ];
