@@ -70,7 +70,7 @@ fn what_cannot_be_profiled_says_what_to_do() {
         (
             "--sweep r=16..64 --dim r1=r+1 --dim nnz=8*r --dim n=r --in offsets=@x.npy",
             2,
-            "no scalar",
+            "arrays are made here",
         ),
         (
             "--sweep r=16..64 --dim r1=r+1 --dim nnz=8*r --dim n=r",
