@@ -38,8 +38,8 @@ const KERNEL: &str = "hotcell-kernel:";
 /// The greatest size of an array, as of anything in Rust on a machine of 32 bits.
 const ARRAY_BYTES: f64 = 2_147_483_647.0;
 /// How many operators are looked at for one kernel, over all that is asked of it, and for one component.
-const KERNEL_STEPS: u32 = 600_000;
-const COMPONENT_STEPS: u32 = 2_000_000;
+const KERNEL_STEPS: u32 = 100_000;
+const COMPONENT_STEPS: u32 = 300_000;
 /// The least extents for which bounds are found by themselves: larger ones leave out the code for what is left over of small arrays.
 const FROM_EXTENTS: [u32; 3] = [0, 64, 4096];
 /// A coefficient of an upper bound that is larger says nothing: some number was not known at all.
@@ -96,7 +96,9 @@ fn cost_of(
         };
         let refined = Rc::clone(&state.refined);
         let end = run.call(function, state);
-        if let Some(end) = end {
+        // What was not looked at to its end is not bounded by what was.
+        let is_whole = !run.gaps.contains(&Gap::TooLarge);
+        if let Some(end) = end.filter(|_| is_whole) {
             cost.bounds
                 .push(bounds(&mut run, &end, &refined, from_extent));
         }
@@ -108,7 +110,9 @@ fn cost_of(
             cost.gaps.sort_unstable();
             cost.gaps.dedup();
         }
-        list_loops(&mut run, lines, &mut cost);
+        if is_whole {
+            list_loops(&mut run, lines, &mut cost);
+        }
     }
     let listed = cost.loops.len().min(LISTED_LOOPS);
     cost.loops_left_out = (cost.loops.len() - listed) as u64;

@@ -100,7 +100,7 @@ pub(super) struct Atoms {
 }
 
 /// How many steps of elimination one run of a kernel may take.
-const EFFORT: u32 = 400_000;
+const EFFORT: u32 = 40_000;
 
 /// The most questions about signs that are asked for one another.
 const MAX_ASKED: u32 = 2;

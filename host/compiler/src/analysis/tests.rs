@@ -48,7 +48,11 @@ fn cost(functions: &str) -> EntryCost {
 }
 
 fn turns(body: &str) -> Vec<Turns> {
-    cost(&kernel_of(body)).loops.iter().map(|one| one.turns).collect()
+    cost(&kernel_of(body))
+        .loops
+        .iter()
+        .map(|one| one.turns)
+        .collect()
 }
 
 /// A loop that counts `$i` from `from` by `step` while `test` holds of it.
@@ -70,7 +74,10 @@ fn turned(from: &str, step: &str, test: &str, body: &str) -> String {
          (loop $next
             {body}
             (br_if $next {test_of}))",
-        test_of = test.replace("$i+", &format!("(local.tee $i (i32.add (local.get $i) {step}))"))
+        test_of = test.replace(
+            "$i+",
+            &format!("(local.tee $i (i32.add (local.get $i) {step}))")
+        )
     )
 }
 
@@ -95,89 +102,450 @@ fn table() -> Vec<(&'static str, String, Vec<Turns>)> {
     let constant = |value: u32| format!("(i32.const {value})");
     let mut rows: Vec<(&'static str, String, Vec<Turns>)> = vec![
         // Constants.
-        ("to 10", counted(ZERO, ONE, &lt("(i32.const 10)"), ""), vec![Constant]),
-        ("to 10 by 3", counted(ZERO, "(i32.const 3)", &lt("(i32.const 10)"), ""), vec![Constant]),
-        ("until 10", counted(ZERO, ONE, &ne("(i32.const 10)"), ""), vec![Constant]),
-        ("until 64 by 8, turned", turned(ZERO, "(i32.const 8)", "(i32.ne $i+ (i32.const 64))", ""), vec![Constant]),
-        ("down from 7", counted("(i32.const 7)", "(i32.const -1)", &ne(ZERO), ""), vec![Constant]),
-        ("from 3 to 9", counted("(i32.const 3)", ONE, &lt("(i32.const 9)"), ""), vec![Constant]),
-        ("signed to 10", counted(ZERO, ONE, &op("i32.lt_s", I, "(i32.const 10)"), ""), vec![Constant]),
-        ("at most 10", counted(ZERO, ONE, &op("i32.le_u", I, "(i32.const 10)"), ""), vec![Constant]),
-        ("a million", counted(ZERO, ONE, &lt("(i32.const 1000000)"), ""), vec![Constant]),
-        ("a bound in a local", format!("(local.set $t (i32.const 12)){}", counted(ZERO, ONE, &lt("(local.get $t)"), "")), vec![Constant]),
+        (
+            "to 10",
+            counted(ZERO, ONE, &lt("(i32.const 10)"), ""),
+            vec![Constant],
+        ),
+        (
+            "to 10 by 3",
+            counted(ZERO, "(i32.const 3)", &lt("(i32.const 10)"), ""),
+            vec![Constant],
+        ),
+        (
+            "until 10",
+            counted(ZERO, ONE, &ne("(i32.const 10)"), ""),
+            vec![Constant],
+        ),
+        (
+            "until 64 by 8, turned",
+            turned(ZERO, "(i32.const 8)", "(i32.ne $i+ (i32.const 64))", ""),
+            vec![Constant],
+        ),
+        (
+            "down from 7",
+            counted("(i32.const 7)", "(i32.const -1)", &ne(ZERO), ""),
+            vec![Constant],
+        ),
+        (
+            "from 3 to 9",
+            counted("(i32.const 3)", ONE, &lt("(i32.const 9)"), ""),
+            vec![Constant],
+        ),
+        (
+            "signed to 10",
+            counted(ZERO, ONE, &op("i32.lt_s", I, "(i32.const 10)"), ""),
+            vec![Constant],
+        ),
+        (
+            "at most 10",
+            counted(ZERO, ONE, &op("i32.le_u", I, "(i32.const 10)"), ""),
+            vec![Constant],
+        ),
+        (
+            "a million",
+            counted(ZERO, ONE, &lt("(i32.const 1000000)"), ""),
+            vec![Constant],
+        ),
+        (
+            "a bound in a local",
+            format!(
+                "(local.set $t (i32.const 12)){}",
+                counted(ZERO, ONE, &lt("(local.get $t)"), "")
+            ),
+            vec![Constant],
+        ),
         // Shapes.
         ("to n", counted(ZERO, ONE, &lt(N), ""), vec![Shapes]),
         ("until n", counted(ZERO, ONE, &ne(N), ""), vec![Shapes]),
-        ("until n, turned", format!("(if {N} (then {}))", turned(ZERO, ONE, &op("i32.ne", "$i+", N), "")), vec![Shapes]),
-        ("down from n", counted(N, "(i32.const -1)", &ne(ZERO), ""), vec![Shapes]),
-        ("to n by 4", counted(ZERO, "(i32.const 4)", &lt(N), ""), vec![Shapes]),
-        ("to 4n", counted(ZERO, ONE, &lt(&op("i32.shl", N, "(i32.const 2)")), ""), vec![Shapes]),
-        ("to n / 16", counted(ZERO, ONE, &lt(&op("i32.shr_u", N, "(i32.const 4)")), ""), vec![Shapes]),
-        ("to n and a half", counted(ZERO, ONE, &lt(&op("i32.add", N, &op("i32.shr_u", N, ONE))), ""), vec![Shapes]),
-        ("to n squared", counted(ZERO, ONE, &lt(&op("i32.mul", N, N)), ""), vec![Shapes]),
-        ("to n rounded down to 8", counted(ZERO, "(i32.const 8)", &ne(&op("i32.and", N, "(i32.const -8)")), ""), vec![Shapes]),
-        ("to what is left of n by 8", counted(ZERO, ONE, &lt(&op("i32.and", N, "(i32.const 7)")), ""), vec![Constant]),
-        ("to n mod 10", counted(ZERO, ONE, &lt(&op("i32.rem_u", N, "(i32.const 10)")), ""), vec![Constant]),
-        ("to n div 10", counted(ZERO, ONE, &lt(&op("i32.div_u", N, "(i32.const 10)")), ""), vec![Shapes]),
-        ("to the less of n and 100", counted(ZERO, ONE, &lt(&format!("(select {N} (i32.const 100) {})", op("i32.lt_u", N, "(i32.const 100)"))), ""), vec![Constant]),
-        ("to the greater of n and 100", counted(ZERO, ONE, &lt(&format!("(select {N} (i32.const 100) {})", op("i32.gt_u", N, "(i32.const 100)"))), ""), vec![Shapes]),
+        (
+            "until n, turned",
+            format!(
+                "(if {N} (then {}))",
+                turned(ZERO, ONE, &op("i32.ne", "$i+", N), "")
+            ),
+            vec![Shapes],
+        ),
+        (
+            "down from n",
+            counted(N, "(i32.const -1)", &ne(ZERO), ""),
+            vec![Shapes],
+        ),
+        (
+            "to n by 4",
+            counted(ZERO, "(i32.const 4)", &lt(N), ""),
+            vec![Shapes],
+        ),
+        (
+            "to 4n",
+            counted(ZERO, ONE, &lt(&op("i32.shl", N, "(i32.const 2)")), ""),
+            vec![Shapes],
+        ),
+        (
+            "to n / 16",
+            counted(ZERO, ONE, &lt(&op("i32.shr_u", N, "(i32.const 4)")), ""),
+            vec![Shapes],
+        ),
+        (
+            "to n and a half",
+            counted(
+                ZERO,
+                ONE,
+                &lt(&op("i32.add", N, &op("i32.shr_u", N, ONE))),
+                "",
+            ),
+            vec![Shapes],
+        ),
+        (
+            "to n squared",
+            counted(ZERO, ONE, &lt(&op("i32.mul", N, N)), ""),
+            vec![Shapes],
+        ),
+        (
+            "to n rounded down to 8",
+            counted(
+                ZERO,
+                "(i32.const 8)",
+                &ne(&op("i32.and", N, "(i32.const -8)")),
+                "",
+            ),
+            vec![Shapes],
+        ),
+        (
+            "to what is left of n by 8",
+            counted(ZERO, ONE, &lt(&op("i32.and", N, "(i32.const 7)")), ""),
+            vec![Constant],
+        ),
+        (
+            "to n mod 10",
+            counted(ZERO, ONE, &lt(&op("i32.rem_u", N, "(i32.const 10)")), ""),
+            vec![Constant],
+        ),
+        (
+            "to n div 10",
+            counted(ZERO, ONE, &lt(&op("i32.div_u", N, "(i32.const 10)")), ""),
+            vec![Shapes],
+        ),
+        (
+            "to the less of n and 100",
+            counted(
+                ZERO,
+                ONE,
+                &lt(&format!(
+                    "(select {N} (i32.const 100) {})",
+                    op("i32.lt_u", N, "(i32.const 100)")
+                )),
+                "",
+            ),
+            vec![Constant],
+        ),
+        (
+            "to the greater of n and 100",
+            counted(
+                ZERO,
+                ONE,
+                &lt(&format!(
+                    "(select {N} (i32.const 100) {})",
+                    op("i32.gt_u", N, "(i32.const 100)")
+                )),
+                "",
+            ),
+            vec![Shapes],
+        ),
         // Arguments.
         ("to s", counted(ZERO, ONE, &lt(S), ""), vec![Arguments]),
-        ("down from s", counted(S, "(i32.const -1)", &ne(ZERO), ""), vec![Arguments]),
-        ("to n + s", counted(ZERO, ONE, &lt(&op("i32.add", N, S)), ""), vec![Arguments]),
-        ("to n times s", counted(ZERO, ONE, &lt(&op("i32.mul", N, S)), ""), vec![Arguments]),
-        ("to s / 8", counted(ZERO, ONE, &lt(&op("i32.shr_u", S, "(i32.const 3)")), ""), vec![Arguments]),
+        (
+            "down from s",
+            counted(S, "(i32.const -1)", &ne(ZERO), ""),
+            vec![Arguments],
+        ),
+        (
+            "to n + s",
+            counted(ZERO, ONE, &lt(&op("i32.add", N, S)), ""),
+            vec![Arguments],
+        ),
+        (
+            "to n times s",
+            counted(ZERO, ONE, &lt(&op("i32.mul", N, S)), ""),
+            vec![Arguments],
+        ),
+        (
+            "to s / 8",
+            counted(ZERO, ONE, &lt(&op("i32.shr_u", S, "(i32.const 3)")), ""),
+            vec![Arguments],
+        ),
         // Data.
-        ("to an element", counted(ZERO, ONE, &lt(LOAD), ""), vec![Unbounded]),
-        ("until an element is 0", counted(ZERO, ONE, ELEMENT, ""), vec![Unbounded]),
-        ("to n or until an element is 0", counted(ZERO, ONE, &op("i32.and", &lt(N), ELEMENT), ""), vec![Data]),
-        ("to n with a way out", counted(ZERO, ONE, &lt(N), &format!("(br_if $out (i32.eqz {ELEMENT}))")), vec![Data]),
-        ("to 100 with a way out", counted(ZERO, ONE, &lt("(i32.const 100)"), &format!("(br_if $out {ELEMENT})")), vec![Data]),
-        ("to what the host says", counted(ZERO, ONE, &lt("(call $host)"), ""), vec![Unbounded]),
-        ("for ever", "(loop $next (br $next))".to_owned(), vec![Unbounded]),
-        ("a step that is an element", counted(ZERO, LOAD, &lt(N), ""), vec![Unbounded]),
-        ("a byte", counted(ZERO, ONE, &lt("(i32.load8_u (local.get $p))"), ""), vec![Data]),
-        ("the low bits of an element", counted(ZERO, ONE, &lt(&op("i32.and", LOAD, "(i32.const 15)")), ""), vec![Data]),
+        (
+            "to an element",
+            counted(ZERO, ONE, &lt(LOAD), ""),
+            vec![Unbounded],
+        ),
+        (
+            "until an element is 0",
+            counted(ZERO, ONE, ELEMENT, ""),
+            vec![Unbounded],
+        ),
+        (
+            "to n or until an element is 0",
+            counted(ZERO, ONE, &op("i32.and", &lt(N), ELEMENT), ""),
+            vec![Data],
+        ),
+        (
+            "to n with a way out",
+            counted(
+                ZERO,
+                ONE,
+                &lt(N),
+                &format!("(br_if $out (i32.eqz {ELEMENT}))"),
+            ),
+            vec![Data],
+        ),
+        (
+            "to 100 with a way out",
+            counted(
+                ZERO,
+                ONE,
+                &lt("(i32.const 100)"),
+                &format!("(br_if $out {ELEMENT})"),
+            ),
+            vec![Data],
+        ),
+        (
+            "to what the host says",
+            counted(ZERO, ONE, &lt("(call $host)"), ""),
+            vec![Unbounded],
+        ),
+        (
+            "for ever",
+            "(loop $next (br $next))".to_owned(),
+            vec![Unbounded],
+        ),
+        (
+            "a step that is an element",
+            counted(ZERO, LOAD, &lt(N), ""),
+            vec![Unbounded],
+        ),
+        (
+            "a byte",
+            counted(ZERO, ONE, &lt("(i32.load8_u (local.get $p))"), ""),
+            vec![Data],
+        ),
+        (
+            "the low bits of an element",
+            counted(ZERO, ONE, &lt(&op("i32.and", LOAD, "(i32.const 15)")), ""),
+            vec![Data],
+        ),
         // Nested.
-        ("n times n", counted(ZERO, ONE, &lt(N), &inner(N)), vec![Shapes, Shapes]),
-        ("n times 4", counted(ZERO, ONE, &lt(N), &inner("(i32.const 4)")), vec![Shapes, Constant]),
-        ("4 times n", counted(ZERO, ONE, &lt("(i32.const 4)"), &inner(N)), vec![Constant, Shapes]),
-        ("n times s", counted(ZERO, ONE, &lt(N), &inner(S)), vec![Shapes, Arguments]),
-        ("n times an element", counted(ZERO, ONE, &lt(N), &inner(ELEMENT)), vec![Shapes, Unbounded]),
-        ("n times a byte", counted(ZERO, ONE, &lt(N), &inner("(i32.load8_u (local.get $p))")), vec![Shapes, Data]),
-        ("a triangle", counted(ZERO, ONE, &lt(N), &inner(I)), vec![Shapes, Shapes]),
-        ("blocks of 16", counted(ZERO, "(i32.const 16)", &lt(N), &inner(&format!("(select (i32.const 16) {left} {})", op("i32.lt_u", "(i32.const 16)", LEFT), left = LEFT))), vec![Shapes, Constant]),
-        ("three deep", counted(ZERO, ONE, &lt(N), &format!("{}{}", set_j(ZERO), inner(N).replace("(nop)", &third(N)))), vec![Shapes, Shapes, Shapes]),
-        ("two after each other", format!("{}{}", counted(ZERO, ONE, &lt(N), ""), counted(ZERO, ONE, &lt("(i32.const 3)"), "").replace("$next", "$again").replace("$out", "$done")), vec![Shapes, Constant]),
+        (
+            "n times n",
+            counted(ZERO, ONE, &lt(N), &inner(N)),
+            vec![Shapes, Shapes],
+        ),
+        (
+            "n times 4",
+            counted(ZERO, ONE, &lt(N), &inner("(i32.const 4)")),
+            vec![Shapes, Constant],
+        ),
+        (
+            "4 times n",
+            counted(ZERO, ONE, &lt("(i32.const 4)"), &inner(N)),
+            vec![Constant, Shapes],
+        ),
+        (
+            "n times s",
+            counted(ZERO, ONE, &lt(N), &inner(S)),
+            vec![Shapes, Arguments],
+        ),
+        (
+            "n times an element",
+            counted(ZERO, ONE, &lt(N), &inner(ELEMENT)),
+            vec![Shapes, Unbounded],
+        ),
+        (
+            "n times a byte",
+            counted(ZERO, ONE, &lt(N), &inner("(i32.load8_u (local.get $p))")),
+            vec![Shapes, Data],
+        ),
+        (
+            "a triangle",
+            counted(ZERO, ONE, &lt(N), &inner(I)),
+            vec![Shapes, Shapes],
+        ),
+        (
+            "blocks of 16",
+            counted(
+                ZERO,
+                "(i32.const 16)",
+                &lt(N),
+                &inner(&format!(
+                    "(select (i32.const 16) {left} {})",
+                    op("i32.lt_u", "(i32.const 16)", LEFT),
+                    left = LEFT
+                )),
+            ),
+            vec![Shapes, Constant],
+        ),
+        (
+            "three deep",
+            counted(
+                ZERO,
+                ONE,
+                &lt(N),
+                &format!("{}{}", set_j(ZERO), inner(N).replace("(nop)", &third(N))),
+            ),
+            vec![Shapes, Shapes, Shapes],
+        ),
+        (
+            "two after each other",
+            format!(
+                "{}{}",
+                counted(ZERO, ONE, &lt(N), ""),
+                counted(ZERO, ONE, &lt("(i32.const 3)"), "")
+                    .replace("$next", "$again")
+                    .replace("$out", "$done")
+            ),
+            vec![Shapes, Constant],
+        ),
         // Ways around.
-        ("only where n is large", format!("(if {} (then {}))", op("i32.gt_u", N, "(i32.const 99)"), counted(ZERO, ONE, &lt(N), "")), vec![Shapes]),
-        ("either of two", format!("(if {LOAD} (then {}) (else {}))", counted(ZERO, ONE, &lt(N), ""), counted(ZERO, ONE, &lt("(i32.const 5)"), "").replace("$next", "$again").replace("$out", "$done")), vec![Shapes, Constant]),
-        ("with a trap in it", counted(ZERO, ONE, &lt(N), &format!("(if {} (then unreachable))", op("i32.gt_u", ELEMENT, N))), vec![Shapes]),
-        ("with a choice in it", counted(ZERO, ONE, &lt(N), &format!("(if {ELEMENT} (then {}) (else {}))", set_j(ZERO), set_j(ONE))), vec![Shapes]),
-        ("with a step of 1 or 2", counted(ZERO, &format!("(select (i32.const 1) (i32.const 2) {ELEMENT})"), &lt(N), ""), vec![Data]),
+        (
+            "only where n is large",
+            format!(
+                "(if {} (then {}))",
+                op("i32.gt_u", N, "(i32.const 99)"),
+                counted(ZERO, ONE, &lt(N), "")
+            ),
+            vec![Shapes],
+        ),
+        (
+            "either of two",
+            format!(
+                "(if {LOAD} (then {}) (else {}))",
+                counted(ZERO, ONE, &lt(N), ""),
+                counted(ZERO, ONE, &lt("(i32.const 5)"), "")
+                    .replace("$next", "$again")
+                    .replace("$out", "$done")
+            ),
+            vec![Shapes, Constant],
+        ),
+        (
+            "with a trap in it",
+            counted(
+                ZERO,
+                ONE,
+                &lt(N),
+                &format!("(if {} (then unreachable))", op("i32.gt_u", ELEMENT, N)),
+            ),
+            vec![Shapes],
+        ),
+        (
+            "with a choice in it",
+            counted(
+                ZERO,
+                ONE,
+                &lt(N),
+                &format!(
+                    "(if {ELEMENT} (then {}) (else {}))",
+                    set_j(ZERO),
+                    set_j(ONE)
+                ),
+            ),
+            vec![Shapes],
+        ),
+        (
+            "with a step of 1 or 2",
+            counted(
+                ZERO,
+                &format!("(select (i32.const 1) (i32.const 2) {ELEMENT})"),
+                &lt(N),
+                "",
+            ),
+            vec![Data],
+        ),
         ("two ways back", two_ways_back(), vec![Data]),
         ("counting in memory", in_memory(N), vec![Shapes]),
-        ("counting 10 in memory", in_memory("(i32.const 10)"), vec![Constant]),
-        ("a pointer that meets its end", pointer("(i32.const 2)", 4), vec![Shapes]),
-        ("a pointer by 16 bytes", pointer("(i32.const 4)", 16), vec![Shapes]),
+        (
+            "counting 10 in memory",
+            in_memory("(i32.const 10)"),
+            vec![Constant],
+        ),
+        (
+            "a pointer that meets its end",
+            pointer("(i32.const 2)", 4),
+            vec![Shapes],
+        ),
+        (
+            "a pointer by 16 bytes",
+            pointer("(i32.const 4)", 16),
+            vec![Shapes],
+        ),
         ("what is left of n, by 1024", drain(), vec![Shapes]),
-        ("halving n", counted(N, ZERO, &ne(ZERO), &format!("(local.set $i {})", op("i32.shr_u", I, ONE))), vec![Unbounded]),
-        ("doubling to n", counted(ONE, ZERO, &lt(N), &format!("(local.set $i {})", op("i32.shl", I, ONE))), vec![Unbounded]),
-        ("through a local of its own", format!("{}{}", set_j(N), counted(ZERO, ONE, &lt("(local.get $j)"), "")), vec![Shapes]),
+        (
+            "halving n",
+            counted(
+                N,
+                ZERO,
+                &ne(ZERO),
+                &format!("(local.set $i {})", op("i32.shr_u", I, ONE)),
+            ),
+            vec![Unbounded],
+        ),
+        (
+            "doubling to n",
+            counted(
+                ONE,
+                ZERO,
+                &lt(N),
+                &format!("(local.set $i {})", op("i32.shl", I, ONE)),
+            ),
+            vec![Unbounded],
+        ),
+        (
+            "through a local of its own",
+            format!(
+                "{}{}",
+                set_j(N),
+                counted(ZERO, ONE, &lt("(local.get $j)"), "")
+            ),
+            vec![Shapes],
+        ),
         ("to n, in 64 bits", in_64_bits(), vec![Shapes]),
         ("a block that is no loop", "(loop $next)".to_owned(), vec![]),
-        ("a loop nobody comes to", format!("(if (i32.const 0) (then {}))", counted(ZERO, ONE, &lt(N), "")), vec![]),
+        (
+            "a loop nobody comes to",
+            format!(
+                "(if (i32.const 0) (then {}))",
+                counted(ZERO, ONE, &lt(N), "")
+            ),
+            vec![],
+        ),
     ];
     for (name, count) in [("1", 1), ("2", 2), ("8", 8), ("100", 100)] {
         let test = format!("(i32.ne $i+ {})", constant(count));
-        rows.push((name, turned(ZERO, ONE, &test, ""), vec![if count == 1 { Turns::Constant } else { Constant }]));
+        rows.push((
+            name,
+            turned(ZERO, ONE, &test, ""),
+            vec![if count == 1 {
+                Turns::Constant
+            } else {
+                Constant
+            }],
+        ));
     }
     for by in [2_u32, 4, 8, 16, 32] {
         let mask = format!("(i32.const {})", -i64::from(by));
         let whole = op("i32.and", N, &mask);
-        let main = format!("(if {whole} (then {}))", turned(ZERO, &constant(by), &op("i32.ne", "$i+", &whole), ""));
-        let rest = counted(&whole, ONE, &ne(N), "").replace("$next", "$again").replace("$out", "$done");
-        rows.push(("unrolled, with a rest", format!("{main}{rest}"), vec![Shapes, Constant]));
+        let main = format!(
+            "(if {whole} (then {}))",
+            turned(ZERO, &constant(by), &op("i32.ne", "$i+", &whole), "")
+        );
+        let rest = counted(&whole, ONE, &ne(N), "")
+            .replace("$next", "$again")
+            .replace("$out", "$done");
+        rows.push((
+            "unrolled, with a rest",
+            format!("{main}{rest}"),
+            vec![Shapes, Constant],
+        ));
     }
     rows
 }
@@ -196,7 +564,11 @@ fn inner(bound: &str) -> String {
 }
 
 fn third(bound: &str) -> String {
-    inner(bound).replace("$j", "$k").replace("$o2", "$o3").replace("$n2", "$n3").replace("(nop)", "")
+    inner(bound)
+        .replace("$j", "$k")
+        .replace("$o2", "$o3")
+        .replace("$n2", "$n3")
+        .replace("(nop)", "")
 }
 
 fn two_ways_back() -> String {
@@ -252,7 +624,10 @@ fn in_64_bits() -> String {
 #[test]
 fn loops_are_what_they_are_expected_to_be() {
     let table = table();
-    let loops: usize = table.iter().map(|(.., expected)| expected.len().max(1)).sum();
+    let loops: usize = table
+        .iter()
+        .map(|(.., expected)| expected.len().max(1))
+        .sum();
     assert!(loops >= 80, "{loops} loops");
     let mut wrong = Vec::new();
     for (name, body, expected) in &table {
@@ -261,10 +636,20 @@ fn loops_are_what_they_are_expected_to_be() {
             wrong.push(format!("{name}: {found:?}, not {expected:?}"));
         }
         // A mistake may make a loop look worse than it is, and never better.
-        let is_better = found.iter().zip(expected).any(|(found, expected)| found < expected);
-        assert!(!is_better && found.len() == expected.len(), "{name}: {found:?}, not {expected:?}");
+        let is_better = found
+            .iter()
+            .zip(expected)
+            .any(|(found, expected)| found < expected);
+        assert!(
+            !is_better && found.len() == expected.len(),
+            "{name}: {found:?}, not {expected:?}"
+        );
     }
-    println!("{} of {loops} loops are not what was expected:\n{}", wrong.len(), wrong.join("\n"));
+    println!(
+        "{} of {loops} loops are not what was expected:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(wrong.len() * 10 <= loops, "{wrong:#?}");
 }
 
@@ -272,21 +657,29 @@ fn loops_are_what_they_are_expected_to_be() {
 fn a_twin_that_nobody_calls_changes_nothing() {
     let body = counted(ZERO, ONE, &op("i32.lt_u", I, N), "");
     let kernel = kernel_of(&body);
-    let twin = kernel_of(&counted(ZERO, ONE, LOAD, "")).replace("(export \"hotcell-kernel:k\")", "$twin");
+    let twin =
+        kernel_of(&counted(ZERO, ONE, LOAD, "")).replace("(export \"hotcell-kernel:k\")", "$twin");
     let (alone, beside) = (cost(&kernel), cost(&format!("{kernel}{twin}")));
     assert_eq!(alone.bounds, beside.bounds);
     assert_eq!(alone.loops.len(), beside.loops.len());
-    assert_eq!((alone.functions, alone.gaps), (beside.functions, beside.gaps));
+    assert_eq!(
+        (alone.functions, alone.gaps),
+        (beside.functions, beside.gaps)
+    );
 }
 
 #[test]
 fn what_cannot_be_told_is_said_to_be() {
     let recursive = kernel_of("(call $again)") + "(func $again (call $again))";
     assert_eq!(cost(&recursive).gaps, [Gap::Recursion]);
-    let indirect = kernel_of(&format!("(drop (call_indirect (param i32) (result i32) {ONE} {LOAD}))"));
+    let indirect = kernel_of(&format!(
+        "(drop (call_indirect (param i32) (result i32) {ONE} {LOAD}))"
+    ));
     assert_eq!(cost(&indirect).gaps, [Gap::IndirectCall]);
     // Through a constant it is a call like any other.
-    let direct = kernel_of(&format!("(drop (call_indirect (param i32) (result i32) {ONE} {ONE}))"));
+    let direct = kernel_of(&format!(
+        "(drop (call_indirect (param i32) (result i32) {ONE} {ONE}))"
+    ));
     assert_eq!((cost(&direct).gaps, cost(&direct).functions), (vec![], 2));
     let manifest = manifest();
     let [cost] = &analyse(&component(""), manifest.kernels())[..] else {
@@ -312,10 +705,16 @@ fn towers_of_loops_and_calls_are_given_up_in_time() {
         );
     }
     let tower = cost(&kernel_of(&body));
-    assert!(tower.gaps.contains(&Gap::TooLarge) || tower.loops.iter().any(|one| one.turns == Turns::Unbounded));
+    assert!(
+        tower.gaps.contains(&Gap::TooLarge)
+            || tower.loops.iter().any(|one| one.turns == Turns::Unbounded)
+    );
     let mut functions = kernel_of("(call $f0)");
     for at in 0..40 {
-        functions += &format!("(func $f{at} (call $f{next}) (call $f{next}))", next = at + 1);
+        functions += &format!(
+            "(func $f{at} (call $f{next}) (call $f{next}))",
+            next = at + 1
+        );
     }
     functions += "(func $f40)";
     let calls = cost(&functions);
