@@ -31,7 +31,8 @@ pub(crate) fn hint(cause: &Cause) -> String {
             )
         }
         Cause::Foretold { .. } => {
-            "; raise it with options(fuel=…), or give the kernel less to do: nothing has run".to_owned()
+            "; raise it with options(fuel=…), or give the kernel less to do: nothing has run"
+                .to_owned()
         }
         Cause::NotGranted {
             remedy: Some(remedy),

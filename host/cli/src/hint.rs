@@ -25,7 +25,8 @@ fn hint(cause: &Cause) -> String {
             format!("; raise it with {option} (at most {ceiling}), or give the kernel less to do")
         }
         Cause::Foretold { .. } => {
-            "; raise it with --fuel COUNT, or give the kernel less to do: nothing has run".to_owned()
+            "; raise it with --fuel COUNT, or give the kernel less to do: nothing has run"
+                .to_owned()
         }
         Cause::NotGranted {
             remedy: Some(remedy),

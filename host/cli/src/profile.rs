@@ -15,8 +15,8 @@ use hotcell_profile::baseline::Shown;
 use hotcell_profile::fit::Quantity;
 use hotcell_profile::inputs::Given;
 use hotcell_profile::record::write_whole;
-use hotcell_profile::subject::Subject;
 use hotcell_profile::sampled::sampled;
+use hotcell_profile::subject::Subject;
 use hotcell_profile::suggest::{Margin, suggest};
 use hotcell_profile::sweep::Sweep;
 use hotcell_profile::take::Progress;
@@ -129,7 +129,9 @@ impl ProfileCommand {
         };
         if let Some(file) = &self.samples {
             let Some(samples) = &samples else {
-                anyhow::bail!("no launch lasted a millisecond, so there are no samples; sweep larger sizes");
+                anyhow::bail!(
+                    "no launch lasted a millisecond, so there are no samples; sweep larger sizes"
+                );
             };
             let text = flame::speedscope(&profile.entry, samples).to_string();
             write_whole(file, text.as_bytes())
@@ -138,7 +140,9 @@ impl ProfileCommand {
         }
         if let Some(html) = &self.html {
             let suggestion = suggest(&profile, &[], self.margin);
-            let flame = samples.as_ref().map(|samples| flame::svg(&profile.entry, samples));
+            let flame = samples
+                .as_ref()
+                .map(|samples| flame::svg(&profile.entry, samples));
             let text = page(&profile, suggestion.as_ref(), self.margin, flame.as_deref());
             write_whole(html, text.as_bytes())
                 .with_context(|| format!("the page {} cannot be written", html.display()))

@@ -39,7 +39,9 @@ pub struct Description {
 impl Description {
     /// What the code says of a kernel's cost, by its place in the manifest.
     pub fn cost_of(&self, kernel: usize) -> Option<&EntryCost> {
-        self.costs.iter().find(|cost| cost.kernel as usize == kernel)
+        self.costs
+            .iter()
+            .find(|cost| cost.kernel as usize == kernel)
     }
 }
 
