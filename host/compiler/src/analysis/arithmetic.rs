@@ -5,7 +5,7 @@
 
 use super::atoms::{Atoms, Origin, Refined, Taint, U32};
 use super::poly::Poly;
-use super::value::{Condition, Value};
+use super::value::{Condition, MAX_DEPTH, Value};
 use std::rc::Rc;
 
 /// Atoms, and what is known of them on the path.
@@ -165,7 +165,9 @@ impl Arithmetic<'_> {
     }
 
     pub(super) fn and(&mut self, a: &Value, b: &Value) -> Value {
-        if let (Value::Is(a), Value::Is(b)) = (a, b) {
+        if let (Value::Is(a), Value::Is(b)) = (a, b)
+            && a.depth().max(b.depth()) < MAX_DEPTH
+        {
             return Value::Is(Rc::new(Condition::All(Rc::clone(a), Rc::clone(b))));
         }
         let (a, b) = (self.number(a), self.number(b));
@@ -201,7 +203,9 @@ impl Arithmetic<'_> {
     }
 
     pub(super) fn or(&mut self, a: &Value, b: &Value) -> Value {
-        if let (Value::Is(a), Value::Is(b)) = (a, b) {
+        if let (Value::Is(a), Value::Is(b)) = (a, b)
+            && a.depth().max(b.depth()) < MAX_DEPTH
+        {
             return Value::Is(Rc::new(Condition::Any(Rc::clone(a), Rc::clone(b))));
         }
         let (a, b) = (self.number(a), self.number(b));

@@ -69,6 +69,8 @@ struct Atom {
     range: (f64, f64),
     /// A value like any other, by which bounds are compared.
     sample: f64,
+    /// The youngest atom that was made for one place, of those that it comes from.
+    newest: Option<AtomId>,
 }
 
 impl Atom {
@@ -95,6 +97,8 @@ pub(super) struct Atoms {
     pub(super) effort: u32,
     /// How many questions about signs are open, each asked for another.
     asked: u32,
+    /// How many atoms have been put at either of their ends, one inside the other.
+    split: u32,
     /// Whether a constant is asked for: one that is as large as numbers get is none.
     is_asking: bool,
 }
@@ -104,6 +108,8 @@ const EFFORT: u32 = 40_000;
 
 /// The most questions about signs that are asked for one another.
 const MAX_ASKED: u32 = 2;
+/// The most atoms that are put at either end at once: each doubles the work.
+const MAX_SPLIT: u32 = 3;
 
 /// The greatest number of 32 bits.
 pub(super) const U32: f64 = 4_294_967_295.0;
@@ -115,6 +121,7 @@ impl Atoms {
             known: HashMap::new(),
             effort: EFFORT,
             asked: 0,
+            split: 0,
             is_asking: false,
         }
     }
@@ -149,6 +156,21 @@ impl Atoms {
         } else {
             low + 1000.0
         };
+        let newest_of = |poly: &Poly| {
+            poly.atoms()
+                .filter_map(|atom| self.list[atom as usize].newest)
+                .max()
+        };
+        let newest = match &origin {
+            Origin::Named(_) => None,
+            Origin::Fresh(_) => Some(id),
+            Origin::IsNot0(of) => newest_of(of),
+            Origin::Quotient(a, b)
+            | Origin::Remainder(a, b)
+            | Origin::Min(a, b)
+            | Origin::Max(a, b)
+            | Origin::Of(_, a, b) => newest_of(a).max(newest_of(b)),
+        };
         self.known.insert(origin.clone(), id);
         self.list.push(Atom {
             origin,
@@ -157,6 +179,7 @@ impl Atoms {
             upper: upper.into_iter().map(Rc::new).collect(),
             range: (least, greatest),
             sample,
+            newest,
         });
         id
     }
@@ -215,23 +238,10 @@ impl Atoms {
 
     /// Whether a number stays the same while atoms from `mark` on change.
     pub(super) fn is_invariant(&self, poly: &Poly, mark: AtomId) -> bool {
-        poly.atoms().all(|atom| self.is_old(atom, mark))
-    }
-
-    fn is_old(&self, atom: AtomId, mark: AtomId) -> bool {
-        if atom < mark {
-            return true;
-        }
-        match &self.list[atom as usize].origin {
-            Origin::Named(_) => true,
-            Origin::Fresh(_) => false,
-            Origin::IsNot0(of) => self.is_invariant(of, mark),
-            Origin::Quotient(a, b)
-            | Origin::Remainder(a, b)
-            | Origin::Min(a, b)
-            | Origin::Max(a, b)
-            | Origin::Of(_, a, b) => self.is_invariant(a, mark) && self.is_invariant(b, mark),
-        }
+        let mut newest = poly
+            .atoms()
+            .filter_map(|atom| self.list[atom as usize].newest);
+        newest.all(|newest| newest < mark)
     }
 
     /// The least and the greatest value as far as constants say.
@@ -442,11 +452,14 @@ impl Atoms {
                 .is_some_and(|(from, to)| to - from <= 64.0);
             known && poly.by_powers(*atom).len() == 2
         });
+        let narrow = narrow.filter(|_| self.split < MAX_SPLIT);
         if let Some((atom, (from, to))) = narrow.and_then(|atom| Some((atom, *refined.get(&atom)?)))
         {
+            self.split += 1;
             let ends = [from, to].map(|end| poly.with(atom, &Poly::constant(end)));
             let ends =
                 ends.map(|end| end.map_or(f64::INFINITY, |end| self.greatest(&end, refined)));
+            self.split -= 1;
             return ends[0].max(ends[1]);
         }
         let (_, mut greatest) = self.range(poly, Some(refined));

@@ -55,6 +55,9 @@ pub(super) struct Body<'a> {
     pub(super) doomed: HashSet<usize>,
 }
 
+/// How many operators in loops are looked at in one function for what they read, each as often as there are loops around it.
+const MAX_READ: usize = 4_000_000;
+
 /// A set of locals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Live(Vec<u64>);
@@ -295,14 +298,15 @@ impl<'a> Body<'a> {
             read.operators.push(operator);
             read.offsets.push(u32::try_from(offset).ok()?);
         }
-        read.find_live();
+        read.find_live()?;
         read.find_doomed();
         Some(read)
     }
 
     /// Goes from the end to the beginning. A loop may read whatever is read anywhere in it: more than it does, and
     /// enough to leave most locals alone where paths meet.
-    fn find_live(&mut self) {
+    fn find_live(&mut self) -> Option<()> {
+        let mut left = MAX_READ;
         let mut opened: HashMap<usize, usize> = HashMap::new();
         for (open, (end, _)) in &self.ends {
             opened.insert(*end, *open);
@@ -324,6 +328,7 @@ impl<'a> Body<'a> {
                     };
                     let behind = Rc::new(live.clone());
                     let label = if matches!(self.operators[*open], Operator::Loop { .. }) {
+                        left = left.checked_sub(at - *open)?;
                         let mut read = live.clone();
                         for operator in &self.operators[*open..at] {
                             if let Operator::LocalGet { local_index } = operator {
@@ -366,6 +371,7 @@ impl<'a> Body<'a> {
                 _ => {}
             }
         }
+        Some(())
     }
 
     fn find_doomed(&mut self) {

@@ -84,6 +84,9 @@ impl<'a> Run<'_, 'a> {
         labels: &mut Vec<Label>,
     ) -> Option<State> {
         let range = at + 1..end;
+        // What is looked at of the body as a whole counts, too.
+        let looked_at = u32::try_from(range.len() / 16).unwrap_or(u32::MAX);
+        self.steps = self.steps.saturating_sub(looked_at);
         let mark = self.atoms.len();
         let live = body.live.get(&at);
         let is_live = |local: &u32| live.is_some_and(|live| live.has(*local as usize));

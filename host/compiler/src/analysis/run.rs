@@ -16,6 +16,8 @@ use wasmparser::{BlockType, Operator, ValType};
 
 /// The deepest calls that are followed.
 const MAX_CALLS: usize = 24;
+/// The most blocks that are open at once: each takes some kilobytes of the stack.
+const MAX_OPEN: u32 = 100;
 
 /// A block that is open: where its paths meet.
 pub(super) struct Label {
@@ -45,6 +47,8 @@ pub(super) struct Run<'c, 'a> {
     /// How deep the loop at hand is.
     pub(super) depth: u32,
     pub(super) reached: HashSet<u32>,
+    /// How many blocks are open, over all calls.
+    open: u32,
     /// Whether only what changes is asked for, and not what it costs.
     pub(super) is_light: bool,
 }
@@ -97,6 +101,7 @@ impl<'c, 'a> Run<'c, 'a> {
             failure: None,
             depth: 0,
             reached: HashSet::new(),
+            open: 0,
             is_light: false,
         }
     }
@@ -140,7 +145,8 @@ impl<'c, 'a> Run<'c, 'a> {
         }
         let body = self.code.body(function);
         let is_open = self.calls.contains(&function);
-        let too_deep = self.calls.len() >= MAX_CALLS || self.steps == 0;
+        let is_own = self.code.import(function).is_none();
+        let too_deep = self.calls.len() >= MAX_CALLS || self.steps == 0 || is_own && body.is_none();
         let (Some(body), false) = (body, is_open || too_deep) else {
             if is_open {
                 self.gaps.push(Gap::Recursion);
@@ -216,8 +222,27 @@ impl<'c, 'a> Run<'c, 'a> {
         Some(state)
     }
 
-    /// Runs operators in order; the path that falls out at their end, if there is one.
+    /// Runs operators in order; the path that falls out at their end, if there is one. Blocks in blocks are given up where they
+    /// would take too much of the stack.
     pub(super) fn block(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        range: std::ops::Range<usize>,
+        mut state: State,
+        labels: &mut Vec<Label>,
+    ) -> Option<State> {
+        if self.open >= MAX_OPEN {
+            self.gaps.push(Gap::TooLarge);
+            state.spent.upper = None;
+            return Some(state);
+        }
+        self.open += 1;
+        let left = self.follow(body, range, state, labels);
+        self.open -= 1;
+        left
+    }
+
+    fn follow(
         &mut self,
         body: &Rc<Body<'a>>,
         range: std::ops::Range<usize>,

@@ -719,6 +719,23 @@ fn towers_of_loops_and_calls_are_given_up_in_time() {
     functions += "(func $f40)";
     let calls = cost(&functions);
     assert!(calls.gaps.contains(&Gap::TooLarge), "{:?}", calls.gaps);
+    // As deep as a function may nest, with conditions as long: no stack is deep enough to follow either.
+    let nested = format!("{}{}", "(block ".repeat(900), ")".repeat(900));
+    assert!(cost(&kernel_of(&nested)).gaps.contains(&Gap::TooLarge));
+    let mut long = op("i32.lt_u", N, S);
+    for _ in 0..400 {
+        long = op("i32.and", &long, &op("i32.lt_u", S, N));
+    }
+    cost(&kernel_of(&format!("(if {long} (then (nop)))")));
+    let quotients = format!(
+        "(local.set $i {N}){}",
+        "(local.set $i (i32.div_u (i32.add (local.get $i) (i32.const 1)) (i32.const 3)))"
+            .repeat(5000)
+    );
+    cost(&kernel_of(&format!(
+        "{quotients}{}",
+        counted(ZERO, ONE, &op("i32.lt_u", I, N), "")
+    )));
     // Not a figure, but an end: either would take longer than the universe is old.
     assert!(begin.elapsed().as_secs() < 60);
 }

@@ -18,6 +18,9 @@ pub(super) enum Value {
     Unknown(Taint),
 }
 
+/// The deepest that conditions stand in each other: what goes over them is recursive.
+pub(super) const MAX_DEPTH: u32 = 6;
+
 /// What decides a branch.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Condition {
@@ -46,6 +49,14 @@ impl Condition {
 }
 
 impl Condition {
+    /// How deep conditions stand in conditions: never deeper than [`MAX_DEPTH`].
+    pub(super) fn depth(&self) -> u32 {
+        match self {
+            Self::All(a, b) | Self::Any(a, b) => 1 + a.depth().max(b.depth()),
+            _ => 0,
+        }
+    }
+
     /// Whether it speaks of an atom.
     pub(super) fn has(&self, atom: AtomId) -> bool {
         match self {
