@@ -13,6 +13,7 @@ mod atoms;
 mod code;
 mod lines;
 mod loops;
+mod operators;
 mod poly;
 mod run;
 mod value;

@@ -182,12 +182,12 @@ pub struct Foretold {
 /// A part of a manifest that the code contradicts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contradiction {
-    /// The kernel's weight.
-    Weight {
-        /// By the manifest.
-        claimed: Weight,
-        /// By the code.
-        class: CostClass,
+    /// It calls itself heavy, and its code is light.
+    Heavier,
+    /// It calls itself light, and its code certainly takes more.
+    Lighter {
+        /// The dimension with which it takes more than in proportion to its arrays.
+        dim: String,
     },
     /// The cost as a function of the shapes.
     Cost {
@@ -201,14 +201,15 @@ pub enum Contradiction {
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Weight { claimed, class } => {
-                let claimed = weight_name(*claimed);
-                let class = class_name(*class);
-                write!(
-                    f,
-                    "its manifest has the weight `{claimed}`, its code is {class}; limits are those of the lighter"
-                )
-            }
+            Self::Heavier => write!(
+                f,
+                "its manifest has the weight `heavy`, its code is light; limits are those of a light kernel"
+            ),
+            Self::Lighter { dim } => write!(
+                f,
+                "its manifest has the weight `light`, its code takes more than in proportion to its arrays as `{dim}` grows; \
+                 limits are those of a light kernel"
+            ),
             Self::Cost { cost, dim } => {
                 write!(
                     f,
@@ -225,14 +226,6 @@ pub fn class_name(class: CostClass) -> &'static str {
         CostClass::Light => "light",
         CostClass::Heavy => "heavy",
         CostClass::Unbounded => "unbounded",
-    }
-}
-
-fn weight_name(weight: Weight) -> &'static str {
-    match weight {
-        Weight::Light => "light",
-        Weight::Normal => "normal",
-        Weight::Heavy => "heavy",
     }
 }
 
@@ -383,14 +376,18 @@ impl EntryCost {
     pub fn contradictions(&self, kernel: &Kernel) -> Vec<Contradiction> {
         let mut found = Vec::new();
         let (class, _) = self.class(kernel);
-        let claimed = kernel.weight();
-        let lies = match (claimed, class) {
-            (Weight::Heavy, CostClass::Light) => true,
-            (Weight::Light, CostClass::Unbounded) => true,
-            _ => false,
-        };
-        if lies {
-            found.push(Contradiction::Weight { claimed, class });
+        match kernel.weight() {
+            Weight::Heavy if class == CostClass::Light => found.push(Contradiction::Heavier),
+            // That nothing bounds a loop is no proof: it may be one that no launch comes to, as where errors are put in words.
+            Weight::Light => {
+                let names: Vec<&str> = variables(kernel).collect();
+                let lower = self.bounds.last().map(|bounds| &bounds.lower);
+                let dim = lower.and_then(|lower| lower.outgrown(kernel, &names));
+                found.extend(dim.map(|dim| Contradiction::Lighter {
+                    dim: dim.to_owned(),
+                }));
+            }
+            Weight::Normal | Weight::Heavy => {}
         }
         found.extend(self.contradicted_cost(kernel));
         found
@@ -521,48 +518,50 @@ impl Formula {
 
     /// Why it is more than in proportion to the kernel's arrays, if it is.
     fn outgrows(&self, kernel: &Kernel, names: &[&str]) -> Option<String> {
-        let dims = kernel.dims().len();
-        let elements = |values: &[u64]| {
-            let array = |dims: &[hotcell_manifest::Dim]| {
-                let extent = |dim: &hotcell_manifest::Dim| match dim {
-                    hotcell_manifest::Dim::Fixed(extent) => *extent,
-                    hotcell_manifest::Dim::Name(name) => {
-                        let at = names.iter().position(|own| own == name);
-                        at.and_then(|at| values.get(at)).copied().unwrap_or(1)
-                    }
-                };
-                dims.iter().map(extent).product::<u64>()
-            };
-            kernel
-                .arrays()
-                .iter()
-                .map(|one| array(&one.dims))
-                .sum::<u64>()
-        };
-        for dim in 0..dims {
-            let values = |extent: u64| {
-                let mut values = vec![256; names.len()];
-                values[dim] = extent;
-                values
-            };
-            let [small, large] = [1 << 12, 1 << 16].map(|extent| {
-                let values = values(extent);
-                self.value(&values) / elements(&values).max(1) as f64
-            });
-            if large > 2.0 * small.max(1.0) {
-                return Some(format!(
-                    "it takes more than in proportion to its arrays as `{}` grows: at most {}",
-                    names[dim],
-                    self.shown(names)
-                ));
-            }
+        if let Some(dim) = self.outgrown(kernel, names) {
+            return Some(format!(
+                "it takes more than in proportion to its arrays as `{dim}` grows: at most {}",
+                self.shown(names)
+            ));
         }
         let values = vec![1 << 10; names.len()];
-        let each = self.value(&values) / elements(&values).max(1) as f64;
+        let each = self.value(&values) / elements(kernel, names, &values);
         (each > LIGHT_EACH)
             .then(|| format!("it may take {each:.0} units of fuel for each element of its arrays"))
     }
+
+    /// The dimension with which it grows faster than the kernel's arrays do, if there is one.
+    fn outgrown<'a>(&self, kernel: &Kernel, names: &[&'a str]) -> Option<&'a str> {
+        let each = |dim: usize, extent: u64| {
+            let mut values = vec![SMALL; names.len()];
+            values[dim] = extent;
+            self.value(&values) / elements(kernel, names, &values)
+        };
+        let grows = |dim: &usize| each(*dim, LARGE) > 2.0 * each(*dim, SMALL).max(1.0);
+        let dim = (0..kernel.dims().len()).find(grows)?;
+        names.get(dim).copied()
+    }
 }
+
+/// How many elements a kernel's arrays have together, of at least one.
+fn elements(kernel: &Kernel, names: &[&str], values: &[u64]) -> f64 {
+    let extent = |dim: &hotcell_manifest::Dim| match dim {
+        hotcell_manifest::Dim::Fixed(extent) => *extent as f64,
+        hotcell_manifest::Dim::Name(name) => {
+            let at = names.iter().position(|own| own == name);
+            at.and_then(|at| values.get(at)).copied().unwrap_or(1) as f64
+        }
+    };
+    let arrays = kernel.arrays().iter();
+    let sum: f64 = arrays
+        .map(|one| one.dims.iter().map(extent).product::<f64>())
+        .sum();
+    sum.max(1.0)
+}
+
+/// Two extents that tell how something grows: all bounds hold from the small one on.
+const SMALL: u64 = 1 << 12;
+const LARGE: u64 = 1 << 16;
 
 /// The most fuel for each element of its arrays that a light kernel may take.
 const LIGHT_EACH: f64 = 256.0;
@@ -625,3 +624,6 @@ fn trimmed(value: f64, digits: usize) -> String {
 fn whole(value: f64) -> u64 {
     value.max(0.0) as u64
 }
+
+#[cfg(test)]
+mod tests;

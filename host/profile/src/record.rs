@@ -5,7 +5,6 @@
 
 use crate::fit::{Model, Quantity, Sizes};
 use crate::number;
-use crate::worst::Worst;
 use hotcell::{Digest, Isolation, Metering};
 use hotcell_model::job::Split;
 use hotcell_model::manifest::{Cost, Dim, Kernel, Signature};
@@ -96,6 +95,26 @@ pub struct Point {
     pub recipe: String,
     /// What came of it.
     pub sample: Sample,
+}
+
+/// The most fuel for its size that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worst {
+    /// Of what sizes the arrays were.
+    pub sizes: Sizes,
+    /// What they are made by.
+    pub recipe: String,
+    /// The fuel that they took.
+    pub fuel: u64,
+    /// Elements of all arrays together.
+    pub elements: u64,
+    /// Fuel over elements.
+    pub fuel_per_element: f64,
+    /// Fuel over the median fuel of ordinary arrays of those sizes.
+    pub ratio_to_median: f64,
+    /// How many launches it took to find.
+    pub launches: u32,
 }
 
 /// What was measured of one launch.

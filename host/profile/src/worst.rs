@@ -8,36 +8,15 @@ use crate::fit::Sizes;
 use crate::inputs::{Fill, Given, Kind, Recipe};
 use crate::number;
 use crate::random::Random;
-use crate::record::Sample;
+use crate::record::{Sample, Worst};
 use crate::subject::{Measure, SubjectError};
 use crate::sweep::{Sweep, any};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Ordinary arrays whose median the worst is held against.
 const ORDINARY: u64 = 3;
 /// How far apart elements of a second kind are mixed in.
 const PERIODS: [u32; 4] = [2, 8, 64, 1024];
-
-/// The most fuel for its size that was found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Worst {
-    /// Of what sizes the arrays were.
-    pub sizes: Sizes,
-    /// What they are made by.
-    pub recipe: String,
-    /// The fuel that they took.
-    pub fuel: u64,
-    /// Elements of all arrays together.
-    pub elements: u64,
-    /// Fuel over elements.
-    pub fuel_per_element: f64,
-    /// Fuel over the median fuel of ordinary arrays of those sizes.
-    pub ratio_to_median: f64,
-    /// How many launches it took to find.
-    pub launches: u32,
-}
 
 /// What the search knows of the kernel.
 pub(crate) struct Search<'a> {

@@ -172,7 +172,7 @@ fn store(plan: &LaunchPlan, guest: Guest) -> Store<Guest> {
     store.epoch_deadline_callback(|mut context| {
         let guest = context.data_mut();
         guest.meter.check(guest.chunk, &mut guest.cpu)?;
-        Sampling::look(&mut context);
+        Sampling::look(&mut context, |guest| &mut guest.sampling);
         Ok(UpdateDeadline::Continue(1))
     });
     store

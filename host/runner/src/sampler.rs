@@ -7,7 +7,6 @@
 //! whose looks take long is looked at less often.
 
 use crate::end::trace;
-use crate::guest::Guest;
 use crate::meter::CpuClock;
 use crate::ticker::TICK;
 use hotcell_model::samples::{SAMPLING_TICK, SampleCount, Samples};
@@ -140,13 +139,16 @@ impl Sampling {
         }
     }
 
-    /// Looks at the guest, if it is time. To be called where its epoch calls back.
-    pub(crate) fn look(context: &mut StoreContextMut<'_, Guest>) {
+    /// Looks at the guest, if it is time. To be called where its epoch calls back; `part` is where its store keeps this.
+    pub(crate) fn look<T>(
+        context: &mut StoreContextMut<'_, T>,
+        part: fn(&mut T) -> &mut Option<Self>,
+    ) {
         // A tick that was heard late does not make the next one early.
         let is_due = |sampling: &Self| {
             Instant::now() + TICK / 2 >= sampling.next && !sampling.sampler.is_paused()
         };
-        let Some(mut sampling) = context.data_mut().sampling.take_if(|it| is_due(it)) else {
+        let Some(mut sampling) = part(context.data_mut()).take_if(|it| is_due(it)) else {
             return;
         };
         let cpu_ns = sampling.cpu.lap_ns();
@@ -155,6 +157,6 @@ impl Sampling {
         let cost = Duration::from_nanos(sampling.cpu.lap_ns());
         sampling.sampler.note_cost(cost);
         sampling.next = Instant::now() + sampling.sampler.period;
-        context.data_mut().sampling = Some(sampling);
+        *part(context.data_mut()) = Some(sampling);
     }
 }

@@ -171,18 +171,15 @@ impl Arithmetic<'_> {
             return Value::Is(Rc::new(Condition::All(Rc::clone(a), Rc::clone(b))));
         }
         let (a, b) = (self.number(a), self.number(b));
-        let (of, mask) = match (a.as_constant(), b.as_constant()) {
-            (Some(x), Some(y)) => return int(constant(((x as i64) & (y as i64)) as f64)),
+        let (of, mask) = match (a.as_whole(), b.as_whole()) {
+            (Some(x), Some(y)) => return int(constant((x & y) as f64)),
             (_, Some(mask)) => (a, mask),
             (Some(mask), _) => (b, mask),
             (None, None) => return int(self.any(&[&a, &b])),
         };
         // A run of ones, with whatever stands below the number's own lowest bit.
-        let mut mask = (mask as i64) as u64;
-        if (mask as i64) < 0 {
-            // Ones up to the top: nothing is cut off there.
-            mask |= 0xffff_ffff_0000_0000;
-        }
+        // Ones up to the top cut nothing off there.
+        let mask = mask.cast_unsigned();
         if mask == 0 {
             return int(Poly::default());
         }
@@ -209,8 +206,8 @@ impl Arithmetic<'_> {
             return Value::Is(Rc::new(Condition::Any(Rc::clone(a), Rc::clone(b))));
         }
         let (a, b) = (self.number(a), self.number(b));
-        if let (Some(x), Some(y)) = (a.as_constant(), b.as_constant()) {
-            return int(constant(((x as i64) | (y as i64)) as f64));
+        if let (Some(x), Some(y)) = (a.as_whole(), b.as_whole()) {
+            return int(constant((x | y) as f64));
         }
         for (a, b) in [(&a, &b), (&b, &a)] {
             let (least, greatest) = self.interval(b);
@@ -224,8 +221,10 @@ impl Arithmetic<'_> {
 
     pub(super) fn xor(&mut self, a: &Value, b: &Value) -> Value {
         let (a, b) = (self.number(a), self.number(b));
+        if let (Some(x), Some(y)) = (a.as_whole(), b.as_whole()) {
+            return int(constant((x ^ y) as f64));
+        }
         match (a.as_constant(), b.as_constant()) {
-            (Some(x), Some(y)) => int(constant(((x as i64) ^ (y as i64)) as f64)),
             (_, Some(-1.0)) => int(a.scaled(-1.0).plus(-1.0)),
             // All bits but those below the number's lowest.
             (_, Some(mask))

@@ -104,6 +104,9 @@ impl Hash for Poly {
     }
 }
 
+/// Whole numbers below it are held exactly.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 impl Poly {
     pub(super) fn constant(value: f64) -> Self {
         if value == 0.0 {
@@ -141,6 +144,16 @@ impl Poly {
             [(monomial, value)] if monomial.is_constant() => Some(*value),
             _ => None,
         }
+    }
+
+    /// The whole number that it is, if it is one that is held exactly.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole and of fewer bits than the fraction of an f64"
+    )]
+    pub(super) fn as_whole(&self) -> Option<i64> {
+        let constant = self.as_constant()?;
+        (constant.fract() == 0.0 && constant.abs() < EXACT).then_some(constant as i64)
     }
 
     /// The term without atoms.

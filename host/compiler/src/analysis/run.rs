@@ -58,36 +58,6 @@ pub(super) struct Run<'c, 'a> {
 const MIN_RUNTIME: f64 = 5.0;
 const MAX_RUNTIME: f64 = 1000.0;
 
-/// What a failure's cell holds where there is none: `None` of an `Option<String>`.
-const NO_FAILURE: f64 = -2_147_483_648.0;
-
-/// The counts of operands for operators that are all alike to analysis.
-struct Arity;
-
-impl wasmparser::ModuleArity for Arity {
-    fn sub_type_at(&self, _: u32) -> Option<&wasmparser::SubType> {
-        None
-    }
-    fn tag_type_arity(&self, _: u32) -> Option<(u32, u32)> {
-        None
-    }
-    fn type_index_of_function(&self, _: u32) -> Option<u32> {
-        None
-    }
-    fn func_type_of_cont_type(&self, _: &wasmparser::ContType) -> Option<&wasmparser::FuncType> {
-        None
-    }
-    fn sub_type_of_ref_type(&self, _: &wasmparser::RefType) -> Option<&wasmparser::SubType> {
-        None
-    }
-    fn control_stack_height(&self) -> u32 {
-        0
-    }
-    fn label_block(&self, _: u32) -> Option<(BlockType, wasmparser::FrameKind)> {
-        None
-    }
-}
-
 impl<'c, 'a> Run<'c, 'a> {
     pub(super) fn new(code: &'c Code<'a>, steps: u32) -> Self {
         Self {
@@ -349,11 +319,12 @@ impl<'c, 'a> Run<'c, 'a> {
                 Operator::CallIndirect { type_index, .. } => {
                     state.spent.counted += 1.0;
                     let place = state.stack.pop()?;
-                    let place = self.arithmetic(&state).number(&place).as_constant();
+                    let place = self.arithmetic(&state).number(&place).as_whole();
                     if matches!(body.operators.get(at + 1), Some(Operator::Unreachable)) {
                         return None;
                     }
-                    let known = place.and_then(|place| self.code.in_table(place as u32));
+                    let place = place.and_then(|place| u32::try_from(place).ok());
+                    let known = place.and_then(|place| self.code.in_table(place));
                     match known {
                         Some(function) => state = self.call(function, state)?,
                         None => {
@@ -447,8 +418,9 @@ impl<'c, 'a> Run<'c, 'a> {
     ) {
         let number = self.arithmetic(&state).number(value);
         let depths: Vec<u32> = targets.targets().flatten().collect();
-        if let Some(at) = number.as_constant() {
-            let chosen = depths.get(at as usize).copied();
+        if let Some(at) = number.as_whole() {
+            let at = usize::try_from(at).ok();
+            let chosen = at.and_then(|at| depths.get(at)).copied();
             return self.branch(state, chosen.unwrap_or(targets.default()), labels);
         }
         let mut seen = HashSet::new();
@@ -711,253 +683,6 @@ impl<'c, 'a> Run<'c, 'a> {
         ranked
             .max_by(|(a, _), (b, _)| a.total_cmp(b))
             .map(|(_, poly)| poly)
-    }
-
-    /// Runs an operator that branches nowhere.
-    fn operator(&mut self, operator: &Operator<'a>, state: &mut State) -> Option<()> {
-        use Operator as O;
-        let cost = match operator {
-            O::Nop | O::Drop | O::Else | O::End => 0.0,
-            _ => 1.0,
-        };
-        state.spent.counted += cost;
-        let mut stack = std::mem::take(&mut state.stack);
-        let done = self.on_stack(operator, state, &mut stack);
-        state.stack = stack;
-        done
-    }
-
-    fn on_stack(
-        &mut self,
-        operator: &Operator<'a>,
-        state: &mut State,
-        stack: &mut Vec<Value>,
-    ) -> Option<()> {
-        use Operator as O;
-        macro_rules! binary {
-            ($name:ident $(, $bits:expr)?) => {{
-                let (b, a) = (stack.pop()?, stack.pop()?);
-                stack.push(self.arithmetic(state).$name(&a, &b $(, $bits)?));
-            }};
-        }
-        macro_rules! less {
-            ($swap:expr, $by:expr, $unsigned:expr) => {{
-                let (b, a) = (stack.pop()?, stack.pop()?);
-                let (a, b) = if $swap { (b, a) } else { (a, b) };
-                let is = self.arithmetic(state).less(&a, &b, $by, $unsigned);
-                stack.push(Value::Is(Rc::new(is)));
-            }};
-        }
-        match operator {
-            O::Drop => {
-                stack.pop()?;
-            }
-            O::LocalGet { local_index } => stack.push(state.locals[*local_index as usize].clone()),
-            O::LocalSet { local_index } => state.locals[*local_index as usize] = stack.pop()?,
-            O::LocalTee { local_index } => {
-                state.locals[*local_index as usize] = stack.last()?.clone();
-            }
-            O::GlobalGet { global_index } => {
-                stack.push(state.globals.get(*global_index as usize)?.clone());
-            }
-            O::GlobalSet { global_index } => {
-                let value = stack.pop()?;
-                *Rc::make_mut(&mut state.globals).get_mut(*global_index as usize)? = value;
-            }
-            O::I32Const { value } => {
-                stack.push(Value::Int(Rc::new(Poly::constant(f64::from(*value)))));
-            }
-            O::I64Const { value } => {
-                stack.push(Value::Int(Rc::new(Poly::constant(*value as f64))));
-            }
-            O::I32Add | O::I64Add => binary!(add),
-            O::I32Sub | O::I64Sub => binary!(sub),
-            O::I32Mul | O::I64Mul => binary!(mul),
-            O::I32Shl => binary!(shl, 32.0),
-            O::I64Shl => binary!(shl, 64.0),
-            O::I32ShrU | O::I32ShrS => binary!(shr, 32.0),
-            O::I64ShrU | O::I64ShrS => binary!(shr, 64.0),
-            O::I32And | O::I64And => binary!(and),
-            O::I32Or | O::I64Or => binary!(or),
-            O::I32Xor | O::I64Xor => binary!(xor),
-            O::I32DivU | O::I32DivS | O::I64DivU | O::I64DivS => binary!(div),
-            O::I32RemU | O::I32RemS | O::I64RemU | O::I64RemS => binary!(rem),
-            O::I64ExtendI32U | O::I64ExtendI32S | O::I32WrapI64 => match stack.last_mut()? {
-                Value::Pair(low, _) if matches!(operator, O::I32WrapI64) => {
-                    let low = Rc::clone(low);
-                    *stack.last_mut()? = Value::Int(low);
-                }
-                _ => {}
-            },
-            O::I32Eqz | O::I64Eqz => {
-                let value = stack.pop()?;
-                let is = self.arithmetic(state).condition(&value).negated();
-                stack.push(Value::Is(Rc::new(is)));
-            }
-            O::I32Eq | O::I64Eq | O::I32Ne | O::I64Ne => {
-                let (b, a) = (stack.pop()?, stack.pop()?);
-                let mut is = self.arithmetic(state).equal(&a, &b);
-                if matches!(operator, O::I32Ne | O::I64Ne) {
-                    is = is.negated();
-                }
-                stack.push(Value::Is(Rc::new(is)));
-            }
-            O::I32LtU | O::I64LtU => less!(false, 1.0, true),
-            O::I32LtS | O::I64LtS => less!(false, 1.0, false),
-            O::I32LeU | O::I64LeU => less!(false, 0.0, true),
-            O::I32LeS | O::I64LeS => less!(false, 0.0, false),
-            O::I32GtU | O::I64GtU => less!(true, 1.0, true),
-            O::I32GtS | O::I64GtS => less!(true, 1.0, false),
-            O::I32GeU | O::I64GeU => less!(true, 0.0, true),
-            O::I32GeS | O::I64GeS => less!(true, 0.0, false),
-            O::Select | O::TypedSelect { .. } => {
-                let (condition, b, a) = (stack.pop()?, stack.pop()?, stack.pop()?);
-                let mut arithmetic = self.arithmetic(state);
-                let condition = arithmetic.condition(&condition);
-                let condition = arithmetic.known(condition);
-                stack.push(arithmetic.select(&a, &b, &condition));
-            }
-            O::I32Clz | O::I64Clz | O::I32Ctz | O::I64Ctz | O::I32Popcnt | O::I64Popcnt => {
-                let value = stack.pop()?;
-                stack.push(self.arithmetic(state).other("bits", &[&value], 64.0));
-            }
-            O::I32Load { memarg } => self.load(state, stack, memarg.offset, false)?,
-            O::I64Load { memarg } => self.load(state, stack, memarg.offset, true)?,
-            O::I32Load8U { .. } | O::I64Load8U { .. } => self.small(stack, 255.0)?,
-            O::I32Load16U { .. } | O::I64Load16U { .. } => self.small(stack, 65_535.0)?,
-            O::I32Store { memarg } => self.store(state, stack, memarg.offset, false)?,
-            O::I64Store { memarg } => self.store(state, stack, memarg.offset, true)?,
-            O::I32Store8 { memarg }
-            | O::I32Store16 { memarg }
-            | O::F32Store { memarg }
-            | O::I64Store8 { memarg }
-            | O::I64Store16 { memarg }
-            | O::I64Store32 { memarg } => {
-                self.forget(state, stack, memarg.offset, 4.0)?;
-            }
-            O::F64Store { memarg } => self.forget(state, stack, memarg.offset, 8.0)?,
-            O::V128Store { memarg } => self.forget(state, stack, memarg.offset, 16.0)?,
-            O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. } => {
-                let (len, _, _) = (stack.pop()?, stack.pop()?, stack.pop()?);
-                let len = self.arithmetic(state).number(&len);
-                state.spent.lower = state.spent.lower.add(&len).unwrap_or_default();
-                let upper = state.spent.upper.as_ref();
-                state.spent.upper = upper.and_then(|upper| upper.add(&len));
-            }
-            operator => {
-                let (pops, pushes) = operator.operator_arity(&Arity)?;
-                let left = stack.len().checked_sub(pops as usize)?;
-                stack.truncate(left);
-                stack.extend((0..pushes).map(|_| Value::Unknown(Taint::Data)));
-            }
-        }
-        Some(())
-    }
-
-    fn small(&mut self, stack: &mut Vec<Value>, greatest: f64) -> Option<()> {
-        stack.pop()?;
-        let atom = self.atoms.unknown(Taint::Data, greatest);
-        stack.push(Value::Int(Rc::new(Poly::atom(atom))));
-        Some(())
-    }
-
-    fn address(&mut self, state: &State, value: &Value, offset: u64) -> Rc<Poly> {
-        let address = self.arithmetic(state).number(value);
-        Rc::new(address.plus(offset as f64))
-    }
-
-    fn load(
-        &mut self,
-        state: &State,
-        stack: &mut Vec<Value>,
-        offset: u64,
-        wide: bool,
-    ) -> Option<()> {
-        let base = stack.pop()?;
-        let address = self.address(state, &base, offset);
-        let known = state.cells.get(&address).cloned();
-        let value = match (known, wide) {
-            (Some(value), false) => Some(value),
-            (Some(Value::Pair(low, high)), true) => Some(Value::Pair(low, high)),
-            (Some(low), true) => {
-                let high = state.cells.get(&Rc::new(address.plus(4.0))).cloned();
-                high.map(|high| {
-                    let mut arithmetic = self.arithmetic(state);
-                    let (low, high) = (arithmetic.number(&low), arithmetic.number(&high));
-                    Value::Pair(low, high)
-                })
-            }
-            (None, _) => None,
-        };
-        stack.push(value.unwrap_or(Value::Unknown(Taint::Data)));
-        Some(())
-    }
-
-    fn store(
-        &mut self,
-        state: &mut State,
-        stack: &mut Vec<Value>,
-        offset: u64,
-        wide: bool,
-    ) -> Option<()> {
-        let (value, base) = (stack.pop()?, stack.pop()?);
-        let address = self.address(state, &base, offset);
-        let parts = match (&value, wide) {
-            (Value::Pair(low, high), true) => {
-                vec![Value::Int(Rc::clone(low)), Value::Int(Rc::clone(high))]
-            }
-            (Value::Int(poly), true) if poly.as_constant().is_some() => {
-                let whole = poly.as_constant().unwrap_or_default() as i64;
-                let half = |bits: i64| Value::Int(Rc::new(Poly::constant(bits as i32 as f64)));
-                vec![half(whole), half(whole >> 32)]
-            }
-            (_, true) => vec![value.clone(), Value::Unknown(Taint::Data)],
-            (_, false) => vec![value.clone()],
-        };
-        if self.failure.as_ref() == Some(&address) {
-            let number = parts
-                .first()
-                .map(|part| self.arithmetic(state).number(part));
-            let number = number.and_then(|number| number.as_constant());
-            state.has_failed |= number.is_some_and(|number| number != NO_FAILURE);
-        }
-        for (at, part) in parts.into_iter().enumerate() {
-            self.write(state, Rc::new(address.plus(4.0 * at as f64)), Some(part));
-        }
-        Some(())
-    }
-
-    /// A store of something that is not followed.
-    fn forget(
-        &mut self,
-        state: &mut State,
-        stack: &mut Vec<Value>,
-        offset: u64,
-        bytes: f64,
-    ) -> Option<()> {
-        let (_, base) = (stack.pop()?, stack.pop()?);
-        let address = self.address(state, &base, offset);
-        let mut at = 0.0;
-        while at < bytes {
-            self.write(state, Rc::new(address.plus(at)), None);
-            at += 4.0;
-        }
-        Some(())
-    }
-
-    fn write(&mut self, state: &mut State, address: Rc<Poly>, value: Option<Value>) {
-        for written in &mut self.written {
-            written.insert(Rc::clone(&address));
-        }
-        match value {
-            Some(value) if state.cells.len() < 4096 => {
-                Rc::make_mut(&mut state.cells).insert(address, value);
-            }
-            _ if state.cells.contains_key(&address) => {
-                Rc::make_mut(&mut state.cells).remove(&address);
-            }
-            _ => {}
-        }
     }
 }
 

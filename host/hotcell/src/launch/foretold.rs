@@ -41,16 +41,7 @@ impl<'d> Known<'d> {
     /// Has the stricter of manifest and code decide what nobody else has chosen: a kernel that calls itself heavier than its
     /// code is has a light one's fuel and time.
     pub(crate) fn govern(&self, limits: &mut Limits) {
-        let lies = |one: &Contradiction| {
-            matches!(
-                one,
-                Contradiction::Weight {
-                    claimed: Weight::Heavy,
-                    ..
-                }
-            )
-        };
-        if self.contradictions.iter().any(lies) {
+        if self.contradictions.contains(&Contradiction::Heavier) {
             limits.lower_defaults(
                 Weight::Light,
                 &[Limit::Fuel, Limit::Timeout, Limit::CpuTime],

@@ -35,7 +35,8 @@ pub(super) fn solve(columns: &[&[f64]], target: &[f64]) -> Option<Solution> {
             }
         }
         let left = dot(&rest, &rest).sqrt();
-        if !(left > DEPENDENT * length) {
+        // Not a number is no part of its own either.
+        if left.is_nan() || left <= DEPENDENT * length {
             return None;
         }
         rest.iter_mut().for_each(|value| *value /= left);

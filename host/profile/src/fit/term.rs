@@ -135,11 +135,11 @@ impl Form {
 /// A key in its parts: the size's name, whether its two ends are left out, and its form with the block.
 fn parts(key: &str) -> (&str, bool, Option<(Form, u64)>) {
     let all = [Form::Blocks, Form::Rest, Form::Padded].into_iter();
-    let found = all.filter_map(|form| {
+    let mut found = all.filter_map(|form| {
         let (name, block) = key.split_once(form.sign())?;
         Some((name, form, block.parse().ok().filter(|block| *block > 0)?))
     });
-    let (name, form) = match found.last() {
+    let (name, form) = match found.next_back() {
         Some((name, form, block)) => (name, Some((form, block))),
         None => (key, None),
     };

@@ -107,7 +107,7 @@ fn noise_is_not_fitted_and_shows_in_the_band() {
 
 #[test]
 fn what_is_no_function_of_the_size_is_irregular_and_says_how_far_off() {
-    let by_chance = |n: f64| n * (1.0 + (n as u64 % 7) as f64);
+    let by_chance = |n: f64| n * (1.0 + n.floor() % 7.0);
     let model = fuel_of(by_chance);
     let why = model.irregular.as_deref().unwrap();
     assert!(why.contains("% off") && why.contains("2 %"), "{why}");

@@ -144,10 +144,10 @@ fn one_of<T: Copy>(extremes: &[T], which: u64) -> T {
 }
 
 macro_rules! whole {
-    ($bytes:ident, $element:ident, $type:ty) => {{
+    ($bytes:ident, $element:ident, $type:ty $(, $sign:ident)?) => {{
         #[expect(
             clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
+            $(clippy::$sign,)?
             reason = "the range is the type's, and the cast saturates at its ends"
         )]
         let value = match $element {
@@ -170,10 +170,10 @@ fn put(dtype: DType, element: Element, bytes: &mut Vec<u8>) {
         DType::I16 => whole!(bytes, element, i16),
         DType::I32 => whole!(bytes, element, i32),
         DType::I64 => whole!(bytes, element, i64),
-        DType::U8 => whole!(bytes, element, u8),
-        DType::U16 => whole!(bytes, element, u16),
-        DType::U32 => whole!(bytes, element, u32),
-        DType::U64 => whole!(bytes, element, u64),
+        DType::U8 => whole!(bytes, element, u8, cast_sign_loss),
+        DType::U16 => whole!(bytes, element, u16, cast_sign_loss),
+        DType::U32 => whole!(bytes, element, u32, cast_sign_loss),
+        DType::U64 => whole!(bytes, element, u64, cast_sign_loss),
         DType::F16 => bytes.extend_from_slice(&half(single(element)).to_le_bytes()),
         // The upper half of a binary32; what is cut off is below what the format can tell.
         DType::Bf16 => bytes.extend_from_slice(&single(element).to_le_bytes()[2..]),
