@@ -13,6 +13,8 @@ def main() -> None:
     program = PROGRAMS / "hotcell"
     if not program.is_file():
         sys.exit(f"hotcell: {program} is not there: this package was not installed from a wheel of its own")
+    # What is imported is imported by Python, and this one has the package.
+    os.environ["HOTCELL_PYTHON"] = sys.executable
     os.execv(program, ["hotcell", *sys.argv[1:]])
 
 

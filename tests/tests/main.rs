@@ -9,6 +9,7 @@ mod attack;
 mod bombs;
 mod cli {
     mod build;
+    mod objects;
 }
 mod command;
 /// Every guest in both isolations.

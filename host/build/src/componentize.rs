@@ -1,10 +1,11 @@
 //! From a core module to a component.
 //!
-//! A module made with the SDK says which world it implements and carries its manifest's records. One made
+//! A relocatable object becomes a core module first. A module made with the SDK says which world it implements and carries its manifest's records. One made
 //! without, by clang say, has only the names of the canonical ABI: it gets the embedded world. What it asks of WASI it says
 //! itself, or, where it was made for the first preview, an adapter does that comes with the encoder.
 
 use crate::flags::Target;
+use crate::object::{self, ObjectError};
 use crate::sections::{self, SectionsError, SplitBinary};
 use crate::undefined::{self, UndefinedError};
 use crate::{Foreign, sdk};
@@ -48,6 +49,9 @@ pub enum ComponentizeError {
     /// The binary has a manifest, and another was given.
     #[error("it has a manifest already")]
     HasManifest,
+    /// The object cannot be finished.
+    #[error("the object is not finished to a module")]
+    Object(#[source] ObjectError),
     /// The core module imports what no host offers.
     #[error(transparent)]
     Undefined(#[from] UndefinedError),
@@ -56,10 +60,11 @@ pub enum ComponentizeError {
     World(#[source] Foreign),
 }
 
-/// Makes a component with exactly one manifest, and each of its shaders once, of a core module or of a component.
+/// Makes a component with exactly one manifest, and each of its shaders once, of a core module, of a component, or of a relocatable object, whose
+/// functions are the manifest's kernels.
 ///
 /// # Errors
-/// If `wasm` is neither, its manifest is missing, wrong or one too many, two of its shaders have one name, or it does
+/// If `wasm` is none of these, the object lacks something, its manifest is missing, wrong or one too many, two of its shaders have one name, or it does
 /// not fit the world.
 pub fn componentize(wasm: &[u8], source: ManifestSource<'_>) -> Result<Vec<u8>, ComponentizeError> {
     componentize_for(Target::Bare, wasm, source)
@@ -82,9 +87,13 @@ pub fn componentize_for(
         manifest,
         shaders,
     } = sections::split(wasm)?;
-    let records = choose(manifest.as_deref(), source)?.encode();
+    let manifest = choose(manifest.as_deref(), source)?;
+    let records = manifest.encode();
     let mut component = if Parser::is_component(&rest) {
         rest
+    } else if object::is_object(&rest) {
+        let module = object::finish(&rest, &manifest).map_err(ComponentizeError::Object)?;
+        encode(module, target)?
     } else {
         encode(rest, target)?
     };

@@ -1,6 +1,6 @@
 //! Makes kernel components: what `hotcell build`, importers and other programs build with.
 //!
-//! A [`Project`] compiles to a core module, [`componentize()`] makes a component of a core module or adds a
+//! A [`Project`] compiles to a core module, [`componentize()`] makes a component of a core module or of a relocatable object, or adds a
 //! manifest to a component, and [`check()`] says whether a host would load it. [`parse_manifest`] reads the
 //! manifest of a component made without the SDK; [`sdk`] has the SDK's source and the world of kernels.
 //!
@@ -12,6 +12,7 @@ mod check;
 mod componentize;
 mod flags;
 mod manifest_file;
+mod object;
 mod repeat;
 pub mod sdk;
 mod sections;
@@ -23,6 +24,7 @@ pub use check::{CheckError, Checked, check};
 pub use componentize::{ComponentizeError, ManifestSource, componentize, componentize_for};
 pub use flags::{NotUtf8, Target, Unroll, UnrollError};
 pub use manifest_file::{ManifestFileError, Mistake, parse as parse_manifest};
+pub use object::{ObjectError, Unresolved};
 pub use repeat::{Repeat, RepeatError, Repeated, Repetition};
 pub use sections::SectionsError;
 pub use target::{Toolchain, ToolchainError};

@@ -31,12 +31,12 @@ const MANIFEST_FILE_BYTES: u64 = 1 << 20;
 /// Build a kernel component
 ///
 /// Compiles the package in a folder for Wasm and makes a component of it, with the manifest that
-/// `hotcell_guest::export!` left. Given a file, makes a component of a core module, or adds a manifest to
-/// a component, that was made by other means.
+/// `hotcell_guest::export!` left. Given a file, makes a component of a relocatable object, as `clang -c` leaves it, or of a core
+/// module, or adds a manifest to a component, that was made by other means.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BuildCommand {
-    /// The kernel's package; or a core module or component
-    #[arg(value_name = "PROJECT_DIR|FILE.wasm", default_value = ".")]
+    /// The kernel's package; or an object, a core module or a component
+    #[arg(value_name = "PROJECT_DIR|FILE", default_value = ".")]
     path: PathBuf,
     /// Where the component goes
     ///
@@ -137,7 +137,8 @@ impl BuildCommand {
     /// The project in the folder, with what it is built by.
     fn source(&self) -> Result<Source> {
         if self.manifest.is_some() {
-            let why = "--manifest goes with a core module or component, not with a folder";
+            let why =
+                "--manifest goes with an object, a core module or a component, not with a folder";
             return Err(CommandError::of(OutcomeKind::Usage, anyhow!(why)));
         }
         let options = CargoOptions::from(self.cargo.clone());

@@ -19,6 +19,7 @@ mod exit;
 mod guard;
 mod hint;
 mod host;
+mod import;
 mod inspect;
 mod new;
 mod policy;
@@ -71,8 +72,10 @@ enum HotcellCommand {
     Profile(Box<profile::ProfileCommand>),
     /// Hold kernels' exact fuel against what it was
     Bench(Box<bench::BenchCommand>),
-    /// Build a kernel component from a project, or add a manifest to one
+    /// Build a kernel component from a project or an object, or add a manifest to one
     Build(build::BuildCommand),
+    /// Make a component of a StableHLO module, as JAX exports it
+    Import(import::ImportCommand),
     /// Make a new kernel project
     New(new::NewCommand),
     /// Check the operator's policy, and say what it comes to
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         HotcellCommand::Profile(command) => command.execute().map(|()| 0),
         HotcellCommand::Bench(command) => command.execute(),
         HotcellCommand::Build(command) => command.execute().map(|()| 0),
+        HotcellCommand::Import(command) => command.execute(),
         HotcellCommand::New(command) => command.execute().map(|()| 0),
         HotcellCommand::Policy(command) => command.execute(),
         HotcellCommand::Audit(command) => command.execute(),

@@ -26,16 +26,17 @@ use self::poly::Poly;
 use self::run::Run;
 use self::value::{Cells, State, Value};
 use hotcell_model::analysis::{
-    Bounds, EntryCost, Formula, Gap, KernelLoop, KernelWork, LISTED_ENTRIES, LISTED_LOOPS,
-    LISTED_NAME_BYTES, Term, Turns, variables,
+    Bounds, EntryCost, Formula, Gap, Interface, KernelLoop, KernelWork, LISTED_ENTRIES,
+    LISTED_LOOPS, LISTED_NAME_BYTES, Term, Turns, variables,
 };
 use hotcell_model::component::ENTRIES;
 use hotcell_model::manifest::{ArrayParameter, DType, Dim, Kernel, Parameter, Role};
 use std::rc::Rc;
 use wasmparser::{Operator, ValType};
 
-/// The kernel function's prefix among a module's exports.
+/// The prefixes of kernels' functions among a module's exports: the SDK's, which take extents first, and those of objects.
 const KERNEL: &str = "hotcell-kernel:";
+const PLAIN_KERNEL: &str = "hotcell-plain-kernel:";
 /// The greatest size of an array, as of anything in Rust on a machine of 32 bits.
 const ARRAY_BYTES: f64 = 2_147_483_647.0;
 /// How many operators are looked at for one kernel, over all that is asked of it, and for one component.
@@ -57,9 +58,14 @@ pub(crate) fn analyse(component: &[u8], kernels: &[Kernel]) -> Vec<EntryCost> {
     let numbered = (0..).zip(kernels).take(LISTED_ENTRIES);
     numbered
         .map(|(at, kernel)| {
-            let name = format!("{KERNEL}{}", kernel.name());
-            match code.exports.get(name.as_str()) {
-                Some(function) => cost_of(&code, &lines, at, kernel, *function, &mut left),
+            let find = |(prefix, interface)| {
+                let name = format!("{prefix}{}", kernel.name());
+                let function = code.exports.get(name.as_str())?;
+                Some((*function, interface))
+            };
+            let kinds = [(KERNEL, Interface::Sdk), (PLAIN_KERNEL, Interface::Plain)];
+            match kinds.into_iter().find_map(find) {
+                Some(function) => cost_of(&code, &lines, at, kernel, function, &mut left),
                 None => unknown(at),
             }
         })
@@ -69,6 +75,7 @@ pub(crate) fn analyse(component: &[u8], kernels: &[Kernel]) -> Vec<EntryCost> {
 fn unknown(kernel: u32) -> EntryCost {
     EntryCost {
         kernel,
+        interface: Interface::Sdk,
         gaps: vec![Gap::NotTheSdks],
         bounds: Vec::new(),
         loops: Vec::new(),
@@ -83,16 +90,21 @@ fn cost_of(
     lines: &Lines,
     at: u32,
     kernel: &Kernel,
-    function: u32,
+    (function, interface): (u32, Interface),
     left: &mut u32,
 ) -> EntryCost {
     let mut cost = unknown(at);
+    cost.interface = interface;
     cost.gaps.clear();
     let mut steps = KERNEL_STEPS.min(*left);
     let before = steps;
     for from_extent in FROM_EXTENTS {
         let mut run = Run::new(code, steps);
-        let Some(state) = begin(&mut run, kernel, function, from_extent) else {
+        let begun = match interface {
+            Interface::Sdk => begin(&mut run, kernel, function, from_extent),
+            Interface::Plain => begin_plain(&mut run, kernel, function, from_extent),
+        };
+        let Some(state) = begun else {
             return unknown(at);
         };
         let refined = Rc::clone(&state.refined);
@@ -296,35 +308,15 @@ fn kind(operator: &Operator<'_>, work: &mut KernelWork) {
     work.vector += u64::from(is_vector);
 }
 
-/// The state in which a kernel's function begins: dimensions and integer scalars by name, everything else unknown.
+/// The state in which a kernel's function of the SDK's begins: dimensions and integer scalars by name, everything else unknown.
 ///
 /// A launch is taken as a whole: its chunk is all of the split dimension.
 fn begin(run: &mut Run<'_, '_>, kernel: &Kernel, function: u32, from_extent: u32) -> Option<State> {
     let mut state = run.beginning();
     let ty = run.code.type_of(function)?.clone();
     let types = ty.params();
-    let mut names = variables(kernel)
-        .enumerate()
-        .map(|(place, name)| (name.to_owned(), place));
-    let names: std::collections::HashMap<String, usize> = names.by_ref().collect();
-    let mut refined = Refined::new();
-    let mut dims = Vec::new();
-    for (place, dim) in kernel.dims().iter().enumerate() {
-        let most = vec![Poly::constant(greatest_extent(kernel, dim))];
-        let atom = run
-            .atoms
-            .make(Origin::Named(place), Taint::Shape, Vec::new(), most);
-        if from_extent > 0 {
-            refined.insert(atom, (from_extent.into(), f64::INFINITY));
-        }
-        let extent = Rc::new(Poly::atom(atom));
-        dims.push((dim.as_str(), Rc::clone(&extent)));
-        state.stack.push(Value::Int(extent));
-    }
-    let extent_of = |name: &str| {
-        let found = dims.iter().find(|(dim, _)| *dim == name);
-        found.map(|(_, extent)| Rc::clone(extent))
-    };
+    let extents = Extents::of(run, kernel, from_extent);
+    state.stack.extend(extents.values());
     let parameters = &kernel.record().parameters;
     // What a chunk gets of its neighbours' rows: of the whole there are none.
     for parameter in parameters.iter().filter(|parameter| parameter.halo > 0) {
@@ -335,7 +327,7 @@ fn begin(run: &mut Run<'_, '_>, kernel: &Kernel, function: u32, from_extent: u32
         let Dim::Name(name) = array.dims.first()? else {
             return None;
         };
-        state.stack.push(Value::Int(extent_of(name)?));
+        state.stack.push(Value::Int(extents.of_dim(name)?));
     }
     let first = state.stack.len();
     let body = run.code.body(function)?;
@@ -347,23 +339,12 @@ fn begin(run: &mut Run<'_, '_>, kernel: &Kernel, function: u32, from_extent: u32
             false => Some(parameters.next()?),
         };
         if let Some(parameter) = parameter.filter(|parameter| parameter.role == Role::Scalar) {
-            let place = names
-                .get(&parameter.name)
-                .filter(|_| matches!(ty, ValType::I32 | ValType::I64));
-            state.stack.push(match place {
-                Some(place) => {
-                    let most = vec![Poly::constant(U32)];
-                    let origin = Origin::Named(*place);
-                    let atom = run.atoms.make(origin, Taint::Argument, Vec::new(), most);
-                    Value::Int(Rc::new(Poly::atom(atom)))
-                }
-                None => Value::Unknown(Taint::Argument),
-            });
+            state.stack.push(scalar(run, kernel, parameter, *ty));
             continue;
         }
         let address = Rc::new(Poly::atom(run.atoms.unknown(Taint::Shape, U32)));
         if Some(at) == places.chunk {
-            let len = kernel.split().and_then(extent_of);
+            let len = kernel.split().and_then(|dim| extents.of_dim(dim));
             let len = len.unwrap_or_else(|| Rc::new(Poly::constant(1.0)));
             let fields = [Rc::new(Poly::default()), Rc::clone(&len), len];
             let offsets = [0.0, 4.0, 8.0].map(|offset| Rc::new(address.plus(offset)));
@@ -374,8 +355,89 @@ fn begin(run: &mut Run<'_, '_>, kernel: &Kernel, function: u32, from_extent: u32
         }
         state.stack.push(Value::Int(address));
     }
-    state.refined = Rc::new(refined);
+    state.refined = Rc::new(extents.refined);
     Some(state)
+}
+
+/// The same of an object's function: its parameters, the extents, and where its chunk begins of how many indices.
+fn begin_plain(
+    run: &mut Run<'_, '_>,
+    kernel: &Kernel,
+    function: u32,
+    from_extent: u32,
+) -> Option<State> {
+    let mut state = run.beginning();
+    let ty = run.code.type_of(function)?.clone();
+    let types = ty.params();
+    let extents = Extents::of(run, kernel, from_extent);
+    for (parameter, ty) in kernel.record().parameters.iter().zip(types) {
+        let value = match parameter.role {
+            Role::Scalar => scalar(run, kernel, parameter, *ty),
+            _ => Value::Int(Rc::new(Poly::atom(run.atoms.unknown(Taint::Shape, U32)))),
+        };
+        state.stack.push(value);
+    }
+    state.stack.extend(extents.values());
+    if state.stack.len() < types.len() {
+        let total = extents.of_dim(kernel.split()?)?;
+        state.stack.push(Value::Int(Rc::new(Poly::default())));
+        state.stack.push(Value::Int(total));
+    }
+    state.refined = Rc::new(extents.refined);
+    (state.stack.len() == types.len()).then_some(state)
+}
+
+/// A scalar argument: by its name where it is whole.
+fn scalar(run: &mut Run<'_, '_>, kernel: &Kernel, parameter: &Parameter, ty: ValType) -> Value {
+    let mut names = variables(kernel);
+    let place = names.position(|name| name == parameter.name);
+    match place.filter(|_| matches!(ty, ValType::I32 | ValType::I64)) {
+        Some(place) => {
+            let most = vec![Poly::constant(U32)];
+            let origin = Origin::Named(place);
+            let atom = run.atoms.make(origin, Taint::Argument, Vec::new(), most);
+            Value::Int(Rc::new(Poly::atom(atom)))
+        }
+        None => Value::Unknown(Taint::Argument),
+    }
+}
+
+/// The extents of a kernel's dimensions, by name.
+struct Extents<'k> {
+    dims: Vec<(&'k str, Rc<Poly>)>,
+    /// The least that they are taken to be.
+    refined: Refined,
+}
+
+impl<'k> Extents<'k> {
+    fn of(run: &mut Run<'_, '_>, kernel: &'k Kernel, from_extent: u32) -> Self {
+        let mut extents = Self {
+            dims: Vec::new(),
+            refined: Refined::new(),
+        };
+        for (place, dim) in kernel.dims().iter().enumerate() {
+            let most = vec![Poly::constant(greatest_extent(kernel, dim))];
+            let origin = Origin::Named(place);
+            let atom = run.atoms.make(origin, Taint::Shape, Vec::new(), most);
+            if from_extent > 0 {
+                let least = (from_extent.into(), f64::INFINITY);
+                extents.refined.insert(atom, least);
+            }
+            extents.dims.push((dim, Rc::new(Poly::atom(atom))));
+        }
+        extents
+    }
+
+    fn values(&self) -> impl Iterator<Item = Value> {
+        self.dims
+            .iter()
+            .map(|(_, extent)| Value::Int(Rc::clone(extent)))
+    }
+
+    fn of_dim(&self, name: &str) -> Option<Rc<Poly>> {
+        let found = self.dims.iter().find(|(dim, _)| *dim == name);
+        found.map(|(_, extent)| Rc::clone(extent))
+    }
 }
 
 /// The most indices that a dimension can have: an array of them fits in memory.

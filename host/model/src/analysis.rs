@@ -2,7 +2,7 @@
 //! nobody else.
 //!
 //! A bound is of a kernel's function alone, in [strict](crate::profile::Metering::Strict) metering, and of a launch that ends well;
-//! what the SDK does around the function is added by [`EntryCost::fuel`]. It rests on what Rust promises of safe code: that a kernel writes
+//! what stands around the function is added by [`EntryCost::fuel`]. It rests on what Rust promises of safe code: that a kernel writes
 //! to memory only where it has any. A kernel that breaks this makes its own bounds wrong, and nothing else: the launch's limits hold
 //! whatever was foretold.
 
@@ -28,6 +28,8 @@ const LISTED_GAPS: usize = 4;
 pub struct EntryCost {
     /// The kernel, by its place in the manifest.
     pub kernel: u32,
+    /// What stands around its function.
+    pub interface: Interface,
     /// Why it cannot be told, or not all of it.
     #[serde(deserialize_with = "bounded::list::<_, _, LISTED_GAPS>")]
     pub gaps: Vec<Gap>,
@@ -45,11 +47,33 @@ pub struct EntryCost {
     pub outside: KernelWork,
 }
 
+/// What stands around a kernel's function in its component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Interface {
+    /// The SDK's own code.
+    Sdk,
+    /// What `hotcell build` puts around the functions of an object.
+    Plain,
+}
+
+impl Interface {
+    /// What it takes around a function: at least and at most this, and this for each parameter. Measured, with the least and the
+    /// most put further out (`docs/performance.md`).
+    fn around(self, parameters: u64) -> [u64; 2] {
+        let (once, each) = match self {
+            Self::Sdk => ([4_000, 12_000], [1_000, 4_500]),
+            Self::Plain => ([200, 6_000], [50, 500]),
+        };
+        [0, 1].map(|side| once[side] + parameters * each[side])
+    }
+}
+
 /// Why a kernel's cost cannot be told, or not all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gap {
-    /// The component was not made with the SDK: which of its code is which kernel's is not known.
+    /// The component was made neither with the SDK nor of an object: which of its code is which kernel's is not known.
     NotTheSdks,
     /// A function calls itself.
     Recursion,
@@ -64,7 +88,7 @@ impl Gap {
     pub fn words(self) -> &'static str {
         match self {
             Self::NotTheSdks => {
-                "the component exports no `hotcell-kernel:` function, so it is not known which of its code a launch runs"
+                "it was made neither with the SDK nor of an object, so it is not known which of its code a launch runs"
             }
             Self::Recursion => "a function calls itself",
             Self::IndirectCall => "a call goes through a table to where a value says",
@@ -246,10 +270,6 @@ fn is_integer(dtype: DType) -> bool {
     !matches!(dtype, DType::F32 | DType::F64)
 }
 
-/// What the SDK's code takes around a kernel's function: at least and at most this, and this for each parameter. Measured over all
-/// kernels of the repository, with the least and the most put further out (`docs/performance.md`).
-const AROUND: [u64; 2] = [4_000, 12_000];
-const AROUND_PARAMETER: [u64; 2] = [1_000, 4_500];
 /// What [deterministic](crate::profile::Metering::Deterministic) metering adds at most to a kernel's own, in parts of it: the pass that makes NaNs
 /// canonical.
 const DETERMINISTIC: u64 = 3;
@@ -268,7 +288,7 @@ impl EntryCost {
             return None;
         }
         let parameters = kernel.record().parameters.len() as u64;
-        let around = [0, 1].map(|side| AROUND[side] + parameters * AROUND_PARAMETER[side]);
+        let around = self.interface.around(parameters);
         let mut sum = Foretold {
             at_least: 0,
             at_most: Some(0),

@@ -198,11 +198,16 @@ fn wait<'a>(condition: &Condvar, state: MutexGuard<'a, CrewState>) -> MutexGuard
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
+
+    /// How long somebody else is waited for who may have no processor.
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     /// So many parts, and who is at work at once.
     #[derive(Default)]
     struct Parts {
+        /// The first part waits until so many are at work.
+        awaited: AtomicUsize,
         left: AtomicUsize,
         now: AtomicUsize,
         most: AtomicUsize,
@@ -219,6 +224,12 @@ mod tests {
             {
                 let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
                 self.most.fetch_max(now, Ordering::SeqCst);
+                let begun = Instant::now();
+                while self.most.load(Ordering::SeqCst) < self.awaited.load(Ordering::SeqCst)
+                    && begun.elapsed() < PATIENCE
+                {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
                 std::thread::sleep(Duration::from_millis(2));
                 self.now.fetch_sub(1, Ordering::SeqCst);
                 self.done.fetch_add(1, Ordering::SeqCst);
@@ -241,6 +252,7 @@ mod tests {
             }
             for _ in 0..3 {
                 let parts = parts(40);
+                parts.awaited.store(helpers + 1, Ordering::SeqCst);
                 crew.work(helpers, &parts);
                 assert_eq!(parts.done.load(Ordering::SeqCst), 40);
                 assert_eq!(parts.most.load(Ordering::SeqCst), helpers + 1);

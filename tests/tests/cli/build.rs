@@ -9,12 +9,12 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// The repository.
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The command under test, in a folder.
-fn hotcell(folder: &Path, arguments: &[&str]) -> Output {
+pub(super) fn hotcell(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(root().join("target/release/hotcell"));
     in_folder(&mut command, folder).args(arguments);
     command.output().expect("`hotcell` starts")
@@ -26,7 +26,7 @@ fn in_folder<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {
 }
 
 /// Standard output of a command that must succeed.
-fn succeeds(output: Output) -> String {
+pub(super) fn succeeds(output: Output) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {error}", output.status);
     String::from_utf8(output.stdout).expect("UTF-8")
@@ -50,7 +50,7 @@ fn build(project: &Path) -> Vec<u8> {
 }
 
 /// The last floats of an `.npy` file.
-fn floats(npy: &Path, count: usize) -> Vec<f32> {
+pub(super) fn floats(npy: &Path, count: usize) -> Vec<f32> {
     let bytes = fs::read(npy).unwrap();
     let (values, _) = bytes[bytes.len() - 4 * count..].as_chunks::<4>();
     values

@@ -126,6 +126,16 @@ impl Atoms {
         }
     }
 
+    /// Whether an atom stands in it once that may be an address: indices stand there as often as elements have bytes.
+    pub(super) fn has_address(&self, poly: &Poly) -> bool {
+        poly.terms().iter().any(|(monomial, times)| {
+            let atom = monomial
+                .only()
+                .and_then(|atom| self.list.get(atom as usize));
+            times.abs() == 1.0 && atom.is_some_and(Atom::is_open)
+        })
+    }
+
     pub(super) fn len(&self) -> AtomId {
         AtomId::try_from(self.list.len()).unwrap_or(AtomId::MAX)
     }

@@ -270,6 +270,7 @@ impl<'a> Run<'_, 'a> {
         for written in &mut self.written {
             written.insert(Rc::clone(&address));
         }
+        self.forget_overlapped(state, &address);
         match value {
             Some(value) if state.cells.len() < 4096 => {
                 Rc::make_mut(&mut state.cells).insert(address, value);
@@ -278,6 +279,35 @@ impl<'a> Run<'_, 'a> {
                 Rc::make_mut(&mut state.cells).remove(&address);
             }
             _ => {}
+        }
+    }
+
+    /// What a store to an address may have changed elsewhere in the same array: two indices may be one.
+    ///
+    /// Addresses whose difference has an address in it that nobody knows are of two arrays, or of an array and the stack.
+    fn forget_overlapped(&mut self, state: &mut State, address: &Rc<Poly>) {
+        if address.as_constant().is_some() {
+            return;
+        }
+        let looked_at = u32::try_from(state.cells.len() / 8).unwrap_or(u32::MAX);
+        self.steps = self.steps.saturating_sub(looked_at);
+        let overlaps = |cell: &&Rc<Poly>| {
+            cell.as_constant().is_none()
+                && *cell != address
+                && match cell.sub(address) {
+                    Some(apart) => match apart.as_constant() {
+                        Some(bytes) => bytes.abs() < 4.0,
+                        None => !self.atoms.has_address(&apart),
+                    },
+                    None => true,
+                }
+        };
+        let overlapped: Vec<Rc<Poly>> = state.cells.keys().filter(overlaps).cloned().collect();
+        for cell in overlapped {
+            Rc::make_mut(&mut state.cells).remove(&cell);
+            for written in &mut self.written {
+                written.insert(Rc::clone(&cell));
+            }
         }
     }
 }

@@ -693,6 +693,67 @@ fn what_cannot_be_told_is_said_to_be() {
     }
 }
 
+/// The least and the most that it takes with `n` and `s` so large.
+fn bounds_at(cost: &EntryCost, n: u64, s: u64) -> (u64, Option<u64>) {
+    let manifest = manifest();
+    let around = cost.fuel(&manifest.kernels()[0], &[vec![n, s]], false);
+    let found = around.unwrap();
+    (found.at_least, found.at_most)
+}
+
+#[test]
+fn what_is_stored_at_another_index_may_be_at_the_same_one() {
+    let store = |index: &str, value: u32| {
+        format!(
+            "(i32.store (i32.add (local.get $p) (i32.shl {index} (i32.const 2))) (i32.const {value}))"
+        )
+    };
+    let down = "(local.set $i (i32.load (local.get $p)))
+        (block $out (loop $next
+            (br_if $out (i32.eqz (local.get $i)))
+            (local.set $i (i32.sub (local.get $i) (i32.const 1)))
+            (br $next)))";
+    let with = |stores: String| cost(&kernel_of(&format!("{stores}{down}")));
+    let certain = with(store(ZERO, 1000));
+    assert!(bounds_at(&certain, 5, 0).0 > bounds_at(&with(store(ZERO, 0)), 5, 0).0 + 1000);
+    // It may be set back to 0, by a scalar's index, or by an index that a loop counts.
+    for other in [
+        store(S, 0),
+        counted(ZERO, ONE, &op("i32.lt_u", I, N), &store(I, 0))
+            .replace("$out", "$o1")
+            .replace("$next", "$n1"),
+    ] {
+        let open = with(store(ZERO, 1000) + &other);
+        assert!(
+            bounds_at(&open, 5, 0).0 < bounds_at(&certain, 5, 0).0,
+            "{other}"
+        );
+    }
+    // Another array's elements are others.
+    let elsewhere = store(S, 0).replace("$p", "$o");
+    let apart = with(store(ZERO, 1000) + &elsewhere);
+    assert!(bounds_at(&apart, 5, 0).0 > bounds_at(&certain, 5, 0).0);
+}
+
+#[test]
+fn a_function_of_an_object_has_its_extents_last_and_less_around_it() {
+    let body = counted(ZERO, ONE, &op("i32.lt_u", I, N), "");
+    let own = kernel_of(&body);
+    let head = r#"(func (export "hotcell-plain-kernel:k") (param $s i32) (param $p i32) (param $o i32) (param $n i32)"#;
+    let plain = own.replace(
+        r#"(func (export "hotcell-kernel:k") (param $n i32) (param $s i32) (param $p i32) (param $o i32)"#,
+        head,
+    );
+    let (own, plain) = (cost(&own), cost(&plain));
+    assert_eq!(own.bounds, plain.bounds);
+    assert_eq!(plain.interface, Interface::Plain);
+    let ((own_least, own_most), (least, most)) = (bounds_at(&own, 9, 1), bounds_at(&plain, 9, 1));
+    assert!(least < own_least && most < own_most);
+    // One of another shape is not told of.
+    let odd = cost(r#"(func (export "hotcell-plain-kernel:k") (param i32))"#);
+    assert_eq!(odd.gaps, [Gap::NotTheSdks]);
+}
+
 /// Hostile code costs the analysis a bounded number of steps: a tower of loops, and of calls.
 #[test]
 fn towers_of_loops_and_calls_are_given_up_in_time() {

@@ -27,6 +27,7 @@ fn formula(terms: &[(i64, &[u8])]) -> Formula {
 fn cost(lower: Formula, upper: Option<Formula>) -> EntryCost {
     EntryCost {
         kernel: 0,
+        interface: Interface::Sdk,
         gaps: Vec::new(),
         bounds: vec![Bounds {
             from_extent: 0,
@@ -62,9 +63,9 @@ fn a_formula_is_written_with_its_highest_powers_first() {
     for (terms, says) in [
         (&[][..], "0"),
         (&[(10, &[][..])], "5"),
-        (LINEAR, "3.5*n + 20"),
-        (&[(2, &[0, 0]), (-2, &[1])], "n^2 - s"),
-        (&[(-4, &[0, 1, 1])], "-2*n*s^2"),
+        (LINEAR, "3.5·n + 20"),
+        (&[(2, &[0, 0]), (-2, &[1])], "n·n - s"),
+        (&[(-4, &[0, 1, 1])], "-2·n·s·s"),
     ] {
         assert_eq!(formula(terms).shown(&names), says);
     }
@@ -80,7 +81,7 @@ fn the_class_follows_from_loops_gaps_and_growth() {
     let (class, reasons) = square.class(kernel);
     assert_eq!(class, CostClass::Heavy);
     assert!(
-        reasons[0].contains("as `n` grows: at most 2*n^2"),
+        reasons[0].contains("as `n` grows: at most 2·n·n"),
         "{reasons:?}"
     );
     let endless = cost(formula(LINEAR), None);
