@@ -68,7 +68,7 @@ pub(crate) struct ProfileCommand {
     /// Write a page with curves and tables
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write where time goes inside the kernel, for speedscope (https://www.speedscope.app)
+    /// Write where time goes inside the kernel, for the viewer at speedscope.app
     #[arg(long, value_name = "FILE")]
     samples: Option<PathBuf>,
     /// Where the profile is written [default: beside the kernel, as KERNEL.profile.json]

@@ -114,13 +114,21 @@ fn what_an_object_lacks_is_said_with_what_to_do() {
                 "static _Thread_local int t; {}",
                 kernel("t += s; out[0] = t;")
             ),
-            &["-matomics", "-pthread"],
+            &[
+                "-matomics",
+                "-mbulk-memory",
+                "-pthread",
+                "-ftls-model=local-exec",
+            ],
             &["one thread"],
         ),
         (
-            format!("extern int far[]; {}", kernel("out[0] = far[s];")),
-            &["-fPIC"],
-            &["-fPIC"],
+            format!(
+                "static int own[4] = {{1}}; {}",
+                kernel("out[0] = own[s & 3]++;")
+            ),
+            &["--target=wasm32-unknown-emscripten", "-fPIC"],
+            &["compile without -fPIC"],
         ),
         (
             format!("void *memcpy(void *, int); {}", kernel("memcpy(out, s);")),
