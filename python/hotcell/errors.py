@@ -24,6 +24,7 @@ __all__ = [
     "GpuLost",
     "GpuTimeout",
     "HostFault",
+    "ImportRefused",
     "InputOutputError",
     "InvalidComponent",
     "IsolationError",
@@ -198,6 +199,38 @@ class IsolationError(Error, RuntimeError):
     """The isolation that is required is not to be had here; ``python -m hotcell doctor`` says more."""
 
     kind = "isolation"
+
+
+class ImportRefused(Error, ValueError):
+    """A function or a kernel was not imported.
+
+    Attributes:
+        reason: Why, in a sentence fragment.
+        operation: The operation by its name in the original, such as ``stablehlo.rng``; empty where it is about the whole.
+        dtype: The element type that it is about; empty where it is about none.
+        source: The author's line, such as ``model.py:12``; empty where the original does not say.
+        advice: What to do; empty where nothing helps.
+    """
+
+    kind = "import-refused"
+
+    def __init__(self, reason: str, *, operation: str = "", dtype: str = "", source: str = "", advice: str = "") -> None:
+        self.reason = reason
+        self.operation = operation
+        self.dtype = dtype
+        self.source = source
+        self.advice = advice
+        what = " on ".join(part for part in (operation, dtype) if part)
+        where = f" at {source}" if source else ""
+        begin = f"{what}{where}: " if what or where else ""
+        super().__init__(begin + reason + (f"; {advice}" if advice else ""))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _refused_import, (self.reason, self.operation, self.dtype, self.source, self.advice)
+
+
+def _refused_import(reason: str, operation: str, dtype: str, source: str, advice: str) -> ImportRefused:
+    return ImportRefused(reason, operation=operation, dtype=dtype, source=source, advice=advice)
 
 
 def _all_kinds(of: type[Error]) -> dict[str, type[Error]]:

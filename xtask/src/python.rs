@@ -94,9 +94,11 @@ impl PythonTestChore {
             .env("HOTCELL_PYTHON_CALLS", calls)
             .env("HOTCELL_INTERRUPTS", interrupts)
             .args(["-m", "pytest", "--config-file", "../../pyproject.toml", "."]);
-        if !self.engines {
-            tests.arg("--ignore=engines");
-        }
+        match self.engines {
+            // All of Taichi's examples, and all of JAX's functions, where otherwise there are some.
+            true => tests.env("HOTCELL_ALL_EXAMPLES", "1"),
+            false => tests.arg("--ignore=engines"),
+        };
         run(tests.args(&self.arguments))
     }
 }

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from .refusal import ImportRefused
+from hotcell.errors import ImportRefused
 
 #: The target of every object.
 TRIPLE = "wasm32-unknown-unknown"
