@@ -4,7 +4,6 @@
 //! arrays of whatever library, exceptions, futures.
 
 mod arrays;
-mod build;
 mod cell;
 mod component;
 mod daemon;
@@ -28,8 +27,6 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::arrays::picture;
-    #[pymodule_export]
-    use crate::build::component_of_object;
     #[pymodule_export]
     use crate::cell::Cell;
     #[pymodule_export]

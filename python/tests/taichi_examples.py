@@ -172,7 +172,7 @@ class _Watch:
         return original(kernel, compiled, *arguments)
 
     def _look(self, kernel: Any, compiled: Any, arguments: tuple[Any, ...]) -> None:
-        from hotcell._importing.refusal import ImportRefused
+        from hotcell.errors import ImportRefused
 
         key = id(compiled)
         outcome = self.outcomes.get(key)
@@ -208,7 +208,7 @@ def _imported(kernel: Any, arguments: tuple[Any, ...]) -> Any:
 
 
 def _compared(made: Any, kernel: Any, arguments: tuple[Any, ...]) -> str | None:
-    from hotcell._importing.refusal import ImportRefused
+    from hotcell.errors import ImportRefused
     from hotcell.taichi.check import checked
     from hotcell.taichi.compile import untaped
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import needed
 
 import hotcell
-from hotcell._importing.refusal import ImportRefused
+from hotcell.errors import ImportRefused
 
 #: Taichi warns of what it uses itself.
 pytestmark = pytest.mark.filterwarnings("ignore")

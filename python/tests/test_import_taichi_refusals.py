@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hotcell._importing.refusal import ImportRefused
+from hotcell.errors import ImportRefused
 from test_import_taichi import imported, k, ti  # noqa: F401
 
 #: Taichi warns of what it uses itself.
