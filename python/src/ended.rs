@@ -3,6 +3,7 @@
 use crate::hint;
 use crate::host::{AnyReport, Launched};
 use crate::memory::Memory;
+use hotcell::limit::Limit;
 use hotcell::outcome::Outcome;
 use hotcell::report::Report;
 use hotcell_model::outcome::Cause;
@@ -83,11 +84,18 @@ impl Ended {
         self.outcome.reproducible
     }
 
-    /// The limit that was reached, if one was: its name in reports, the amount, the maximum.
+    /// The limit that was reached, or that it would have been, if one was: its name in reports, the amount, the maximum.
     #[getter]
     fn breach(&self) -> Option<(&'static str, u64, u64)> {
-        let breach = self.outcome.breach()?;
-        Some((breach.limit.name(), breach.amount.value(), breach.maximum))
+        self.outcome.causes.iter().find_map(|cause| match cause {
+            Cause::Limit(breach) => {
+                Some((breach.limit.name(), breach.amount.value(), breach.maximum))
+            }
+            Cause::Foretold { at_least, maximum } => {
+                Some((Limit::Fuel.name(), *at_least, *maximum))
+            }
+            _ => None,
+        })
     }
 
     /// In how many seconds a spent budget has enough, if that is known.

@@ -11,6 +11,8 @@ use std::process::Command;
 
 /// What the wheel's tests and its making need of others, with their versions.
 const REQUIREMENTS: &str = "python/requirements.txt";
+/// What the files of importers' tests begin with.
+const IMPORT_TESTS: &str = "test_import_";
 /// The engines that the package has adapters for.
 const ENGINES: &str = "python/requirements-engines.txt";
 /// The user and group that own nothing: `nobody`.
@@ -83,6 +85,31 @@ impl PythonTestChore {
     }
 
     fn test(&self, environment: &Environment) -> Result<()> {
+        let mut tests = self.pytest(environment);
+        tests.arg(".");
+        if !self.engines {
+            tests.arg("--ignore=engines");
+        }
+        if !self.arguments.is_empty() {
+            return run(tests.args(&self.arguments));
+        }
+        // Importers load JAX and Taichi, whose threads are not for a process that forks.
+        run(tests.arg(format!("--ignore-glob=*{IMPORT_TESTS}*")))?;
+        let mut imports = self.pytest(environment);
+        if self.engines {
+            // All of Taichi's examples, and all of JAX's functions, where otherwise there are some.
+            imports.env("HOTCELL_ALL_EXAMPLES", "1");
+        }
+        let files = fs::read_dir(root().join("python/tests"))?;
+        let mut files: Vec<_> = files
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<Result<_>>()?;
+        files.retain(|name| name.to_string_lossy().starts_with(IMPORT_TESTS));
+        files.sort();
+        run(imports.args(files))
+    }
+
+    fn pytest(&self, environment: &Environment) -> Command {
         let mut tests = command(environment.program("python"));
         let (calls, interrupts) = match self.engines {
             true => ("10000", "100"),
@@ -93,13 +120,8 @@ impl PythonTestChore {
             .env("HOTCELL_KERNELS", target().join("kernels"))
             .env("HOTCELL_PYTHON_CALLS", calls)
             .env("HOTCELL_INTERRUPTS", interrupts)
-            .args(["-m", "pytest", "--config-file", "../../pyproject.toml", "."]);
-        match self.engines {
-            // All of Taichi's examples, and all of JAX's functions, where otherwise there are some.
-            true => tests.env("HOTCELL_ALL_EXAMPLES", "1"),
-            false => tests.arg("--ignore=engines"),
-        };
-        run(tests.args(&self.arguments))
+            .args(["-m", "pytest", "--config-file", "../../pyproject.toml"]);
+        tests
     }
 }
 

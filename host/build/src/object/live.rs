@@ -113,7 +113,9 @@ impl<'a> Live<'a> {
             match Support::of_symbol(name) {
                 Some(support) => {
                     let (params, results) = support.ty();
-                    let ty = &object.types[function.ty as usize];
+                    let ty = object.types.get(function.ty as usize).ok_or_else(|| {
+                        ObjectError::unsupported("a function of no type", "compile it again")
+                    })?;
                     if ty.params() != params || ty.results() != results {
                         return Err(ObjectError::unsupported(
                             format!(
