@@ -1,7 +1,7 @@
 //! What kernels cost by the sizes of their arrays, and limits that fit.
 //!
 //! A [`Profile`] is taken of one entry: it is launched on arrays of many sizes, in `deterministic` metering, so that its fuel is
-//! exact; functions of the sizes are [fitted](fit()) to fuel, memory and time, and judged by sizes that they were not fitted to;
+//! exact; functions of the sizes are [fitted](mod@fit) to fuel, memory and time, and judged by sizes that they were not fitted to;
 //! arrays that cost more than others are [looked for](worst); and honest launches are made that no limit should stop. From
 //! profiles come [limits](suggest) with a stated margin, [baselines](baseline) that tell an author of regressions, and a
 //! [page](page()) for people.
@@ -18,7 +18,7 @@
 //! * [`baseline`]: exact fuel, held against what it was
 //! * [`sampled`]: where time goes inside
 //! * [`flame`]: that, as a picture and for speedscope
-//! * [`page`]: a page with all of it
+//! * [`page()`]: a page with all of it
 
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What one turn of a loop does, by kind: the weights of [`Cost`], told apart.
+//! What one turn of a loop does, by kind: the weights of the metering, told apart.
 //!
 //! Calls are inlined, bottom-up and saturating, as where they are weighed; of the ways through a branch the dearest is
 //! taken. Loops inside are left out, since they are told of by themselves.
