@@ -29,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         component, _, _ = mlir_component(data if data[:2] == b"ML" else data.decode(), chosen.name or chosen.module.stem)
         target.write_bytes(component)
     except ImportRefused as refusal:
-        print(f"error: {chosen.module}: {refusal}", file=sys.stderr)
+        print(f"hotcell: {chosen.module}: {refusal}", file=sys.stderr)
         return REFUSED
     except (OSError, UnicodeDecodeError) as error:
-        print(f"error: {chosen.module}: {error}", file=sys.stderr)
+        print(f"hotcell: {chosen.module}: {error}", file=sys.stderr)
         return UNREADABLE
     print(target)
     return 0

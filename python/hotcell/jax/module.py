@@ -108,7 +108,7 @@ def read(text: str | bytes) -> Function:
         except Exception as error:
             lines = str(error).strip().splitlines()
             raise ImportRefused(
-                f"this is no StableHLO module: {lines[0] if lines else error}", advice="export it with jax.export or as StableHLO text"
+                f"this is no StableHLO module: {(lines[0] if lines else str(error)).rstrip(':')}", advice="export it with jax.export or as StableHLO text"
             ) from error
         return _Reader(module, ir).function()
 

@@ -1,57 +1,12 @@
-"""Half precision without a type for it: LLVM cannot make WebAssembly of vectors of `half`, and WebAssembly has no instructions for it.
-
-Numbers are kept as their 16 bits. Each operation is one of `float`, rounded once: of sums, products, quotients and roots that is the
-correctly rounded result, for a `float` has more than twice the digits.
-"""
+"""Half precision without a type for it: LLVM cannot make WebAssembly of vectors of `half`."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["without_half"]
+from .._importing.half import NARROW, WIDEN
 
-_LIBRARY = """
-define internal float @hotcell.ti.widened(i16 %h) alwaysinline {
-  %w = zext i16 %h to i32
-  %m = and i32 %w, 32767
-  %s = shl i32 %m, 13
-  %f = bitcast i32 %s to float
-  %g = fmul float %f, 0x46F0000000000000
-  %b = bitcast float %g to i32
-  %e = icmp uge i32 %m, 31744
-  %i = or i32 %b, 2139095040
-  %c = select i1 %e, i32 %i, i32 %b
-  %n = and i32 %w, 32768
-  %t = shl i32 %n, 16
-  %o = or i32 %c, %t
-  %r = bitcast i32 %o to float
-  ret float %r
-}
-define internal i16 @hotcell.ti.halved(float %x) alwaysinline {
-  %b = bitcast float %x to i32
-  %n = and i32 %b, -2147483648
-  %m = xor i32 %b, %n
-  %f = bitcast i32 %m to float
-  %odd = lshr i32 %m, 13
-  %o = and i32 %odd, 1
-  %a = add i32 %m, -939520001
-  %c = add i32 %a, %o
-  %normal = lshr i32 %c, 13
-  %d = fadd float %f, 5.000000e-01
-  %e = bitcast float %d to i32
-  %small = sub i32 %e, 1056964608
-  %is.small = icmp ult i32 %m, 947912704
-  %p = select i1 %is.small, i32 %small, i32 %normal
-  %is.nan = icmp ugt i32 %m, 2139095040
-  %beyond = select i1 %is.nan, i32 32256, i32 31744
-  %is.large = icmp uge i32 %m, 1199570944
-  %q = select i1 %is.large, i32 %beyond, i32 %p
-  %t = lshr i32 %n, 16
-  %u = or i32 %q, %t
-  %r = trunc i32 %u to i16
-  ret i16 %r
-}
-"""
+__all__ = ["without_half"]
 
 _VALUE = r"(?:[%@][\w.]+|0xH[0-9A-F]{4}|[-+.\w]+)"
 _BINARY = re.compile(rf"^  (%[\w.]+) = (f(?:add|sub|mul|div|rem))((?: \w+)*) half ({_VALUE}), ({_VALUE})$")
@@ -71,15 +26,15 @@ def without_half(text: str) -> str:
         return text
     lines = "\n".join(_line(line) if "half" in line else line for line in text.split("\n"))
     lines = re.sub(r"\bhalf\b", "i16", _CONSTANT.sub(lambda found: str(int(found[1], 16)), lines))
-    return lines + _LIBRARY
+    return lines + WIDEN + NARROW
 
 
 def _wide(name: str, value: str) -> str:
-    return f"  {name} = call float @hotcell.ti.widened(i16 {value})"
+    return f"  {name} = call float @hotcell.from_f16(i16 {value})"
 
 
 def _narrow(name: str, value: str) -> str:
-    return f"  {name} = call i16 @hotcell.ti.halved(float {value})"
+    return f"  {name} = call i16 @hotcell.to_f16(float {value})"
 
 
 def _line(line: str) -> str:
