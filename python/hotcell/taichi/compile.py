@@ -1,14 +1,13 @@
 """A Taichi kernel as the LLVM IR that Taichi's code generator writes for it, before it is optimised for this machine.
 
-Taichi prints it where its configuration says so, into the working directory. The kernel is the instance that Taichi itself would launch
-for the same arguments: methods, templates and structures need nothing of their own. It is compiled for one thread.
+Taichi prints it where its configuration says so, into the working directory, which :mod:`.directory` changes. The kernel is the instance that
+Taichi itself would launch for the same arguments: methods, templates and structures need nothing of their own. It is compiled for one thread.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import re
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hotcell.errors import ImportRefused
+from .directory import run_in
 
 __all__ = ["Instance", "Task", "configured", "instance_of", "taichi_runtime", "tasks_of"]
 
@@ -140,12 +140,12 @@ def _printed(compiled: Any) -> tuple[list[Task], set[str]]:
         "random_seed": next(_nonce),
     }
     with tempfile.TemporaryDirectory(prefix="hotcell-taichi-") as folder, configured(**settings) as config:
-        here = os.getcwd()
-        os.chdir(folder)
-        try:
-            program.compile_kernel(config, program.get_device_caps(), compiled)
-        finally:
-            os.chdir(here)
+        # Taichi's own threads print, and have the process's directory, where it has any.
+        run_in(
+            folder,
+            lambda: program.compile_kernel(config, program.get_device_caps(), compiled),
+            alone=config.num_compile_threads == 0,
+        )
         texts = [path.read_text() for path in Path(folder).glob("*generic*.ll")]
         names = {found[1] for path in Path(folder).glob("*optimized*.ll") for found in _TASK.finditer(path.read_text())}
     tasks = {int(found[2]): Task(found[1], text) for text in texts for found in [_TASK.search(text)] if found}
