@@ -1,4 +1,4 @@
-"""Taichi kernels as Taichi runs them, with one thread, beside their components: milliseconds of a launch's body, the least of several.
+"""Taichi kernels as Taichi runs them, with one thread, beside their components: milliseconds of a launch's body, the least of several in turns.
 
 ``python imports_taichi.py [kernel …]`` prints a row for each kernel, and the geometric mean of the ratios.
 """
@@ -145,11 +145,7 @@ def _cases() -> dict[str, tuple[Any, Callable[[], None], dict[str, Any], str | N
     }  # fmt: skip
 
 
-def _least(launch: Callable[[], float]) -> float:
-    return min(launch() for _ in range(REPEATS)) * 1e3
-
-
-def _taichi(kernel: Any, begin: Callable[[], None], arguments: dict[str, Any]) -> float:
+def _taichi(kernel: Any, begin: Callable[[], None], arguments: dict[str, Any]) -> Callable[[], float]:
     copies = [value.copy() if isinstance(value, np.ndarray) else value for value in arguments.values()]
 
     def launch() -> float:
@@ -159,11 +155,10 @@ def _taichi(kernel: Any, begin: Callable[[], None], arguments: dict[str, Any]) -
         ti.sync()
         return time.perf_counter() - begun
 
-    launch()
-    return _least(launch)
+    return launch
 
 
-def _component(kernel: Any, begin: Callable[[], None], arguments: dict[str, Any], signature: str | None) -> float:
+def _component(kernel: Any, begin: Callable[[], None], arguments: dict[str, Any], signature: str | None) -> Callable[[], float]:
     begin()
     entry = next(iter(hotcell.taichi.kernel(kernel, signature, arguments=arguments).entries.values()))
     begin()
@@ -178,8 +173,14 @@ def _component(kernel: Any, begin: Callable[[], None], arguments: dict[str, Any]
         ended.check()
         return float(ended.report["timings"]["body_ns"]) * 1e-9
 
-    launch()
-    return _least(launch)
+    return launch
+
+
+def _least(launches: list[Callable[[], float]]) -> list[float]:
+    """Milliseconds of each, in turns, so that what else the machine does disturbs all of them alike."""
+    for launch in launches:
+        launch()
+    return [min(times) * 1e3 for times in zip(*([launch() for launch in launches] for _ in range(REPEATS)), strict=True)]
 
 
 def main() -> None:
@@ -189,7 +190,7 @@ def main() -> None:
     for name, (kernel, begin, arguments, signature) in _cases().items():
         if chosen and not any(name.startswith(one) for one in chosen):
             continue
-        theirs, ours = _taichi(kernel, begin, arguments), _component(kernel, begin, arguments, signature)
+        theirs, ours = _least([_taichi(kernel, begin, arguments), _component(kernel, begin, arguments, signature)])
         ratios.append(ours / theirs)
         print(f"| {name} | {theirs:.2f} | {ours:.2f} | {ours / theirs:.2f} |", flush=True)
     print(f"| geometric mean | | | {math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f} |")

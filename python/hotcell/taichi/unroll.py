@@ -1,16 +1,18 @@
-"""Optimised code with its innermost loops unrolled: a turn of a loop is metered, whatever is done in it."""
+"""Optimised code with wide loads, and with its innermost loops unrolled: a turn of a loop is metered, whatever is done in it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from .._importing import target
+from .gathers import with_wide_loads
 
 __all__ = ["object_of"]
 
 #: How many turns become one, and of how many instructions they may be together.
-_TURNS, _MOST_INSTRUCTIONS = 8, 400
+_TURNS, _MOST_INSTRUCTIONS = 4, 400
 _BLOCK = re.compile(r"^([-\w.$]+):.*?(?=^[-\w.$]+:|^\})", re.MULTILINE | re.DOTALL)
 _BRANCH = re.compile(r"^  br i1 [^\n]*$", re.MULTILINE)
 _METADATA = re.compile(r"^!(\d+) = ", re.MULTILINE)
@@ -24,23 +26,43 @@ def object_of(ir: str, *, keep: Sequence[str]) -> bytes:
         keep: The functions that others see.
     """
     binding = target.llvm()
-    module = target.optimised(ir, keep=keep)
+    module = _with_wide_loads(target.optimised(ir, keep=keep))
     text = _marked(str(module))
     if text is not None:
         module = binding.parse_assembly(text)
         module.verify()
-        machine = target._machine()
-        builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=3))
         passes = binding.create_new_function_pass_manager()
         passes.add_loop_unroll_pass()
         passes.add_simplify_cfg_pass()
         passes.add_instruction_combine_pass()
         passes.add_simplify_cfg_pass()
-        for function in module.functions:
-            if not function.is_declaration:
-                passes.run(function, builder)
+        _run(passes, module)
     emitted: bytes = target._machine().emit_object(module)
     return emitted
+
+
+def _with_wide_loads(module: Any) -> Any:
+    """The module with :func:`with_wide_loads` done, and what that left over removed."""
+    before = str(module)
+    text = with_wide_loads(before)
+    if text == before:
+        return module
+    binding = target.llvm()
+    module = binding.parse_assembly(text)
+    module.verify()
+    passes = binding.create_new_function_pass_manager()
+    passes.add_instruction_combine_pass()
+    _run(passes, module)
+    return module
+
+
+def _run(passes: Any, module: Any) -> None:
+    """Run passes over each function."""
+    binding = target.llvm()
+    builder = binding.create_pass_builder(target._machine(), binding.create_pipeline_tuning_options(speed_level=3))
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
 
 
 def _marked(text: str) -> str | None:
