@@ -158,17 +158,65 @@ def test_the_same_kernel_gives_the_same_bytes(imported: Any, k: Any) -> None:
     assert imported(k.mathy).digest == imported(k.mathy).digest
 
 
-def test_graphs(ti: Any, k: Any) -> None:
-    import hotcell.taichi
-
+def _graph(ti: Any, k: Any, builder: Any) -> Any:
+    """What a builder makes of three times ``b += by * a`` and then ``a[0] = max(b)``."""
     a, b = (ti.graph.Arg(ti.graph.ArgKind.NDARRAY, name, ti.f32, ndim=1) for name in ("a", "b"))
     by = ti.graph.Arg(ti.graph.ArgKind.SCALAR, "by", ti.f32)
-    builder = hotcell.taichi.GraphBuilder()
     part = builder.create_sequential()
     part.dispatch(k.saxpy, by, a, b, b)
     for _ in range(3):
         builder.append(part)
     builder.dispatch(k.largest, b, a)
-    component = builder.compile("graph")
-    got = component.graph(2.0, np.ones(4, "f4"), np.zeros(4, "f4"))
+    return builder.compile()
+
+
+def test_graphs(ti: Any, k: Any) -> None:
+    import hotcell.taichi
+
+    graph = _graph(ti, k, hotcell.taichi.GraphBuilder())
+    got = graph.component.graph(2.0, np.ones(4, "f4"), np.zeros(4, "f4"))
     assert list(got.b) == [6] * 4 and list(got.a) == [6, 1, 1, 1]
+    # Run as Taichi's graphs are, with Taichi's arrays or NumPy's.
+    a, b = ti.ndarray(ti.f32, 4), np.zeros(4, "f4")
+    a.fill(1)
+    graph.run({"by": 2.0, "a": a, "b": b})
+    assert list(b) == [6] * 4 and list(a.to_numpy()) == [6, 1, 1, 1]
+    with pytest.raises(TypeError, match="`by` is missing"):
+        graph.run({"a": a, "b": b})
+    with pytest.raises(TypeError, match="`c` is none"):
+        graph.run({"by": 2.0, "a": a, "b": b, "c": b})
+
+
+def test_graphs_change_fields(ti: Any, k: Any, fields: Any) -> None:
+    import hotcell.taichi
+
+    x, v, loss = fields
+    push, cost = k.kernels_of(x, v, loss)
+    builder = hotcell.taichi.GraphBuilder()
+    builder.dispatch(push, ti.graph.Arg(ti.graph.ArgKind.SCALAR, "dt", ti.f32))
+    builder.dispatch(cost)
+    before = {field: field.to_numpy() for field in fields}
+    push(0.5)
+    cost()
+    want = [field.to_numpy() for field in fields]
+    for field, content in before.items():
+        field.from_numpy(content)
+    builder.compile().run({"dt": 0.5})
+    assert all(np.allclose(field.to_numpy(), one, rtol=1e-4) for field, one in zip(fields, want, strict=True))
+
+
+def test_graphs_of_taichis_own_are_imported_where_they_were_recorded(ti: Any, k: Any) -> None:
+    import hotcell.taichi
+
+    original = ti.graph.GraphBuilder
+    with hotcell.taichi.recording():
+        graph = _graph(ti, k, ti.graph.GraphBuilder())
+    assert ti.graph.GraphBuilder is original
+    got = hotcell.taichi.kernel(graph).graph(2.0, np.ones(4, "f4"), np.zeros(4, "f4"))
+    a, b = ti.ndarray(ti.f32, 4), ti.ndarray(ti.f32, 4)
+    a.fill(1)
+    b.fill(0)
+    graph.run({"by": 2.0, "a": a, "b": b})
+    assert np.array_equal(got.a, a.to_numpy()) and np.array_equal(got.b, b.to_numpy())
+    with pytest.raises(ImportRefused, match="recording"):
+        hotcell.taichi.kernel(_graph(ti, k, ti.graph.GraphBuilder()))

@@ -1,4 +1,4 @@
-"""Taichi kernels as components: `hotcell.taichi.kernel`, and `hotcell.taichi.GraphBuilder` for several.
+"""Taichi kernels as components: `hotcell.taichi.kernel`, and `GraphBuilder` and `recording` for graphs of several.
 
 The author's side: Taichi and llvmlite are needed where kernels are imported, and not where they run.
 """
@@ -6,6 +6,7 @@ The author's side: Taichi and llvmlite are needed where kernels are imported, an
 from __future__ import annotations
 
 from .api import kernel
-from .graph import GraphBuilder
+from .graph import Graph, GraphBuilder
+from .recording import recording
 
-__all__ = ["GraphBuilder", "kernel"]
+__all__ = ["Graph", "GraphBuilder", "kernel", "recording"]

@@ -13,12 +13,13 @@ from .arguments import injected, template_names
 from .build import Built, Call, build
 from .compile import Instance, instance_of, taichi_runtime, untaped
 from .driver import Run
+from .runtime import is_known
 from .unroll import object_of
 
 if TYPE_CHECKING:
     from .._component import Component
 
-__all__ = ["assembled", "calls_of", "kernel", "taichi_kernel"]
+__all__ = ["assembled", "calls_of", "imported", "kernel", "taichi_kernel"]
 
 
 def kernel(
@@ -45,7 +46,7 @@ def kernel(
             ``False`` there, and ``options`` matter. Or a ``@ti.kernel``, a method of a ``@ti.data_oriented`` object, ``k.grad``. Or a list
             that is run in its order, of kernels, ``(kernel, count)``, ``(kernel, count, arguments)`` and ``([steps], count)``, where
             ``arguments`` says by the kernel's own names what its arguments are: a number, a template's value, or the name of the entry's
-            parameter. Arguments of one name are one parameter.
+            parameter. Arguments of one name are one parameter. Or a graph that Taichi compiled in :func:`hotcell.taichi.recording`.
         signature: Shapes in the manifest's notation, such as ``"(n),(n)->(n)"``. Default: every array has extents of its own. An array
             that is only written is an output where the signature has it on the right alone: what the kernel does not write of it is then 0.
         fields: The fields that it uses, by the names that they get. Default: all, by the names under which the kernel finds them.
@@ -69,11 +70,34 @@ def kernel(
         return _decorated(k, check, options)
     if options:
         raise TypeError(f"kernel() has no argument `{next(iter(options))}` where it makes a component; its entry has options()")
+    from .recording import compiled, is_graph
+
+    how: dict[str, Any] = {"signature": signature, "fields": fields, "targets": targets, "arguments": arguments, "tolerance": tolerance}
+    if is_graph(k):
+        return compiled(k, name=name or "graph", check=bool(check), **how).component
+    component: Component = imported(k, name=name, check=check, **how)[1]
+    return component
+
+
+def imported(
+    k: Any,
+    signature: str | None = None,
+    fields: Mapping[str, Any] | None = None,
+    targets: Sequence[str] = ("cpu",),
+    name: str | None = None,
+    check: bool | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    tolerance: float | None = None,
+) -> tuple[Built, Component]:
+    """What :func:`kernel` makes a component of, and the component; for its arguments see there."""
     taichi_runtime()
     if tuple(targets) != ("cpu",):
         raise ImportRefused(f"the targets {', '.join(targets)} are not supported", advice='targets=("cpu",) is')
     calls, runs = calls_of(k, fields, arguments)
     chosen = name or re.sub(r"\W", "_", calls[0].instance.kernel.func.__name__)
+    if chosen == "hotcell_alloc" or is_known(chosen):
+        raise ImportRefused(f"`{chosen}` is a function of the runtime too", advice="name= gives the entry another name")
     built = build(calls, chosen, signature, fields, _doc(calls), runs)
     component = _loaded(assembled(built))
     if check is not False:
@@ -81,7 +105,7 @@ def kernel(
 
         with untaped():
             checked(built, built.calls, component, arguments or {}, tolerance)
-    return component
+    return built, component
 
 
 def _decorated(function: Any, check: bool | None, options: Mapping[str, Any]) -> Any:

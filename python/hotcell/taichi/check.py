@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hotcell.errors import ImportRefused
 from .._importing.compare import first_difference, tolerance_of
 from .arguments import Argument, Result
-from .build import SEEDS, Built, Call
+from .build import SEEDS, Built, Call, build
 from .compile import configured, instance_of, taichi_runtime
 from .driver import SEED_FACTOR, Parameter, Run
 from .kinds import numpy_of
@@ -30,6 +31,9 @@ Launch = Callable[[dict[str, Any]], Mapping[str, Array]]
 _LIMITS: dict[str, Any] = {"timeout": 600.0, "cpu_time": 600.0, "fuel": "10T", "memory": "2GiB"}
 #: The extent of each dimension of an example, and how many elements beside it are watched.
 _EXTENT, _ROOM = 16, 4096
+#: What Taichi says of an index, and where it stands.
+_OUTSIDE = re.compile(r'(?:Out of bound access|Accessing field).*File "([^"]+)", line (\d+)', re.DOTALL)
+_GIVE_EXAMPLES = "give examples that it can be run on: arguments={…}, and fields with values; or check=False"
 
 
 def checked(built: Built, calls: Sequence[Call], component: Any, given: Mapping[str, Any], tolerance: float | None) -> None:
@@ -47,11 +51,12 @@ def checked(built: Built, calls: Sequence[Call], component: Any, given: Mapping[
     """
     kernel = calls[0].instance.kernel
     example = Example(built, calls, given)
+    if example.is_made_up:
+        _stay_within(built, calls, example)
     try:
         got = _launched(component, built)(dict(example.inputs))
     except Exception as error:
-        advice = "give examples that it can be run on: arguments={…}, and fields with values; or check=False"
-        raise refused(f"the component fails on the example: {error}", kernel, advice=advice) from error
+        raise refused(f"the component fails on the example: {error}", kernel, advice=_GIVE_EXAMPLES) from error
     want = reference(built, calls, example)
     differing = {name for name, array in want.items() if first_difference(np.asarray(got[name]), array, name=name, tolerance=tolerance)}
     if differing:
@@ -68,6 +73,29 @@ def checked(built: Built, calls: Sequence[Call], component: Any, given: Mapping[
     if outside is not None:
         reason = f"it writes outside of `{outside}` on an example with {_EXTENT} elements a dimension"
         raise refused(reason, kernel, advice="give examples: arguments={…}")
+
+
+def _stay_within(built: Built, calls: Sequence[Call], example: Example) -> None:
+    """Refuse what reaches outside of its arrays on an example that nobody gave: Taichi would write over this process's memory.
+
+    It is the same kernel with Taichi's own checks of indices, and runs in the cell.
+    """
+    from .._component import load
+    from .api import assembled
+
+    with configured(check_out_of_bound=True):
+        anew = [call._replace(instance=instance_of(call.instance.kernel, None, call.instance.arguments)) for call in calls]
+        fields = {name: layout.field for name, layout in built.fields.items()}
+        careful = build(anew, built.name, built.record["signature"], fields, "", built.runs)
+    try:
+        _launched(load(assembled(careful)), careful)(dict(example.inputs))
+    except Exception as error:
+        kernel = calls[0].instance.kernel
+        place = _OUTSIDE.search(str(error))
+        if place is None:
+            raise refused(f"it fails on an example with {_EXTENT} elements a dimension: {error}", kernel, advice=_GIVE_EXAMPLES) from error
+        reason = f"it reaches outside of an array or a field on an example with {_EXTENT} elements a dimension"
+        raise ImportRefused(reason, source=f"{place[1]}:{place[2]}", advice=_GIVE_EXAMPLES) from error
 
 
 def _launched(component: Any, built: Built) -> Launch:
@@ -97,6 +125,8 @@ class Example:
     def __init__(self, built: Built, calls: Sequence[Call], given: Mapping[str, Any], nudged: int = 0) -> None:
         #: The entry's inputs by name.
         self.inputs: dict[str, Any] = {}
+        #: Whether there are arrays with indices that nobody gave.
+        self.is_made_up = False
         self._roomy: list[_Roomy] = []
         #: For each call, what Taichi is called with.
         self.calls: list[list[Any]] = []
@@ -111,9 +141,11 @@ class Example:
             if parameter.role == "scalar":
                 self.inputs[parameter.name] = _number(given.get(parameter.name, 1), parameter.dtype)
             elif parameter.name not in given:
+                self.is_made_up |= _is_indexed(built, parameter)
                 arrays[parameter.name] = self._made(parameter, random)
                 arrays[parameter.name][...] = _nudged(arrays[parameter.name], nudged)
             else:
+                self.is_made_up |= getattr(given[parameter.name], "is_made_up", False)
                 arrays[parameter.name] = _nudged(_array(given[parameter.name], parameter), nudged)
         scalars = dict(self.inputs)
         for call, bound in zip(calls, built.bound, strict=True):
@@ -226,6 +258,11 @@ def _values(
             yield _taichi_array(given[source.name], arrays, source.name)
         else:
             yield arrays[source.name]
+
+
+def _is_indexed(built: Built, parameter: Parameter) -> bool:
+    """Whether a parameter is an array with extents that a caller chooses."""
+    return any(source == parameter and argument.ndim is not None for bound in built.bound for argument, source in bound)
 
 
 def _structure(

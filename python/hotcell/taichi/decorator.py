@@ -13,15 +13,16 @@ from .build import Built, Call, build
 from .check import seeds_of
 from .compile import instance_of, taichi_runtime, untaped
 from .driver import Parameter
+from .fields import Layout
 from .refusals import refused
 
 if TYPE_CHECKING:
     from .._component import Entry
 
-__all__ = ["CelledKernel"]
+__all__ = ["CALLS_APART", "CelledKernel", "array_of", "content", "put"]
 
 #: How random numbers go on from call to call: those of the next are others.
-_CALLS_APART = 0x9E3779B9
+CALLS_APART = 0x9E3779B9
 
 
 class CelledKernel:
@@ -73,20 +74,20 @@ class CelledKernel:
             if argument.is_scalar:
                 inputs[source.name] = value
                 continue
-            inputs[source.name] = _array(value)
+            inputs[source.name] = array_of(value)
             if source.role == "inout":
                 targets[source.name] = value
         for name, layout in built.fields.items():
-            inputs[name] = layout.field.to_numpy().reshape(layout.shape)
+            inputs[name] = content(layout)
             if _role(built, name) == "inout":
                 targets[name] = layout
         if built.is_random:
-            self._seed = (self._seed + _CALLS_APART) % (1 << 32)
+            self._seed = (self._seed + CALLS_APART) % (1 << 32)
             inputs |= seeds_of((self._seed, 362436069, 521288629, 88675123))
         ended = entry.run(**inputs)
         ended.check()
         for name, target in targets.items():
-            _put(ended.results[name], target)
+            put(ended.results[name], target)
         return _returned(kernel, built, ended.results)
 
     def _entry(self, kernel: Any, arguments: tuple[Any, ...]) -> tuple[Built, Entry]:
@@ -124,13 +125,20 @@ def _part(kernel: Any, arguments: tuple[Any, ...], path: tuple[int, ...]) -> Any
     return value
 
 
-def _array(value: Any) -> Any:
+def array_of(value: Any) -> Any:
+    """NumPy's array of what Taichi takes as one: its own, NumPy's, or another library's."""
     if isinstance(value, np.ndarray):
         return value
     return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
 
 
-def _put(result: Any, target: Any) -> None:
+def content(layout: Layout) -> Any:
+    """What a field has."""
+    return layout.field.to_numpy().reshape(layout.shape)
+
+
+def put(result: Any, target: Any) -> None:
+    """Write a result where the author's kernel would: into an array, or into the field of a layout."""
     if hasattr(target, "field"):
         target.field.from_numpy(np.asarray(result).reshape(target.field.to_numpy().shape))
     elif hasattr(target, "from_numpy"):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .api import kernel as imported
-from .api import taichi_kernel
+from .api import imported, taichi_kernel
+from .build import Built
+from .check import seeds_of
+from .decorator import CALLS_APART, array_of, content, put
 
 if TYPE_CHECKING:
-    from .._component import Component
+    from .._component import Component, Entry
 
-__all__ = ["GraphBuilder", "Sequential"]
+__all__ = ["Graph", "GraphBuilder", "Sequential"]
 
 
 class Sequential:
@@ -65,20 +66,93 @@ class GraphBuilder(Sequential):
             self._steps.append((node._steps, 1))
         self._last = node
 
-    def compile(self, name: str = "graph", **how: Any) -> Component:
-        """The component whose entry runs the graph.
+    def compile(self, name: str = "graph", *, check: bool = False, arguments: Mapping[str, Any] | None = None, **how: Any) -> Graph:
+        """The graph, as one entry of a component.
 
         Args:
             name: The entry's name.
+            check: Whether it is run on example data and compared with Taichi's own result.
+            arguments: Examples for that, by the names of the graph's ``ti.graph.Arg``.
             how: As for :func:`hotcell.taichi.kernel`.
         """
-        arguments = {**self._examples, **how.pop("arguments", {})}
-        component: Component = imported(list(self._steps), name=name, arguments=arguments, **how)
-        return component
+        examples = {**self._examples, **(arguments or {})}
+        return Graph(*imported(list(self._steps), name=name, check=check, arguments=examples, **how))
 
 
-def _example(symbol: Any) -> np.ndarray[Any, Any]:
-    """An array of a symbol's type, where the kernel's annotation does not say it."""
-    from taichi.lang.util import to_numpy_type
+class Graph:
+    """A graph that runs in the cell: its component, whose entry can be called, and :meth:`run`, which is that of Taichi's graphs.
 
-    return np.zeros((16,) * symbol.field_dim + tuple(symbol.element_shape), to_numpy_type(symbol.dtype()))
+    What the component has, such as its entry by its name, the graph has too.
+
+    Attributes:
+        component: The component, with one entry.
+    """
+
+    component: Component
+
+    def __init__(self, built: Built, component: Component) -> None:
+        self.component = component
+        self._built = built
+        self._seed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "component":
+            raise AttributeError(name)
+        return getattr(self.component, name)
+
+    def run(self, arguments: Mapping[str, Any], **options: Any) -> None:
+        """Run it, as Taichi's graph would: what it writes is written into the arguments, and into Taichi's fields.
+
+        Args:
+            arguments: Numbers, matrices, ``ti.ndarray`` or NumPy arrays by the names of the graph's ``ti.graph.Arg``.
+            options: What it is run with, as for :meth:`hotcell.Entry.options`.
+
+        Raises:
+            TypeError: An argument is missing, or is none of the graph's.
+            hotcell.Error: The launch did not end well; arrays are then as they were.
+        """
+        inputs: dict[str, Any] = {}
+        targets: dict[str, Any] = {}
+        taken = [parameter for parameter in self._built.parameters if parameter.default is None and not self._returns(parameter.name)]
+        names = {parameter.name for parameter in taken} - self._built.fields.keys()
+        missing, unknown = sorted(names - arguments.keys()), sorted(arguments.keys() - names)
+        if missing or unknown:
+            what = f"argument `{missing[0]}` is missing" if missing else f"argument `{unknown[0]}` is none"
+            raise TypeError(f"the graph's {what}; it has: {', '.join(sorted(names))}")
+        for name, role in [(parameter.name, parameter.role) for parameter in taken]:
+            layout = self._built.fields.get(name)
+            target = arguments[name] if layout is None else layout
+            # An output is where results come alone.
+            if role != "output":
+                inputs[name] = target if role == "scalar" else array_of(target) if layout is None else content(layout)
+            if role in ("inout", "output"):
+                targets[name] = target
+        if self._built.is_random:
+            self._seed = (self._seed + CALLS_APART) % (1 << 32)
+            inputs |= seeds_of((self._seed, 362436069, 521288629, 88675123))
+        entry: Entry = self.component[self._built.name]
+        ended = (entry.options(**options) if options else entry).run(**inputs)
+        ended.check()
+        for name, target in targets.items():
+            put(ended.results[name], target)
+
+    def _returns(self, name: str) -> bool:
+        """Whether a parameter is what a kernel returns, which Taichi's graphs do not hand on."""
+        return any(parameter.name == name for results in self._built.results for _, parameter in results)
+
+
+def _example(symbol: Any) -> Any:
+    """One of Taichi's arrays of a symbol's type, where the kernel's annotation does not say it."""
+    from taichi.lang._ndarray import ScalarNdarray
+    from taichi.lang.matrix import MatrixNdarray, VectorNdarray
+
+    dtype, element, shape = symbol.dtype(), tuple(symbol.element_shape), (16,) * symbol.field_dim
+    made = (
+        ScalarNdarray(dtype, shape)
+        if not element
+        else VectorNdarray(*element, dtype=dtype, shape=shape)
+        if len(element) == 1
+        else MatrixNdarray(*element, dtype=dtype, shape=shape)
+    )
+    made.is_made_up = True
+    return made
