@@ -17,16 +17,28 @@ _HALVED = re.compile(rf"^  (%[\w.]+) = fptrunc (float|double) ({_VALUE}) to half
 _WHOLE = re.compile(rf"^  (%[\w.]+) = (fpto[su]i) half ({_VALUE}) to (\w+)$")
 _BITS = re.compile(rf"^  (%[\w.]+) = bitcast (?:half|i16) ({_VALUE}) to (?:half|i16)$")
 _CALLED = re.compile(r"^  (%[\w.]+) = (?:tail )?call((?: (?:reassoc|nsz|ninf|nnan))*) half @(llvm|hotcell\.ti)\.(\w+)\.f16\((.*)\)$")
+_FLAG = "(?:reassoc|nnan|ninf|nsz|arcp|contract|afn|fast)"
+_CHOSEN = re.compile(rf"^  (%[\w.]+) = (select|phi|(?:tail )?call)(?: {_FLAG})+ ((?:i1 {_VALUE}, )?half .*)$")
+#: The type, and no name that is the same word.
+_HALF = re.compile(r"(?<![%@.$\w-])half\b")
 _CONSTANT = re.compile(r"0xH([0-9A-F]{4})")
 
 
 def without_half(text: str) -> str:
     """The same module with 16 bits in place of each `half`."""
-    if not re.search(r"\bhalf\b", text):
+    if not any(_HALF.search(line) for line in text.split("\n") if not _is_text(line)):
         return text
-    lines = "\n".join(_line(line) if "half" in line else line for line in text.split("\n"))
-    lines = re.sub(r"\bhalf\b", "i16", _CONSTANT.sub(lambda found: str(int(found[1], 16)), lines))
-    return lines + WIDEN + NARROW
+    lines = (line if _is_text(line) or not _HALF.search(line) else _typed(_line(line)) for line in text.split("\n"))
+    return "\n".join(lines) + WIDEN + NARROW
+
+
+def _is_text(line: str) -> bool:
+    """Whether a line is that of a constant text, in which words are the author's."""
+    return line.startswith("@") and ' c"' in line
+
+
+def _typed(lines: str) -> str:
+    return _HALF.sub("i16", _CONSTANT.sub(lambda found: str(int(found[1], 16)), lines))
 
 
 def _wide(name: str, value: str) -> str:
@@ -92,4 +104,6 @@ _REWRITES = (
     (_WHOLE, _whole),
     (_BITS, lambda name, value: f"  {name} = add i16 {value}, 0"),
     (_CALLED, _called),
+    # How numbers may be rounded says nothing of 16 bits.
+    (_CHOSEN, lambda name, operation, operands: f"  {name} = {operation} {operands}"),
 )

@@ -45,6 +45,9 @@ _TYPE = re.compile(r"^(%[-\w.$]+) = type (.*)$", re.MULTILINE)
 _GLOBAL = re.compile(r"^@([-\w.$]+) = ", re.MULTILINE)
 _DEFINED = re.compile(r"^define (?:internal )?.*?@([-\w.$]+)\(", re.MULTILINE)
 _CALLED = re.compile(r"@([A-Za-z_][\w.$]*)")
+#: Texts of assertions, and of the author's lines where Taichi is to check arithmetic: what looks like a name there is none.
+_TEXT = re.compile(r'\bc"[^"]*"')
+_KEPT = re.compile(r'\bc"(\d+)"')
 _CHILD = re.compile(r"@get_ch_S(\d+)_to_S(\d+)")
 _ROOT = re.compile(r"call ptr @LLVMRuntime_get_roots\(ptr [^,]+, i32 \d+\)")
 _TEMPORARY = re.compile(r"call ptr @get_temporary_pointer\(ptr [^,]+, i64 (\d+)\)")
@@ -73,6 +76,9 @@ def retargeted(task: Task, prefix: str, arguments: str, temporaries: str) -> Ret
         temporaries: The global that holds temporaries.
     """
     text = _ATTRIBUTES.sub("", opaque(task.text))
+    texts = list(dict.fromkeys(_TEXT.findall(text)))
+    numbers = {one: number for number, one in enumerate(texts)}
+    text = _TEXT.sub(lambda found: f'c"{numbers[found.group()]}"', text)
     text = _LOOP_NOTE.sub("", _NUMBERED.sub("", text))
     types = dict(_TYPE.findall(text))
     text = _TYPE.sub("", text)
@@ -96,6 +102,7 @@ def retargeted(task: Task, prefix: str, arguments: str, temporaries: str) -> Ret
     children = {(int(parent), int(child)) for parent, child in _CHILD.findall(text)}
     called = {name for name in used if not name.startswith("get_ch_S")}
     size = max(offsets) + _MOST_TEMPORARY_BYTES if offsets else 0
+    text = _KEPT.sub(lambda found: texts[int(found[1])], text)
     return Retargeted(prefix + task.name, types, text + "\n", called, children, structure, size)
 
 

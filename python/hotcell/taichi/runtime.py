@@ -116,15 +116,9 @@ def _atomic_extreme(which: str, kind: str) -> str:
 
 
 def _debugged(operation: str, kind: str) -> str:
+    """Arithmetic of ``ti.init(debug=True)``: Taichi says on the console what overflows, and goes on with the same result."""
     t = _INT[kind]
-    second = "i32" if operation == "shl" else t
-    widened = ""
-    used = "%b"
-    if operation == "shl" and t != "i32":
-        cast = "trunc" if int(t[1:]) < 32 else "zext"
-        widened, used = f"%w = {cast} i32 %b to {t}\n", "%w"
-    body = f"{widened}%r = {operation} {t} %a, {used}\nret {t} %r"
-    return _define(f"{t} @debug_{operation}_{kind}(ptr %context, {t} %a, {second} %b, ptr %where)", body)
+    return _define(f"{t} @debug_{operation}_{kind}(ptr %context, {t} %a, {t} %b, ptr %where)", f"%r = {operation} {t} %a, %b\nret {t} %r")
 
 
 def _random(kind: str) -> str:
