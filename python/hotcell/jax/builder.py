@@ -25,6 +25,8 @@ _WRITTEN_OUT = 4
 LOOP_MARK = "!llvm.loop !HOTCELL."
 #: Turns side by side, in vectors, of loops that are not told otherwise; 0 is a loop that stays as it is.
 SIDE_BY_SIDE = 4
+#: The same of loops of which LLVM shall not write several turns either: those that take little time, for what they cost to compile.
+AS_WRITTEN = 9
 
 
 def literal(value: Any, dtype: str) -> Scalar:

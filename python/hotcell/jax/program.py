@@ -16,7 +16,7 @@ import numpy as np
 from hotcell.errors import ImportRefused
 
 from . import memory
-from .builder import LOOP_MARK, Code, Driver, Ix, Kernel, ModuleText, literal
+from .builder import AS_WRITTEN, LOOP_MARK, Code, Driver, Ix, Kernel, ModuleText, literal
 from .fuse import Uses
 from .module import Block, Op, Value
 from .support import declarations
@@ -34,8 +34,8 @@ _CHEAP = 5
 _MOST_NODES = 250
 #: Loops over at most this many elements stand in the driver itself.
 _IN_DRIVER = 8
-#: The number of the first loop's metadata: those below are what loops share.
-_FIRST_LOOP = 9
+#: The number before the first loop's metadata: those up to it are what loops share.
+_FIRST_LOOP = AS_WRITTEN
 #: The most bytes of constants that are data.
 _MOST_CONSTANT_BYTES = 32 << 20
 
@@ -319,9 +319,11 @@ class Program:
             return f"!llvm.loop !{_FIRST_LOOP + len(kinds)}"
 
         text = re.sub(re.escape(LOOP_MARK) + r"(\d+)", numbered, text)
-        loops = "".join(f"!{at} = distinct !{{!{at}, !{kind}}}\n" for at, kind in enumerate(kinds, _FIRST_LOOP + 1))
-        counts = "".join(f'!{count} = !{{!"llvm.loop.interleave.count", i32 {count}}}\n' for count in range(1, _FIRST_LOOP))
-        return f'{text}\n!0 = !{{!"llvm.loop.vectorize.enable", i1 false}}\n{counts}{loops}'
+        hints = {str(AS_WRITTEN): f"!0, !{AS_WRITTEN}"}
+        loops = "".join(f"!{at} = distinct !{{!{at}, {hints.get(kind, f'!{kind}')}}}\n" for at, kind in enumerate(kinds, _FIRST_LOOP + 1))
+        counts = "".join(f'!{count} = !{{!"llvm.loop.interleave.count", i32 {count}}}\n' for count in range(1, AS_WRITTEN))
+        shared = f'!0 = !{{!"llvm.loop.vectorize.enable", i1 false}}\n!{AS_WRITTEN} = !{{!"llvm.loop.unroll.disable"}}\n'
+        return f"{text}\n{shared}{counts}{loops}"
 
 
 def function_text(program: Program, function: Any, name: str, parameters: Sequence[tuple[str, str, Shape, str]]) -> str:

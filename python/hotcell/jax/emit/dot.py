@@ -13,9 +13,10 @@ from ..types import LLVM, PART, Extent, Shape, is_complex, is_float, product
 from . import complex as on_complex
 from . import scalar
 from .elementwise import mapped
-from .gemm import DEPTH, LANES, ROWS, columns, gemm
+from .gemm import gemm, packed_shapes
 from .reduce import Combine, reduced
 from .shape import transposed, uniform
+from .tile import LANES
 
 #: Products with fewer rows or columns than this are reductions.
 _FEW = 2
@@ -142,10 +143,7 @@ def _by_gemm(
     a_tensor, a_strides = _strided(program, a, [a_batch, a_free, a_inner])
     b_tensor, b_strides = _strided(program, b, [b_batch, b_inner, b_free])
     target = program.room(value, shape, dtype, [a_tensor, b_tensor])
-    depth = min(DEPTH, inner) if isinstance(inner, int) else DEPTH
-    depth = -(-depth // 8) * 8
-    pack_a = program.new_buffer((rows + (ROWS - 1), depth), dtype)
-    pack_b = program.new_buffer((columns(dtype), depth), dtype)
+    pack_a, pack_b = (program.new_buffer(packed, dtype) for packed in packed_shapes(dtype, rows, inner))
     name = gemm(program.module, dtype)
 
     def one(code: Code, at: Ix) -> None:
