@@ -19,6 +19,8 @@ from .types import FROM_MLIR, TensorType, is_complex, is_float, numpy_dtype
 
 #: Composites on floats that are not replaced by their decomposition: the math library has them.
 KNOWN_COMPOSITES = frozenset("chlo." + name for name in ["erf", "erfc", "erf_inv", "lgamma", "digamma", "sinh", "cosh", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh", "bessel_i1e", "next_after", "polygamma", "zeta"])  # fmt: skip
+#: What old versions of jax, such as 0.6.2, write as calls, in the place of composites.
+_AS_CALLS = {"mhlo.topk": "top_k", **{f"mhlo.{name.removeprefix('chlo.')}": name.removeprefix("chlo.") for name in KNOWN_COMPOSITES}}
 #: Parts of the paths of files that are not the author's.
 _NOT_THE_AUTHORS = ("/jax/_src/", "site-packages/jax/", "/hotcell/jax/")
 #: Calls that go deeper than this are refused.
@@ -189,6 +191,10 @@ class _Reader:
         if name == "stablehlo.composite":
             short = attributes.pop("name").split(".", 1)[-1]
             attributes.update(attributes.pop("composite_attributes", None) or {})
+        called = _AS_CALLS.get(attributes.get("call_target_name", ""))
+        if called is not None:
+            short = called
+            attributes.update(attributes.pop("mhlo.attributes", None) or {})
         op = Op(short, operands, results, attributes, [], (operation.location, *reversed(self.calls)))
         for region in operation.regions:
             for body in region.blocks:
@@ -212,22 +218,18 @@ class _Reader:
         for name in [one if isinstance(one, str) else one.name for one in operation.attributes]:
             if name.startswith("sdy.") or name in ("operand_layouts", "result_layouts", "output_operand_aliases"):
                 continue
-            try:
-                attribute = operation.attributes[name]
-            except TypeError:
-                # Elements that the bindings know no class for: those of complex constants.
-                attribute = None
             if name == "value" and operation.name == "stablehlo.constant":
-                read[name] = self.constant(attribute, operation)
-            elif attribute is not None:
-                read[name] = _python(attribute, self.ir)
+                read[name] = self.constant(operation)
+            else:
+                read[name] = _python(operation.attributes[name], self.ir)
         return read
 
-    def constant(self, attribute: Any, operation: Any) -> np.ndarray[Any, Any]:
+    def constant(self, operation: Any) -> np.ndarray[Any, Any]:
         kind = self.type(operation.results[0].type, operation.location)
         dtype = numpy_dtype(kind.dtype)
-        if kind.dtype not in ("bf16", "complex64", "complex128", "f16") and attribute is not None:
-            return np.array(attribute).astype(dtype, copy=False).reshape(kind.shape)
+        # The bindings know no class for complex elements, and to ask them for it ends the process where they are old.
+        if kind.dtype not in ("bf16", "complex64", "complex128", "f16"):
+            return np.array(operation.attributes["value"]).astype(dtype, copy=False).reshape(kind.shape)
         text = str(operation)
         return _filled(_dense(text[text.index("dense<") + 6 :], dtype), kind.shape)
 
