@@ -25,6 +25,18 @@ def floats(*shape: int) -> np.ndarray:
     return RNG.standard_normal(shape).astype(np.float32)
 
 
+#: The shape of a convolution's kernel.
+KERNEL = (3, 3, 3, 4)
+
+
+def convolved(image, kernel, stride, padding):
+    return lax.conv_general_dilated(image, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+def pooled(image, how, stride, padding):
+    return lax.reduce_window(image, -np.inf if how is lax.max else 0.0, how, (1, 2, 2, 1), (1, stride, stride, 1), padding)
+
+
 def saxpy(a, x, y):
     """a times x, plus y."""
     return a * x + y
@@ -50,15 +62,27 @@ def test_named_dimensions_serve_all_extents(cell: hotcell.Cell) -> None:
     ("function", "shapes", "sizes"),
     [
         (lambda a, b: a @ b, "(n,m),(m,k)->(n,k)", [((3, 4), (4, 5)), ((33, 70), (70, 9)), ((1, 1), (1, 1))]),
+        (lambda a, b: jnp.tanh(jnp.sin(a) @ b @ b.T + 1).T, "(n,m),(m,k)->(m,n)", [((3, 4), (4, 5)), ((9, 2), (2, 0)), ((0, 3), (3, 2))]),
         (lambda x: jax.nn.softmax(x, -1), "(n,m)->(n,m)", [((2, 3),), ((64, 100),)]),
         (lambda x: lax.scan(lambda c, q: (c + q, c * q), jnp.zeros(x.shape[1]), x), "(n,m)->(m),(n,m)", [((4, 5),), ((1, 2),)]),
         (lambda x: jnp.cumsum(x), "(n)->(n)", [((9,),), ((1,),)]),
         (lambda x: jnp.sort(x), "(n)->(n)", [((9,),), ((1000,),)]),
+        (lambda x: lax.cumlogsumexp(x, axis=1, reverse=True), "(n,m)->(n,m)", [((4, 5),), ((1, 2),)]),
+        (lambda x: x[::2].sum(0) + x[1::3].sum(0), "(n,m)->(m)", [((3, 5),), ((8, 2),), ((1, 1),)]),
+        (lambda x: x[: x.shape[0] // 2].sum() / (x.shape[0] % 3 + 1), "(n)->()", [((5,),), ((1,),), ((8,),)]),
+        (lambda a, k: convolved(a, k, 1, "SAME"), "(n,h,w,3),(3,3,3,4)->(n,h,w,4)", [((2, 8, 9, 3), KERNEL), ((1, 3, 3, 3), KERNEL)]),
+        (lambda a, k: convolved(a, k, 2, "SAME").mean((1, 2)), "(n,h,w,3),(3,3,3,4)->(n,4)", [((2, 9, 8, 3), KERNEL), ((1, 1, 1, 3), KERNEL)]),
+        # Too small an image has no window.
+        (lambda a, k: convolved(a, k, 3, "VALID").sum((1, 2)), "(n,h,w,3),(3,3,3,4)->(n,4)", [((2, 9, 8, 3), KERNEL), ((2, 9, 1, 3), KERNEL)]),
+        (lambda x: pooled(x, lax.max, 2, "VALID"), "(n,8,9,3)->(n,4,4,3)", [((2, 8, 9, 3),), ((1, 8, 9, 3),)]),
+        (lambda x: pooled(x, lax.max, 2, "SAME").mean((1, 2)), "(n,h,w,3)->(n,3)", [((2, 8, 9, 3),), ((1, 1, 2, 3),)]),
+        (lambda x: pooled(x, lax.add, 1, "SAME"), "(n,h,w,3)->(n,h,w,3)", [((2, 8, 9, 3),), ((1, 1, 2, 3),)]),
         (
-            lambda a, k: lax.conv_general_dilated(a, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")),
-            "(n,h,w,3),(3,3,3,4)->(n,h,w,4)",
-            [((2, 8, 9, 3), (3, 3, 3, 4)), ((1, 3, 3, 3), (3, 3, 3, 4))],
+            lambda a, k: pooled(convolved(pooled(a, lax.max, 2, "VALID"), k, 2, "SAME"), lax.add, 2, "SAME").mean((1, 2)),
+            "(n,h,w,3),(3,3,3,4)->(n,4)",
+            [((2, 16, 17, 3), KERNEL), ((1, 32, 8, 3), KERNEL)],
         ),
+        (lambda x: jax.grad(lambda x: (pooled(x, lax.max, 2, "VALID") ** 2).sum())(x), "(n,8,9,3)->(n,8,9,3)", [((2, 8, 9, 3),)]),
     ],
 )
 def test_named_dimensions_go_through_everything(cell, function, shapes, sizes) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .types import IN_MEMORY, LLVM, PART, SIZE, Dim, Extent, is_complex
+from .types import IN_MEMORY, LLVM, PART, SIZE, Dim, Extent, Positive, Quotient, is_complex
 
 #: An index or extent: a number, or the name of an i32.
 Ix = int | str
@@ -452,10 +452,20 @@ class Driver(Code):
             for names, factor in extent.terms:
                 term: Ix = factor
                 for name in names:
-                    term = self._at_entry("mul", term, f"%d.{name}")
+                    term = self._at_entry("mul", term, self._factor(name))
                 total = self._at_entry("add", total, term)
             self.extents_known[extent] = str(total)
         return self.extents_known[extent]
+
+    def _factor(self, name: str) -> Ix:
+        if isinstance(name, Quotient):
+            return self._at_entry("udiv", self.extent(name.whole), name.part)
+        if isinstance(name, Positive):
+            self.module.uses("llvm.smax.i32", "i32", ["i32", "i32"])
+            self.count += 1
+            self.entry.append(f"  %e{self.count} = call i32 @llvm.smax.i32(i32 {self.extent(name.whole)}, i32 0)")
+            return f"%e{self.count}"
+        return f"%d.{name}"
 
     def _at_entry(self, operation: str, a: Ix, b: Ix) -> Ix:
         if (operation == "add" and a == 0) or (operation == "mul" and a == 1):

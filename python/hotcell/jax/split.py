@@ -57,7 +57,7 @@ class _Proof:
             ImportRefused: It has it elsewhere.
         """
         shape = self.shape_of(value)
-        found = [axis for axis, extent in enumerate(shape) if isinstance(extent, Dim) and any(self.split in names for names, _ in extent.terms)]
+        found = [axis for axis, extent in enumerate(shape) if isinstance(extent, Dim) and self.split in extent.names]
         if found and (found != [0] or shape[0] != self.dim):
             where = value.op.source if value.op else ""
             raise ImportRefused(f"an array has the dimension {self.split} not as its first", source=where, advice="leave split= out")

@@ -78,8 +78,34 @@ def dtype_name(dtype: Any) -> str:
     return names[name]
 
 
+class Quotient(str):
+    """A factor of a term: the whole part of a polynomial over a number. Two of the same text are the same."""
+
+    whole: Dim
+    part: int
+
+    def __new__(cls, whole: Dim, part: int) -> Quotient:
+        made = super().__new__(cls, f"(({whole})//{part})")
+        made.whole, made.part = whole, part
+        return made
+
+
+class Positive(str):
+    """A factor of a term: a polynomial, or 0 where that is less."""
+
+    whole: Dim
+
+    def __new__(cls, whole: Dim) -> Positive:
+        made = super().__new__(cls, f"max(0, {whole})")
+        made.whole = whole
+        return made
+
+
 class Dim:
-    """A polynomial in named dimensions with whole coefficients, never a plain number: arithmetic gives numbers where it can."""
+    """A polynomial in named dimensions with whole coefficients, never a plain number: arithmetic gives numbers where it can.
+
+    A factor of a term is the name of a dimension, a :class:`Quotient` or a :class:`Positive`; none is ever negative.
+    """
 
     __slots__ = ("terms",)
 
@@ -93,9 +119,19 @@ class Dim:
     @property
     def name(self) -> str | None:
         """Its name where it is one named dimension."""
-        if len(self.terms) == 1 and self.terms[0][1] == 1 and len(self.terms[0][0]) == 1:
-            return self.terms[0][0][0]
+        match self.terms:
+            case (((str() as name,), 1),) if not isinstance(name, (Quotient, Positive)):
+                return name
         return None
+
+    @property
+    def names(self) -> set[str]:
+        """The named dimensions that it depends on."""
+        found: set[str] = set()
+        for factors, _ in self.terms:
+            for one in factors:
+                found.update(one.whole.names if isinstance(one, (Quotient, Positive)) else [one])
+        return found
 
     def __add__(self, other: Extent) -> Extent:
         return _made([*self.terms, *_terms(other)])
@@ -181,6 +217,38 @@ def divided(whole: Extent, part: Extent) -> Extent:
         else:
             return _made(quotient)
     raise ImportRefused(f"{whole} / {part} is no extent that the compiler can tell", advice="give the shapes as numbers")
+
+
+def floor_quotient(whole: Extent, part: int) -> Extent:
+    """The whole part of an extent over a number that is greater than 0, rounded down."""
+    if isinstance(whole, int):
+        return whole // part
+    outside = _made((names, factor // part) for names, factor in whole.terms)
+    rest = _made((names, factor % part) for names, factor in whole.terms)
+    return outside + (rest // part if isinstance(rest, int) else Dim({(Quotient(rest, part),): 1}))
+
+
+def at_least_zero(extent: Extent) -> Extent:
+    """The extent, or 0 where that is less."""
+    if isinstance(extent, int):
+        return max(extent, 0)
+    return extent if _is_never_negative(extent) else Dim({(Positive(extent),): 1})
+
+
+def _is_never_negative(extent: Extent) -> bool:
+    """Whether that is seen. What is taken away is a quotient: it is at most what is divided, over the number."""
+    if isinstance(extent, int):
+        return extent >= 0
+    for names, factor in extent.terms:
+        if factor < 0:
+            at = next((at for at, name in enumerate(names) if isinstance(name, Quotient)), None)
+            if at is None:
+                return False
+            quotient = names[at]
+            assert isinstance(quotient, Quotient)
+            others = Dim({(*names[:at], *names[at + 1 :]): factor}) if len(names) > 1 else factor
+            return _is_never_negative((extent + Dim({names: -factor})) * quotient.part + others * quotient.whole)
+    return True
 
 
 def is_static(shape: Iterable[Extent]) -> bool:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..builder import Code, Ix, Scalar, literal
 from ..module import Op
 from ..program import Program, lowering
 from ..tensor import Index, Tensor, read_at
 from ..types import Extent, Shape, product
 from .dot import product_of
-from .shape import padded, reshaped, transposed, windows
+from .shape import in_pairs, padded, reshaped, transposed, windows
 
 
 def _axes(text: str) -> tuple[list[str], list[str], list[str]]:
@@ -31,7 +29,7 @@ def convolution(program: Program, op: Op) -> list[Tensor]:
     spatial = len(in_axes) - 2
     ones = [1] * spatial
     strides, dilation, spread = (op.ints(name, ones) for name in ("window_strides", "lhs_dilation", "rhs_dilation"))
-    padding = np.asarray(op.attributes.get("padding", np.zeros((spatial, 2)))).reshape(spatial, 2).astype(int)
+    padding = in_pairs(op.attributes.get("padding"), spatial)
     flipped = list(op.attributes.get("window_reversal", [False] * spatial))
     groups, batch_groups = int(op.attributes.get("feature_group_count", 1)), int(op.attributes.get("batch_group_count", 1))
     numbers = [str(axis) for axis in range(spatial)]
@@ -44,13 +42,14 @@ def convolution(program: Program, op: Op) -> list[Tensor]:
     return [transposed(result, order)]
 
 
-def _padded_source(program: Program, source: Tensor, axes: Sequence[str], padding: np.ndarray[tuple[int, int], np.dtype[np.int64]], dilation: Sequence[int]) -> Tensor:
-    if not padding.any() and all(one == 1 for one in dilation):
+def _padded_source(program: Program, source: Tensor, axes: Sequence[str], padding: Sequence[tuple[Extent, Extent]], dilation: Sequence[int]) -> Tensor:
+    if all(pair == (0, 0) for pair in padding) and all(one == 1 for one in dilation):
         return program.in_memory(source) if not source.is_cheap else source
-    low, high, between = ([0] * len(axes) for _ in range(3))
+    low: list[Extent] = [0] * len(axes)
+    high, between = list(low), [0] * len(axes)
     for at, axis in enumerate(axes):
         if axis.isdigit():
-            low[at], high[at] = (int(one) for one in padding[int(axis)])
+            low[at], high[at] = padding[int(axis)]
             between[at] = dilation[int(axis)] - 1
     zero = Tensor((), source.dtype, scalar=literal(0, source.dtype))
     return padded(program, source, zero, low, high, between, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..builder import Code, Ix, Scalar, literal
 from ..module import Op, Value
 from ..program import Program, lowering
 from ..tensor import Index, Tensor, read, read_at
-from ..types import LLVM, PART, Extent, Shape, is_complex, is_float, product
+from ..types import LLVM, PART, Extent, Shape, at_least_zero, floor_quotient, is_complex, is_float, product
 from . import scalar
 
 
@@ -243,24 +244,31 @@ def _pad(program: Program, op: Op) -> list[Tensor]:
 
 
 def padded(
-    program: Program, operand: Tensor, value: Tensor, low: Sequence[int], high: Sequence[int], interior: Sequence[int], result: Value | None
+    program: Program,
+    operand: Tensor,
+    value: Tensor,
+    low: Sequence[Extent],
+    high: Sequence[Extent],
+    interior: Sequence[int],
+    result: Value | None,
 ) -> Tensor:
     """A tensor with a value around its elements and between them; where the padding is negative, elements are left out."""
-    shape = tuple(
+    shape: Shape = tuple(
         before + after + (extent if not between else (extent - 1) * (between + 1) + 1 if extent != 0 else 0)
         for extent, before, after, between in zip(operand.shape, low, high, interior, strict=True)
     )
     target = program.room(result, shape, operand.dtype, [operand])
-    if product(shape) != operand.size or any(one < 0 for one in (*low, *high)):
+    is_around = all(at_least_zero(one) == one for one in (*low, *high))
+    if product(shape) != operand.size or not is_around:
         program.write(uniform(shape, operand.dtype, value.scalar), target)
-    if all(one >= 0 for one in (*low, *high)):
+    if is_around:
         place_at(program, operand, target, shape, low, [between + 1 for between in interior])
         return Tensor(shape, operand.dtype, buffer=target)
 
     def one(code: Code, index: Index) -> None:
         multi, inside = [], "true"
         for at, before, between, extent in zip(index.multi(code), low, interior, shape, strict=True):
-            place = code.add(code.mul(at, between + 1), before)
+            place = code.add(code.mul(at, between + 1), code.extent(before))
             inside = code.both(inside, code.within(place, code.extent(extent)))
             multi.append(place)
 
@@ -273,14 +281,19 @@ def padded(
     return Tensor(shape, operand.dtype, buffer=target)
 
 
+def in_pairs(amounts: Any, count: int) -> list[tuple[Extent, Extent]]:
+    """Paddings before and after for each axis, of an attribute's numbers or of extents; none where there is no attribute."""
+    if amounts is None:
+        return [(0, 0)] * count
+    flat: list[Extent] = amounts if isinstance(amounts, list) else np.asarray(amounts).reshape(-1).tolist()
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
 def windows(extent: Extent, size: Extent, apart: int, stride: int, op: Op) -> Extent:
     """How many windows there are along an axis."""
-    assert isinstance(size, int)
-    if isinstance(extent, int):
-        return max((extent - (size - 1) * apart - 1) // stride + 1, 0)
-    if stride == 1:
-        return extent - (size - 1) * apart
-    raise op.refused("windows with strides over a named dimension have derived extents", "give the shapes as numbers")
+    if not isinstance(size, int):
+        raise op.refused("a window has the extent of a named dimension", "give the shapes as numbers")
+    return at_least_zero(floor_quotient(extent - (size - 1) * apart - 1, stride) + 1)
 
 
 @lowering("dynamic_slice")

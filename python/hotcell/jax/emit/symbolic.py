@@ -5,22 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..builder import Ix
 from ..module import Op, Value
 from ..program import Program, lowering
 from ..tensor import Tensor, read_at
-from ..types import Dim, Extent, divided
+from ..types import Dim, Extent, at_least_zero, divided, floor_quotient
 from . import scalar
 from .convolution import convolution
-from .reduce import combining
-from .shape import broadcast, counting, padded, reshaped, sliced
-from .window import scanned
+from .shape import broadcast, counting, in_pairs, padded, reshaped, sliced
+from .window import Windows, reduced_windows
 
 #: Operations on shapes that are followed.
 _FOLLOWED = frozenset({
     "constant", "get_dimension_size", "convert", "reshape", "broadcast_in_dim", "concatenate", "slice", "add", "subtract", "multiply", "divide",
+    "maximum", "minimum",
 })  # fmt: skip
 #: What names of numbers begin with that are no dimensions.
 _UNKNOWN = "@"
@@ -41,6 +39,9 @@ def known_extents(program: Program, value: Value, op: Op, *, unknown: bool = Fal
         ImportRefused: They depend on something else.
     """
     source = value.op
+    chosen = _chosen(program, source, op) if source is not None and source.name == "select" else None
+    if chosen is not None:
+        return chosen
     if source is None or source.name not in _FOLLOWED:
         if unknown and None not in value.type.shape:
             return [Dim.named(f"{_UNKNOWN}{id(value)}_{at}") for at in range(math.prod(value.type.shape))]
@@ -66,7 +67,31 @@ def _combined(name: str, a: Extent, b: Extent) -> Extent:
         return a + b
     if name == "subtract":
         return a - b
+    if name == "maximum":
+        return a + at_least_zero(b - a)
+    if name == "minimum":
+        return a - at_least_zero(a - b)
     return a * b if name == "multiply" else divided(a, b)
+
+
+def _chosen(program: Program, select: Op, op: Op) -> list[Extent] | None:
+    """What jax writes for ``//`` and ``%`` by a number: a choice between a quotient and one less, and a remainder and another; ``None``
+    for other choices."""
+    condition, yes, no = select.operands
+    made, other = yes.op, no.op
+    if condition.op is not None and condition.op.name == "compare":
+        a, b = (known_extents(program, operand, op) for operand in condition.op.operands)
+        if condition.op.attributes["comparison_direction"] == "EQ" and all(isinstance(one, int) for one in (*a, *b)):
+            return known_extents(program, yes if a == b else no, op)
+    if made is not None and other is not None and made.name in ("subtract", "add") and made.operands[0] is no:
+        whole, part = (known_extents(program, operand, op)[0] for operand in other.operands)
+        if isinstance(part, int) and part > 0:
+            quotient = floor_quotient(whole, part)
+            if (made.name, other.name) == ("subtract", "divide") and known_extents(program, made.operands[1], op) == [1]:
+                return [quotient]
+            if (made.name, other.name) == ("add", "remainder") and made.operands[1] is other.operands[1]:
+                return [whole - quotient * part]
+    return None
 
 
 @lowering("get_dimension_size")
@@ -96,7 +121,7 @@ def _dynamic_iota(program: Program, op: Op) -> list[Tensor]:
 def _real_dynamic_slice(program: Program, op: Op) -> list[Tensor]:
     starts, limits, strides = (known_extents(program, operand, op, unknown=True) for operand in op.operands[1:])
     steps = _numbers(strides, op)
-    shape = tuple(_slice_extent(start, limit, step, op) for start, limit, step in zip(starts, limits, steps, strict=True))
+    shape = tuple(_slice_extent(start, limit, step) for start, limit, step in zip(starts, limits, steps, strict=True))
     if any(_is_unknown(extent) for extent in shape):
         raise op.refused("an extent depends on the values of arrays", _ADVICE)
     begins = program.operands(op)[1]
@@ -108,7 +133,7 @@ def _real_dynamic_slice(program: Program, op: Op) -> list[Tensor]:
 
 
 def _is_unknown(extent: Extent) -> bool:
-    return isinstance(extent, Dim) and any(name.startswith(_UNKNOWN) for names, _ in extent.terms for name in names)
+    return isinstance(extent, Dim) and any(name.startswith(_UNKNOWN) for name in extent.names)
 
 
 def _as_index(program: Program, value: str, dtype: str) -> str:
@@ -118,40 +143,26 @@ def _as_index(program: Program, value: str, dtype: str) -> str:
 @lowering("dynamic_reduce_window")
 def _dynamic_reduce_window(program: Program, op: Op) -> list[Tensor]:
     source, first = program.operands(op)[:2]
-    rank = len(source.shape)
-    window, strides, base, spread, padding = (known_extents(program, operand, op) for operand in op.operands[2:])
-    ones = [1] * rank
-    wide = [axis for axis in range(rank) if window[axis] != 1]
-    if strides == base == spread == ones and len(wide) == 1:
-        axis = wide[0]
-        pairs = [(padding[2 * at], padding[2 * at + 1]) for at in range(rank)]
-        extent = source.shape[axis]
-        others = all(pair == (0, 0) for at, pair in enumerate(pairs) if at != axis)
-        if others and window[axis] == extent and pairs[axis] in ((extent - 1, 0), (0, extent - 1)):
-            combine = combining(program, op, [source.dtype])
-            return scanned(program, op, [source], [first], combine, axis, backwards=pairs[axis][0] == 0)
-    raise op.refused("a window over a named dimension has derived extents", _ADVICE)
+    sizes, strides, dilations, spread, padding = (known_extents(program, operand, op) for operand in op.operands[2:])
+    over = Windows(sizes, _numbers(strides, op), _numbers(dilations, op), _numbers(spread, op), in_pairs(padding, len(source.shape)))
+    return reduced_windows(program, op, [source], [first], over)
 
 
-def _slice_extent(start: Extent, limit: Extent, step: int, op: Op) -> Extent:
+def _slice_extent(start: Extent, limit: Extent, step: int) -> Extent:
     extent = limit - start
-    if step == 1:
-        return extent
-    if isinstance(extent, int):
-        return -(-extent // step)
-    raise op.refused("a slice with strides of a named dimension has a derived extent", _ADVICE)
+    return floor_quotient(extent + (step - 1), step)
 
 
 @lowering("dynamic_pad")
 def _dynamic_pad(program: Program, op: Op) -> list[Tensor]:
     operand, value = program.operands(op)[:2]
-    low, high, interior = (_numbers(known_extents(program, one, op), op) for one in op.operands[2:])
-    return [padded(program, operand, value, low, high, interior, op.results[0])]
+    low, high, interior = (known_extents(program, one, op) for one in op.operands[2:])
+    return [padded(program, operand, value, low, high, _numbers(interior, op), op.results[0])]
 
 
 @lowering("dynamic_conv")
 def _dynamic_convolution(program: Program, op: Op) -> list[Tensor]:
-    op.attributes["padding"] = np.array(_numbers(known_extents(program, op.operands[2], op), op))
+    op.attributes["padding"] = known_extents(program, op.operands[2], op)
     op.operands = op.operands[:2]
     return list(convolution(program, op))
 

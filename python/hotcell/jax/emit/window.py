@@ -4,46 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from ..builder import Code, Ix, Scalar
 from ..module import Op
 from ..program import Program, lowering
 from ..tensor import Index, Tensor, read_at
-from ..types import Shape
+from ..types import Extent, Shape
 from .elementwise import elements_of_block
 from .reduce import Combine, combining, flattened, gathered, kinds_of
-from .shape import padded, windows
+from .shape import in_pairs, padded, windows
 
 
-def _attributes(op: Op, rank: int) -> tuple[list[int], list[int], list[int], list[int], np.ndarray[tuple[int, int], np.dtype[np.int64]]]:
-    ones = [1] * rank
-    padding = np.asarray(op.attributes.get("padding", np.zeros((rank, 2)))).reshape(rank, 2).astype(int)
-    return (
-        op.ints("window_dimensions"), op.ints("window_strides", ones), op.ints("base_dilations", ones), op.ints("window_dilations", ones), padding,
-    )  # fmt: skip
+class Windows:
+    """Windows over an array: for each axis their extent, how far apart they begin, how far apart an array's elements and a window's lie, and
+    what is around the array."""
+
+    def __init__(
+        self, sizes: Sequence[Extent], strides: Sequence[int], dilations: Sequence[int], spread: Sequence[int], padding: Sequence[tuple[Extent, Extent]]
+    ) -> None:
+        self.sizes = list(sizes)
+        self.strides, self.dilations, self.spread = list(strides), list(dilations), list(spread)
+        self.padding = list(padding)
+
+    @classmethod
+    def of(cls, op: Op, rank: int) -> Windows:
+        """As an operation's attributes have them."""
+        ones = [1] * rank
+        strides, dilations, spread = (op.ints(name, ones) for name in ("window_strides", "base_dilations", "window_dilations"))
+        return cls(op.ints("window_dimensions"), strides, dilations, spread, in_pairs(op.attributes.get("padding"), rank))
+
+    def scan(self, shape: Shape) -> tuple[int, bool] | None:
+        """The axis, and whether it is from the end, where each window has all elements up to its own."""
+        if any(one != 1 for one in (*self.strides, *self.dilations, *self.spread)):
+            return None
+        wide = [axis for axis, size in enumerate(self.sizes) if size != 1]
+        if len(wide) != 1 or any(pair != (0, 0) for at, pair in enumerate(self.padding) if at != wide[0]):
+            return None
+        extent, pair = shape[wide[0]], self.padding[wide[0]]
+        if self.sizes[wide[0]] != extent or pair not in ((extent - 1, 0), (0, extent - 1)):
+            return None
+        return wide[0], pair[0] == 0
 
 
 @lowering("reduce_window")
 def _reduce_window(program: Program, op: Op) -> list[Tensor]:
     operands = program.operands(op)
     sources, firsts = operands[: len(operands) // 2], operands[len(operands) // 2 :]
-    shape = sources[0].shape
-    window, strides, dilations, spread, padding = _attributes(op, len(shape))
+    return reduced_windows(program, op, sources, firsts, Windows.of(op, len(sources[0].shape)))
+
+
+def reduced_windows(program: Program, op: Op, sources: list[Tensor], firsts: Sequence[Tensor], over: Windows) -> list[Tensor]:
+    """The reduction of each window by the operation's block."""
     dtypes = [source.dtype for source in sources]
     combine = combining(program, op, dtypes)
-    if strides == dilations == spread == [1] * len(shape):
-        wide = [axis for axis in range(len(shape)) if window[axis] != 1]
-        if len(wide) == 1 and not padding[[axis for axis in range(len(shape)) if axis not in wide]].any():
-            axis = wide[0]
-            extent = shape[axis]
-            if window[axis] == extent and padding[axis].tolist() in ([extent - 1, 0], [0, extent - 1]):
-                return scanned(program, op, sources, firsts, combine, axis, backwards=padding[axis][0] == 0)
-    low, high, between = padding[:, 0].tolist(), padding[:, 1].tolist(), [one - 1 for one in dilations]
-    if any(low) or any(high) or any(between):
+    scan = over.scan(sources[0].shape)
+    if scan is not None:
+        return scanned(program, op, sources, firsts, combine, scan[0], backwards=scan[1])
+    low, high = ([pair[side] for pair in over.padding] for side in (0, 1))
+    between = [one - 1 for one in over.dilations]
+    if any(one != 0 for one in (*low, *high, *between)):
         sources = [padded(program, one, first, low, high, between, None) for one, first in zip(sources, firsts, strict=True)]
     else:
         sources = [program.in_memory(one) if not one.is_cheap else one for one in sources]
+    window, strides, spread = over.sizes, over.strides, over.spread
     result = tuple(
         windows(extent, size, apart, stride, op)
         for extent, size, apart, stride in zip(sources[0].shape, window, spread, strides, strict=True)
@@ -62,7 +84,7 @@ def _reduce_window(program: Program, op: Op) -> list[Tensor]:
                 ]
                 return flattened(combine(code, gathered(values, dtypes), [read_at(code, source, place) for source in sources]))
             carried = list(zip(kinds_of(dtypes), values, strict=True))
-            return code.loop(window[len(prefix)], lambda at, *rest: level([*prefix, at], rest), carried)
+            return code.loop(code.extent(window[len(prefix)]), lambda at, *rest: level([*prefix, at], rest), carried)
 
         for value, target, dtype in zip(gathered(level([], begin), dtypes), targets, dtypes, strict=True):
             code.store(value, code.pointer(target), index.flat(code), dtype)
@@ -143,7 +165,7 @@ def _select_and_scatter(program: Program, op: Op) -> list[Tensor]:
     operand, source, first = program.operands(op)
     shape, dtype = operand.shape, operand.dtype
     rank = len(shape)
-    window, strides, _, _, padding = _attributes(op, rank)
+    over = Windows.of(op, rank)
     operand = program.in_memory(operand)
     target = program.room(op.results[0], shape, dtype, [operand, source])
     program.write(Tensor(shape, dtype, recipe=lambda code, index: code.outer(first.scalar, dtype)), target)
@@ -155,10 +177,10 @@ def _select_and_scatter(program: Program, op: Op) -> list[Tensor]:
         def level(prefix: list[Ix], chosen: Sequence[str]) -> list[str]:
             if len(prefix) < rank:
                 carried = list(zip(["i32", *kinds], chosen, strict=True))
-                return code.loop(window[len(prefix)], lambda at, *rest: level([*prefix, at], rest), carried)
+                return code.loop(code.extent(over.sizes[len(prefix)]), lambda at, *rest: level([*prefix, at], rest), carried)
             place, inside = [], "true"
-            for at, stride, inner, low, extent in zip(multi, strides, prefix, padding[:, 0], shape, strict=True):
-                one_place = code.sub(code.add(code.mul(at, stride), inner), int(low))
+            for at, stride, inner, (low, _), extent in zip(multi, over.strides, prefix, over.padding, shape, strict=True):
+                one_place = code.sub(code.add(code.mul(at, stride), inner), code.extent(low))
                 inside = code.both(inside, code.within(one_place, code.extent(extent)))
                 place.append(one_place)
 
