@@ -112,3 +112,40 @@ def test_a_directory_is_changed_back_whatever_happens() -> None:
         with tempfile.TemporaryDirectory() as folder, pytest.raises(ZeroDivisionError):
             directory.run_in(folder, lambda: 1 // 0, alone=alone)
         assert os.getcwd() == here
+
+
+_INVARIANT = """
+define float @f(float %a, i32 %n) {{
+entry:
+{chain}
+  br label %loop
+
+loop:
+  %i = phi i32 [ 0, %entry ], [ %next, %loop ]
+  %s = phi float [ 0.0, %entry ], [ %t, %loop ]
+  %t = fadd float %s, {used}
+  %next = add i32 %i, 1
+  %more = icmp ult i32 %next, %n
+  br i1 %more, label %loop, label %out
+
+out:
+  %r = fmul float %t, %v9
+  ret float %r
+}}
+"""
+
+
+@pytest.mark.parametrize(("used", "kept"), [("%v9", "%v9"), ("%v2", None), ("%a", None)])
+def test_what_takes_long_before_a_loop_is_kept(used: str, kept: str | None) -> None:
+    needed("llvmlite")
+    from hotcell._importing import target
+    from hotcell.taichi.invariants import with_invariants_kept
+
+    chain = "\n".join(f"  %v{index} = fmul float {f'%v{index - 1}' if index else '%a'}, %a" for index in range(10))
+    text = _INVARIANT.format(chain=chain, used=used)
+    rewritten = with_invariants_kept(text)
+    target.llvm().parse_assembly(rewritten).verify()
+    stored = re.findall(r"store volatile float (\S+),", rewritten)
+    assert stored == ([] if kept is None else [kept])
+    # What is behind the loop needs nothing.
+    assert "fmul float %t, %v9" in rewritten

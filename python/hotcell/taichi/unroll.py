@@ -8,6 +8,7 @@ from typing import Any
 
 from .._importing import target
 from .gathers import with_wide_loads
+from .invariants import with_invariants_kept
 
 __all__ = ["object_of"]
 
@@ -37,6 +38,11 @@ def object_of(ir: str, *, keep: Sequence[str]) -> bytes:
         passes.add_instruction_combine_pass()
         passes.add_simplify_cfg_pass()
         _run(passes, module)
+    before = str(module)
+    text = with_invariants_kept(before)
+    if text != before:
+        module = binding.parse_assembly(text)
+        module.verify()
     emitted: bytes = target._machine().emit_object(module)
     return emitted
 
