@@ -4,6 +4,7 @@ use crate::process::{command, root, run, target};
 use crate::wheel::{self, cleared};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ const REQUIREMENTS: &str = "python/requirements.txt";
 const IMPORT_TESTS: &str = "test_import_";
 /// The engines that the package has adapters for.
 const ENGINES: &str = "python/requirements-engines.txt";
+/// The oldest versions that importers take of what they import with.
+const OLDEST: &str = "python/requirements-oldest.txt";
 /// The user and group that own nothing: `nobody`.
 const NOBODY: u32 = 65534;
 /// A group that is given site-packages to write to, as distributions do with `staff`.
@@ -28,6 +31,9 @@ pub(crate) struct PythonTestChore {
     /// The tests of engines too, which are large: Ray, Dask, DataFusion; and more launches
     #[arg(long)]
     engines: bool,
+    /// The importers' tests once more, with the oldest versions of JAX, Taichi and llvmlite that they take
+    #[arg(long)]
+    oldest: bool,
     /// Build a wheel from a source distribution too, from nothing, and run a kernel with it
     #[arg(long)]
     sdist: bool,
@@ -40,10 +46,11 @@ pub(crate) struct PythonTestChore {
 }
 
 impl PythonTestChore {
-    /// With the engines, from a source distribution too, and 10 000 launches where otherwise there are fewer.
+    /// With the engines, with the oldest that importers take, from a source distribution too, and 10 000 launches where otherwise there are fewer.
     pub(crate) fn thorough() -> Self {
         Self {
             engines: true,
+            oldest: true,
             sdist: true,
             python: "python3".into(),
             arguments: Vec::new(),
@@ -70,6 +77,12 @@ impl PythonTestChore {
         // The porting guide's own kernels, by the command that the wheel has.
         run(command(environment.program("hotcell")).args(["build", "examples/porting/kernels"]))?;
         self.test(&environment)?;
+        if self.oldest {
+            let oldest = Environment::fresh(&self.python, place.join("oldest"))?;
+            oldest.install(&["--requirement", OLDEST])?;
+            oldest.install(&["--no-deps", text(&wheel)?])?;
+            run(self.pytest(&oldest).args(import_tests()?))?;
+        }
         newcomer(&wheel)?;
         shared_environment(&wheel)?;
         if self.sdist {
@@ -100,13 +113,7 @@ impl PythonTestChore {
             // All of Taichi's examples, and all of JAX's functions, where otherwise there are some.
             imports.env("HOTCELL_ALL_EXAMPLES", "1");
         }
-        let files = fs::read_dir(root().join("python/tests"))?;
-        let mut files: Vec<_> = files
-            .map(|entry| Ok(entry?.file_name()))
-            .collect::<Result<_>>()?;
-        files.retain(|name| name.to_string_lossy().starts_with(IMPORT_TESTS));
-        files.sort();
-        run(imports.args(files))
+        run(imports.args(import_tests()?))
     }
 
     fn pytest(&self, environment: &Environment) -> Command {
@@ -123,6 +130,17 @@ impl PythonTestChore {
             .args(["-m", "pytest", "--config-file", "../../pyproject.toml"]);
         tests
     }
+}
+
+/// The names of the importers' tests, in order.
+fn import_tests() -> Result<Vec<OsString>> {
+    let files = fs::read_dir(root().join("python/tests"))?;
+    let mut files: Vec<_> = files
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<Result<_>>()?;
+    files.retain(|name| name.to_string_lossy().starts_with(IMPORT_TESTS));
+    files.sort();
+    Ok(files)
 }
 
 /// A virtual environment.
