@@ -24,7 +24,7 @@ entry:
 vector.body:
   %index = phi i32 [ 0, %entry ], [ %index.next, %vector.body ]
   %vec.ind = phi <4 x i32> [ <i32 0, i32 1, i32 2, i32 3>, %entry ], [ %vec.ind.next, %vector.body ]
-  %at = mul <4 x i32> %vec.ind, splat (i32 {distance})
+  %at = mul <4 x i32> %vec.ind, {distance}
 {lanes}
 {first}
 {between}
@@ -34,7 +34,7 @@ vector.body:
   %t = fadd <4 x float> %s, %c3
   store <4 x float> %t, ptr %out, align 4
   %index.next = add nuw i32 %index, 4
-  %vec.ind.next = add <4 x i32> %vec.ind, splat (i32 {step})
+  %vec.ind.next = add <4 x i32> %vec.ind, {step}
   %more = icmp eq i32 %index.next, %n
   br i1 %more, label %out.block, label %vector.body
 
@@ -59,7 +59,9 @@ def _loop(*, distance: int = 12, step: int = 4, offsets: tuple[int, int, int] = 
         f"  %i{lane} = extractelement <4 x i32> %at, i64 {lane}\n  %p{lane} = getelementptr i8, ptr %x, i32 %i{lane}" for lane in range(4)
     )
     first, second, third = (_gather(name, offset) for name, offset in zip("abc", offsets, strict=True))
-    return _LOOP.format(distance=distance, step=step, lanes=lanes, first=first, second=second, third=third, between=between)
+    both = {"distance": distance, "step": step}
+    constants = {name: f"<i32 {one}, i32 {one}, i32 {one}, i32 {one}>" for name, one in both.items()}
+    return _LOOP.format(**constants, lanes=lanes, first=first, second=second, third=third, between=between)
 
 
 def _wide_loads(text: str) -> int:

@@ -242,14 +242,21 @@ def _distance(value: str, defined: Mapping[str, tuple[int, str]], known: dict[st
     operation, first, second = binary.groups()
     one = _distance(first, defined, known)
     if operation in ("mul", "shl"):
-        factor = re.fullmatch(r"splat \(i32 (\d+)\)", second)
+        factor = _same(second)
         if one is None or factor is None:
             return None
-        return one * int(factor[1]) if operation == "mul" else one << int(factor[1])
+        return one * factor if operation == "mul" else one << factor
     other = _distance(second, defined, known)
     if one is None or other is None:
         return None
     return one - other if operation == "sub" else one + other
+
+
+def _same(constant: str) -> int | None:
+    """What all lanes of a constant are, which LLVM before 20 writes one by one; ``None`` where they differ, or are less than 0."""
+    numbers = set(re.findall(r"i32 (-?\d+)", constant))
+    number = int(numbers.pop()) if len(numbers) == 1 else -1
+    return number if number >= 0 else None
 
 
 def _text(wide: _Wide, prefix: str) -> tuple[list[str], list[str]]:
