@@ -14,6 +14,7 @@ mod code;
 mod lines;
 mod loops;
 mod operators;
+mod passages;
 mod poly;
 mod run;
 mod value;
@@ -27,7 +28,7 @@ use self::run::Run;
 use self::value::{Cells, State, Value};
 use hotcell_model::analysis::{
     Bounds, EntryCost, Formula, Gap, Interface, KernelLoop, KernelWork, LISTED_ENTRIES,
-    LISTED_LOOPS, LISTED_NAME_BYTES, Term, Turns, variables,
+    LISTED_LOOPS, LISTED_NAME_BYTES, LISTED_POWERS, LISTED_TERMS, Term, Turns, variables,
 };
 use hotcell_model::component::ENTRIES;
 use hotcell_model::manifest::{ArrayParameter, DType, Dim, Kernel, Parameter, Role};
@@ -42,8 +43,13 @@ const ARRAY_BYTES: f64 = 2_147_483_647.0;
 /// How many operators are looked at for one kernel, over all that is asked of it, and for one component.
 const KERNEL_STEPS: u32 = 100_000;
 const COMPONENT_STEPS: u32 = 300_000;
-/// The least extents for which bounds are found by themselves: larger ones leave out the code for what is left over of small arrays.
-const FROM_EXTENTS: [u32; 3] = [0, 64, 4096];
+/// The least extents for which bounds are found by themselves, in that order: larger ones leave out the code for what is left over of small
+/// arrays.
+const FROM_EXTENTS: [u32; 3] = [64, 0, 4096];
+/// A kernel that takes more steps for shapes of one kind is not looked at for any shape.
+const DEAR_STEPS: u32 = 30_000;
+/// Bounds that are close where every variable is that are as good as they get.
+const CLOSE_AT: u64 = 256;
 /// A coefficient of an upper bound that is larger says nothing: some number was not known at all.
 const NO_BOUND: f64 = 1e7;
 
@@ -99,6 +105,13 @@ fn cost_of(
     let mut steps = KERNEL_STEPS.min(*left);
     let before = steps;
     for from_extent in FROM_EXTENTS {
+        // Bounds for any shape are the dearest to find, and say the least, where those for larger ones were dear.
+        let was_dear = from_extent == 0 && before - steps > DEAR_STEPS;
+        // Those for even larger ones say no more where these are close.
+        let is_close = |bounds: &Bounds| bounds.are_close_at(CLOSE_AT);
+        if was_dear || from_extent > FROM_EXTENTS[0] && cost.bounds.iter().any(is_close) {
+            continue;
+        }
         let mut run = Run::new(code, steps);
         let begun = match interface {
             Interface::Sdk => begin(&mut run, kernel, function, from_extent),
@@ -116,17 +129,19 @@ fn cost_of(
                 .push(bounds(&mut run, &end, &refined, from_extent));
         }
         steps = run.steps;
-        if from_extent == FROM_EXTENTS[0] {
+        // The more shapes, the more code there is that a launch may come to.
+        if run.reached.len() as u64 > cost.functions {
             cost.functions = run.reached.len() as u64;
             cost.outside = outside(&run);
-            cost.gaps.clone_from(&run.gaps);
+            cost.gaps.extend(&run.gaps);
             cost.gaps.sort_unstable();
             cost.gaps.dedup();
         }
         if is_whole {
-            list_loops(&mut run, lines, &mut cost);
+            list_loops(&mut run, lines, from_extent, &mut cost);
         }
     }
+    cost.bounds.sort_by_key(|bounds| bounds.from_extent);
     let listed = cost.loops.len().min(LISTED_LOOPS);
     cost.loops_left_out = (cost.loops.len() - listed) as u64;
     cost.loops.truncate(listed);
@@ -138,6 +153,7 @@ fn bounds(run: &mut Run<'_, '_>, end: &State, refined: &Rc<Refined>, from_extent
     let keep = |atoms: &Atoms, atom| atoms.named(atom).is_some();
     let lower = end.spent.whole_lower();
     let lower = run.atoms.bound_of(&lower, Side::Lower, refined, &keep);
+    let lower = lower.filter(is_listed);
     let certain = Poly::constant(end.spent.counted);
     let lower = match lower {
         Some(lower) if run.atoms.sample(&lower) > end.spent.counted => lower,
@@ -145,12 +161,19 @@ fn bounds(run: &mut Run<'_, '_>, end: &State, refined: &Rc<Refined>, from_extent
     };
     let upper = end.spent.whole_upper();
     let upper = upper.and_then(|upper| run.atoms.bound_of(&upper, Side::Upper, refined, &keep));
-    let upper = upper.filter(|upper| upper.terms().iter().all(|(_, c)| *c < NO_BOUND));
+    let upper =
+        upper.filter(|upper| is_listed(upper) && upper.terms().iter().all(|(_, c)| *c < NO_BOUND));
     Bounds {
         from_extent: from_extent.into(),
         lower: formula(&run.atoms, &lower, Side::Lower),
         upper: upper.map(|upper| formula(&run.atoms, &upper, Side::Upper)),
     }
+}
+
+fn is_listed(poly: &Poly) -> bool {
+    let mut terms = poly.terms().iter();
+    poly.terms().len() <= LISTED_TERMS
+        && terms.all(|(monomial, _)| monomial.degree() <= LISTED_POWERS)
 }
 
 /// A polynomial in names alone, rounded so that it stays the bound that it is.
@@ -178,7 +201,7 @@ fn formula(atoms: &Atoms, poly: &Poly, side: Side) -> Formula {
 
 /// The loops that the kernel comes to. What larger extents tell of one is told in the place of what is known of it before: there are fewer ways
 /// to it then.
-fn list_loops(run: &mut Run<'_, '_>, lines: &Lines, cost: &mut EntryCost) {
+fn list_loops(run: &mut Run<'_, '_>, lines: &Lines, from_extent: u32, cost: &mut EntryCost) {
     let keep = |atoms: &Atoms, atom| atoms.named(atom).is_some();
     let nothing = Refined::new();
     let records: Vec<_> = run
@@ -190,10 +213,11 @@ fn list_loops(run: &mut Run<'_, '_>, lines: &Lines, cost: &mut EntryCost) {
         let least = run
             .atoms
             .bound_of(&record.trips.lower, Side::Lower, &nothing, &keep);
-        let least = least.filter(|least| run.atoms.sample(least) >= 1.0);
+        let least = least.filter(|least| is_listed(least) && run.atoms.sample(least) >= 1.0);
         let most = record.trips.upper.as_ref();
         let most = most.and_then(|most| run.atoms.bound_of(most, Side::Upper, &nothing, &keep));
-        let most = most.filter(|most| most.terms().iter().all(|(_, c)| *c < NO_BOUND));
+        let most =
+            most.filter(|most| is_listed(most) && most.terms().iter().all(|(_, c)| *c < NO_BOUND));
         // Turns are whole.
         let most = most.map(|most| match most.as_constant() {
             Some(constant) => Poly::constant(constant.floor()),
@@ -224,8 +248,13 @@ fn list_loops(run: &mut Run<'_, '_>, lines: &Lines, cost: &mut EntryCost) {
             .loops
             .binary_search_by_key(&found.offset_bytes, |one| one.offset_bytes)
         {
-            Ok(known) if cost.loops[known].turns >= found.turns => cost.loops[known] = found,
-            Ok(_) => {}
+            Ok(known) => {
+                let own = &cost.loops[known].turns;
+                // What is known of larger shapes stays, unless more is known of all.
+                if found.turns < *own || found.turns == *own && from_extent > 0 {
+                    cost.loops[known] = found;
+                }
+            }
             Err(place) => cost.loops.insert(place, found),
         }
     }

@@ -19,8 +19,10 @@ pub const LISTED_ENTRIES: usize = 256;
 /// The longest name of a function, or of a file, in bytes.
 pub const LISTED_NAME_BYTES: usize = 128;
 const LISTED_BOUNDS: usize = 4;
-const LISTED_TERMS: usize = 40;
-const LISTED_POWERS: usize = 6;
+/// The most terms of a formula.
+pub const LISTED_TERMS: usize = 40;
+/// The most variables of a term, each as often as it is a factor.
+pub const LISTED_POWERS: usize = 6;
 const LISTED_GAPS: usize = 4;
 
 /// What a kernel's code says of its cost.
@@ -106,6 +108,16 @@ pub struct Bounds {
     pub lower: Formula,
     /// It takes at most that, if anything bounds it.
     pub upper: Option<Formula>,
+}
+
+impl Bounds {
+    /// Whether the upper one is little more than the lower one, where every variable has that value.
+    pub fn are_close_at(&self, value: u64) -> bool {
+        const LITTLE: f64 = 1.25;
+        let values = [value; u8::MAX as usize + 1];
+        let (lower, upper) = (self.lower.value(&values), self.upper.as_ref());
+        upper.is_some_and(|upper| upper.value(&values) <= LITTLE * lower)
+    }
 }
 
 /// A polynomial in a kernel's dimensions and integer scalars: see [`variables`].

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 type Swept = (&'static str, &'static str, &'static [(&'static str, u64)]);
 
 /// Those whose bounds are to be there and close: `docs/performance.md` says how close.
-const SWEPT: [Swept; 11] = [
+const SWEPT: [Swept; 12] = [
     ("saxpy", "saxpy", &[("n", 200_000)]),
     ("dot", "dot", &[("n", 200_000)]),
     ("sum", "sum", &[("n", 200_000)]),
@@ -26,6 +26,7 @@ const SWEPT: [Swept; 11] = [
         &[("h", 200), ("w", 200), ("steps", 20)],
     ),
     ("edges", "edges", &[("h", 200), ("w", 200)]),
+    ("gemm", "gemm", &[("m", 400), ("k", 700), ("n", 300)]),
     ("nbody", "nbody", &[("n", 500)]),
     (
         "softmax",

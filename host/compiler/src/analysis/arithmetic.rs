@@ -35,7 +35,7 @@ impl Arithmetic<'_> {
                 let sum = low.add(&high.scaled(U32 + 1.0));
                 Rc::new(sum.unwrap_or_else(|| self.any(&[low, high])))
             }
-            Value::Is(condition) => match &**condition {
+            Value::Is(condition) => match &self.known(Condition::clone(condition)) {
                 Condition::Known(is) => Rc::new(constant(f64::from(u8::from(*is)))),
                 Condition::IsNot0(poly) => Rc::new(self.is_not_0(poly)),
                 Condition::Is0(poly) => Rc::new(self.is_not_0(poly).scaled(-1.0).plus(1.0)),
@@ -60,14 +60,25 @@ impl Arithmetic<'_> {
 
     /// 1 where a number is not 0.
     fn is_not_0(&mut self, poly: &Rc<Poly>) -> Poly {
-        let taint = self.atoms.taint(poly);
-        let greatest = self.atoms.greatest(poly, &Refined::new());
-        let mut lower = Vec::new();
-        if greatest.is_finite() && greatest >= 1.0 {
-            lower.push(poly.scaled(1.0 / greatest));
+        let nothing = Refined::new();
+        // What is found out here stays with the atom.
+        let was_quick = std::mem::take(&mut self.atoms.is_quick);
+        // One of a number and its negative that is not negative, where that is known: it is not less than the answer.
+        let signs = [Rc::clone(poly), Rc::new(poly.scaled(-1.0))];
+        let mut signs = signs.into_iter();
+        let known = signs.find(|poly| self.atoms.is_at_least_0(poly, &nothing));
+        let of = known.as_ref().unwrap_or(poly);
+        let (mut lower, mut upper) = (Vec::new(), vec![constant(1.0)]);
+        if known.is_some() {
+            let greatest = self.atoms.greatest(of, &nothing);
+            if greatest.is_finite() && greatest >= 1.0 {
+                lower.push(of.scaled(1.0 / greatest));
+            }
+            upper.push(Poly::clone(of));
         }
-        let upper = vec![constant(1.0), Poly::clone(poly)];
-        let origin = Origin::IsNot0(Rc::clone(poly));
+        self.atoms.is_quick = was_quick;
+        let taint = self.atoms.taint(poly);
+        let origin = Origin::IsNot0(Rc::clone(of));
         Poly::atom(self.atoms.make(origin, taint, lower, upper))
     }
 
@@ -93,7 +104,19 @@ impl Arithmetic<'_> {
 
     pub(super) fn mul(&mut self, a: &Value, b: &Value) -> Value {
         let (a, b) = (self.number(a), self.number(b));
-        self.or_any(a.mul(&b), &[&a, &b])
+        if a.as_constant().is_some() || b.as_constant().is_some() {
+            return self.or_any(a.mul(&b), &[&a, &b]);
+        }
+        let [x, y] = [&a, &b].map(|side| self.atoms.factor(side));
+        self.or_any(x.mul(&y), &[&a, &b])
+    }
+
+    /// The quotient of two numbers of which the second divides the first.
+    fn divided(&self, a: &Poly, b: &Poly) -> Option<Poly> {
+        a.divided(b).or_else(|| {
+            let [a, b] = [a, b].map(|side| self.atoms.expanded(side));
+            a?.divided(&b?)
+        })
     }
 
     pub(super) fn shl(&mut self, a: &Value, b: &Value, bits: f64) -> Value {
@@ -245,7 +268,7 @@ impl Arithmetic<'_> {
         {
             return int(constant((x / y).floor()));
         }
-        if let Some(quotient) = a.divided(&b).filter(|_| b.as_constant().is_none()) {
+        if let Some(quotient) = self.divided(&a, &b).filter(|_| b.as_constant().is_none()) {
             return int(quotient);
         }
         if let Some(by) = b.as_constant().filter(|by| *by > 0.0) {
@@ -272,7 +295,8 @@ impl Arithmetic<'_> {
         if let Some(by) = b.as_constant().filter(|by| *by > 0.0) {
             return int(self.low(&a, by));
         }
-        if a.divided(&b)
+        if self
+            .divided(&a, &b)
             .is_some_and(|quotient| quotient.is_multiple_of(1.0))
         {
             return int(Poly::default());
@@ -321,7 +345,7 @@ impl Arithmetic<'_> {
             }
         }
         match b.sub(&a) {
-            Some(difference) => self.known(Condition::AtLeast0(Rc::new(difference.plus(-by)))),
+            Some(difference) => self.plain(Condition::AtLeast0(Rc::new(difference.plus(-by)))),
             None => Condition::Unknown(self.atoms.taint(&a).max(self.atoms.taint(&b))),
         }
     }
@@ -329,7 +353,7 @@ impl Arithmetic<'_> {
     pub(super) fn equal(&mut self, a: &Value, b: &Value) -> Condition {
         let (a, b) = (self.number(a), self.number(b));
         match b.sub(&a) {
-            Some(difference) => self.known(Condition::Is0(Rc::new(difference))),
+            Some(difference) => self.plain(Condition::Is0(Rc::new(difference))),
             None => Condition::Unknown(self.atoms.taint(&a).max(self.atoms.taint(&b))),
         }
     }
@@ -340,9 +364,30 @@ impl Arithmetic<'_> {
             Value::Unknown(taint) => Condition::Unknown(*taint),
             value => {
                 let number = self.number(value);
-                self.known(Condition::IsNot0(number))
+                self.plain(Condition::IsNot0(number))
             }
         }
+    }
+
+    /// The condition, or whether it holds where constants say so: what it comes to is asked where it matters.
+    fn plain(&self, condition: Condition) -> Condition {
+        let range = |poly: &Rc<Poly>| self.atoms.range(poly, Some(self.refined));
+        let is_0 = |poly: &Rc<Poly>| match range(poly) {
+            (least, greatest) if least > 0.0 || greatest < 0.0 => Some(false),
+            (0.0, 0.0) => Some(true),
+            _ => None,
+        };
+        let certain = match &condition {
+            Condition::AtLeast0(poly) => match range(poly) {
+                (0.0.., _) => Some(true),
+                (_, ..0.0) => Some(false),
+                _ => None,
+            },
+            Condition::Is0(poly) => is_0(poly),
+            Condition::IsNot0(poly) => is_0(poly).map(|is| !is),
+            _ => None,
+        };
+        certain.map_or(condition, Condition::Known)
     }
 
     /// The condition, or whether it holds where that is certain.
@@ -381,7 +426,7 @@ impl Arithmetic<'_> {
     }
 
     /// What is left of a number after as much of it as fits is nothing where all of it fits.
-    fn simpler(&self, condition: Condition) -> Condition {
+    pub(super) fn simpler(&self, condition: Condition) -> Condition {
         let (poly, is_0) = match &condition {
             Condition::Is0(poly) => (poly, true),
             Condition::IsNot0(poly) => (poly, false),
@@ -445,6 +490,20 @@ impl Arithmetic<'_> {
             // Chosen is `a` where the difference is not negative.
             let less = b.sub(&a).is_some_and(|d| close(&d, difference));
             let greater = a.sub(&b).is_some_and(|d| close(&d, difference));
+            if less || greater {
+                // One of them may be the less in every case.
+                let refined = self.refined;
+                let mut is_less = |a: &Rc<Poly>, b: &Rc<Poly>| {
+                    let above = b.sub(a);
+                    above.is_some_and(|above| self.atoms.is_at_least_0(&above, refined))
+                };
+                if is_less(&a, &b) {
+                    return Value::Int(if less { a } else { b });
+                }
+                if is_less(&b, &a) {
+                    return Value::Int(if less { b } else { a });
+                }
+            }
             if less {
                 let upper = vec![Poly::clone(&a), Poly::clone(&b)];
                 let atom = self.atoms.make(Origin::Min(a, b), taint, Vec::new(), upper);

@@ -58,6 +58,8 @@ pub(super) enum Origin {
     IsNot0(Rc<Poly>),
     /// An operation of which nothing is known but its operands.
     Of(&'static str, Rc<Poly>, Rc<Poly>),
+    /// A sum that is a factor: products of sums would grow.
+    Sum(Rc<Poly>),
 }
 
 struct Atom {
@@ -71,10 +73,12 @@ struct Atom {
     sample: f64,
     /// The youngest atom that was made for one place, of those that it comes from.
     newest: Option<AtomId>,
+    /// Whether it, or one that it comes from, is open.
+    rests_on_open: bool,
 }
 
 impl Atom {
-    /// Whether it may be as large as a number of 32 bits can be.
+    /// Whether it may be as large as a number of 32 bits can be, for all that is known of it.
     fn is_open(&self) -> bool {
         matches!(self.origin, Origin::Fresh(_))
             && self.range.1 >= U32
@@ -87,29 +91,79 @@ impl Atom {
 }
 
 /// What a path's conditions say of atoms beside their own bounds.
-pub(super) type Refined = HashMap<AtomId, (f64, f64)>;
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refined {
+    /// Between which constants they are.
+    between: HashMap<AtomId, (f64, f64)>,
+    /// Older numbers that they are not above.
+    below: HashMap<AtomId, Rc<Poly>>,
+}
+
+impl Refined {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn get(&self, atom: &AtomId) -> Option<&(f64, f64)> {
+        self.between.get(atom)
+    }
+
+    pub(super) fn insert(&mut self, atom: AtomId, between: (f64, f64)) {
+        self.between.insert(atom, between);
+    }
+
+    pub(super) fn put_below(&mut self, atom: AtomId, most: Rc<Poly>) {
+        self.below.entry(atom).or_insert(most);
+    }
+
+    /// What holds on two paths.
+    pub(super) fn on_both(&self, other: &Self) -> Self {
+        let between = self.between.iter().filter_map(|(atom, own)| {
+            let other = other.between.get(atom)?;
+            Some((*atom, (own.0.min(other.0), own.1.max(other.1))))
+        });
+        let below = self.below.iter();
+        let below = below.filter(|(atom, most)| other.below.get(atom) == Some(most));
+        Self {
+            between: between.collect(),
+            below: below.map(|(atom, most)| (*atom, Rc::clone(most))).collect(),
+        }
+    }
+}
 
 /// Every atom of an analysis.
 pub(super) struct Atoms {
     list: Vec<Atom>,
     known: HashMap<Origin, AtomId>,
-    /// How many steps of elimination are left.
+    /// How many steps of elimination are left to find bounds.
     pub(super) effort: u32,
+    /// How many are left to answer questions about signs.
+    pub(super) questions: u32,
     /// How many questions about signs are open, each asked for another.
     asked: u32,
     /// How many atoms have been put at either of their ends, one inside the other.
     split: u32,
     /// Whether a constant is asked for: one that is as large as numbers get is none.
     is_asking: bool,
+    /// Whether only constants are to decide questions about signs: to see what a loop changes, that is enough.
+    pub(super) is_quick: bool,
+    /// The bound of what nothing is known of.
+    open: Rc<Poly>,
 }
 
-/// How many steps of elimination one run of a kernel may take.
-const EFFORT: u32 = 40_000;
+/// How many steps of elimination one run of a kernel may take to find bounds, and how many to answer questions.
+const EFFORT: u32 = 4_000;
+const QUESTIONS: u32 = 100_000;
 
+/// Sums of so many terms have a name where they are factors.
+const LONG: usize = 3;
 /// The most questions about signs that are asked for one another.
 const MAX_ASKED: u32 = 2;
 /// The most atoms that are put at either end at once: each doubles the work.
 const MAX_SPLIT: u32 = 3;
+
+/// Numbers up to this may turn out not to be above 0 once each case is looked at by itself.
+const NEAR: f64 = 1024.0;
 
 /// The greatest number of 32 bits.
 pub(super) const U32: f64 = 4_294_967_295.0;
@@ -120,9 +174,12 @@ impl Atoms {
             list: Vec::new(),
             known: HashMap::new(),
             effort: EFFORT,
+            questions: QUESTIONS,
             asked: 0,
             split: 0,
             is_asking: false,
+            is_quick: false,
+            open: Rc::new(Poly::constant(U32)),
         }
     }
 
@@ -134,6 +191,24 @@ impl Atoms {
                 .and_then(|atom| self.list.get(atom as usize));
             times.abs() == 1.0 && atom.is_some_and(Atom::is_open)
         })
+    }
+
+    /// Whether an atom stands in it of which nothing is known, or one that comes from such an atom.
+    pub(super) fn rests_on_open(&self, poly: &Poly) -> bool {
+        poly.atoms()
+            .any(|atom| self.list[atom as usize].rests_on_open)
+    }
+
+    /// A bound of a number that may be as large as anything: the atom, and what it is not above on a path where `poly` is not negative.
+    pub(super) fn bound_of_open(&self, poly: &Poly) -> Option<(AtomId, Poly)> {
+        let (monomial, times) = poly.terms().iter().find(|(monomial, times)| {
+            let atom = monomial.only();
+            *times < 0.0 && atom.is_some_and(|atom| self.list[atom as usize].is_open())
+        })?;
+        let atom = monomial.only()?;
+        let rest = poly.sub(&Poly::atom(atom).scaled(*times))?;
+        let is_older = rest.atoms().all(|other| other < atom);
+        (is_older && !self.rests_on_open(&rest)).then(|| (atom, rest.scaled(-1.0 / times)))
     }
 
     pub(super) fn len(&self) -> AtomId {
@@ -151,20 +226,49 @@ impl Atoms {
         if let Some(known) = self.known.get(&origin) {
             return *known;
         }
+        let lower = lower.into_iter().map(Rc::new).collect();
+        let upper = upper.into_iter().map(Rc::new).collect();
+        let id = self.add(origin.clone(), taint, lower, upper);
+        self.known.insert(origin, id);
+        id
+    }
+
+    fn add(
+        &mut self,
+        origin: Origin,
+        taint: Taint,
+        lower: Vec<Rc<Poly>>,
+        upper: Vec<Rc<Poly>>,
+    ) -> AtomId {
         let id = self.len();
-        let range_of = |poly: &Poly| self.range(poly, None);
+        let range_of = |poly: &Rc<Poly>| self.range(poly, None);
         let least = lower.iter().map(|p| range_of(p).0).fold(0.0, f64::max);
         let greatest = upper.iter().map(|p| range_of(p).1);
         let greatest = greatest.fold(f64::INFINITY, f64::min).max(least);
-        let sample_of = |poly: &Poly| self.sample(poly);
+        let sample_of = |poly: &Rc<Poly>| self.sample(poly);
         let low = lower.iter().map(sample_of).fold(least, f64::max);
         let high = upper.iter().map(sample_of).fold(f64::INFINITY, f64::min);
-        let sample = if matches!(origin, Origin::Named(_)) {
-            100_000.0
-        } else if high.is_finite() {
-            f64::midpoint(low, high.max(low))
+        // Whole numbers that fit together, as those of a launch would.
+        let between = if high.is_finite() {
+            f64::midpoint(low, high.max(low)).floor()
         } else {
             low + 1000.0
+        };
+        let sample = match &origin {
+            Origin::Named(_) => 100_000.0,
+            Origin::Quotient(a, b) => match (sample_of(a), sample_of(b)) {
+                (_, 0.0) => between,
+                (a, b) => (a / b).floor(),
+            },
+            Origin::Remainder(a, b) => match (sample_of(a), sample_of(b)) {
+                (_, 0.0) => between,
+                (a, b) => a.rem_euclid(b),
+            },
+            Origin::Min(a, b) => sample_of(a).min(sample_of(b)),
+            Origin::Max(a, b) => sample_of(a).max(sample_of(b)),
+            Origin::IsNot0(of) => f64::from(u8::from(sample_of(of) != 0.0)),
+            Origin::Sum(of) => sample_of(of),
+            Origin::Fresh(_) | Origin::Of(..) => between,
         };
         let newest_of = |poly: &Poly| {
             poly.atoms()
@@ -174,34 +278,98 @@ impl Atoms {
         let newest = match &origin {
             Origin::Named(_) => None,
             Origin::Fresh(_) => Some(id),
-            Origin::IsNot0(of) => newest_of(of),
+            Origin::IsNot0(of) | Origin::Sum(of) => newest_of(of),
             Origin::Quotient(a, b)
             | Origin::Remainder(a, b)
             | Origin::Min(a, b)
             | Origin::Max(a, b)
             | Origin::Of(_, a, b) => newest_of(a).max(newest_of(b)),
         };
-        self.known.insert(origin.clone(), id);
-        self.list.push(Atom {
+        let operands: &[&Rc<Poly>] = match &origin {
+            Origin::Named(_) | Origin::Fresh(_) => &[],
+            Origin::IsNot0(of) | Origin::Sum(of) => &[of],
+            Origin::Quotient(a, b)
+            | Origin::Remainder(a, b)
+            | Origin::Min(a, b)
+            | Origin::Max(a, b)
+            | Origin::Of(_, a, b) => &[a, b],
+        };
+        let mut all = operands.iter().copied().chain(&lower).chain(&upper);
+        let rests_on_open = all.any(|poly| self.rests_on_open(poly));
+        let mut atom = Atom {
             origin,
             taint,
-            lower: lower.into_iter().map(Rc::new).collect(),
-            upper: upper.into_iter().map(Rc::new).collect(),
+            lower,
+            upper,
             range: (least, greatest),
             sample,
             newest,
-        });
+            rests_on_open,
+        };
+        atom.rests_on_open |= atom.is_open();
+        self.list.push(atom);
         id
+    }
+
+    /// A number as a factor: a longer sum by a name, with what it is between as far as constants can be told.
+    pub(super) fn factor(&mut self, poly: &Poly) -> Poly {
+        if poly.terms().len() < LONG || self.is_quick {
+            return poly.clone();
+        }
+        let sum = Rc::new(poly.clone());
+        let origin = Origin::Sum(Rc::clone(&sum));
+        if let Some(known) = self.known.get(&origin) {
+            return Poly::atom(*known);
+        }
+        let nothing = Refined::new();
+        let least = -self.greatest(&poly.scaled(-1.0), &nothing);
+        // No atom is negative.
+        if least < 0.0 {
+            return poly.clone();
+        }
+        let greatest = self.greatest(poly, &nothing);
+        let atom = self.make(
+            origin,
+            self.taint(poly),
+            vec![poly.clone()],
+            vec![poly.clone()],
+        );
+        let own = &mut self.list[atom as usize];
+        own.range = (own.range.0.max(least), own.range.1.min(greatest));
+        Poly::atom(atom)
+    }
+
+    /// A number without names for sums.
+    pub(super) fn expanded(&self, poly: &Poly) -> Option<Poly> {
+        let mut poly = poly.clone();
+        loop {
+            let named = poly
+                .atoms()
+                .find_map(|atom| match &self.list[atom as usize].origin {
+                    Origin::Sum(sum) => Some((atom, Rc::clone(sum))),
+                    _ => None,
+                });
+            let Some((atom, sum)) = named else {
+                return Some(poly);
+            };
+            poly = poly.with(atom, &sum)?;
+        }
     }
 
     /// A new atom with bounds.
     pub(super) fn fresh(&mut self, taint: Taint, lower: Vec<Poly>, upper: Vec<Poly>) -> AtomId {
-        self.make(Origin::Fresh(self.len()), taint, lower, upper)
+        let lower = lower.into_iter().map(Rc::new).collect();
+        let upper = upper.into_iter().map(Rc::new).collect();
+        self.add(Origin::Fresh(self.len()), taint, lower, upper)
     }
 
     /// A new atom of which no more is known than how large it can be.
     pub(super) fn unknown(&mut self, taint: Taint, greatest: f64) -> AtomId {
-        self.fresh(taint, Vec::new(), vec![Poly::constant(greatest)])
+        let most = match greatest {
+            U32 => Rc::clone(&self.open),
+            _ => Rc::new(Poly::constant(greatest)),
+        };
+        self.add(Origin::Fresh(self.len()), taint, Vec::new(), vec![most])
     }
 
     /// Says what an atom is at most, which was made before that was known.
@@ -216,7 +384,7 @@ impl Atoms {
             atom.upper = upper.into_iter().map(Rc::new).collect();
             atom.range.1 = greatest.max(atom.range.0);
             if sample.is_finite() {
-                atom.sample = f64::midpoint(atom.range.0, sample.max(0.0));
+                atom.sample = f64::midpoint(atom.range.0, sample.max(0.0)).floor();
             }
         }
     }
@@ -320,13 +488,18 @@ impl Atoms {
             // Nothing bounds what the guest's memory holds, and nothing younger is left to cancel it.
             if self.is_asking
                 && self.list[youngest as usize].is_open()
+                && !refined.below.contains_key(&youngest)
                 && poly.terms().iter().any(|(monomial, coefficient)| {
                     (*coefficient > 0.0) == (side == Side::Upper) && monomial.has(youngest)
                 })
             {
                 return None;
             }
-            self.effort = self.effort.checked_sub(1)?;
+            let left = match self.is_asking {
+                true => &mut self.questions,
+                false => &mut self.effort,
+            };
+            *left = left.checked_sub(1)?;
             poly = self.without(&poly, youngest, side, refined, choice)?;
         }
     }
@@ -386,6 +559,9 @@ impl Atoms {
             Side::Lower => own.lower.clone(),
             Side::Upper => own.upper.clone(),
         };
+        if side == Side::Upper {
+            candidates.extend(refined.below.get(&atom).cloned());
+        }
         let (mut least, mut greatest) = range;
         if let Some((above, below)) = refined.get(&atom) {
             (least, greatest) = (least.max(*above), greatest.min(*below));
@@ -455,6 +631,9 @@ impl Atoms {
 
     /// The greatest value that can be told of a number.
     pub(super) fn greatest(&mut self, poly: &Poly, refined: &Refined) -> f64 {
+        if self.is_quick || poly.as_constant().is_some() {
+            return self.range(poly, Some(refined)).1;
+        }
         // What a path's conditions have made nearly a constant is greatest at one of its ends, where it is no square.
         let narrow = poly.atoms().find(|atom| {
             let known = refined
@@ -483,6 +662,48 @@ impl Atoms {
                 }
             }
         }
+        let greatest = poly.greatest_whole(greatest);
+        // Close to the question that is asked.
+        if (0.0..=NEAR).contains(&greatest) && self.split < MAX_SPLIT {
+            self.split += 1;
+            let split = self.greatest_by_cases(poly, refined);
+            self.split -= 1;
+            return poly.greatest_whole(split.map_or(greatest, |split| split.min(greatest)));
+        }
         greatest
+    }
+
+    /// The greatest value where one of the atoms says whether another number is 0: the greater of both cases.
+    fn greatest_by_cases(&mut self, poly: &Poly, refined: &Refined) -> Option<f64> {
+        let mut poly = poly.clone();
+        let (atom, of) = loop {
+            let youngest = poly.atoms().max()?;
+            let own = &self.list[youngest as usize];
+            match &own.origin {
+                Origin::IsNot0(of) if own.upper.len() == 2 => break (youngest, Rc::clone(of)),
+                _ => {}
+            }
+            self.questions = self.questions.checked_sub(1)?;
+            poly = self.without(&poly, youngest, Side::Upper, refined, Choice::Symbols)?;
+        };
+        let none = poly.with(atom, &Poly::default())?;
+        let none = none.where_0(&of).unwrap_or(none);
+        let one = poly.with(atom, &Poly::constant(1.0))?;
+        // The other number is 1 at least then.
+        let more = of.plus(-1.0);
+        let shared = of.atoms().filter(|atom| one.has(*atom)).max();
+        let reduced = shared.and_then(|shared| {
+            let of_shared = |poly: &Poly| match &poly.by_powers(shared)[..] {
+                [_, factor] => factor.as_constant(),
+                _ => None,
+            };
+            let times = -of_shared(&one)? / of_shared(&more)?;
+            (times > 0.0).then(|| one.add(&more.scaled(times)))?
+        });
+        let mut of_one = self.greatest(&one, refined);
+        if let Some(reduced) = reduced {
+            of_one = of_one.min(self.greatest(&reduced, refined));
+        }
+        Some(of_one.max(self.greatest(&none, refined)))
     }
 }

@@ -1,11 +1,12 @@
 //! The core module of a component that has the kernels, as far as analysis needs it.
 
+use super::passages::{self, Passage};
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use wasmparser::{
     CompositeInnerType, ConstExpr, ElementItems, ElementKind, Encoding, ExternalKind, FuncType,
-    FunctionBody, Operator, Payload, SubType, TypeRef,
+    FunctionBody, Operator, Payload, SubType, TypeRef, ValType,
 };
 
 /// A core module.
@@ -43,7 +44,7 @@ pub(super) enum Runtime {
 
 /// A function's body, with where its blocks end.
 pub(super) struct Body<'a> {
-    pub(super) locals: Vec<wasmparser::ValType>,
+    pub(super) locals: Vec<ValType>,
     pub(super) operators: Vec<Operator<'a>>,
     /// Where each operator stands in the component.
     pub(super) offsets: Vec<u32>,
@@ -53,6 +54,8 @@ pub(super) struct Body<'a> {
     pub(super) live: HashMap<usize, Rc<Live>>,
     /// What opens a block behind which there is nothing but a trap.
     pub(super) doomed: HashSet<usize>,
+    /// For each operator, the passage that begins there.
+    pub(super) passages: Vec<Option<Passage>>,
 }
 
 /// How many operators in loops are looked at in one function for what they read, each as often as there are loops around it.
@@ -259,13 +262,14 @@ impl<'a> Code<'a> {
     pub(super) fn body(&self, function: u32) -> Option<Rc<Body<'a>>> {
         let at = (function as usize).checked_sub(self.imported.len())?;
         let read = self.read.get(at)?;
-        read.get_or_init(|| Body::read(self.bodies.get(at)?).map(Rc::new))
+        let parameters = self.type_of(function)?.params();
+        read.get_or_init(|| Body::read(self.bodies.get(at)?, parameters).map(Rc::new))
             .clone()
     }
 }
 
 impl<'a> Body<'a> {
-    fn read(body: &FunctionBody<'a>) -> Option<Self> {
+    fn read(body: &FunctionBody<'a>, parameters: &[ValType]) -> Option<Self> {
         let mut locals = Vec::new();
         for group in body.get_locals_reader().ok()? {
             let (count, ty) = group.ok()?;
@@ -278,6 +282,7 @@ impl<'a> Body<'a> {
             ends: HashMap::new(),
             live: HashMap::new(),
             doomed: HashSet::new(),
+            passages: Vec::new(),
         };
         let mut open: Vec<(usize, Option<usize>)> = Vec::new();
         for operator in body.get_operators_reader().ok()?.into_iter_with_offsets() {
@@ -300,6 +305,7 @@ impl<'a> Body<'a> {
         }
         read.find_live()?;
         read.find_doomed();
+        read.passages = passages::find(&read, parameters);
         Some(read)
     }
 

@@ -92,17 +92,25 @@ impl<'a> Run<'_, 'a> {
         let is_live = |local: &u32| live.is_some_and(|live| live.has(*local as usize));
         let set = set_in(body, range.clone());
         let mut places: Vec<Place> = set.into_iter().filter(is_live).map(Place::Local).collect();
-        places.extend((0..entry.globals.len()).map(Place::Global));
         self.depth += 1;
 
         // With what it changes unknown, and once more where it turns out to change more.
-        let mut probe = self.probe(body, range.clone(), &entry, &places, parameters, labels);
-        let cells: Vec<Place> = probe.2.iter().cloned().map(Place::Cell).collect();
-        if !cells.is_empty() {
-            places.extend(cells);
-            probe = self.probe(body, range.clone(), &entry, &places, parameters, labels);
-        }
-        let (turns, unknowns, _) = probe;
+        let (turns, unknowns) = loop {
+            let probe = self.probe(body, range.clone(), &entry, &places, parameters, labels);
+            let (turns, unknowns, written) = probe;
+            let globals = (0..entry.globals.len()).map(Place::Global);
+            let cells = written.into_iter().map(Place::Cell);
+            let more = globals.chain(cells).filter(|place| {
+                let first = get(&entry, place);
+                let is_changed = |state: &State| get(state, place) != first;
+                first.is_some() && !places.contains(place) && turns.back.iter().any(is_changed)
+            });
+            let more: Vec<Place> = more.collect();
+            if more.is_empty() {
+                break (turns, unknowns);
+            }
+            places.extend(more);
+        };
         if turns.back.is_empty() {
             // It never comes back: a block.
             self.depth -= 1;
@@ -210,7 +218,7 @@ impl<'a> Run<'_, 'a> {
         places: &[Place],
         parameters: usize,
         labels: &mut Vec<Label>,
-    ) -> (Turns, Vec<AtomId>, Vec<Rc<Poly>>) {
+    ) -> (Turns, Vec<AtomId>, HashSet<Rc<Poly>>) {
         let mut state = fresh(entry);
         let unknowns: Vec<AtomId> = places
             .iter()
@@ -225,14 +233,13 @@ impl<'a> Run<'_, 'a> {
         let records = self.loops.clone();
         let gaps = self.gaps.clone();
         let was_light = std::mem::replace(&mut self.is_light, true);
+        let was_quick = std::mem::replace(&mut self.atoms.is_quick, true);
         let (turns, written) = self.turn(body, range, state, parameters, labels);
         self.is_light = was_light;
+        self.atoms.is_quick = was_quick;
         self.loops = records;
         self.gaps = gaps;
-        let changed = written.into_iter().filter(|address| {
-            entry.cells.contains_key(address) && !places.contains(&Place::Cell(Rc::clone(address)))
-        });
-        (turns, unknowns, changed.collect())
+        (turns, unknowns, written)
     }
 
     /// The paths out of a loop of which only what it changes is asked for: that is unknown behind it.
@@ -356,7 +363,10 @@ impl<'a> Run<'_, 'a> {
                 continue;
             }
             let first = self.arithmetic(entry).number(&first);
-            let moved = |by: &Poly| by.mul(turn).and_then(|by| first.add(&by));
+            let mut moved = |by: &Poly| {
+                let by = self.atoms.factor(by);
+                by.mul(turn).and_then(|by| first.add(&by))
+            };
             let value = match change {
                 Change::Step(step) => moved(step),
                 Change::Drain(_, most) => moved(&Poly::constant(-most)),
@@ -535,15 +545,28 @@ impl<'a> Run<'_, 'a> {
             }
             Some(_) => None,
             None => {
-                let upper = match distance
-                    .plus(-1.0)
-                    .divided(slope)
-                    .or_else(|| distance.divided(slope))
-                {
-                    Some(quotient) => quotient,
-                    None => self.at_least_0(&distance, &entry.refined)?,
+                // So many steps and nothing left, or so many and one element more.
+                let quotient = |of: &Poly| {
+                    let [of, slope] = [of, slope].map(|poly| self.atoms.expanded(poly));
+                    let turns = of?.divided(&slope?)?;
+                    turns.is_multiple_of(1.0).then_some(turns)
                 };
-                Some((Poly::default(), upper.plus(1.0)))
+                let whole = quotient(&distance).map(|turns| (turns, 0.0));
+                let over = || Some((quotient(&distance.plus(-1.0))?, 1.0));
+                let Some((turns, more)) = whole.or_else(over) else {
+                    let upper = self.at_least_0(&distance, &entry.refined)?;
+                    return Some((Poly::default(), upper.plus(1.0)));
+                };
+                let turn = turns.plus(more);
+                // A step of nothing never leads there.
+                let moves = self.atoms.is_at_least_0(&slope.plus(-1.0), &entry.refined);
+                match moves && self.atoms.is_at_least_0(&turn, &entry.refined) {
+                    true => Some((turn.clone(), turn)),
+                    false => Some((
+                        Poly::default(),
+                        self.at_least_0(&turns, &entry.refined)?.plus(1.0),
+                    )),
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What operators that branch nowhere do to values and to the cells of memory that are followed.
 
-use super::atoms::Taint;
+use super::atoms::{Taint, U32};
+use super::passages;
 use super::poly::Poly;
 use super::run::Run;
 use super::value::{State, Value};
@@ -11,7 +12,7 @@ use wasmparser::{BlockType, Operator};
 const NO_FAILURE: f64 = -2_147_483_648.0;
 
 /// The counts of operands for operators that are all alike to analysis.
-struct Arity;
+pub(super) struct Arity;
 
 impl wasmparser::ModuleArity for Arity {
     fn sub_type_at(&self, _: u32) -> Option<&wasmparser::SubType> {
@@ -40,12 +41,7 @@ impl wasmparser::ModuleArity for Arity {
 impl<'a> Run<'_, 'a> {
     /// Runs an operator that branches nowhere.
     pub(super) fn operator(&mut self, operator: &Operator<'a>, state: &mut State) -> Option<()> {
-        use Operator as O;
-        let cost = match operator {
-            O::Nop | O::Drop | O::Else | O::End => 0.0,
-            _ => 1.0,
-        };
-        state.spent.counted += cost;
+        state.spent.counted += f64::from(passages::cost(operator));
         let mut stack = std::mem::take(&mut state.stack);
         let done = self.on_stack(operator, state, &mut stack);
         state.stack = stack;
@@ -157,10 +153,15 @@ impl<'a> Run<'_, 'a> {
             | O::F32Store { memarg }
             | O::I64Store8 { memarg }
             | O::I64Store16 { memarg }
-            | O::I64Store32 { memarg } => {
+            | O::I64Store32 { memarg }
+            | O::V128Store8Lane { memarg, .. }
+            | O::V128Store16Lane { memarg, .. }
+            | O::V128Store32Lane { memarg, .. } => {
                 self.forget(state, stack, memarg.offset, 4.0)?;
             }
-            O::F64Store { memarg } => self.forget(state, stack, memarg.offset, 8.0)?,
+            O::F64Store { memarg } | O::V128Store64Lane { memarg, .. } => {
+                self.forget(state, stack, memarg.offset, 8.0)?
+            }
             O::V128Store { memarg } => self.forget(state, stack, memarg.offset, 16.0)?,
             O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. } => {
                 let (len, _, _) = (stack.pop()?, stack.pop()?, stack.pop()?);
@@ -193,29 +194,45 @@ impl<'a> Run<'_, 'a> {
 
     fn load(
         &mut self,
-        state: &State,
+        state: &mut State,
         stack: &mut Vec<Value>,
         offset: u64,
         wide: bool,
     ) -> Option<()> {
         let base = stack.pop()?;
         let address = self.address(state, &base, offset);
-        let known = state.cells.get(&address).cloned();
-        let value = match (known, wide) {
-            (Some(value), false) => Some(value),
+        let low = self.cell(state, &address);
+        let value = match (low, wide) {
             (Some(Value::Pair(low, high)), true) => Some(Value::Pair(low, high)),
             (Some(low), true) => {
-                let high = state.cells.get(&Rc::new(address.plus(4.0))).cloned();
+                let high = self.cell(state, &Rc::new(address.plus(4.0)));
                 high.map(|high| {
                     let mut arithmetic = self.arithmetic(state);
                     let (low, high) = (arithmetic.number(&low), arithmetic.number(&high));
                     Value::Pair(low, high)
                 })
             }
-            (None, _) => None,
+            (low, _) => low,
         };
-        stack.push(value.unwrap_or(Value::Unknown(Taint::Data)));
+        stack.push(value.unwrap_or_else(|| self.any()));
         Some(())
+    }
+
+    /// What a cell that is followed holds; a number that is not known is the same whenever it is read.
+    fn cell(&mut self, state: &mut State, address: &Rc<Poly>) -> Option<Value> {
+        let held = state.cells.get(address)?;
+        if !matches!(held, Value::Unknown(_)) {
+            return Some(held.clone());
+        }
+        let value = self.any();
+        Rc::make_mut(&mut state.cells).insert(Rc::clone(address), value.clone());
+        Some(value)
+    }
+
+    /// A number of which nothing is known.
+    fn any(&mut self) -> Value {
+        let atom = self.atoms.unknown(Taint::Data, U32);
+        Value::Int(Rc::new(Poly::atom(atom)))
     }
 
     fn store(

@@ -3,15 +3,16 @@
 //! Coefficients are `f64`: sums and products of the integers and powers of two that occur are exact. A polynomial that grows
 //! beyond [`MAX_TERMS`] or [`MAX_DEGREE`] is given up by whoever makes it, so the work for hostile code stays bounded.
 
+use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 /// A number that is not known: see [`Atoms`](super::atoms::Atoms).
 pub(super) type AtomId = u32;
 
 /// The most terms of one polynomial.
-const MAX_TERMS: usize = 40;
+const MAX_TERMS: usize = 120;
 /// The most factors of one term.
-const MAX_DEGREE: usize = 6;
+const MAX_DEGREE: usize = 8;
 
 /// A product of atoms, each as often as its power says.
 ///
@@ -104,6 +105,18 @@ impl Hash for Poly {
     }
 }
 
+/// The greatest whole number that divides two; less than 1 where one of them is not whole.
+fn common(a: f64, b: f64) -> f64 {
+    let (mut a, mut b) = (a.abs(), b.abs());
+    while b >= 1.0 {
+        (a, b) = (b, a % b);
+    }
+    match b == 0.0 {
+        true => a,
+        false => b,
+    }
+}
+
 /// Whole numbers below it are held exactly.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -165,14 +178,34 @@ impl Poly {
     }
 
     pub(super) fn add(&self, other: &Self) -> Option<Self> {
-        if let (Some(a), Some(b)) = (self.as_constant(), other.as_constant()) {
-            return Some(Self::constant(a + b));
-        }
-        Self::of([&self.0[..], &other.0[..]].concat())
+        self.merged(other, 1.0)
     }
 
     pub(super) fn sub(&self, other: &Self) -> Option<Self> {
-        self.add(&other.scaled(-1.0))
+        self.merged(other, -1.0)
+    }
+
+    /// The sum with so many times another.
+    fn merged(&self, other: &Self, times: f64) -> Option<Self> {
+        let mut terms = Vec::with_capacity(self.0.len() + other.0.len());
+        let (mut own, mut others) = (self.0.iter().peekable(), other.0.iter().peekable());
+        loop {
+            let order = match (own.peek(), others.peek()) {
+                (Some((a, _)), Some((b, _))) => a.cmp(b),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => break,
+            };
+            let a = own.next_if(|_| order.is_le());
+            let b = others.next_if(|_| order.is_ge());
+            let Some((monomial, _)) = a.or(b) else { break };
+            let sum = a.map_or(0.0, |(_, c)| *c) + b.map_or(0.0, |(_, c)| times * c);
+            if sum != 0.0 {
+                terms.push((*monomial, sum));
+            }
+        }
+        let fits = terms.len() <= MAX_TERMS && terms.iter().all(|(_, c)| c.is_finite());
+        fits.then_some(Self(terms))
     }
 
     /// The sum with a constant.
@@ -225,6 +258,20 @@ impl Poly {
         self.0.iter().all(|(_, c)| (c / unit).fract() == 0.0)
     }
 
+    /// The greatest value up to a bound, as atoms are whole numbers.
+    pub(super) fn greatest_whole(&self, bound: f64) -> f64 {
+        let constant = self.constant_term();
+        let unit = self
+            .0
+            .iter()
+            .filter(|(monomial, _)| !monomial.is_constant())
+            .fold(0.0, |unit, (_, coefficient)| common(unit, *coefficient));
+        match unit >= 1.0 && bound.abs() < EXACT {
+            true => constant + unit * ((bound - constant) / unit + 1e-9).floor(),
+            false => bound,
+        }
+    }
+
     /// With another polynomial in an atom's place.
     pub(super) fn with(&self, atom: AtomId, instead: &Self) -> Option<Self> {
         if !self.has(atom) {
@@ -255,19 +302,36 @@ impl Poly {
         powers.into_iter().map(sorted).collect()
     }
 
-    /// The quotient where a single term divides every other.
+    /// The quotient, where nothing is left over.
     pub(super) fn divided(&self, by: &Self) -> Option<Self> {
-        let [(divisor, scale)] = &by.0[..] else {
-            // A sum divides its own multiples.
-            let (first, own) = (self.0.first()?, by.0.first()?);
-            let factor = (first.0 == own.0).then(|| first.1 / own.1)?;
-            return (by.scaled(factor) == *self).then(|| Self::constant(factor));
-        };
+        let (divisor, scale) = *by.leading()?;
         let mut terms = Vec::with_capacity(self.0.len());
-        for (monomial, coefficient) in &self.0 {
-            terms.push((monomial.over(*divisor)?, coefficient / scale));
+        if by.0.len() == 1 {
+            for (monomial, coefficient) in &self.0 {
+                terms.push((monomial.over(divisor)?, coefficient / scale));
+            }
+            return Self::of(terms);
+        }
+        let mut rest = self.clone();
+        while let Some((monomial, coefficient)) = rest.leading() {
+            let term = (monomial.over(divisor)?, coefficient / scale);
+            if terms.len() == MAX_TERMS {
+                return None;
+            }
+            terms.push(term);
+            rest = rest.sub(&by.mul(&Self(vec![term]))?)?;
         }
         Self::of(terms)
+    }
+
+    /// The term of the highest degree; of several the one with the youngest atoms, so that the leading term of a product is
+    /// that of the leading terms.
+    fn leading(&self) -> Option<&(Monomial, f64)> {
+        self.0.iter().max_by_key(|(monomial, _)| {
+            let mut youngest_first = monomial.0;
+            youngest_first.reverse();
+            (monomial.degree(), youngest_first)
+        })
     }
 
     /// Of each term the greater coefficient of two, or the less: a bound of both where no atom is negative.
@@ -295,6 +359,9 @@ impl Poly {
             let terms = self.0.iter().filter(|(monomial, _)| !holds(monomial));
             return Self::of(terms.cloned().collect());
         }
+        if self.divided(zero).is_some() {
+            return Some(Self::default());
+        }
         let youngest = zero.atoms().max()?;
         match &zero.by_powers(youngest)[..] {
             [rest, slope] => {
@@ -303,5 +370,51 @@ impl Poly {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `constant + Σ coefficient · atoms`.
+    fn poly(terms: &[(f64, &[AtomId])]) -> Poly {
+        let terms = terms.iter().map(|(coefficient, atoms)| {
+            let product = atoms.iter().try_fold(Monomial::default(), |product, atom| {
+                product.times(Monomial::of(*atom))
+            });
+            (product.unwrap(), *coefficient)
+        });
+        Poly::of(terms.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_product_divided_by_a_factor_is_the_other() {
+        let a = poly(&[(256.0, &[]), (1.0, &[0]), (-256.0, &[3]), (-256.0, &[4])]);
+        let b = poly(&[(1.0, &[7]), (1.0, &[8]), (-3.0, &[])]);
+        let product = a.mul(&b).unwrap();
+        assert_eq!(product.divided(&a).as_ref(), Some(&b));
+        assert_eq!(product.divided(&b).as_ref(), Some(&a));
+        assert_eq!(product.plus(1.0).divided(&a), None);
+        assert_eq!(a.divided(&Poly::default()), None);
+    }
+
+    #[test]
+    fn what_is_a_multiple_of_nothing_is_nothing() {
+        let zero = poly(&[(1.0, &[0, 1]), (-1.0, &[])]);
+        let multiple = zero.mul(&poly(&[(2.0, &[5]), (1.0, &[])])).unwrap();
+        assert_eq!(multiple.where_0(&zero), Some(Poly::default()));
+    }
+
+    #[test]
+    fn the_greatest_value_is_one_that_whole_numbers_have() {
+        let of = poly(&[(256.0, &[]), (-256.0, &[0]), (-256.0, &[1])]);
+        assert_eq!(of.greatest_whole(192.0), 0.0);
+        assert_eq!(of.greatest_whole(256.0), 256.0);
+        assert_eq!(of.greatest_whole(f64::INFINITY), f64::INFINITY);
+        let halves = poly(&[(0.5, &[0])]);
+        assert_eq!(halves.greatest_whole(0.75), 0.75);
+        let endless = poly(&[(f64::MAX, &[0]), (1.0, &[1])]);
+        assert!(endless.greatest_whole(1e300) >= 0.0);
     }
 }

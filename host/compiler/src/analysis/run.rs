@@ -179,10 +179,15 @@ impl<'c, 'a> Run<'c, 'a> {
             _ => None,
         };
         state.spent.counted += MIN_RUNTIME;
-        let more = len.map_or_else(Poly::default, |len| Poly::clone(&len));
-        let more = more.plus(MAX_RUNTIME - MIN_RUNTIME);
+        // What memory held before is known on this path alone, if at all.
+        let more = len.map_or(Some(Poly::default()), |len| {
+            let keep = |atoms: &Atoms, atom| !atoms.rests_on_open(&Poly::atom(atom));
+            self.atoms
+                .bound_of(&len, Side::Upper, &state.refined, &keep)
+        });
+        let more = more.map(|more| more.plus(MAX_RUNTIME - MIN_RUNTIME));
         let upper = state.spent.upper.as_ref();
-        state.spent.upper = upper.and_then(|upper| upper.add(&more));
+        state.spent.upper = upper.and_then(|upper| upper.add(&more?));
         // Kernels put text together to say why they failed.
         state.has_failed |= known == Runtime::Format;
         let pointer = || Value::Int(Rc::new(Poly::atom(self.atoms.unknown(Taint::Shape, U32))));
@@ -228,6 +233,14 @@ impl<'c, 'a> Run<'c, 'a> {
                 return Some(state);
             }
             self.steps -= 1;
+            if let Some(passage) = body.passages[at] {
+                state.spent.counted += f64::from(passage.cost);
+                if passage.leaves {
+                    state.stack.push(Value::Unknown(Taint::Data));
+                }
+                at = passage.last + 1;
+                continue;
+            }
             match &body.operators[at] {
                 Operator::Block { blockty } => {
                     let (end, _) = body.ends[&at];
@@ -260,8 +273,7 @@ impl<'c, 'a> Run<'c, 'a> {
                         height,
                         is_doomed: body.doomed.contains(&at),
                     });
-                    let no = self.along(&state, &condition.negated());
-                    let yes = self.along(&state, &condition);
+                    let [yes, no] = self.ways(state, &condition);
                     let then_end = other.unwrap_or(end);
                     let yes = yes.and_then(|s| self.block(body, at + 1..then_end, s, labels));
                     let no = no.and_then(|s| match other {
@@ -283,18 +295,11 @@ impl<'c, 'a> Run<'c, 'a> {
                     state.spent.counted += 1.0;
                     let value = state.stack.pop()?;
                     let condition = self.arithmetic(&state).condition(&value);
-                    let condition = self.arithmetic(&state).known(condition);
-                    if let Condition::Known(is) = condition {
-                        if is {
-                            self.branch(state, *relative_depth, labels);
-                            return None;
-                        }
-                    } else {
-                        if let Some(taken) = self.along(&state, &condition) {
-                            self.branch(taken, *relative_depth, labels);
-                        }
-                        state = self.along(&state, &condition.negated())?;
+                    let [taken, on] = self.ways(state, &condition);
+                    if let Some(taken) = taken {
+                        self.branch(taken, *relative_depth, labels);
                     }
+                    state = on?;
                 }
                 Operator::BrTable { targets } => {
                     state.spent.counted += 1.0;
@@ -428,23 +433,33 @@ impl<'c, 'a> Run<'c, 'a> {
             if seen.insert(depth) {
                 let taint = self.atoms.taint(&number);
                 let open = Condition::Unknown(taint);
-                if let Some(taken) = self.along(&state, &open) {
-                    self.branch(taken, depth, labels);
-                }
+                let taken = self.along(state.clone(), open);
+                self.branch(taken, depth, labels);
             }
         }
     }
 
-    /// The path on which a condition holds, if there is one.
-    pub(super) fn along(&mut self, state: &State, condition: &Condition) -> Option<State> {
-        let condition = self.arithmetic(state).known(condition.clone());
+    /// The path on which a condition holds, and the one on which it does not: those that there are.
+    pub(super) fn ways(&mut self, state: State, condition: &Condition) -> [Option<State>; 2] {
+        let condition = self.arithmetic(&state).known(condition.clone());
         if let Condition::Known(is) = condition {
-            return is.then(|| state.clone());
+            return match is {
+                true => [Some(state), None],
+                false => [None, Some(state)],
+            };
         }
-        let mut along = state.clone();
-        self.refine(&mut along, &condition);
-        along.conditions.push(Rc::new(condition));
-        Some(along)
+        let other = self.arithmetic(&state).simpler(condition.negated());
+        [
+            Some(self.along(state.clone(), condition)),
+            Some(self.along(state, other)),
+        ]
+    }
+
+    /// The path on which an open condition holds.
+    fn along(&mut self, mut state: State, condition: Condition) -> State {
+        self.refine(&mut state, &condition);
+        state.conditions.push(Rc::new(condition));
+        state
     }
 
     fn refine(&mut self, state: &mut State, condition: &Condition) {
@@ -453,7 +468,12 @@ impl<'c, 'a> Run<'c, 'a> {
                 self.refine(state, a);
                 self.refine(state, b);
             }
-            Condition::AtLeast0(poly) => refine_to(state, poly, false),
+            Condition::AtLeast0(poly) => {
+                if let Some((atom, most)) = self.atoms.bound_of_open(poly) {
+                    Rc::make_mut(&mut state.refined).put_below(atom, Rc::new(most));
+                }
+                refine_to(state, poly, false);
+            }
             Condition::Is0(poly) => {
                 if poly.atoms().nth(1).is_some() && state.zeros.len() < 16 {
                     Rc::make_mut(&mut state.zeros).push(Poly::clone(poly));
@@ -492,13 +512,7 @@ impl<'c, 'a> Run<'c, 'a> {
     fn meet_two(&mut self, a: State, b: State, live: Option<&Rc<Live>>) -> State {
         let spent = self.spent_of_either(&a, &b);
         let refined = Rc::clone(&a.refined);
-        let both = Refined::clone(&refined)
-            .into_iter()
-            .filter_map(|(atom, known)| {
-                let other = b.refined.get(&atom)?;
-                Some((atom, (known.0.min(other.0), known.1.max(other.1))))
-            });
-        let both: Refined = both.collect();
+        let both = refined.on_both(&b.refined);
         let on = [&a, &b].map(|state| (Rc::clone(&state.refined), Rc::clone(&state.zeros)));
         let join = |run: &mut Self, x: &Value, y: &Value| run.one_of(x, y, &on, &both);
         let locals = a.locals.iter().zip(&b.locals).enumerate();

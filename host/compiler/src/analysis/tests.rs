@@ -729,10 +729,54 @@ fn what_is_stored_at_another_index_may_be_at_the_same_one() {
             "{other}"
         );
     }
+    // So may a lane of a vector.
+    let lane = format!(
+        "(v128.store32_lane 0 (i32.add (local.get $p) (i32.shl {S} (i32.const 2))) (v128.const i32x4 0 0 0 0))"
+    );
+    let open = with(store(ZERO, 1000) + &lane);
+    assert!(bounds_at(&open, 5, 0).0 < bounds_at(&certain, 5, 0).0);
     // Another array's elements are others.
     let elsewhere = store(S, 0).replace("$p", "$o");
     let apart = with(store(ZERO, 1000) + &elsewhere);
     assert!(bounds_at(&apart, 5, 0).0 > bounds_at(&certain, 5, 0).0);
+}
+
+/// A loop over blocks of 256, the last of which is what is left: `n` turns in all.
+#[test]
+fn blocks_with_a_rest_are_as_long_as_what_they_are_of() {
+    // The number of blocks is told in both ways in which compilers ask whether something is left over.
+    let rest = op("i32.and", N, "(i32.const 255)");
+    for is_left in [op("i32.ne", &rest, ZERO), op("i32.ne", ZERO, &rest)] {
+        let end = op("i32.add", I, "(i32.const 256)");
+        let end = format!("(select {N} {end} {})", op("i32.lt_u", N, &end));
+        let body = format!(
+            "(local.set $k {blocks})
+            (block $o1
+                (br_if $o1 (i32.eqz (local.get $k)))
+                (loop $n1
+                    (local.set $j (i32.sub {end} {I}))
+                    (block $o2 (loop $n2
+                        (br_if $o2 (i32.eqz (local.get $j)))
+                        (local.set $j (i32.sub (local.get $j) (i32.const 1)))
+                        (br $n2)))
+                    (local.set $i (i32.add {I} (i32.const 256)))
+                    (br_if $n1 (local.tee $k (i32.sub (local.get $k) (i32.const 1))))))",
+            blocks = op("i32.add", &op("i32.shr_u", N, "(i32.const 8)"), &is_left),
+        );
+        let cost = cost(&kernel_of(&body));
+        // A turn of the inner loop takes 8 units, one of the outer loop 25 besides.
+        for n in [64, 255, 256, 257, 300, 1000, 100_000] {
+            let (at_least, at_most) = bounds_at(&cost, n, 0);
+            let (none, _) = bounds_at(&cost, 0, 0);
+            let exact = none + 8 * n + 25 * n.div_ceil(256);
+            assert!(at_least <= exact + 64, "{n}: {at_least} of {exact}");
+            let at_most = at_most.expect("bounded");
+            assert!(at_most >= exact - 64, "{n}: {at_most} of {exact}");
+            if n >= 1000 {
+                assert!(at_least + 8_000 > exact, "{n}: {at_least} of {exact}");
+            }
+        }
+    }
 }
 
 #[test]
