@@ -7,10 +7,14 @@
 use crate::flags::Target;
 use crate::object::{self, ObjectError};
 use crate::sections::{self, SectionsError, SplitBinary};
+use crate::spirv::{self, SpirvError};
 use crate::undefined::{self, UndefinedError};
 use crate::{Foreign, sdk};
-use hotcell_manifest::{Manifest, ManifestError, SECTION, SHADERS_SECTION, Shaders, ShadersError};
+use hotcell_manifest::{
+    Manifest, ManifestError, SECTION, SHADERS_SECTION, ShaderRecord, Shaders, ShadersError,
+};
 use hotcell_model::component::{ENTRIES, PACKAGE_VERSION, PACKAGE_VERSIONS};
+use std::borrow::Cow;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
@@ -43,6 +47,23 @@ pub enum ComponentizeError {
     /// The binary's shaders are not ones, or two differ and have one name.
     #[error("its `{SHADERS_SECTION}` section is wrong")]
     Shaders(#[source] ShadersError),
+    /// A shader that was given has no name, or bytes that are no text.
+    #[error("shader `{}`: {why}", .name.escape_debug())]
+    Shader {
+        /// What it was to be called.
+        name: String,
+        /// Why it is none.
+        why: &'static str,
+    },
+    /// A shader that was given as SPIR-V cannot be one in WGSL.
+    #[error("shader `{name}`")]
+    Spirv {
+        /// The shader.
+        name: String,
+        /// Why.
+        #[source]
+        source: SpirvError,
+    },
     /// The binary has no manifest, and none was given.
     #[error("it has no manifest: call `hotcell_guest::export!` at the crate's root, or give one")]
     NoManifest,
@@ -103,6 +124,53 @@ pub fn componentize_for(
         sections::append_shaders(&mut component, &shaders.encode());
     }
     Ok(component)
+}
+
+/// A component with more shaders: each has a name, and a text in WGSL, or SPIR-V, of which WGSL is made.
+///
+/// # Errors
+/// If `component` is no list of sections, a shader is none, or two that differ have one name.
+pub fn with_shaders(
+    component: &[u8],
+    shaders: &[(String, Vec<u8>)],
+) -> Result<Vec<u8>, ComponentizeError> {
+    let SplitBinary {
+        rest: mut made,
+        manifest,
+        shaders: records,
+    } = sections::split(component)?;
+    let mut records = records.unwrap_or_default();
+    for (name, source) in shaders {
+        sections::add_shader(&mut records, name, text_of(name, source)?.as_bytes());
+    }
+    if let Some(manifest) = manifest {
+        sections::append_manifest(&mut made, &manifest);
+    }
+    let shaders = Shaders::merge(&records).map_err(ComponentizeError::Shaders)?;
+    sections::append_shaders(&mut made, &shaders.encode());
+    Ok(made)
+}
+
+/// The WGSL of a shader's file.
+fn text_of<'a>(name: &str, source: &'a [u8]) -> Result<Cow<'a, str>, ComponentizeError> {
+    let none = |why| ComponentizeError::Shader {
+        name: name.to_owned(),
+        why,
+    };
+    if !ShaderRecord::is_name(name) {
+        return Err(none("a name has 1 to 128 bytes, and no control characters"));
+    }
+    if spirv::is_spirv(source) {
+        let made = spirv::wgsl_of(source).map_err(|source| ComponentizeError::Spirv {
+            name: name.to_owned(),
+            source,
+        })?;
+        return Ok(made.into());
+    }
+    let text = std::str::from_utf8(source);
+    let text = text
+        .map_err(|_| none("it is neither WGSL nor SPIR-V: it is no text, and begins otherwise"))?;
+    Ok(text.into())
 }
 
 fn choose(found: Option<&[u8]>, source: ManifestSource<'_>) -> Result<Manifest, ComponentizeError> {

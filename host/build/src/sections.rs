@@ -83,6 +83,18 @@ pub(crate) fn append_shaders(component: &mut Vec<u8>, records: &[u8]) {
     append(component, SHADERS_SECTION, records);
 }
 
+/// Adds a shader's record, as the SDK's macro leaves it in a core module. What is too long for its length is cut, and found to be too
+/// long where the records are read.
+pub(crate) fn add_shader(records: &mut Vec<u8>, name: &str, text: &[u8]) {
+    const SCHEMA: u32 = 1;
+    let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    for word in [SCHEMA, len(name.as_bytes()), len(text)] {
+        records.extend_from_slice(&word.to_le_bytes());
+    }
+    records.extend_from_slice(name.as_bytes());
+    records.extend_from_slice(text);
+}
+
 fn append(component: &mut Vec<u8>, name: &str, records: &[u8]) {
     CustomSection {
         name: name.into(),
@@ -179,6 +191,23 @@ mod tests {
 
         append_manifest(&mut bytes, b"outer");
         assert_eq!(split(&bytes).unwrap().manifest.unwrap(), b"outer");
+    }
+
+    #[test]
+    fn shaders_are_read_as_they_were_added() {
+        let mut records = Vec::new();
+        add_shader(&mut records, "a.wgsl", b"one");
+        add_shader(&mut records, "b.wgsl", b"");
+        let shaders = hotcell_manifest::Shaders::decode(&records).unwrap();
+        let read = |shader: &hotcell_manifest::ShaderRecord<'_>| {
+            (shader.name.to_owned(), shader.text.to_vec())
+        };
+        let read: Vec<_> = shaders.records().iter().map(read).collect();
+        let added = [("a.wgsl", &b"one"[..]), ("b.wgsl", b"")];
+        assert_eq!(
+            read,
+            added.map(|(name, text)| (name.to_owned(), text.to_vec()))
+        );
     }
 
     #[test]

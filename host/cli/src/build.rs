@@ -12,7 +12,7 @@ use anyhow::{Error, Result, anyhow};
 use arguments::CargoArguments;
 use hotcell_build::{
     CargoOptions, Checked, ComponentizeError, Loops, ManifestSource, Project, Repeat, Repeated,
-    Repetition, Toolchain, Unroll, check, componentize_for, parse_manifest,
+    Repetition, Toolchain, Unroll, check, componentize_for, parse_manifest, with_shaders,
 };
 use hotcell_formats::open_regular;
 use hotcell_manifest::{Kernel, Manifest};
@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 
 /// The longest `kernel.toml` read: as much as a manifest's section may hold.
 const MANIFEST_FILE_BYTES: u64 = 1 << 20;
+/// The longest file of a shader read: SPIR-V is longer than the WGSL of it, which a component has at most 1 MiB of.
+const SHADER_FILE_BYTES: u64 = 4 << 20;
 
 /// Build a kernel component
 ///
@@ -50,6 +52,12 @@ pub(crate) struct BuildCommand {
     /// Put the file's manifest in the place of the one that is there
     #[arg(long, requires = "manifest", help_heading = "Without the SDK")]
     replace: bool,
+    /// A shader that the component is given, as WGSL or as SPIR-V; may be said several times
+    ///
+    /// A kernel asks for it by that name. WGSL is made of SPIR-V here, with buffers laid out as they are there; its entry
+    /// points keep their names.
+    #[arg(long = "shader", value_name = "NAME=FILE", value_parser = shader, help_heading = "Without the SDK")]
+    shaders: Vec<(String, PathBuf)>,
     /// Measure which `--unroll` and `--repeat` pay for the launch behind `--`, given as to `hotcell run KERNEL`
     ///
     /// The kernel is built with several of both, and the bodies are timed in turns. What is found is said, as lines for
@@ -120,6 +128,9 @@ impl BuildCommand {
         if let Some(manifest) = &self.manifest {
             collisions.reads("the manifest", manifest);
         }
+        for (_, file) in &self.shaders {
+            collisions.reads("a shader", file);
+        }
         // The file itself may be replaced by a name that it is given by, and by no other.
         if *out != self.path {
             collisions.reads("what is read,", &self.path);
@@ -136,6 +147,10 @@ impl BuildCommand {
 
     /// The project in the folder, with what it is built by.
     fn source(&self) -> Result<Source> {
+        if !self.shaders.is_empty() {
+            let why = "--shader goes with an object, a core module or a component; a project's source names its shaders (`gpu::wgsl!`)";
+            return Err(CommandError::of(OutcomeKind::Usage, anyhow!(why)));
+        }
         if self.manifest.is_some() {
             let why =
                 "--manifest goes with an object, a core module or a component, not with a folder";
@@ -205,8 +220,43 @@ impl BuildCommand {
             Some(manifest) => ManifestSource::Given(manifest),
         };
         let target = CargoOptions::from(self.cargo.clone()).target;
-        componentize_for(target, &wasm, source).map_err(|error| not_made(&self.path, error))
+        let component = componentize_for(target, &wasm, source);
+        let component = component.map_err(|error| not_made(&self.path, error))?;
+        if self.shaders.is_empty() {
+            return Ok(component);
+        }
+        let read = |(name, path): &(String, PathBuf)| -> Result<_> {
+            Ok((name.clone(), read_shader(path)?))
+        };
+        let shaders: Vec<_> = self.shaders.iter().map(read).collect::<Result<_>>()?;
+        with_shaders(&component, &shaders).map_err(|error| refused(&self.path, error))
     }
+}
+
+/// A shader's name and its file, as `--shader` takes them.
+fn shader(argument: &str) -> Result<(String, PathBuf), &'static str> {
+    match argument.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), file.into()))
+        }
+        _ => Err("write it as NAME=FILE, such as step.wgsl=step.spv"),
+    }
+}
+
+/// Reads a shader's file.
+fn read_shader(path: &Path) -> Result<Vec<u8>> {
+    let io = |error| unusable(path, error);
+    let mut bytes = Vec::new();
+    open_regular(path)
+        .map_err(io)?
+        .take(SHADER_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io)?;
+    if bytes.len() as u64 > SHADER_FILE_BYTES {
+        let why = anyhow!("longer than the {SHADER_FILE_BYTES} bytes allowed");
+        return Err(refused(path, why));
+    }
+    Ok(bytes)
 }
 
 /// A project, and what it is built by.

@@ -157,6 +157,68 @@ fn what_an_object_lacks_is_said_with_what_to_do() {
     }
 }
 
+/// A kernel that asks for the launch's device, and for a kernel of a shader.
+const ON_GPU: &str = r#"
+    #define GPU(name) __attribute__((import_module("hotcell:gpu/compute@0.2.0"), import_name(name)))
+    GPU("get-device") void get_device(void *result);
+    GPU("[method]device.create-kernel")
+    void create_kernel(int device, const char *shader, int shader_bytes, const char *entry, int entry_bytes,
+                       const void *constants, int count, void *result);
+    const char *k(int s, int *out, unsigned n) {
+        static struct { char failed; int made; long long more[4]; } result __attribute__((aligned(8)));
+        get_device(&result);
+        if (result.failed) return "no device";
+        create_kernel(result.made, "step", 4, "main", 4, 0, 0, &result);
+        return result.failed ? "no kernel" : 0;
+    }"#;
+
+#[test]
+fn objects_may_use_the_gpu_and_come_with_shaders() {
+    if !has("clang") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let object = compile(folder.path(), ON_GPU, &[]);
+    let manifest = filling("k");
+    let source = crate::ManifestSource::Given(&manifest);
+    let component = crate::componentize(&object, source).unwrap();
+    let named = |name: &str, text: &[u8]| (name.to_owned(), text.to_vec());
+    let good = named("step", b"@compute @workgroup_size(1) fn main() {}");
+    let made = crate::with_shaders(&component, &[good.clone()]).unwrap();
+    let checked = crate::check(&made).unwrap();
+    assert!(
+        checked
+            .imports
+            .contains(&"hotcell:gpu/compute@0.2.0".to_owned()),
+        "{:?}",
+        checked.imports
+    );
+    assert_eq!(checked.manifest, manifest);
+
+    let other = named("step", b"@compute @workgroup_size(2) fn main() {}");
+    let two = crate::with_shaders(&made, &[other]).unwrap_err();
+    assert!(hotcell_model::text::chain(&two).contains("two shaders named `step`"));
+    let endless = named(
+        "bad",
+        b"@compute @workgroup_size(1) fn main() { let x = y; }",
+    );
+    let made = crate::with_shaders(&component, &[good, endless]).unwrap();
+    let refused = crate::check(&made).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("shader `bad` is not admitted"),
+        "{refused}"
+    );
+    for (shader, words) in [
+        (named("", b""), "a name has"),
+        (named("x", b"\xff\xfe\0\0"), "neither WGSL nor SPIR-V"),
+        (named("x", b"\x03\x02\x23\x07zz"), "cannot be read"),
+    ] {
+        let error = crate::with_shaders(&component, &[shader]).unwrap_err();
+        let chain = hotcell_model::text::chain(&error);
+        assert!(chain.contains(words), "{chain}");
+    }
+}
+
 #[test]
 fn only_what_kernels_reach_is_in_the_module() {
     if !has("clang") {

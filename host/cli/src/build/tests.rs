@@ -39,11 +39,20 @@ fn the_arguments_fit_together() {
         "build --profile dev",
         "build --profile a.b",
         "build a b",
+        "build a.o --shader step.spv",
+        "build a.o --shader =step.spv",
     ] {
         assert!(parse(wrong).is_err(), "{wrong}");
     }
     let trial = parse("build --manifest k.toml --replace a.wasm --out b.wasm").unwrap();
     assert_eq!(trial.build.path, Path::new("a.wasm"));
+    let trial =
+        parse("build a.o --manifest a.toml --shader one=1.spv --shader a=b=c.wgsl").unwrap();
+    let named = |name: &str, file: &str| (name.to_owned(), PathBuf::from(file));
+    assert_eq!(
+        trial.build.shaders,
+        [named("one", "1.spv"), named("a", "b=c.wgsl")]
+    );
 }
 
 #[test]
