@@ -217,7 +217,7 @@ def _compared(made: Any, kernel: Any, arguments: tuple[Any, ...]) -> str | None:
     given = {argument.name: value for argument, value in zip(kernel.arguments, arguments, strict=True)}
     try:
         with untaped():
-            checked(built, [call], component, given, None)
+            checked(built, [call], component[built.name], given, None)
     except ImportRefused as refusal:
         return str(refusal.reason)
     return None

@@ -58,7 +58,7 @@ def test_a_kernel_that_writes_beyond_an_example_is_refused(imported: Any, k: Any
 
 def test_what_is_no_kernel_is_refused(imported: Any, ti: Any) -> None:  # noqa: F811
     assert "is no Taichi kernel" in str(_refused(lambda: imported(3)))
-    assert "targets" in str(_refused(lambda: imported(3, targets=("gpu",))))
+    assert "targets" in str(_refused(lambda: imported(3, targets=("cuda",))))
 
 
 def test_the_first_element_that_differs_is_said(imported: Any, k: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811

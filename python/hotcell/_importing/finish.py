@@ -19,12 +19,13 @@ from hotcell.errors import HostFault, InvalidComponent
 _INVALID = 16
 
 
-def component_of(object: bytes, records: Sequence[Mapping[str, Any]]) -> bytes:
+def component_of(object: bytes, records: Sequence[Mapping[str, Any]], shaders: Mapping[str, bytes] | None = None) -> bytes:
     """Finish an object to a component, without a linker.
 
     Args:
         object: A relocatable wasm32 object that defines a function for each kernel.
         records: The manifest's records: the component's, then one for each kernel.
+        shaders: Shaders by the names by which kernels ask for them, as WGSL or SPIR-V.
 
     Returns:
         The component's bytes.
@@ -38,7 +39,11 @@ def component_of(object: bytes, records: Sequence[Mapping[str, Any]]) -> bytes:
         place = Path(folder)
         (place / "kernel.o").write_bytes(object)
         (place / "kernel.toml").write_text(manifest_text(component, kernels))
-        command = [str(PROGRAMS / "hotcell"), "build", "kernel.o", "--manifest", "kernel.toml", "--out", "kernel.wasm"]
+        more = []
+        for number, (name, shader) in enumerate((shaders or {}).items()):
+            (place / f"{number}.shader").write_bytes(shader)
+            more += ["--shader", f"{name}={number}.shader"]
+        command = [str(PROGRAMS / "hotcell"), "build", "kernel.o", "--manifest", "kernel.toml", "--out", "kernel.wasm", *more]
         try:
             made = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
         except OSError as error:

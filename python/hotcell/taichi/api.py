@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._importing.finish import component_of
-from hotcell.errors import ImportRefused
+from hotcell.errors import ImportRefused, InvalidComponent
 from .arguments import injected, template_names
 from .build import Built, Call, build
 from .compile import Instance, instance_of, taichi_runtime, untaped
@@ -18,6 +18,7 @@ from .unroll import object_of
 
 if TYPE_CHECKING:
     from .._component import Component
+    from .gpu import GpuForm
 
 __all__ = ["assembled", "calls_of", "imported", "kernel", "taichi_kernel"]
 
@@ -50,7 +51,8 @@ def kernel(
         signature: Shapes in the manifest's notation, such as ``"(n),(n)->(n)"``. Default: every array has extents of its own. An array
             that is only written is an output where the signature has it on the right alone: what the kernel does not write of it is then 0.
         fields: The fields that it uses, by the names that they get. Default: all, by the names under which the kernel finds them.
-        targets: What it is compiled for: ``("cpu",)``.
+        targets: What it is compiled for: ``("cpu",)``, ``("gpu",)``, or ``("cpu", "gpu")``, which gives a component with two entries, that
+            for the GPU with ``_gpu`` at the end of its name.
         name: The entry's name. Default: the kernel's.
         check: Whether it is run on example data and compared with Taichi's own result: the fields as they are, and ``arguments``.
         arguments: By name, what templates are, and what the other arguments are in the comparison. Without them arrays of 16 elements
@@ -59,7 +61,7 @@ def kernel(
         options: What launches of a decorated kernel are made with, as for :meth:`hotcell.Entry.options`.
 
     Returns:
-        A loaded component with one entry; or the decorated kernel.
+        A loaded component with an entry for each target; or the decorated kernel.
 
     Raises:
         hotcell.ImportRefused: It uses what is not supported, or gives something else than Taichi; the text says where and what to do.
@@ -92,20 +94,36 @@ def imported(
 ) -> tuple[Built, Component]:
     """What :func:`kernel` makes a component of, and the component; for its arguments see there."""
     taichi_runtime()
-    if tuple(targets) != ("cpu",):
-        raise ImportRefused(f"the targets {', '.join(targets)} are not supported", advice='targets=("cpu",) is')
+    chosen_targets = _targets(targets)
     calls, runs = calls_of(k, fields, arguments)
     chosen = name or re.sub(r"\W", "_", calls[0].instance.kernel.func.__name__)
     if chosen == "hotcell_alloc" or is_known(chosen):
         raise ImportRefused(f"`{chosen}` is a function of the runtime too", advice="name= gives the entry another name")
     built = build(calls, chosen, signature, fields, _doc(calls), runs)
-    component = _loaded(assembled(built))
+    form = None
+    if "gpu" in chosen_targets:
+        from .gpu import gpu_form
+
+        form = gpu_form(built, chosen if chosen_targets == ("gpu",) else f"{chosen}_gpu")
+    bytes_ = assembled(built, form, has_cpu="cpu" in chosen_targets)
+    component = _loaded(bytes_)
     if check is not False:
-        from .check import checked
+        from .check import checked, entry_on_device
 
         with untaped():
-            checked(built, built.calls, component, arguments or {}, tolerance)
+            if "cpu" in chosen_targets:
+                checked(built, built.calls, component[built.name], arguments or {}, tolerance)
+            if form is not None:
+                checked(built, built.calls, entry_on_device(bytes_, form.name), arguments or {}, tolerance, on_gpu=True)
     return built, component
+
+
+def _targets(targets: Sequence[str]) -> tuple[str, ...]:
+    given = (targets,) if isinstance(targets, str) else tuple(targets)
+    if not given or set(given) - {"cpu", "gpu"}:
+        said = ", ".join(map(repr, given)) or "none"
+        raise ImportRefused(f"the targets are {said}", advice='say targets=("cpu",), ("gpu",) or ("cpu", "gpu")')
+    return tuple(dict.fromkeys(given))
 
 
 def _decorated(function: Any, check: bool | None, options: Mapping[str, Any]) -> Any:
@@ -114,10 +132,26 @@ def _decorated(function: Any, check: bool | None, options: Mapping[str, Any]) ->
     return CelledKernel(function, check=bool(check), **options)
 
 
-def assembled(built: Built) -> bytes:
-    """The component's bytes."""
-    object_ = object_of(built.ir, keep=[built.name])
-    return component_of(object_, [{"name": built.name, "version": "0.1.0"}, built.record])
+def assembled(built: Built, form: GpuForm | None = None, *, has_cpu: bool = True) -> bytes:
+    """The component's bytes.
+
+    Args:
+        built: The CPU's form.
+        form: The GPU's; ``None`` for none.
+        has_cpu: Whether the CPU's form is an entry.
+    """
+    component = {"name": built.name, "version": "0.1.0"}
+    if form is None:
+        return component_of(object_of(built.ir, keep=[built.name]), [component, built.record])
+    from .gpu import shader_refused, whole_module
+
+    # An entry says what it wants where another wants more.
+    records = [{**built.record, "wants": []}, form.record] if has_cpu else [form.record]
+    object_ = object_of(whole_module(built.ir if has_cpu else None, form), keep=[record["name"] for record in records])
+    try:
+        return component_of(object_, [component, *records], form.shaders)
+    except InvalidComponent as error:
+        raise shader_refused(error, built) from error
 
 
 def _loaded(component: bytes) -> Component:

@@ -29,6 +29,9 @@ Launch = Callable[[dict[str, Any]], Mapping[str, Array]]
 
 #: What the comparison may take, which says nothing of what callers allow.
 _LIMITS: dict[str, Any] = {"timeout": 600.0, "cpu_time": 600.0, "fuel": "10T", "memory": "2GiB"}
+_GPU_LIMITS: dict[str, Any] = {"gpu_time": 600.0, "gpu_fuel": "50T", "gpu_invocations": "1T"}
+#: What hotcell says where it has no device.
+_NO_DEVICE = "no GPU to run on"
 #: The extent of each dimension of an example, and how many elements beside it are watched.
 _EXTENT, _ROOM = 16, 4096
 #: What Taichi says of an index, and where it stands.
@@ -36,15 +39,18 @@ _OUTSIDE = re.compile(r'(?:Out of bound access|Accessing field).*File "([^"]+)",
 _GIVE_EXAMPLES = "give examples that it can be run on: arguments={…}, and fields with values; or check=False"
 
 
-def checked(built: Built, calls: Sequence[Call], component: Any, given: Mapping[str, Any], tolerance: float | None) -> None:
+def checked(
+    built: Built, calls: Sequence[Call], entry: Any, given: Mapping[str, Any], tolerance: float | None, *, on_gpu: bool = False
+) -> None:
     """Run both and compare.
 
     Args:
         built: The entry.
         calls: The kernels that it runs.
-        component: The loaded component.
+        entry: The entry of a loaded component.
         given: Examples of arguments, by the names of the entry's parameters.
         tolerance: A relative tolerance in place of the dtypes' own.
+        on_gpu: Whether it is the GPU's form.
 
     Raises:
         ImportRefused: An element differs, or the kernel fails on the example.
@@ -54,8 +60,11 @@ def checked(built: Built, calls: Sequence[Call], component: Any, given: Mapping[
     if example.is_made_up:
         _stay_within(built, calls, example)
     try:
-        got = _launched(component, built)(dict(example.inputs))
+        got = _launched(entry.options(**_GPU_LIMITS) if on_gpu else entry)(dict(example.inputs))
     except Exception as error:
+        if on_gpu and _NO_DEVICE in str(error):
+            reason = f"there is no GPU here to try it on: {str(error).partition(_NO_DEVICE)[2].lstrip(': ')}"
+            raise refused(reason, kernel, advice="check=False leaves the comparison out") from error
         raise refused(f"the component fails on the example: {error}", kernel, advice=_GIVE_EXAMPLES) from error
     want = reference(built, calls, example)
     differing = {name for name, array in want.items() if first_difference(np.asarray(got[name]), array, name=name, tolerance=tolerance)}
@@ -92,7 +101,7 @@ def _stay_within(built: Built, calls: Sequence[Call], example: Example) -> None:
         # Taichi checks indices of most that it compiles: what it cannot check is compared as it is.
         return
     try:
-        _launched(load(assembled(careful)), careful)(dict(example.inputs))
+        _launched(load(assembled(careful))[careful.name])(dict(example.inputs))
     except Exception as error:
         kernel = calls[0].instance.kernel
         place = _OUTSIDE.search(str(error))
@@ -102,11 +111,19 @@ def _stay_within(built: Built, calls: Sequence[Call], example: Example) -> None:
         raise ImportRefused(reason, source=f"{place[1]}:{place[2]}", advice=_GIVE_EXAMPLES) from error
 
 
-def _launched(component: Any, built: Built) -> Launch:
-    entry = component[built.name].options(**_LIMITS)
+def entry_on_device(component: bytes, name: str) -> Any:
+    """The GPU's form of an entry, in a cell that has this machine's device and nothing that an operator allows."""
+    from .._cell import Cell
+    from .._component import load
+
+    return load(component, host=Cell(policy=False, tier="unprivileged", grants=["gpu"], gpu_device="any"))[name]
+
+
+def _launched(entry: Any) -> Launch:
+    limited = entry.options(**_LIMITS)
 
     def launch(inputs: dict[str, Any]) -> Mapping[str, Array]:
-        ended = entry.run(**inputs)
+        ended = limited.run(**inputs)
         ended.check()
         results: Mapping[str, Array] = ended.results
         return results
@@ -358,7 +375,7 @@ def _otherwise(built: Built, example: Example) -> Mapping[str, Array]:
     from .api import assembled
 
     ir = re.sub(r" reassoc nsz(?: arcp)?(?= )", "", built.ir)
-    return _launched(load(assembled(built._replace(ir=ir))), built)(dict(example.inputs))
+    return _launched(load(assembled(built._replace(ir=ir)))[built.name])(dict(example.inputs))
 
 
 def as_near(got: Array, want: Array, others: Sequence[Array], tolerance: float | None) -> bool:

@@ -104,7 +104,7 @@ class CelledKernel:
                 from .check import checked
 
                 names = [argument.name for argument in kernel.arguments]
-                checked(built, built.calls, component, dict(zip(names, arguments, strict=True)), None)
+                checked(built, built.calls, component[built.name], dict(zip(names, arguments, strict=True)), None)
             entry = component[built.name]
             self._entries[key] = built, entry.options(**self.options) if self.options else entry
         return self._entries[key]

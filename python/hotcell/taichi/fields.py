@@ -73,10 +73,9 @@ class Nodes(NamedTuple):
 def nodes_of() -> Nodes:
     """The nodes of all fields of the program that Taichi now has."""
     from taichi.lang.field import Field
+    from taichi.lang.impl import get_runtime
 
-    from .compile import taichi_runtime
-
-    program = taichi_runtime().prog
+    program = get_runtime().prog
     by_id: dict[int, Any] = {}
     waiting = [program.get_snode_root(tree) for tree in range(program.get_snode_tree_size())]
     while waiting:
