@@ -16,6 +16,7 @@ mod lane;
 mod meters;
 mod plan;
 mod price;
+mod profile;
 mod quota;
 mod range;
 mod ring;
@@ -35,6 +36,7 @@ use hotcell_model::stop::StopSignal;
 use landing::{Output, SessionLanding};
 use lane::Lane;
 use meters::Meters;
+use profile::DispatchProfile;
 use quota::Quotas;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,7 +66,7 @@ pub struct SessionOrder {
     pub deadline: Instant,
     /// Whether the launch is to stop.
     pub signal: Arc<StopSignal>,
-    /// Whether the fuel of each dispatch is reported exactly.
+    /// Whether fuel and time of each dispatch are reported exactly.
     pub has_profile: bool,
     /// The shaders of the component.
     pub shaders: Vec<NamedShader>,
@@ -104,6 +106,8 @@ pub struct Session {
     said: String,
     recorded: Recorded,
     unsettled: Option<Unsettled>,
+    /// What dispatches took, if that is noted.
+    profile: DispatchProfile,
     usage: GpuUsage,
     /// Where what was used so far is written, and how often it was.
     ledger: (Option<Output>, u64),
@@ -135,6 +139,7 @@ impl Session {
             said: String::new(),
             recorded: Recorded::default(),
             unsettled: None,
+            profile: DispatchProfile::default(),
             usage: GpuUsage::default(),
             ledger: (None, 0),
             end: None,
@@ -327,8 +332,10 @@ impl Session {
     }
 
     fn usage(&mut self) -> GpuUsage {
+        let (profile, kernels) = self.profile.take();
         GpuUsage {
-            profile: std::mem::take(&mut self.usage.profile),
+            profile,
+            kernels,
             ..self.figures()
         }
     }
@@ -350,6 +357,7 @@ impl Session {
             shader_bytes: quotas.shader_bytes.total(),
             time_ns: quotas.time.total(),
             profile: Vec::new(),
+            kernels: Vec::new(),
         }
     }
 }

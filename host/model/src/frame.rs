@@ -272,13 +272,14 @@ mod tests {
         assert_bounded(&samples, &[1, 0, 0, 0, 0], 2);
         let claims = RunEnd::<Payload>::not_run(Outcome::done()).usage;
         assert_bounded(&claims, &[0], 0);
-        // Behind the profile stands that there is no end.
+        // Behind the dispatches of a profile stand its kernels, and behind those that there is no end.
         let ended = FromGpu::Ended {
             id: 1,
             usage: Box::default(),
             end: None,
         };
-        assert_bounded(&ended, &three, 1);
+        assert_bounded(&ended, &[0; 4], 2);
+        assert_bounded(&ended, &[0; 8], 1);
         assert_bounded(&GpuAnswer::Waited(Vec::new()), &[0], 0);
     }
 }

@@ -10,7 +10,7 @@ pub use ledger::LEDGER_BYTES;
 use crate::limit::{Amount, Breach, Limit, Unit};
 use crate::names::named;
 use crate::outcome::{Blame, Outcome, OutcomeKind};
-use crate::{bounded, exact};
+use crate::{bounded, exact, text};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -475,9 +475,65 @@ pub struct GpuUsage {
     /// Time from each submission to its end, in nanoseconds.
     #[serde(with = "exact")]
     pub time_ns: u64,
-    /// Fuel spent by each dispatch, in order; only with `--gpu-profile`.
+    /// What each dispatch took, in order; only with `--gpu-profile`, where each is submitted and waited for by itself.
     #[serde(deserialize_with = "bounded::list::<_, _, PROFILED_DISPATCHES>")]
     pub profile: Vec<GpuDispatchFuel>,
+    /// What the dispatches of each GPU kernel took together, in the order in which they were made; only with `--gpu-profile`.
+    #[serde(deserialize_with = "bounded::list::<_, _, PROFILED_KERNELS>", default)]
+    pub kernels: Vec<GpuKernelUsage>,
+}
+
+/// What the dispatches of one GPU kernel took.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuKernelUsage {
+    /// Its shader's name in the component, escaped; empty for text that was made at run time.
+    pub shader: String,
+    /// Its entry point, escaped; [`OTHER_KERNELS`] for those that are not told apart.
+    pub entry: String,
+    /// Dispatches.
+    #[serde(with = "exact")]
+    pub dispatches: u64,
+    /// Their invocations.
+    #[serde(with = "exact")]
+    pub invocations: u64,
+    /// What was charged before they ran.
+    #[serde(with = "exact")]
+    pub fuel_static: u64,
+    /// What their loops spent, exactly.
+    #[serde(with = "exact")]
+    pub fuel_dynamic: u64,
+    /// From each one's submission, by itself, to its end, in nanoseconds.
+    #[serde(with = "exact")]
+    pub time_ns: u64,
+    /// The longest of those.
+    #[serde(with = "exact")]
+    pub longest_ns: u64,
+}
+
+impl GpuKernelUsage {
+    /// One that took nothing yet, by its names, which are cut and escaped.
+    pub fn named(shader: &str, entry: &str) -> Self {
+        Self {
+            shader: text::escape(shader, KERNEL_NAME_BYTES),
+            entry: text::escape(entry, KERNEL_NAME_BYTES),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a dispatch.
+    pub fn add(&mut self, dispatch: &GpuDispatchFuel) {
+        for (sum, more) in [
+            (&mut self.dispatches, 1),
+            (&mut self.invocations, dispatch.invocations),
+            (&mut self.fuel_static, dispatch.fuel_static),
+            (&mut self.fuel_dynamic, dispatch.fuel_dynamic),
+            (&mut self.time_ns, dispatch.time_ns),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+        self.longest_ns = self.longest_ns.max(dispatch.time_ns);
+    }
 }
 
 /// What one dispatch spent.
@@ -493,10 +549,33 @@ pub struct GpuDispatchFuel {
     /// What its loops spent, exactly.
     #[serde(with = "exact")]
     pub fuel_dynamic: u64,
+    /// From its submission, by itself, to its end, in nanoseconds.
+    #[serde(with = "exact", default)]
+    pub time_ns: u64,
+}
+
+impl GpuDispatchFuel {
+    /// Adds another's to it.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.invocations, other.invocations),
+            (&mut self.fuel_static, other.fuel_static),
+            (&mut self.fuel_dynamic, other.fuel_dynamic),
+            (&mut self.time_ns, other.time_ns),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
 }
 
 /// The most dispatches that a profile tells apart.
 pub const PROFILED_DISPATCHES: usize = 256;
+/// The most GPU kernels that a profile tells apart, those together that it does not counted as one.
+pub const PROFILED_KERNELS: usize = 64;
+/// The entry point that stands for all others: no entry point has such a name.
+pub const OTHER_KERNELS: &str = "(others)";
+/// The longest name of a GPU kernel in a profile.
+const KERNEL_NAME_BYTES: usize = 64;
 
 /// Where a runner's GPU commands go: a session in this process, or a channel to the GPU worker.
 pub trait GpuLink: Send + Sync {

@@ -3,14 +3,13 @@
 use super::failure::SessionFailure;
 use super::fuel::{Budgets, Volume};
 use super::meters::{self, Meters};
-use super::plan::{BatchPlan, MOST_STEPS};
+use super::plan::{BatchPlan, MOST_STEPS, Move};
 use super::range::{check_words, len_of};
 use super::things::{QueuedWork, Thing};
 use super::{Session, price};
+use crate::device::Pipeline;
 use bytes::Bytes;
-use hotcell_model::gpu::{
-    GpuAnswer, GpuDispatchFuel, GpuEnd, GpuError, GpuId, GpuStep, PROFILED_DISPATCHES, Payload,
-};
+use hotcell_model::gpu::{GpuAnswer, GpuDispatchFuel, GpuEnd, GpuError, GpuId, GpuStep, Payload};
 use hotcell_shader::fuel::{FuelPool, FuelPoolState};
 use std::sync::Arc;
 
@@ -36,8 +35,16 @@ pub(super) struct Unsettled {
     is_all_given: bool,
     /// The most fuel that an invocation was given of it before it ran, where it takes what it spent at its end.
     given: u64,
-    /// What a profile says of its dispatches so far: each as it was admitted, and what is known.
-    dispatches: Vec<(Volume, GpuDispatchFuel)>,
+    /// Its dispatches.
+    dispatches: Vec<Noted>,
+}
+
+/// A dispatch for the profile: as it was admitted, and what is known of it so far.
+#[derive(Debug)]
+struct Noted {
+    volume: Volume,
+    pipeline: Arc<Pipeline>,
+    took: GpuDispatchFuel,
 }
 
 impl Session {
@@ -229,14 +236,14 @@ impl Session {
         }
         self.compile(&plan.moves)?;
         let answer_bytes = plan.answer_bytes;
-        let answers = self.encode(&plan.moves)?;
+        let (answers, times) = self.encode(&plan.moves)?;
         if metered > 0 {
             self.meters
                 .read(metered, &mut self.lane, &mut self.quotas)?;
         }
         self.lane.flush()?;
         let last = self.lane.number() - 1;
-        self.note_dispatches(&plan, budgets, last);
+        self.note_dispatches(&plan, budgets, last, &times);
         Ok(QueuedWork {
             last,
             answers,
@@ -244,42 +251,39 @@ impl Session {
         })
     }
 
-    fn note_dispatches(&mut self, plan: &BatchPlan, budgets: &Budgets, number: u64) {
-        let dispatches = plan.volumes.iter().map(|volume| {
-            let fuel = GpuDispatchFuel {
-                invocations: volume.invocations,
-                fuel_static: volume.static_fuel.saturating_mul(volume.invocations),
-                fuel_dynamic: 0,
-            };
-            (*volume, fuel)
+    /// Keeps a batch's dispatches until their meters are read, or adds them to the profile. `times` has one for each, in nanoseconds,
+    /// where that is noted.
+    fn note_dispatches(&mut self, plan: &BatchPlan, budgets: &Budgets, number: u64, times: &[u64]) {
+        let dispatches = plan.moves.iter().filter_map(|step| match step {
+            Move::Dispatch {
+                bind_set, volume, ..
+            } => Some((volume, &bind_set.pipeline)),
+            _ => None,
         });
+        let noted = dispatches
+            .enumerate()
+            .map(|(at, (volume, pipeline))| Noted {
+                volume: *volume,
+                pipeline: Arc::clone(pipeline),
+                took: GpuDispatchFuel {
+                    invocations: volume.invocations,
+                    fuel_static: volume.static_fuel.saturating_mul(volume.invocations),
+                    fuel_dynamic: 0,
+                    time_ns: times.get(at).copied().unwrap_or(0),
+                },
+            });
         if let Some(pool) = budgets.pool {
             self.unsettled = Some(Unsettled {
                 number,
                 pool,
                 is_all_given: budgets.is_all_given,
                 given: pool.given(budgets.credits.iter().copied().max().unwrap_or(0)),
-                dispatches: dispatches.collect(),
+                dispatches: noted.collect(),
             });
         } else if self.has_profile {
-            dispatches
-                .collect::<Vec<_>>()
-                .into_iter()
-                .for_each(|(_, fuel)| self.note(fuel));
-        }
-    }
-
-    /// Adds a dispatch to the profile. What it does not tell apart is added to its last entry.
-    fn note(&mut self, fuel: GpuDispatchFuel) {
-        let profile = &mut self.usage.profile;
-        let is_full = profile.len() >= PROFILED_DISPATCHES;
-        match profile.last_mut() {
-            Some(last) if is_full => {
-                last.invocations = last.invocations.saturating_add(fuel.invocations);
-                last.fuel_static = last.fuel_static.saturating_add(fuel.fuel_static);
-                last.fuel_dynamic = last.fuel_dynamic.saturating_add(fuel.fuel_dynamic);
+            for one in noted {
+                self.profile.note(&one.pipeline, one.took);
             }
-            _ => profile.push(fuel),
         }
     }
 
@@ -306,7 +310,12 @@ impl Session {
         let pool = unsettled.pool.read(pool);
         let (mut is_exhausted, mut is_cut) = (false, false);
         let mut counted = 0u64;
-        for (volume, mut fuel) in unsettled.dispatches {
+        for Noted {
+            volume,
+            pipeline,
+            mut took,
+        } in unsettled.dispatches
+        {
             if volume.is_metered() {
                 let reading = readings.next().unwrap_or_default();
                 let count = if volume.is_counted {
@@ -317,10 +326,10 @@ impl Session {
                 counted = counted.wrapping_add(count);
                 is_exhausted |= reading.is_exhausted;
                 is_cut |= reading.is_cut;
-                fuel.fuel_dynamic = reading.exact.unwrap_or_default();
+                took.fuel_dynamic = reading.exact.unwrap_or_default();
             }
             if self.has_profile {
-                self.note(fuel);
+                self.profile.note(&pipeline, took);
             }
         }
         // Counters have 32 bits.

@@ -7,11 +7,19 @@ use hotcell_model::gpu::GpuEnd;
 use std::sync::Arc;
 
 impl Session {
-    /// Records the steps of a batch, and says which answers its reads will give.
-    pub(super) fn encode(&mut self, moves: &[Move]) -> Result<Vec<u64>, GpuEnd> {
-        let (mut answers, mut meter, mut rest) = (Vec::new(), 0, moves);
+    /// Records the steps of a batch, and says which answers its reads will give; in a profiled launch also how long each dispatch
+    /// took, in nanoseconds.
+    pub(super) fn encode(&mut self, moves: &[Move]) -> Result<(Vec<u64>, Vec<u64>), GpuEnd> {
+        let (mut answers, mut times) = (Vec::new(), Vec::new());
+        let (mut meter, mut rest) = (0, moves);
         while let Some((step, after)) = rest.split_first() {
-            if matches!(step, Move::Dispatch { .. }) {
+            let is_dispatch = matches!(step, Move::Dispatch { .. });
+            if is_dispatch && self.has_profile {
+                times.push(self.time_dispatch(step, &mut meter)?);
+                rest = after;
+                continue;
+            }
+            if is_dispatch {
                 let run = rest
                     .iter()
                     .take_while(|step| matches!(step, Move::Dispatch { .. }))
@@ -24,7 +32,17 @@ impl Session {
             self.encode_copy(step, &mut answers)?;
             rest = after;
         }
-        Ok(answers)
+        Ok((answers, times))
+    }
+
+    /// Has a dispatch done by itself, and says for how long the device was busy with it, in nanoseconds: from its submission, so that
+    /// what a submission takes is in it.
+    fn time_dispatch(&mut self, dispatch: &Move, meter: &mut u64) -> Result<u64, GpuEnd> {
+        self.lane.wait_for_all(&mut self.quotas)?;
+        let before = self.quotas.time.used();
+        *meter = self.encode_dispatches(std::slice::from_ref(dispatch), *meter);
+        self.lane.wait_for_all(&mut self.quotas)?;
+        Ok(self.quotas.time.used().saturating_sub(before))
     }
 
     /// Records dispatches one after the other, in one pass. What is bound already is not bound again.

@@ -89,6 +89,9 @@ impl Session {
         let id = self.things.fresh()?;
         self.quotas.pipelines.charge_unchecked(1);
         let workgroup_size = pipeline.workgroup_size;
+        if has_profile {
+            self.profile.name(&pipeline, shader, entry);
+        }
         self.things.insert(id, Thing::Kernel(pipeline));
         Ok(GpuAnswer::Kernel { id, workgroup_size })
     }

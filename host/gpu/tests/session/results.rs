@@ -3,7 +3,9 @@
 use crate::lab::{
     Lab, Order, SPIN, STEP, bytes, dispatch, fill, nothing, read_array, run, software, words, write,
 };
-use hotcell_model::gpu::{GpuAnswer, GpuCommand, GpuEnd, GpuStep};
+use hotcell_model::gpu::{
+    GpuAnswer, GpuCommand, GpuEnd, GpuStep, OTHER_KERNELS, PROFILED_DISPATCHES, PROFILED_KERNELS,
+};
 use hotcell_model::limit::Limit;
 use std::sync::PoisonError;
 
@@ -268,7 +270,8 @@ fn a_profile_has_each_dispatch_with_what_it_spent() {
         put(10_000),
         dispatch(sum, 2),
     ]);
-    let profile = lab.finish().usage.profile;
+    let usage = lab.finish().usage;
+    let (profile, kernels) = (usage.profile, usage.kernels);
     let volumes: Vec<_> = profile
         .iter()
         .map(|dispatch| dispatch.invocations)
@@ -277,6 +280,47 @@ fn a_profile_has_each_dispatch_with_what_it_spent() {
     assert_eq!(profile[0].fuel_dynamic, 0);
     assert!(profile[1].fuel_dynamic > 0);
     assert!(profile[2].fuel_dynamic > 10 * profile[1].fuel_dynamic);
+    // Each is waited for by itself, and together they are the device's time but for the copies.
+    let times: Vec<u64> = profile.iter().map(|dispatch| dispatch.time_ns).collect();
+    assert!(times.iter().all(|time| *time > 0), "{times:?}");
+    assert!(times.iter().sum::<u64>() <= usage.time_ns, "{times:?}");
+    let of_kernels: Vec<_> = kernels
+        .iter()
+        .map(|kernel| (kernel.entry.as_str(), kernel.dispatches, kernel.invocations))
+        .collect();
+    assert_eq!(of_kernels, [("main", 1, 64), ("main", 2, 192)]);
+    assert_eq!(
+        kernels[1].fuel_dynamic,
+        profile[1].fuel_dynamic + profile[2].fuel_dynamic
+    );
+    assert_eq!(kernels[1].time_ns, times[1] + times[2]);
+    assert_eq!(kernels[1].longest_ns, times[1].max(times[2]));
+}
+
+#[test]
+fn a_profile_of_very_many_kernels_and_dispatches_stays_small() {
+    let device = nothing();
+    let order = Order::new().profile().limit(Limit::GpuPipelines, 200);
+    let mut lab = order.begin(&device);
+    let (a, b) = (lab.buffer(256), lab.buffer(256));
+    for at in 0..100 {
+        let kernel = lab.kernel(&format!("{STEP}\n// The {at}th.\n"));
+        let bind_set = lab.bind(kernel, &[a, b]);
+        lab.run(vec![dispatch(bind_set, 1); 10]);
+    }
+    let usage = lab.finish().usage;
+    assert_eq!(usage.dispatches, 1000);
+    assert_eq!(
+        (usage.profile.len(), usage.kernels.len()),
+        (PROFILED_DISPATCHES, PROFILED_KERNELS)
+    );
+    let told: u64 = usage.kernels.iter().map(|kernel| kernel.dispatches).sum();
+    assert_eq!(told, 1000);
+    let others = &usage.kernels[PROFILED_KERNELS - 1];
+    assert_eq!(
+        (others.entry.as_str(), others.dispatches),
+        (OTHER_KERNELS, 370)
+    );
 }
 
 #[test]

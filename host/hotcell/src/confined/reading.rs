@@ -16,7 +16,7 @@ use hotcell_model::frame::{
     BuildId, Described, FrameError, FromCompiler, FromGpu, FromRunner, Hello, Phases, decode,
     read_last_words,
 };
-use hotcell_model::gpu::{GpuEnd, GpuUsage, PROFILED_DISPATCHES};
+use hotcell_model::gpu::{GpuEnd, GpuUsage, PROFILED_DISPATCHES, PROFILED_KERNELS};
 use hotcell_model::layer::{Layer, LayerReport, LayerState, WorkerKind};
 use hotcell_model::limit::{Breach, Limits};
 use hotcell_model::probe::Attempted;
@@ -249,6 +249,11 @@ pub fn read_gpu_ended(frame: &[u8], descriptors: usize, id: u64) -> Result<GpuEn
             end,
         } if found == id => {
             usage.profile.truncate(PROFILED_DISPATCHES);
+            usage.kernels.truncate(PROFILED_KERNELS);
+            for kernel in &mut usage.kernels {
+                kernel.shader = words(&kernel.shader);
+                kernel.entry = words(&kernel.entry);
+            }
             let end = end.map(|end| match end {
                 GpuEnd::Lost(why) => GpuEnd::Lost(words(&why)),
                 other => other,

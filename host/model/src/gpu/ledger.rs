@@ -74,6 +74,7 @@ impl GpuUsage {
             shader_bytes,
             time_ns,
             profile: Vec::new(),
+            kernels: Vec::new(),
         })
     }
 }
@@ -98,6 +99,7 @@ mod tests {
             shader_bytes: 10,
             time_ns: u64::MAX,
             profile: Vec::new(),
+            kernels: Vec::new(),
         };
         let mut ledger = usage.to_ledger(3);
         assert_eq!(GpuUsage::of_ledger(&ledger), Some(usage));
