@@ -3,6 +3,7 @@
 use crate::command_request::{CommandRequest, Files, REDRAW, read};
 use crate::exit::CommandError;
 use crate::progress::Display;
+use crate::say::tell;
 use anyhow::{Result, anyhow};
 use hotcell::outcome::{Blame, Outcome, OutcomeKind};
 use hotcell::{Array, Component, Delivery, Ended, NamedArray, Tenant, Undelivered};
@@ -88,6 +89,11 @@ pub(crate) fn launch(
         report,
         results,
     };
+    // A daemon says them with the report.
+    if !command.quiet {
+        let warnings = ended.report.warnings.iter();
+        warnings.for_each(|warning| tell(format_args!("hotcell: warning: {warning}")));
+    }
     if ended.outcome.keeps_outputs()
         && let Err(undelivered) = deliver(&files, &ended.results)
     {

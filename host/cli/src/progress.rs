@@ -2,6 +2,7 @@
 
 use crate::say::tell;
 use hotcell::Observer;
+use hotcell::forecast::Warning;
 use hotcell::limit::{Limit, Limits};
 use hotcell::report::{LogLevel, LogLine};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -88,6 +89,14 @@ fn style() -> ProgressStyle {
 impl Observer for Display {
     fn begin(&self, limits: &Limits) {
         let _ = self.timeout.set(limits.duration(Limit::Timeout));
+    }
+
+    fn warn(&self, warning: &Warning) {
+        if !self.quiet {
+            let _held = self.lines.lock();
+            self.bar
+                .suspend(|| tell(format_args!("hotcell: warning: {warning}")));
+        }
     }
 
     fn log(&self, line: &LogLine) {

@@ -375,6 +375,10 @@ impl Cell {
         } = permit;
         let about = &mut attempt.about;
         observer.begin(&about.limits);
+        about
+            .warnings
+            .iter()
+            .for_each(|warning| observer.warn(warning));
         let _held = self.inner.memory.hold(&about.tenant, bound.host_bytes())?;
         let inputs = inputs.insert(InputDigests::take(bound, about, stop)?);
         let loaded = self.prepare(component, about, stop)?;

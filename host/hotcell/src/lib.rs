@@ -97,6 +97,7 @@ pub use launch::{Ended, Launch};
 pub use places::{PlaceError, Places};
 pub use policy::{Policy, Subject, TermLimit, Terms, resolve_limits};
 pub use request::delivery::{Consignment, Delivery, Undelivered};
+pub use request::forecaster::{Forecaster, Prospect};
 pub use request::{Cutting, Digests, InputError, Request};
 
 pub use hotcell_model::array::ArrayType;
@@ -112,8 +113,8 @@ pub use hotcell_model::tenant::Tenant;
 pub use hotcell_model::time::Timestamp;
 pub use hotcell_model::watch::Watch;
 pub use hotcell_model::{
-    accounts, analysis, budget, component as description, grant, guard as guarded, layer, limit,
-    manifest, outcome, probe, report, samples, shader,
+    accounts, analysis, budget, component as description, forecast, grant, guard as guarded, layer,
+    limit, manifest, outcome, probe, report, samples, shader,
 };
 
 /// The supervisor's reading of what workers say, without any I/O: for fuzzing. No part of the interface.

@@ -1,8 +1,10 @@
 //! What somebody asks for, before anything is checked.
 
 pub(crate) mod delivery;
+pub(crate) mod forecaster;
 
 use self::delivery::Delivery;
+use self::forecaster::Forecaster;
 use crate::array::Array;
 use hotcell_model::caller::Caller;
 use hotcell_model::digest::RunId;
@@ -84,6 +86,7 @@ pub struct Request {
     pub(crate) run_id: Option<RunId>,
     pub(crate) digests: Digests,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) forecaster: Option<Arc<dyn Forecaster>>,
     pub(crate) delivery: Option<Arc<dyn Delivery>>,
 }
 
@@ -123,6 +126,7 @@ impl Request {
             run_id: None,
             digests: Digests::Full,
             observer: Arc::new(()),
+            forecaster: None,
             delivery: None,
         }
     }
@@ -264,10 +268,19 @@ impl Request {
         self
     }
 
-    /// Counts the fuel of every GPU dispatch for the report, which makes dispatches slower. Default off.
+    /// Counts the fuel of every GPU dispatch for the report, and times it, which makes dispatches slower: each is waited for by itself.
+    /// Default off.
     #[must_use]
     pub fn gpu_profile(mut self) -> Self {
         self.has_gpu_profile = true;
+        self
+    }
+
+    /// Has the launch be warned of by what is known of launches before it: where that foretells more fuel or memory than the limits
+    /// have. Default none; what the kernel's code says warns in any case.
+    #[must_use]
+    pub fn foretold_by(mut self, forecaster: Arc<dyn Forecaster>) -> Self {
+        self.forecaster = Some(forecaster);
         self
     }
 

@@ -213,6 +213,18 @@ pub struct Foretold {
     /// At most that much fuel, if anything bounds it.
     #[serde(rename = "fuel_at_most", with = "crate::exact::option")]
     pub at_most: Option<u64>,
+    /// At least so many bytes of linear memory in its largest instance; absent where the arrays need not be there at once.
+    #[serde(with = "crate::exact::option", default)]
+    pub memory_bytes_at_least: Option<u64>,
+}
+
+impl Foretold {
+    /// What [`Self::at_most`] is no further above [`Self::at_least`] than bounds are meant to be: a launch that is above its limit by
+    /// such a bound is near it, where a far one says nothing.
+    pub fn close_at_most(&self) -> Option<u64> {
+        let furthest = self.at_least.saturating_mul(CLOSE);
+        self.at_most.filter(|most| *most <= furthest)
+    }
 }
 
 /// A part of a manifest that the code contradicts.
@@ -282,6 +294,9 @@ fn is_integer(dtype: DType) -> bool {
     !matches!(dtype, DType::F32 | DType::F64)
 }
 
+/// So far apart a lower and an upper bound are at most that say about how much something takes.
+const CLOSE: u64 = 4;
+
 /// What [deterministic](crate::profile::Metering::Deterministic) metering adds at most to a kernel's own, in parts of it: the pass that makes NaNs
 /// canonical.
 const DETERMINISTIC: u64 = 3;
@@ -304,6 +319,7 @@ impl EntryCost {
         let mut sum = Foretold {
             at_least: 0,
             at_most: Some(0),
+            memory_bytes_at_least: None,
         };
         for values in chunks {
             let own = self.of_function(kernel.dims().len(), values)?;
@@ -323,6 +339,19 @@ impl EntryCost {
         Some(sum)
     }
 
+    /// Whether its arrays are in the guest's memory, all at once, while it runs: those of an object's function are, and so are those
+    /// of a function that never asks the host for a part of one.
+    pub fn holds_its_arrays(&self) -> bool {
+        match self.interface {
+            Interface::Plain => true,
+            Interface::Sdk => {
+                let calls = self.loops.iter().map(|one| one.turn.host_calls);
+                let calls = calls.chain([self.outside.host_calls]).sum::<u64>();
+                self.gaps.is_empty() && self.loops_left_out == 0 && calls == 0
+            }
+        }
+    }
+
     /// What the kernel's function takes by itself.
     fn of_function(&self, dims: usize, values: &[u64]) -> Option<Foretold> {
         let extents = values.get(..dims)?;
@@ -334,6 +363,7 @@ impl EntryCost {
         Some(Foretold {
             at_least: whole(lower.reduce(f64::max)?.floor()),
             at_most: upper.reduce(f64::min).map(|most| whole(most.ceil())),
+            memory_bytes_at_least: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::bounded;
 use crate::files::FileLink;
+use crate::forecast::Warning;
 use crate::gpu::{GpuLink, NamedShader};
 use crate::grant::Grants;
 use crate::limit::Limits;
@@ -248,6 +249,9 @@ impl<O> RunEnd<O> {
 pub trait Observer: Send + Sync {
     /// The launch was permitted, and begins to be prepared and run within those limits.
     fn begin(&self, _limits: &Limits) {}
+
+    /// It begins although it is expected to reach a limit.
+    fn warn(&self, _warning: &Warning) {}
 
     /// The guest logged a line; it is escaped and within the launch's limits.
     fn log(&self, _line: &LogLine) {}

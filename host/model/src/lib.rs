@@ -4,6 +4,7 @@
 //! these types, so a type here must make sense on both sides of a process boundary.
 //!
 //! * [`limit`]: every limit, its unit, default and ceiling
+//! * [`forecast`]: what a launch is expected to take of them
 //! * [`grant`]: capabilities and what grants them
 //! * [`gpu`]: what a runner asks of the GPU
 //! * [`files`]: what a runner asks of files
@@ -31,6 +32,7 @@ pub mod component;
 pub mod digest;
 mod exact;
 pub mod files;
+pub mod forecast;
 pub mod frame;
 pub mod gpu;
 pub mod grant;

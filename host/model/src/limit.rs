@@ -477,6 +477,14 @@ pub struct Breach {
 }
 
 impl Breach {
+    /// How much was asked for above the limit; `None` where it was used up and nobody knows how far it would have gone.
+    pub fn excess(&self) -> Option<u64> {
+        match self.amount {
+            Amount::Requested(requested) => Some(requested.saturating_sub(self.maximum)),
+            Amount::Used(_) => None,
+        }
+    }
+
     /// Whether the same work may pass the limit one time and not another: clocks, and GPU fuel that goes to the
     /// invocations that come first.
     pub const fn is_by_chance(&self) -> bool {

@@ -6,6 +6,7 @@ use crate::analysis::Foretold;
 use crate::caller::Caller;
 use crate::digest::{Digest, RunId};
 use crate::files::FileUsage;
+use crate::forecast::Warning;
 use crate::gpu::GpuUsage;
 use crate::grant::Grants;
 use crate::guard::JitReport;
@@ -84,6 +85,9 @@ pub struct Report {
     /// What the kernel's code says that the launch takes, where it says anything.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub foretold: Option<Foretold>,
+    /// Limits that the launch was expected to reach, before it ran.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub warnings: Vec<Warning>,
     /// What was odd about the launch.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub alerts: Vec<Alert>,

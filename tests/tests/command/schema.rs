@@ -2,7 +2,7 @@
 
 use super::{IN, with};
 use hotcell_tests::schema::Walk;
-use hotcell_tests::{Command, checkout, processes, skip};
+use hotcell_tests::{Command, checkout, npy, processes, skip};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ fn real_reports_and_the_schema_agree() {
         "run {probe} misuse --in what=4 --dim n=4 --grant gpu --grant gpu-text {dispatches} --report r.json"
     ));
     walk.check(&schema, &command.report("r.json"), "").unwrap();
+    walk.check(&schema, &report_with_a_warning(&command), "")
+        .unwrap();
     command.write("p.toml", super::policy::OBSERVING);
     command.run(&format!(
         "run honest.wasm {IN} --policy p.toml --report r.json"
@@ -78,6 +80,24 @@ fn real_reports_and_the_schema_agree() {
             );
         }
     }
+}
+
+/// The report of a launch whose limit is between what its code takes at least and at most.
+fn report_with_a_warning(command: &Command) -> Value {
+    let saxpy = Command::kernel("saxpy").expect("where one kernel was built, all were");
+    let run = |more: &str| {
+        let saxpy = saxpy.display();
+        command.write("floats.npy", npy("<f4", &[4096], &[0; 4 * 4096]));
+        let inputs = "--in a=2 --in x=@floats.npy --in y=@floats.npy --report r.json";
+        command.run(&format!("run {saxpy} {inputs} {more}"));
+        command.report("r.json")
+    };
+    let foretold = run("")["foretold"].clone();
+    let bound = |name: &str| foretold[name].as_u64().unwrap();
+    let between = (bound("fuel_at_least") + bound("fuel_at_most")) / 2;
+    let report = run(&format!("--fuel {between}"));
+    assert_eq!(report["warnings"][0]["by"], "code", "{report}");
+    report
 }
 
 /// The report of a launch whose runner had to be killed.

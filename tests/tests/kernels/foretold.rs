@@ -270,3 +270,39 @@ fn what_certainly_takes_too_much_is_refused_and_nothing_runs() {
     );
     assert!(ended.outcome.keeps_outputs(), "{}", ended.outcome.message);
 }
+
+/// Arrays that cannot fit cost nothing, not even a compilation; a kernel that streams its array needs no room for it.
+#[test]
+fn arrays_that_cannot_fit_are_refused_before_anything_is_compiled_and_streams_are_not() {
+    let own = cell(Isolation::InProcess).build().unwrap();
+    let component = Component::read(hotcell_cases::component("sum")).unwrap();
+    let array = hotcell::Array::from_slice(&vec![1.0_f32; 1 << 20][..], [1 << 20]).unwrap();
+    let run = |entry: &str, memory: u64| {
+        let request = Request::new().entry(entry).input("x", array.clone());
+        own.run(&component, request.limit(Limit::Memory, memory))
+    };
+    let refused = run("sum", 3 << 20);
+    let outcome = &refused.outcome;
+    assert_eq!(outcome.kind, hotcell::outcome::OutcomeKind::MemoryLimit);
+    assert_eq!(outcome.blame, Some(hotcell::outcome::Blame::Request));
+    let breach = outcome.breach().unwrap();
+    assert_eq!(breach.limit, Limit::Memory);
+    // The array and the sum, as much as there is of both in one chunk.
+    assert!(
+        (4 << 20..5 << 20).contains(&breach.amount.value()),
+        "{breach}"
+    );
+    assert_eq!(refused.report.timings.cache, None, "nothing was compiled");
+    assert_eq!(refused.report.usage.instances, 0);
+    assert_eq!(
+        refused.report.dims["n"],
+        1 << 20,
+        "a refusal is of known shapes"
+    );
+    for (entry, memory) in [("sum", 64 << 20), ("sum_stream", 3 << 20)] {
+        let ended = run(entry, memory);
+        assert!(ended.outcome.keeps_outputs(), "{}", ended.outcome.message);
+    }
+    let foretold = run("sum_stream", 3 << 20).report.foretold.unwrap();
+    assert_eq!(foretold.memory_bytes_at_least, None);
+}

@@ -22,6 +22,7 @@ pub(super) fn of(report: &Report) -> String {
         ("usage", usage(report)),
         ("timings", timings(report)),
         ("walls", walls(report)),
+        ("warnings", warnings(report)),
         ("alerts", alerts(report)),
         ("observed", observed(report)),
         ("arguments", arrays(&report.arguments)),
@@ -284,6 +285,11 @@ fn absence(report: &LayerReport) -> Option<String> {
             Some(format!("  without {}: {why}; {remedy}", report.layer))
         }
     }
+}
+
+/// What was expected before it ran.
+fn warnings(report: &Report) -> Vec<String> {
+    report.warnings.iter().map(ToString::to_string).collect()
 }
 
 /// What the policy's observed limits would have done.

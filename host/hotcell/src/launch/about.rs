@@ -12,11 +12,12 @@ use hotcell_model::analysis::Foretold;
 use hotcell_model::caller::Caller;
 use hotcell_model::component::Description;
 use hotcell_model::digest::{Digest, RunId};
+use hotcell_model::forecast::Warning;
 use hotcell_model::grant::{Grants, Wants};
 use hotcell_model::job::{RunEnd, Source};
 use hotcell_model::layer::Tier;
 use hotcell_model::limit::{Limit, Limits};
-use hotcell_model::manifest::Kernel;
+use hotcell_model::manifest::{Kernel, ScalarValue};
 use hotcell_model::outcome::{Cause, Outcome};
 use hotcell_model::profile::{Isolation, Metering};
 use hotcell_model::report::{ComponentReport, Report, SCHEMA};
@@ -48,6 +49,12 @@ pub(crate) struct About {
     pub(crate) described: Option<Arc<Description>>,
     /// What the kernel's code says that the launch takes, once the shapes are known.
     pub(crate) foretold: Option<Foretold>,
+    /// Limits that it is expected to reach.
+    pub(crate) warnings: Vec<Warning>,
+    /// Every dimension, once it is known.
+    pub(crate) dims: BTreeMap<String, u64>,
+    /// Every scalar, once it is known.
+    pub(crate) scalars: BTreeMap<String, ScalarValue>,
     /// Values that limits could have, by the policy.
     pub(crate) observed: BTreeMap<Limit, u64>,
     /// What the tenant may take over time and at once, by the policy.
@@ -98,8 +105,8 @@ impl About {
             policy: self.policy,
             component: self.component,
             arguments: Vec::new(),
-            scalars: Default::default(),
-            dims: Default::default(),
+            scalars: self.scalars,
+            dims: self.dims,
             results: Vec::new(),
             outcome: end.outcome.clone(),
             outputs: None,
@@ -115,6 +122,7 @@ impl About {
             alerts,
             observed,
             foretold: self.foretold,
+            warnings: self.warnings,
             jit: Vec::new(),
             log: end.log.clone(),
         }
@@ -145,6 +153,9 @@ impl Cell {
             digests: request.digests,
             described: None,
             foretold: None,
+            warnings: Vec::new(),
+            dims: BTreeMap::new(),
+            scalars: BTreeMap::new(),
             observed: BTreeMap::new(),
             allowance: Allowance::default(),
             spent: Spent::default(),

@@ -9,13 +9,16 @@ use crate::launch::about::{About, shown};
 use crate::launch::attempt::OpenRecord;
 use crate::launch::bind::{Bound, bind, check_names, choose};
 use crate::launch::describe::counts_breach;
-use crate::launch::foretold::{Known, refusal};
+use crate::launch::foretold::{Known, refusal, warnings};
 use crate::policy::{Subject, resolve_limits};
 use crate::request::Request;
 use crate::request::delivery::Consignment;
+use crate::request::forecaster::Prospect;
+use hotcell_model::analysis::Foretold;
 use hotcell_model::array::ArrayType;
 use hotcell_model::component::{Description, Import, Need};
 use hotcell_model::digest::RunId;
+use hotcell_model::forecast::Warning;
 use hotcell_model::gpu::NamedShader;
 use hotcell_model::grant::{Capability, Determinism, Grants};
 use hotcell_model::job::Observer;
@@ -69,6 +72,17 @@ impl Permit {
     pub fn limits(&self) -> &Limits {
         &self.attempt.about.limits
     }
+
+    /// What the kernel's code says that the launch takes, where it says anything.
+    pub fn foretold(&self) -> Option<&Foretold> {
+        self.attempt.about.foretold.as_ref()
+    }
+
+    /// Limits that the launch is expected to reach, by the kernel's code or by [what is known](Request::foretold_by) of launches
+    /// before it. Whoever would rather not try drops the permit, or [abandons](Cell::abandon) it.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.attempt.about.warnings
+    }
 }
 
 impl Cell {
@@ -112,12 +126,7 @@ impl Cell {
         request.read_inputs()?;
         let mut bound = bind(kernel, request, about.limits.clone())?;
         bound.check_host_memory(&about.limits)?;
-        about.foretold = known.foretell(&bound.job, about.metering);
-        let hopeless = about.foretold.as_ref();
-        let hopeless = hopeless.and_then(|it| refusal(it, &about.limits, about.metering));
-        if let Some(cause) = hopeless {
-            return Err(Outcome::because(vec![cause]));
-        }
+        foresee(&known, &bound, request, about)?;
         // What a launch was granted and does not import gets nothing prepared for it.
         let imports = &description.imports;
         let imported = about
@@ -239,6 +248,37 @@ impl Cell {
         };
         self.inner.policy.remedy(&subject, missing)
     }
+}
+
+/// Holds what the launch will take against its limits: refuses what is certain to fail, and notes what is to be expected.
+fn foresee(
+    known: &Known<'_>,
+    bound: &Bound,
+    request: &Request,
+    about: &mut About,
+) -> Result<(), Outcome> {
+    let (job, metering) = (&bound.job, about.metering);
+    about.dims = job.dims.iter().cloned().collect();
+    about.scalars = job.scalars.iter().cloned().collect();
+    about.foretold = known.foretell(job, metering);
+    if let Some(foretold) = &about.foretold
+        && let Some(outcome) = refusal(foretold, &about.limits, metering)
+    {
+        return Err(outcome);
+    }
+    let forecaster = request.forecaster.as_ref().zip(about.component.digest);
+    let forecast = forecaster.map(|(forecaster, component)| {
+        forecaster.forecast(&Prospect {
+            component,
+            entry: &job.entry,
+            metering,
+            dims: &job.dims,
+            scalars: &job.scalars,
+        })
+    });
+    let forecast = forecast.unwrap_or_default();
+    about.warnings = warnings(about.foretold.as_ref(), &forecast, &about.limits, metering);
+    Ok(())
 }
 
 /// The texts of a component's shaders, where they were said to stand.

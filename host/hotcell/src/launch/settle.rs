@@ -191,11 +191,8 @@ pub(crate) fn result_reports(settled: &Settled) -> Vec<ArrayReport> {
         .collect()
 }
 
-/// Adds what was asked for to a report.
+/// Adds the arrays that were given to a report.
 pub(crate) fn add_arguments(report: &mut Report, bound: &Bound, inputs: Option<&InputDigests>) {
-    let dims = bound.job.dims.iter();
-    report.dims = dims.map(|(name, extent)| (name.clone(), *extent)).collect();
-    report.scalars = bound.job.scalars.iter().cloned().collect();
     let digest = |position: usize| inputs.and_then(|inputs| *inputs.digests.get(position)?);
     let arguments = bound.arguments.iter().enumerate();
     report.arguments = arguments
