@@ -6,7 +6,7 @@ use crate::plan::Plan;
 use hotcell::manifest::Cost;
 use hotcell_model::text::chain;
 use hotcell_profile::inputs::Given;
-use hotcell_profile::subject::Subject;
+use hotcell_profile::subject::{Subject, metering_of};
 use hotcell_profile::suggest::{Margin, Style, policy_text, suggest};
 use hotcell_profile::sweep::Sweep;
 use hotcell_profile::{Profile, ProfileError, Settings, take};
@@ -65,7 +65,8 @@ pub(crate) fn profile(
         let kernel =
             kernel.ok_or_else(|| PyValueError::new_err(format!("there is no entry `{entry}`")))?;
         let subject = Subject::new(&cell, &component, kernel, request, fixed, scalars);
-        let mut subject = subject.map_err(|error| wrong(&error))?;
+        let metering = metering_of(&description.imports, kernel);
+        let mut subject = subject.map_err(|error| wrong(&error))?.metered(metering);
         let host = concat!("hotcell ", env!("CARGO_PKG_VERSION"));
         let taken = take(
             &mut subject,

@@ -100,6 +100,7 @@ fn code_in_documents_is_quoted_from_what_is_compiled() {
     let root = checkout();
     let folders = [
         "host/hotcell/examples",
+        "host/profile/examples",
         "host/cli/src/new/template",
         "kernels",
         "examples/porting/kernels/src",

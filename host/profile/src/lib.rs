@@ -14,17 +14,21 @@
 //! * [`fit`]: functions of sizes
 //! * [`worst`]: what costs most
 //! * [`record`]: the profile and its file
+//! * [`expect`]: what a launch to come will take, and the limit that fits it
 //! * [`suggest`]: limits, as a policy has them
 //! * [`baseline`]: exact fuel, held against what it was
 //! * [`sampled`]: where time goes inside
+//! * [`gpu`]: what a GPU did of it
 //! * [`flame`]: that, as a picture and for speedscope
 //! * [`page()`]: a page with all of it
 
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+pub mod expect;
 pub mod fit;
 pub mod flame;
+pub mod gpu;
 pub mod inputs;
 mod number;
 pub mod page;

@@ -7,6 +7,7 @@ mod plot;
 
 use crate::baseline::Shown;
 use crate::fit::{Model, Quantity, Sizes};
+use crate::gpu::GpuRecord;
 use crate::number;
 use crate::record::{Profile, Purpose};
 use crate::suggest::{Margin, Suggestion};
@@ -45,6 +46,7 @@ pub fn page(
                     (curves(profile))
                     (models(profile))
                     (worst(profile))
+                    @if let Some(record) = &profile.gpu { (gpu(record)) }
                     @if let Some(suggestion) = suggestion { (limits(profile, suggestion, margin)) }
                     (flames(flame_graph))
                     (points(profile))
@@ -319,6 +321,42 @@ fn worst(profile: &Profile) -> Markup {
     }
 }
 
+fn gpu(record: &GpuRecord) -> Markup {
+    let time = |ns| shown(Quantity::Time, number::of(ns));
+    let fuel = |fuel| shown(Quantity::Fuel, number::of(fuel));
+    html! {
+        section {
+            h2 { "On the GPU" }
+            p {
+                "The device was busy for " strong { (format!("{:.0}", 100.0 * record.busy())) " %" }
+                " of a launch of " (time(record.wall_ns)) " at " (Shown(&record.sizes).to_string()) ": "
+                (record.dispatches) " dispatches, GPU fuel " (fuel(record.fuel)) ", on " (record.device) "."
+            }
+            div.wide { table {
+                thead { tr {
+                    th scope="col" { "shader" } th scope="col" { "entry point" } th.number scope="col" { "dispatches" }
+                    th.number scope="col" { "invocations" } th.number scope="col" { "fuel" } th.number scope="col" { "a dispatch" }
+                    th.number scope="col" { "time" } th.number scope="col" { "longest" }
+                } }
+                tbody { @for kernel in &record.kernels {
+                    @let spent = kernel.fuel_static.saturating_add(kernel.fuel_dynamic);
+                    tr {
+                        th scope="row" { code { (kernel.shader) } }
+                        td { code { (kernel.entry) } }
+                        td.number { (kernel.dispatches) }
+                        td.number { (kernel.invocations) }
+                        td.number { (fuel(spent)) }
+                        td.number { (fuel(spent / kernel.dispatches.max(1))) }
+                        td.number { (time(kernel.time_ns)) }
+                        td.number { (time(kernel.longest_ns)) }
+                    }
+                } }
+            } }
+            p.dim { "Dispatches were waited for one by one for this: each one's time is that from its submission to its end." }
+        }
+    }
+}
+
 fn limits(profile: &Profile, suggestion: &Suggestion, margin: Margin) -> Markup {
     let (stops, by_size) = (suggestion.false_stops, profile.false_stops_by_size(margin));
     html! {
@@ -432,6 +470,37 @@ mod tests {
         profile.points[0].sample.message = "<b>".to_owned();
         let page = page_of(&profile, None);
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"));
+    }
+
+    #[test]
+    fn what_a_gpu_did_is_on_the_page_as_text() {
+        use hotcell_model::gpu::GpuKernelUsage;
+        let mut profile = linear();
+        profile.gpu = Some(GpuRecord {
+            device: "<lavapipe>".to_owned(),
+            wall_ns: 2_000_000,
+            busy_ns: 500_000,
+            kernels: vec![GpuKernelUsage {
+                dispatches: 4,
+                fuel_static: 4000,
+                time_ns: 400_000,
+                longest_ns: 200_000,
+                ..GpuKernelUsage::named("<i>.wgsl", "main")
+            }],
+            ..GpuRecord::default()
+        });
+        let page = page_of(&profile, None);
+        for has in [
+            "25 %",
+            "&lt;lavapipe&gt;",
+            "&lt;i&gt;.wgsl",
+            "400 µs",
+            "200 µs",
+            ">1k<",
+        ] {
+            assert!(page.contains(has), "{has}");
+        }
+        assert!(!page_of(&linear(), None).contains("On the GPU"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! the machine that it was taken on.
 
 use crate::fit::{Model, Quantity, Sizes};
+use crate::gpu::GpuRecord;
 use crate::number;
 use hotcell::{Digest, Isolation, Metering};
 use hotcell_model::job::Split;
@@ -55,6 +56,12 @@ pub struct Profile {
     pub models: Vec<Model>,
     /// The most fuel for its size that was found; absent where it was not looked for.
     pub worst: Option<Worst>,
+    /// Fuel in strict metering for each unit in deterministic, at the largest sizes; absent where that was not measured.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub in_strict: Option<f64>,
+    /// What a GPU did of it; absent where it uses none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gpu: Option<GpuRecord>,
 }
 
 /// What the cut of a launch into chunks is a function of, beside its sizes.
@@ -138,6 +145,20 @@ pub struct Sample {
     pub bytes_out: u64,
     /// Chunks.
     pub instances: u64,
+    /// GPU fuel; 0 without a GPU.
+    #[serde(skip_serializing_if = "is_nothing", default)]
+    pub gpu_fuel: u64,
+    /// Time that a GPU was busy; 0 without one.
+    #[serde(skip_serializing_if = "is_nothing", default)]
+    pub gpu_time_ns: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_nothing(amount: &u64) -> bool {
+    *amount == 0
 }
 
 impl Sample {

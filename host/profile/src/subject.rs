@@ -4,6 +4,8 @@ use crate::fit::Sizes;
 use crate::inputs::{InputsError, Recipe};
 use crate::record::{Sample, Shape};
 use hotcell::{Cell, Component, Digests, Metering, Request};
+use hotcell_model::component::{Import, Need};
+use hotcell_model::grant::{Capability, Determinism};
 use hotcell_model::manifest::{Cost, CostError, DType, Dim, Kernel, ScalarError, ScalarValue};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +65,23 @@ pub enum SubjectError {
     },
 }
 
+/// How an entry is metered that is measured: deterministic, where fuel is the same on every machine; strict where it uses what that
+/// does not have, as a GPU.
+pub fn metering_of(imports: &[Import], kernel: &Kernel) -> Metering {
+    let is_used = |capability: &Capability| {
+        let is_imported = imports
+            .iter()
+            .any(|import| import.needs == Need::Grant(*capability));
+        let wants = kernel.wants();
+        is_imported && wants.is_none_or(|wants| wants.iter().any(|name| name == capability.name()))
+    };
+    let mut used = Capability::ALL.into_iter().filter(is_used);
+    match used.any(|capability| capability.determinism() == Determinism::Never) {
+        true => Metering::Strict,
+        false => Metering::Deterministic,
+    }
+}
+
 /// One entry of a component, in a cell.
 pub struct Subject<'a> {
     cell: &'a Cell,
@@ -70,6 +89,7 @@ pub struct Subject<'a> {
     kernel: &'a Kernel,
     /// Tenant, wants and limits.
     request: Request,
+    metering: Metering,
     fixed: BTreeMap<String, Cost>,
     scalars: BTreeMap<String, String>,
 }
@@ -116,9 +136,22 @@ impl<'a> Subject<'a> {
             component,
             kernel,
             request: request.entry(kernel.name()),
+            metering: Metering::Deterministic,
             fixed,
             scalars,
         })
+    }
+
+    /// The same, metered otherwise than deterministic: as [`metering_of`] says.
+    #[must_use]
+    pub fn metered(mut self, metering: Metering) -> Self {
+        self.metering = metering;
+        self
+    }
+
+    /// How launches are metered.
+    pub fn metering(&self) -> Metering {
+        self.metering
     }
 
     /// The entry.
@@ -181,7 +214,7 @@ impl<'a> Subject<'a> {
         let mut request = self
             .request
             .clone()
-            .metering(Metering::Deterministic)
+            .metering(self.metering)
             .digests(Digests::None)
             .threads(1);
         let mut fixed_by_inputs = BTreeSet::new();
@@ -239,6 +272,11 @@ impl Measure for Subject<'_> {
                 bytes_in: usage.bytes_in,
                 bytes_out: usage.bytes_out,
                 instances: usage.instances,
+                gpu_fuel: usage
+                    .gpu
+                    .as_ref()
+                    .map_or(0, |gpu| gpu.fuel_static.saturating_add(gpu.fuel_dynamic)),
+                gpu_time_ns: usage.gpu.as_ref().map_or(0, |gpu| gpu.time_ns),
             };
             let is_done = sample.is_done();
             if best

@@ -5,6 +5,8 @@
 //! instance times the chunks of such a launch, as many of which may be alive at once as the machine has cores. On both comes
 //! the margin.
 //!
+//! **A GPU's** fuel and time have no model: their limits follow the most that was measured.
+//!
 //! **The margin.** [`DEFAULT_MARGIN`] is a half. Fuel is the same for the same work on every machine, so it need not cover noise,
 //! but inputs that nobody has tried; the search for those multiplies into the limit before the margin does. A half more is far
 //! above the 2 % that a model may be off, and far below the tenfold work that a limit is there to stop.
@@ -15,13 +17,14 @@
 //! **False stops.** Honest launches of the profile take no part in the limits. If none of N of them would have been stopped, fewer
 //! than 3/N of all such launches are, at 95 % confidence (the rule of three); else the upper end of Wilson's interval is told.
 
+mod gpu;
 mod policy;
 
 pub use policy::{Style, policy_text};
 
 use crate::fit::{PAGE_BYTES, Quantity, Sizes};
 use crate::number;
-use crate::record::{Point, Profile, Purpose};
+use crate::record::{Point, Profile, Purpose, Sample};
 use crate::take::amount;
 use hotcell::limit::{Breach, Limit};
 
@@ -192,30 +195,22 @@ impl Profile {
 
     /// How many of the honest launches a limit for their very sizes would have stopped.
     pub fn false_stops_by_size(&self, margin: Margin) -> FalseStops {
-        self.false_stops(&|sizes| {
-            [Quantity::Fuel, Quantity::Memory, Quantity::Time].map(|quantity| {
-                let limit = self.limit_at(quantity, sizes, margin);
-                (quantity, limit.unwrap_or(u64::MAX))
+        self.false_stops(&|point| {
+            Quantity::ALL.into_iter().any(|quantity| {
+                let limit = self.limit_at(quantity, &point.sizes, margin);
+                limit.is_some_and(|limit| taken(&point.sample, quantity) > limit)
             })
         })
     }
 
-    fn false_stops(&self, limits: &dyn Fn(&Sizes) -> [(Quantity, u64); 3]) -> FalseStops {
+    fn false_stops(&self, is_stopped: &dyn Fn(&Point) -> bool) -> FalseStops {
         let mut count = FalseStops {
             stopped: 0,
             runs: 0,
         };
         for point in self.done(&[Purpose::Honest]) {
-            let is_above = |(quantity, limit): &(Quantity, u64)| {
-                let one = amount(*quantity, &point.sample);
-                let all = match quantity {
-                    Quantity::Memory => one.saturating_mul(point.sample.instances.max(1)),
-                    Quantity::Fuel | Quantity::Time => one,
-                };
-                all > *limit
-            };
             count.runs += 1;
-            count.stopped += usize::from(limits(&point.sizes).iter().any(is_above));
+            count.stopped += usize::from(is_stopped(point));
         }
         count
     }
@@ -271,23 +266,37 @@ pub fn suggest(profile: &Profile, recorded: &[Recorded], margin: Margin) -> Opti
         }
         limits.push(Suggested { limit, value, why });
     }
-    let value = |limit: Limit| {
-        let found = limits.iter().find(|one: &&Suggested| one.limit == limit);
-        found.map_or(u64::MAX, |one| one.value)
+    limits.extend(gpu::limits(profile, margin));
+    let is_stopped = |point: &Point| {
+        limits.iter().any(|one| {
+            let quantity = match one.limit {
+                Limit::Fuel => Some(Quantity::Fuel),
+                Limit::Memory => Some(Quantity::Memory),
+                Limit::Timeout => Some(Quantity::Time),
+                _ => None,
+            };
+            let taken = quantity.map(|quantity| taken(&point.sample, quantity));
+            let taken = taken.or_else(|| gpu::taken(&point.sample, one.limit));
+            taken.is_some_and(|taken| taken > one.value)
+        })
     };
-    let values = [
-        (Quantity::Fuel, value(Limit::Fuel)),
-        (Quantity::Memory, value(Limit::Memory)),
-        (Quantity::Time, value(Limit::Timeout)),
-    ];
     Some(Suggestion {
         component: profile.component,
         entry: profile.entry.clone(),
-        false_stops: profile.false_stops(&|_| values),
+        false_stops: profile.false_stops(&is_stopped),
         sizes,
         limits,
         notes,
     })
+}
+
+/// What a launch took of a quantity, whose chunks may all have been alive at once.
+fn taken(sample: &Sample, quantity: Quantity) -> u64 {
+    let one = amount(quantity, sample);
+    match quantity {
+        Quantity::Memory => one.saturating_mul(sample.instances.max(1)),
+        Quantity::Fuel | Quantity::Time => one,
+    }
 }
 
 /// What a limit is made of, in words.
@@ -394,7 +403,7 @@ fn honest<'a>(
 }
 
 /// A value as somebody would write it, never below.
-fn rounded(quantity: Quantity, value: u64) -> u64 {
+pub(crate) fn rounded(quantity: Quantity, value: u64) -> u64 {
     const MIB: u64 = 1 << 20;
     match quantity {
         Quantity::Fuel | Quantity::Time => shortened(value),

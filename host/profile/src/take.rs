@@ -1,7 +1,8 @@
 //! Taking a profile: every launch of it, in order.
 
 use crate::fit::{Model, Observation, Quantity, Sizes, fit};
-use crate::inputs::{Given, Kind};
+use crate::gpu::gpu;
+use crate::inputs::{Given, Kind, Recipe};
 use crate::number;
 use crate::random::Random;
 use crate::record::{CHUNKS, PART, Point, Profile, Purpose, SCHEMA, Sample, Shape};
@@ -129,7 +130,7 @@ pub fn take(
         component: subject.component().digest(),
         name: String::new(),
         entry: kernel.name().to_owned(),
-        metering: Metering::Deterministic,
+        metering: subject.metering(),
         isolation: subject.cell().isolation(),
         host: host.to_owned(),
         seed: settings.seed,
@@ -141,9 +142,31 @@ pub fn take(
         points: Vec::new(),
         models: Vec::new(),
         worst: None,
+        in_strict: None,
+        gpu: None,
     };
     measure(subject, settings, &arrays, &mut profile, progress)?;
+    profile.in_strict = in_strict(subject, &profile);
+    profile.gpu = gpu(subject, &profile);
     Ok(profile)
+}
+
+/// What fuel comes to in strict metering, which is what launches have unless they ask for more.
+fn in_strict(subject: &Subject<'_>, profile: &Profile) -> Option<f64> {
+    if profile.metering == Metering::Strict {
+        return None;
+    }
+    let done = profile.done(&[Purpose::Fitted, Purpose::HeldOut]);
+    let dearest = done.max_by_key(|point| point.sample.fuel)?;
+    let recipe: Recipe = dearest.recipe.parse().ok()?;
+    let request = subject.request(&dearest.sizes, &recipe).ok()?;
+    let strict = request.metering(Metering::Strict);
+    let report = subject.cell().run(subject.component(), strict).report;
+    let fuel = report
+        .usage
+        .fuel_used
+        .filter(|_| report.outcome.kind == OutcomeKind::Done)?;
+    Some(number::of(fuel) / number::of(dearest.sample.fuel.max(1)))
 }
 
 fn check(

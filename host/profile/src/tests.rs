@@ -33,6 +33,8 @@ impl Measure for Function {
             bytes_in: 8 * sizes["n"],
             bytes_out: 4 * sizes["n"],
             instances: 1,
+            gpu_fuel: 0,
+            gpu_time_ns: 0,
         })
     }
 
@@ -86,6 +88,8 @@ pub(crate) fn linear() -> Profile {
         points: Vec::new(),
         models: Vec::new(),
         worst: None,
+        in_strict: None,
+        gpu: None,
     };
     let arrays = ["x".to_owned(), "y".to_owned()];
     measure(&mut subject, &settings, &arrays, &mut profile, &mut |_| {
