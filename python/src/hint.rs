@@ -24,15 +24,23 @@ pub(crate) fn hint(cause: &Cause) -> String {
                 true => "function",
                 false => "kernel",
             };
-            let ceiling = breach.limit.unit().format(breach.limit.ceiling());
+            let unit = breach.limit.unit();
+            let ceiling = unit.format(breach.limit.ceiling());
+            let excess = breach.excess().map(|excess| unit.format(excess));
+            let excess = excess.map(|excess| format!(", {excess} too much"));
             format!(
-                "; raise it with options({}=…) (at most {ceiling}), or give the {what} less to do",
-                option(breach.limit)
+                "{}; raise it with options({}=…) (at most {ceiling}), or give the {what} less to do{}",
+                excess.unwrap_or_default(),
+                option(breach.limit),
+                measured(breach.limit)
             )
         }
-        Cause::Foretold { .. } => {
-            "; raise it with options(fuel=…), or give the kernel less to do: nothing has run"
-                .to_owned()
+        Cause::Foretold { at_least, maximum } => {
+            let excess = Limit::Fuel.unit().format(at_least.saturating_sub(*maximum));
+            format!(
+                ", {excess} too much; raise it with options(fuel=…), or give the kernel less to do: nothing has run{}",
+                measured(Limit::Fuel)
+            )
         }
         Cause::NotGranted {
             remedy: Some(remedy),
@@ -70,6 +78,16 @@ pub(crate) fn hint(cause: &Cause) -> String {
         | Cause::InputMissing { .. }
         | Cause::ScalarMissing { .. }
         | Cause::Misfit { .. } => String::new(),
+    }
+}
+
+/// What measures how much of a limit launches take.
+fn measured(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Fuel | Limit::Memory => {
+            "; Entry.profile({…}) measures what it takes by the sizes of its arrays"
+        }
+        _ => "",
     }
 }
 

@@ -3,17 +3,17 @@
 use crate::arguments::{GrantArguments, LimitArguments, Pair, pair};
 use crate::exit::CommandError;
 use crate::host::HostArguments;
-use crate::profile::{kernels, place, read, scalars};
+use crate::profile::{described, place, read, scalars};
 use crate::say::note;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use hotcell::manifest::Kernel;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, Component, Request};
+use hotcell::{Cell, Component, Metering, Request};
 use hotcell_profile::baseline::{Baseline, EntryFuel, Figure};
 use hotcell_profile::fit::Sizes;
 use hotcell_profile::inputs::Recipe;
-use hotcell_profile::subject::{Measure, Subject, SubjectError};
+use hotcell_profile::subject::{Measure, Subject, SubjectError, metering_of};
 use hotcell_profile::{Profile, Purpose};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const EXTENTS: [u64; 2] = [64, 256];
 
 /// Hold kernels' exact fuel against what it was.
 ///
-/// Fuel in deterministic metering is the same on every machine. Each entry is launched at the points of the baseline; else of
+/// Fuel in deterministic metering is the same on every machine; kernels that use a GPU are metered strictly. Each entry is launched at the points of the baseline; else of
 /// the profile that lies beside its kernel; else with all dimensions at 64 and at 256. Exit code 0: nothing regressed; 1: something
 /// did.
 #[derive(Args)]
@@ -77,21 +77,19 @@ impl BenchCommand {
             .map(Baseline::read)
             .transpose()
             .map_err(io)?;
-        let policy = self.host.policy.load()?;
-        let cell = self.host.cell(policy.as_ref(), self.grants.granted())?;
-        let request = Request::new().tenant(self.host.policy.tenant());
-        let request = self.grants.apply(request, policy.as_ref());
-        let request = self.limits.apply(request).map_err(usage)?;
+        let (cell, request) = self.host.set_up(&self.limits, &self.grants)?;
         let mut entries = Vec::new();
         for file in &self.kernels {
             let component = read(file)?;
-            let all = kernels(&cell, &component)?;
-            for kernel in &all {
+            let description = described(&cell, &component)?;
+            let all = description.manifest.kernels();
+            for kernel in all {
                 let known = baseline
                     .as_ref()
                     .and_then(|known| known.find(&named(file), kernel.name()));
-                let points = points(file, &all, kernel, known, &given)?;
-                let measured = measure(&cell, &component, kernel, &request, points);
+                let points = points(file, all, kernel, known, &given)?;
+                let metering = metering_of(&description.imports, kernel);
+                let measured = measure(&cell, &component, (kernel, metering), &request, points);
                 let figures = measured.map_err(|error| usage(error.into()))?;
                 entries.push(EntryFuel {
                     component: named(file),
@@ -187,7 +185,7 @@ fn points(
 fn measure(
     cell: &Cell,
     component: &Component,
-    kernel: &Kernel,
+    (kernel, metering): (&Kernel, Metering),
     request: &Request,
     points: Points,
 ) -> Result<EntryFuel, SubjectError> {
@@ -200,7 +198,8 @@ fn measure(
         request.clone(),
         fixed,
         points.scalars,
-    )?;
+    )?
+    .metered(metering);
     let mut figures = Vec::new();
     for (sizes, text) in points.at {
         // A recipe that cannot be read was changed by hand: what it stands for is not what is measured, and it is missing.

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::CacheOutcome;
-use hotcell::{Component, Metering, Request};
+use hotcell::{Component, Metering};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,7 +31,6 @@ pub(crate) struct CompileCommand {
 impl CompileCommand {
     /// Compiles, and says how long it took.
     pub(crate) fn execute(self) -> Result<()> {
-        let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
         let (policy, tenant) = (self.host.policy.load()?, self.host.policy.tenant());
         let least = policy.as_ref().map_or(Metering::Fast, |policy| {
             policy
@@ -39,9 +38,9 @@ impl CompileCommand {
                 .metering
         });
         let metering = self.limits.metering.unwrap_or(least.max(Metering::Strict));
-        let request = Request::new().tenant(tenant);
-        let request = self.grants.apply(request, policy.as_ref());
-        let request = self.limits.apply(request).map_err(usage)?;
+        let request = self
+            .host
+            .request(policy.as_ref(), &self.limits, &self.grants)?;
         let component = Component::read(&self.kernel)
             .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
         let cell = self.host.cell(policy.as_ref(), self.grants.granted())?;

@@ -8,6 +8,18 @@ pub(crate) fn explain(outcome: &Outcome) -> String {
     outcome.explain(hint)
 }
 
+/// As [`explain`], with what more is known of a limit that was reached.
+pub(crate) fn explain_with(outcome: &Outcome, known: impl Fn(Limit) -> String) -> String {
+    outcome.explain(|cause| {
+        let limit = match cause {
+            Cause::Limit(breach) => Some(breach.limit),
+            Cause::Foretold { .. } => Some(Limit::Fuel),
+            _ => None,
+        };
+        format!("{}{}", hint(cause), limit.map(&known).unwrap_or_default())
+    })
+}
+
 /// One cause, with what to do about it.
 pub(crate) fn explain_cause(cause: &Cause) -> String {
     format!("{cause}{}", hint(cause))
@@ -22,11 +34,20 @@ fn hint(cause: &Cause) -> String {
         Cause::Limit(breach) => {
             let option = option(breach.limit);
             let ceiling = breach.limit.unit().format(breach.limit.ceiling());
-            format!("; raise it with {option} (at most {ceiling}), or give the kernel less to do")
+            let excess = breach.excess().map(|excess| {
+                let excess = breach.limit.unit().format(excess);
+                format!(", {excess} too much")
+            });
+            format!(
+                "{}; raise it with {option} (at most {ceiling}), or give the kernel less to do",
+                excess.unwrap_or_default()
+            )
         }
-        Cause::Foretold { .. } => {
-            "; raise it with --fuel COUNT, or give the kernel less to do: nothing has run"
-                .to_owned()
+        Cause::Foretold { at_least, maximum } => {
+            let excess = Limit::Fuel.unit().format(at_least.saturating_sub(*maximum));
+            format!(
+                ", {excess} too much; raise it with --fuel COUNT, or give the kernel less to do: nothing has run"
+            )
         }
         Cause::NotGranted {
             remedy: Some(remedy),
@@ -78,12 +99,36 @@ fn option(limit: Limit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotcell::limit::{Amount, Breach};
 
     fn missing(name: &str) -> Cause {
         Cause::DimMissing {
             entry: "k".into(),
             name: name.into(),
         }
+    }
+
+    #[test]
+    fn a_limit_says_how_far_over_it_is_where_that_is_known() {
+        let breach = |amount| Breach {
+            limit: Limit::Memory,
+            amount,
+            maximum: 1 << 20,
+        };
+        let says = |amount| {
+            let outcome = Outcome::breached(breach(amount));
+            explain_with(&outcome, |limit| format!("; more of {limit}"))
+        };
+        let refused = says(Amount::Requested(3 << 20));
+        assert!(
+            refused.contains("at most 1MiB allowed, 2MiB too much; raise it"),
+            "{refused}"
+        );
+        assert!(
+            refused.ends_with("less to do; more of memory_bytes"),
+            "{refused}"
+        );
+        assert!(!says(Amount::Used(1 << 20)).contains("too much"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The cell that commands run in.
 
+use crate::arguments::{GrantArguments, LimitArguments};
 use crate::directories::DirectoryArguments;
 use crate::exit::CommandError;
 use crate::say::tell;
@@ -7,7 +8,7 @@ use anyhow::{Result, anyhow};
 use clap::{Args, ValueEnum};
 use hotcell::grant::Grants;
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, CellBuilder, GpuDevice, Isolation, Places, Tenant, Tier};
+use hotcell::{Cell, CellBuilder, GpuDevice, Isolation, Places, Request, Tenant, Tier};
 use hotcell_desk::record::attach;
 use hotcell_desk::{Lifetime, OnProblem, Required, furnish, lacking};
 use hotcell_policy::{FilePolicy, LoadError};
@@ -145,6 +146,37 @@ enum IsolationName {
 }
 
 impl HostArguments {
+    /// What every launch of a command asks for: its tenant, what it wants, its directories and limits.
+    ///
+    /// # Errors
+    /// With the exit code: an argument makes no sense, or is the policy's to give.
+    pub(crate) fn request(
+        &self,
+        policy: Option<&FilePolicy>,
+        limits: &LimitArguments,
+        grants: &GrantArguments,
+    ) -> Result<Request> {
+        let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
+        let request = Request::new().tenant(self.policy.tenant());
+        let request = grants.apply(request, policy);
+        let request = self.directories.apply(request, policy)?;
+        limits.apply(request).map_err(usage)
+    }
+
+    /// A cell under the policy that holds, and what every launch there asks for.
+    ///
+    /// # Errors
+    /// With the exit code: arguments, the policy, or what the machine does not give.
+    pub(crate) fn set_up(
+        &self,
+        limits: &LimitArguments,
+        grants: &GrantArguments,
+    ) -> Result<(Cell, Request)> {
+        let policy = self.policy.load()?;
+        let request = self.request(policy.as_ref(), limits, grants)?;
+        Ok((self.cell(policy.as_ref(), grants.granted())?, request))
+    }
+
     /// The cell these arguments ask for, under the policy; where there is none, it grants what the command line does.
     pub(crate) fn cell(&self, policy: Option<&FilePolicy>, grants: Grants) -> Result<Cell> {
         let builder = match policy {

@@ -6,6 +6,7 @@
 mod arguments;
 mod audit;
 mod bench;
+mod beside;
 mod build;
 mod cache;
 mod collisions;

@@ -1,22 +1,27 @@
 //! `hotcell profile`
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, pair};
+use crate::beside;
 use crate::exit::CommandError;
 use crate::hint;
 use crate::host::HostArguments;
 use crate::inspect::ceilings;
+use crate::run::{approximate, human};
 use crate::say::{note, print};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
+use hotcell::description::Description;
 use hotcell::manifest::{Cost, Kernel};
 use hotcell::outcome::OutcomeKind;
-use hotcell::{Cell, Component, Metering, Request};
+use hotcell::{Cell, Component, Metering};
+use hotcell_model::text::clean;
 use hotcell_profile::baseline::Shown;
 use hotcell_profile::fit::Quantity;
+use hotcell_profile::gpu::GpuRecord;
 use hotcell_profile::inputs::Given;
 use hotcell_profile::record::write_whole;
 use hotcell_profile::sampled::sampled;
-use hotcell_profile::subject::Subject;
+use hotcell_profile::subject::{Subject, metering_of};
 use hotcell_profile::suggest::{Margin, suggest};
 use hotcell_profile::sweep::Sweep;
 use hotcell_profile::take::Progress;
@@ -26,10 +31,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a text from elsewhere is cut at.
+const SHOWN_BYTES: usize = 128;
 
 /// Measure what a kernel costs by the sizes of its arrays, and say which limits fit.
 ///
-/// Launches the entry on arrays that are made for it, in deterministic metering and on one thread; fits fuel, memory and time
+/// Launches the entry on arrays that are made for it, in deterministic metering (what uses a GPU: in strict) and on one thread; fits fuel, memory and time
 /// as functions of the sizes; looks for arrays that cost more; and writes a profile beside the kernel, for
 /// `hotcell policy suggest`.
 #[derive(Args)]
@@ -89,24 +99,18 @@ impl ProfileCommand {
     /// Measures, writes and tells.
     pub(crate) fn execute(self) -> Result<()> {
         let usage = |error: anyhow::Error| CommandError::of(OutcomeKind::Usage, error);
-        let policy = self.host.policy.load()?;
         let settings = self.settings().map_err(usage)?;
         let fixed = texts::<Cost>("--dim", &self.dims).map_err(usage)?;
         let scalars = scalars(&self.scalars).map_err(usage)?;
-        let mut request = Request::new().tenant(self.host.policy.tenant());
-        request = self.grants.apply(request, policy.as_ref());
-        request = self
-            .host
-            .directories
-            .apply(request, policy.as_ref())
-            .map_err(usage)?;
-        request = self.limits.apply(request).map_err(usage)?;
         let component = read(&self.kernel)?;
-        let cell = self.host.cell(policy.as_ref(), self.grants.granted())?;
-        let kernels = kernels(&cell, &component)?;
-        let kernel = chosen(&kernels, self.entry.as_deref()).map_err(usage)?;
+        let (cell, request) = self.host.set_up(&self.limits, &self.grants)?;
+        let description = described(&cell, &component)?;
+        let kernels = description.manifest.kernels();
+        let kernel = chosen(kernels, self.entry.as_deref()).map_err(usage)?;
+        let metering = metering_of(&description.imports, kernel);
         let subject = Subject::new(&cell, &component, kernel, request, fixed, scalars);
-        let mut subject = subject.map_err(|error| usage(error.into()))?;
+        let subject = subject.map_err(|error| usage(error.into()))?;
+        let mut subject = subject.metered(metering);
         let bar = Bar::new();
         let taken = take(&mut subject, &settings, host(), &mut |progress| {
             bar.show(progress)
@@ -119,7 +123,7 @@ impl ProfileCommand {
         let out = self
             .out
             .clone()
-            .unwrap_or_else(|| place(&self.kernel, &kernels, kernel));
+            .unwrap_or_else(|| place(&self.kernel, kernels, kernel));
         profile
             .write(&out)
             .map_err(|error| CommandError::of(OutcomeKind::Io, error))?;
@@ -165,7 +169,7 @@ impl ProfileCommand {
             && metering != Metering::Deterministic
         {
             anyhow::bail!(
-                "a profile is taken in deterministic metering, where fuel is exact; leave --metering out"
+                "a profile is taken in deterministic metering, where fuel is the same on every machine, and of what uses a GPU in strict; leave --metering out"
             );
         }
         anyhow::ensure!(self.repeats > 0, "--repeats must be at least 1");
@@ -190,12 +194,10 @@ pub(crate) fn read(kernel: &Path) -> Result<Component> {
     Component::read(kernel).map_err(|error| CommandError::of(OutcomeKind::Io, error))
 }
 
-/// The entries of a component.
-pub(crate) fn kernels(cell: &Cell, component: &Component) -> Result<Vec<Kernel>> {
-    let described = cell.describe(component, &ceilings());
-    let description = described
-        .map_err(|outcome| CommandError::of(outcome.kind, anyhow!(hint::explain(&outcome))))?;
-    Ok(description.manifest.kernels().to_vec())
+/// A component, described.
+pub(crate) fn described(cell: &Cell, component: &Component) -> Result<Arc<Description>> {
+    cell.describe(component, &ceilings())
+        .map_err(|outcome| CommandError::of(outcome.kind, anyhow!(hint::explain(&outcome))))
 }
 
 /// The entry of that name, or the only one.
@@ -223,8 +225,8 @@ fn chosen<'a>(kernels: &'a [Kernel], entry: Option<&str>) -> Result<&'a Kernel> 
 /// Where the profile of an entry lies: beside its kernel, with the entry in its name where there are several.
 pub(crate) fn place(file: &Path, kernels: &[Kernel], kernel: &Kernel) -> PathBuf {
     match kernels {
-        [_] => Profile::beside(file),
-        _ => Profile::beside(&file.with_extension(format!("{}.wasm", kernel.name()))),
+        [_] => beside::place(file, None),
+        _ => beside::place(file, Some(kernel.name())),
     }
 }
 
@@ -334,6 +336,9 @@ fn summary(profile: &Profile, margin: Margin) -> String {
             worst.recipe
         );
     }
+    if let Some(gpu) = &profile.gpu {
+        text += &on_gpu(gpu);
+    }
     if let Some(suggestion) = suggest(profile, &[], margin) {
         let limits = suggestion.limits.iter();
         let limits: Vec<_> = limits
@@ -347,6 +352,33 @@ fn summary(profile: &Profile, margin: Margin) -> String {
             stops.stopped,
             stops.runs,
             stops.at_most_percent()
+        );
+    }
+    text
+}
+
+/// What a GPU did, and which of its kernels for how long.
+fn on_gpu(gpu: &GpuRecord) -> String {
+    let ns = |value| human(Duration::from_nanos(value));
+    let mut text = format!(
+        "gpu     busy {:.0} % of {} at {}: {} dispatches, GPU fuel {}, on {}\n",
+        100.0 * gpu.busy(),
+        ns(gpu.wall_ns),
+        Shown(&gpu.sizes),
+        gpu.dispatches,
+        approximate(gpu.fuel),
+        clean(&gpu.device, SHOWN_BYTES)
+    );
+    for kernel in &gpu.kernels {
+        let _ = writeln!(
+            text,
+            "        {} {}: {} dispatches, fuel {}, {} in all, {} at most",
+            clean(&kernel.shader, SHOWN_BYTES),
+            clean(&kernel.entry, SHOWN_BYTES),
+            kernel.dispatches,
+            approximate(kernel.fuel_static.saturating_add(kernel.fuel_dynamic)),
+            ns(kernel.time_ns),
+            ns(kernel.longest_ns)
         );
     }
     text

@@ -1,17 +1,18 @@
 //! `hotcell run`
 
 use crate::arguments::{GrantArguments, LimitArguments, Pair, check_unique, locator, pair};
+use crate::beside::Beside;
 use crate::collisions::Collisions;
 use crate::command_request::{CommandRequest, launch, read};
 use crate::connect;
 use crate::exit::CommandError;
-use crate::hint::explain;
+use crate::hint::explain_with;
 use crate::host::HostArguments;
 use crate::report_place::ReportPlace;
 use crate::say::tell;
 use anyhow::{Context, Result};
 use clap::Args;
-use hotcell::limit::Unit;
+use hotcell::limit::{Limit, Unit};
 use hotcell::manifest::{DType, ScalarError, ScalarValue};
 use hotcell::outcome::OutcomeKind;
 use hotcell::report::{CacheOutcome, Report};
@@ -86,6 +87,10 @@ impl RunCommand {
         collisions.launches(&command.inputs, &command.outputs);
         let report = Reporting::prepare(self.report.as_deref(), collisions)?;
         command.kept = report.kept();
+        let beside = Beside::find(&self.kernel, self.entry.as_deref());
+        if let Some(forecaster) = beside.forecaster() {
+            command.request = command.request.foretold_by(forecaster);
+        }
         let ended = match &self.connect {
             Some(socket) => {
                 let ask = self.ask().map_err(usage)?;
@@ -98,7 +103,8 @@ impl RunCommand {
             }
         };
         let written = report.write(&ended.report);
-        show(&ended, self.quiet);
+        let known = |limit| beside.advice(&self.kernel, &ended.report, limit);
+        show(&ended, self.quiet, known);
         written?;
         Ok(ended.outcome.kind.exit_code())
     }
@@ -155,11 +161,7 @@ impl RunCommand {
     }
 
     fn request(&self, policy: Option<&FilePolicy>) -> Result<CommandRequest> {
-        let request = Request::new().tenant(self.host.policy.tenant());
-        let request = self.grants.apply(request, policy);
-        let mut request = self
-            .limits
-            .apply(self.host.directories.apply(request, policy)?)?;
+        let mut request = self.host.request(policy, &self.limits, &self.grants)?;
         check_unique("--in", self.inputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--out", self.outputs.iter().map(|pair| pair.name.as_str()))?;
         check_unique("--dim", self.dims.iter().map(|pair| pair.name.as_str()))?;
@@ -235,8 +237,9 @@ impl<'a> Reporting<'a> {
     }
 }
 
-/// Tells a person how it went, on the error stream: one line, and a trap's functions below it.
-pub(crate) fn show(ended: &Ended, quiet: bool) {
+/// Tells a person how it went, on the error stream: one line, with what more is known of a limit that was reached, and a trap's
+/// functions below it.
+fn show(ended: &Ended, quiet: bool, known: impl Fn(Limit) -> String) {
     let outcome = &ended.outcome;
     if outcome.kind == OutcomeKind::Done {
         if !quiet {
@@ -247,7 +250,7 @@ pub(crate) fn show(ended: &Ended, quiet: bool) {
     tell(format_args!(
         "hotcell: {}: {}",
         outcome.kind,
-        explain(outcome)
+        explain_with(outcome, known)
     ));
     if outcome.kind == OutcomeKind::Trap && !quiet {
         for frame in &outcome.trace {

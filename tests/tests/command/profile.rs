@@ -251,3 +251,185 @@ fn a_browser_shows_a_profile() {
     let said = String::from_utf8_lossy(&shown.stderr);
     assert!(!said.contains("Content Security Policy"), "{said}");
 }
+
+/// A word that follows another in a text.
+fn word_after<'a>(text: &'a str, before: &str) -> &'a str {
+    let after = text.split_once(before).map(|(_, after)| after);
+    let word = after.and_then(|after| after.split_whitespace().next());
+    word.unwrap_or_else(|| panic!("nothing follows `{before}` in {text}"))
+}
+
+#[test]
+fn a_limit_that_is_reached_says_how_far_and_what_is_known_of_the_kernel() {
+    let Some(command) = with_kernel("saxpy") else {
+        return;
+    };
+    command.write("x.npy", npy("<f4", &[256 << 10], &vec![0; 1 << 20]));
+    let run = |more: &str| {
+        command.run(&format!(
+            "run saxpy.wasm --quiet --in a=2 --in x=@x.npy --in y=@x.npy {more}"
+        ))
+    };
+    run("--fuel 100k").exits(12).says(&[
+        "at most 100k are allowed",
+        "too much",
+        "nothing has run",
+        "`hotcell profile saxpy.wasm --sweep n=4096..262144` measures",
+    ]);
+    command.run(OF_SAXPY).exits(0);
+    // The profile is of smaller arrays, and is drawn further.
+    let refused = run("--fuel 100k").exits(12);
+    let expects = "its profile saxpy.profile.json expects about ";
+    let taken_up_to = "for n=262144 (it was taken up to n=64000, and is drawn further): ";
+    refused.says(&[expects, taken_up_to, "with a margin of 50 %"]);
+    let fits = word_after(&run("--fuel 100k").stderr, taken_up_to).to_owned();
+    run(&format!("--fuel {fits}")).exits(0);
+    let (small, stopped) = ("--memory 2MiB", 14);
+    run(small)
+        .exits(stopped)
+        .says(&["memory_bytes", expects, " fits, with a margin"]);
+    let fits = word_after(&run(small).stderr, taken_up_to).to_owned();
+    run(&format!("--memory {fits}")).exits(0);
+    // Of another component it says nothing, and what is no profile neither.
+    let profile = command.report("saxpy.profile.json");
+    let mut other = profile.clone();
+    other["component"] = "00".repeat(32).into();
+    command.write("saxpy.profile.json", other.to_string());
+    run("--fuel 100k")
+        .exits(12)
+        .says(&["does not fit this launch: it was taken of another build"]);
+    command.write("saxpy.profile.json", "{}");
+    run("--fuel 100k")
+        .exits(12)
+        .says(&["its profile is of no use"]);
+}
+
+#[test]
+fn what_is_expected_to_pass_its_limit_warns_before_it_runs() {
+    let Some(command) = with_kernel("mandelbrot") else {
+        return;
+    };
+    command
+        .run("profile mandelbrot.wasm --sweep h=16..128 --dim w=128 --search 4 --honest 10 --repeats 1")
+        .exits(0);
+    let run = |more: &str| {
+        command.run(&format!(
+            "run mandelbrot.wasm --dim h=128 --dim w=128 --report r.json {more}"
+        ))
+    };
+    let done = run("").exits(0);
+    assert!(!done.stderr.contains("warning"), "{}", done.stderr);
+    let report = command.report("r.json");
+    assert_eq!(report.get("warnings"), None);
+    let used = report["usage"]["fuel_used"].as_u64().unwrap();
+    assert!(report["foretold"]["fuel_at_least"].as_u64().unwrap() < used / 4);
+    let little = format!("--fuel {}", used / 4);
+    let stopped = run(&little).exits(12);
+    let says = "hotcell: warning: limit fuel: about ";
+    let line = stopped.stderr.lines().next().unwrap();
+    assert!(line.starts_with(says), "{}", stopped.stderr);
+    assert!(line.contains("expected by the kernel's profile"), "{line}");
+    let warning = command.report("r.json")["warnings"][0].clone();
+    assert_eq!(
+        (&warning["limit"], &warning["by"]),
+        (&"fuel".into(), &"profile".into())
+    );
+    let expected = warning["expected"].as_u64().unwrap();
+    assert!(
+        (used / 2..used * 2).contains(&expected),
+        "{expected} for {used}"
+    );
+    run(&format!("{little} --quiet"))
+        .exits(12)
+        .says(&["out-of-fuel"]);
+    command
+        .run("report r.json")
+        .exits(0)
+        .prints(&["warnings", "limit fuel: about"]);
+}
+
+#[test]
+fn an_operator_comes_from_observed_limits_to_ones_that_stop_what_runs_away() {
+    let Some(command) = with_kernel("jacobi_2d") else {
+        return;
+    };
+    command.own_policy("schema = 1\n[limits]\nfuel = { value = \"1M\", mode = \"observe\" }\n");
+    for extent in [32, 64, 128] {
+        let zeros = vec![0; 4 * extent * extent];
+        let shape = [extent as u64, extent as u64];
+        command.write(&format!("{extent}.npy"), npy("<f4", &shape, &zeros));
+    }
+    let run = |extent: u32, steps: u32, more: &str| {
+        command.run(&format!(
+            "run jacobi_2d.wasm --in a=@{extent}.npy --in b=@{extent}.npy --in steps={steps} --report r.json {more}"
+        ))
+    };
+    // What is observed stops nobody, and is in the record.
+    for extent in [32, 64, 128] {
+        run(extent, 20, "").exits(0);
+    }
+    assert_eq!(command.report("r.json")["observed"][0]["limit"], "fuel");
+    run(128, 200, "").exits(0);
+    command
+        .run("profile jacobi_2d.wasm --sweep h=16..128 --sweep w=16..128 --in steps=20 --search 8 --honest 30 --repeats 1")
+        .exits(0);
+    let suggested = command.run("policy suggest jacobi_2d.profile.json --recorded --margin 50");
+    let suggested = suggested.exits(0).prints(&[
+        "50 % above the most that was seen",
+        "Of 30 honest launches none would have been stopped: at most 10.00 % are",
+        "took more, up to",
+        "only observed: fuel",
+    ]);
+    command.write("suggested.toml", &suggested.stdout);
+    command.run("policy check suggested.toml").exits(0);
+    let policy = "--policy suggested.toml";
+    for extent in [32, 64, 128] {
+        run(extent, 20, policy).exits(0);
+        assert_eq!(command.report("r.json").get("observed"), None);
+    }
+    // Ten times its work; the profile that lies there is not of such a launch.
+    run(128, 200, policy).exits(12).says(&[
+        "jacobi_2d.profile.json does not fit this launch: it was taken with steps=20, and this launch has steps=200",
+    ]);
+    let limits = command.report("r.json")["limits"]["fuel"].clone();
+    assert_eq!(limits["source"], "profile", "{limits}");
+}
+
+#[test]
+fn a_profile_tells_what_a_gpu_did() {
+    let Some(command) = with_kernel("saxpy-gpu") else {
+        return;
+    };
+    if !hotcell_tests::gpu::has_lavapipe() {
+        skip("no software Vulkan device: install mesa-vulkan-drivers and libvulkan1");
+        return;
+    }
+    command
+        .run("profile saxpy-gpu.wasm --grant gpu --gpu-device software --tier unprivileged --sweep n=4k..64k --search 2 --honest 4 --repeats 1 --html p.html")
+        .exits(0)
+        .prints(&["gpu     busy ", " dispatches, GPU fuel ", "llvmpipe", " at most"]);
+    let profile = command.report("saxpy-gpu.profile.json");
+    assert_eq!(profile["metering"], "strict");
+    let gpu = &profile["gpu"];
+    let number = |value: &serde_json::Value| value.as_u64().unwrap();
+    let (busy, wall) = (number(&gpu["busy_ns"]), number(&gpu["wall_ns"]));
+    assert!(busy > 0 && busy <= wall, "{gpu}");
+    let kernels = gpu["kernels"].as_array().unwrap();
+    let dispatches: u64 = kernels
+        .iter()
+        .map(|kernel| number(&kernel["dispatches"]))
+        .sum();
+    assert_eq!(dispatches, number(&gpu["dispatches"]));
+    for kernel in kernels {
+        assert!(
+            number(&kernel["time_ns"]) >= number(&kernel["longest_ns"]),
+            "{kernel}"
+        );
+        assert!(
+            number(&kernel["longest_ns"]) > 0 && number(&kernel["fuel_static"]) > 0,
+            "{kernel}"
+        );
+    }
+    let page = std::fs::read_to_string(command.path("p.html")).unwrap();
+    assert!(page.contains("On the GPU") && page.contains("llvmpipe"));
+}
