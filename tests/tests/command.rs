@@ -4,6 +4,7 @@ mod cache;
 mod completions;
 mod directories;
 mod exit_codes;
+mod hostile_names;
 mod inputs;
 mod memory;
 mod outputs;
