@@ -5,8 +5,11 @@ use crate::number;
 use crate::record::{Profile, Sample};
 use hotcell::limit::Limit;
 
+/// What of a launch counts.
+type Amount = fn(&Sample) -> u64;
+
 /// Limits of a GPU, and what a launch takes of them.
-const OF_GPU: [(Limit, fn(&Sample) -> u64); 2] = [
+const OF_GPU: [(Limit, Amount); 2] = [
     (Limit::GpuFuel, |sample| sample.gpu_fuel),
     (Limit::GpuTime, |sample| sample.gpu_time_ns),
 ];
@@ -19,7 +22,7 @@ pub(super) fn taken(sample: &Sample, limit: Limit) -> Option<u64> {
 
 /// Limits of a GPU, where there was one.
 pub(super) fn limits(profile: &Profile, margin: Margin) -> Vec<Suggested> {
-    let of = |(limit, amount): (Limit, fn(&Sample) -> u64)| {
+    let of = |(limit, amount): (Limit, Amount)| {
         let taken = profile.done(&BASIS).map(|point| amount(&point.sample));
         let most = taken.max().filter(|most| *most > 0)?;
         let (factor, least, why) = match limit {
