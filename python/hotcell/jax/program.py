@@ -35,7 +35,7 @@ _MOST_NODES = 250
 #: Loops over at most this many elements stand in the driver itself.
 _IN_DRIVER = 8
 #: The number before the first loop's metadata: those up to it are what loops share.
-_FIRST_LOOP = AS_WRITTEN
+_FIRST_LOOP = AS_WRITTEN + 1
 #: The most bytes of constants that are data.
 _MOST_CONSTANT_BYTES = 32 << 20
 
@@ -319,10 +319,14 @@ class Program:
             return f"!llvm.loop !{_FIRST_LOOP + len(kinds)}"
 
         text = re.sub(re.escape(LOOP_MARK) + r"(\d+)", numbered, text)
-        hints = {str(AS_WRITTEN): f"!0, !{AS_WRITTEN}"}
-        loops = "".join(f"!{at} = distinct !{{!{at}, {hints.get(kind, f'!{kind}')}}}\n" for at, kind in enumerate(kinds, _FIRST_LOOP + 1))
+        # What is done in vectors is not written out more often: that takes LLVM long, and saves little.
+        hints = {"0": "!0", str(AS_WRITTEN): f"!0, !{AS_WRITTEN}", **{str(count): f"!{count}, !{_FIRST_LOOP}" for count in range(1, AS_WRITTEN)}}
+        loops = "".join(f"!{at} = distinct !{{!{at}, {hints[kind]}}}\n" for at, kind in enumerate(kinds, _FIRST_LOOP + 1))
         counts = "".join(f'!{count} = !{{!"llvm.loop.interleave.count", i32 {count}}}\n' for count in range(1, AS_WRITTEN))
-        shared = f'!0 = !{{!"llvm.loop.vectorize.enable", i1 false}}\n!{AS_WRITTEN} = !{{!"llvm.loop.unroll.disable"}}\n'
+        shared = (
+            f'!0 = !{{!"llvm.loop.vectorize.enable", i1 false}}\n!{AS_WRITTEN} = !{{!"llvm.loop.unroll.disable"}}\n'
+            f'!{_FIRST_LOOP} = !{{!"llvm.loop.vectorize.followup_vectorized", !{AS_WRITTEN}}}\n'
+        )
         return f"{text}\n{shared}{counts}{loops}"
 
 
