@@ -4,9 +4,9 @@
 
 The functions run natively: the same IR, by llvmlite's JIT, vectorised, without fused multiplications. Prints a Markdown table.
 
-f32 functions of one argument are measured over ``all`` arguments; over ``most``: all between 2^-30 and 2^8 and every 17th beyond, where a
-function is the argument, its first term or a limit (those of which that is not so, over all); or over ``some``, every 1021st. Negative
-arguments that mirror positive ones are always taken sparsely. The reference is the library's own f64 function, which is measured itself, as
+f32 functions of one argument are measured over ``all`` arguments, 2^32 of them; over ``most``: all between 2^-30 and 2^8 and every 17th
+beyond, where a function is the argument, its first term or a limit (those of which that is not so, over all), and negative ones that mirror
+positive ones every 1021st; or over ``some``, every 1021st. Those that are their f64 function, rounded, are always taken sparsely. The reference is the library's own f64 function, which is measured itself, as
 f32 on samples is too: against mpmath. Functions of two arguments are measured on samples, marked †. It needs llvmlite, NumPy and mpmath.
 """
 
@@ -196,15 +196,17 @@ class Worst:
 
 
 def over_f32(function: Function, step: int, far: int) -> Worst:
-    """Over f32 of a function of one argument, every `step`th near 1, every `far`th farther away, every SPARSE'th of a mirrored half."""
+    """Over f32 of a function of one argument, every `step`th near 1, every `far`th farther away, of a mirrored half every SPARSE'th unless all
+    are wanted."""
     name = function.name
+    is_whole = (step, far) == STRIDES["all"]
     if name in ROUNDED:
         step = far = SPARSE
     if name in EVERYWHERE:
         far = step
     # Bits of sizes: 0, NEAR's two ends, and what is no number included.
     stretches = [(0, NEAR[0], far), (NEAR[0], NEAR[1], step), (NEAR[1], ALL // 2, far)]
-    mirrored = [(ALL // 2 + begin, ALL // 2 + end, SPARSE if name in MIRRORED else stride) for begin, end, stride in stretches]
+    mirrored = [(ALL // 2 + begin, ALL // 2 + end, SPARSE if name in MIRRORED and not is_whole else stride) for begin, end, stride in stretches]
     native = Native(sweep(function) + math.library([math.call(name, "f32"), math.call(name, "f64")]))
     run = native.function("sweep", ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int64, ctypes.c_void_p)
     errors = np.empty(CHUNK, np.float32)
