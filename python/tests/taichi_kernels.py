@@ -139,6 +139,12 @@ def endless(x: array(ti.i32, ndim=1)):
             x[i] = (x[i] + 1) % 7
 
 
+@ti.kernel
+def more(x: array(ti.f32, ndim=1), out: array(ti.f32, ndim=1)):
+    for i in x:
+        out[i] = x[i] + 1
+
+
 @ti.data_oriented
 class Waves:
     """A field and another, and what is done to them."""
