@@ -202,3 +202,15 @@ def program_of():
             state[i, j] = ti.sin(state[i, j] + by)
 
     return state, doubled, turned
+
+
+def derived_of():
+    """A kernel whose gradient is a kernel too, over fields with gradients in blocks of their own."""
+    x, y = ti.field(ti.f32, 24, needs_grad=True, needs_dual=True), ti.field(ti.f32, (), needs_grad=True, needs_dual=True)
+
+    @ti.kernel
+    def squares():
+        for i in x:
+            y[None] += x[i] ** 2
+
+    return x, y, squares

@@ -146,6 +146,13 @@ def test_gradients_are_fields(imported: Any, cpu_kernels: Any, ti: Any) -> None:
     assert "cost_gpu" in imported(cost.grad, name="cost").entries
 
 
+def test_gradients_in_blocks_of_their_own(imported: Any, k: Any) -> None:
+    x, y, squares = k.derived_of()
+    x.from_numpy(np.linspace(0, 1, 24, dtype="f4"))
+    y.grad[None] = 1
+    assert "derived_gpu" in imported(squares.grad, name="derived").entries
+
+
 def test_mpm88(imported: Any, k: Any, cell: hotcell.Cell) -> None:
     begin, substep, fields = k.mpm88_of(1024, 64)
     begin()

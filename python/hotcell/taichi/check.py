@@ -77,6 +77,8 @@ def checked(
         if name in differing:
             difference = first_difference(np.asarray(got[name]), want[name], name=name, tolerance=tolerance)
             advice = "tolerance= says how near is near enough, and check=False leaves the comparison out"
+            if on_gpu:
+                advice = f"turns of a loop run at once on a GPU, so that what depends on their order differs; {advice}"
             raise refused(f"it gives something else than Taichi: {difference}", kernel, advice=advice)
     outside = example.touched()
     if outside is not None:

@@ -155,10 +155,12 @@ def placed(trees: Sequence[Tree]) -> list[Any]:
 
     runtime = get_runtime()
     roots = []
+    # A gradient may be in another tree than what it is of.
+    for tree in trees:
+        _renew(tree)
     for tree in trees:
         builder = ti.FieldsBuilder()
         builder.empty = False
-        _renew(tree)
         for child in tree.children:
             _build(child, builder.root.ptr)
         for field in tree.matrices:

@@ -112,29 +112,40 @@ def compiled(instances: Sequence[Instance], fields: Mapping[str, Layout], most_r
 def _in_a_copy(place: Path, work: Callable[[], None]) -> None:
     """Do something in a copy of this process, which ends then."""
     with warnings.catch_warnings():
-        # That other threads are not in the copy is what is wanted: they are Taichi's for the processor, and idle.
-        warnings.simplefilter("ignore", DeprecationWarning)
+        # Python and others warn of threads that are not in the copy: Taichi's for the processor, which are idle, and others that it does without.
+        warnings.simplefilter("ignore")
         child = os.fork()
     if child == 0:
         _be_the_copy(place, work)
-    began = time.monotonic()
-    pause = 0.001
-    while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            break
-        if time.monotonic() - began > _MOST_SECONDS:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            advice = 'targets=("cpu",) compiles it for the processor'
-            raise ImportRefused(f"Taichi did not compile it for Vulkan in {_MOST_SECONDS:.0f} s", advice=advice)
-        time.sleep(pause)
-        pause = min(2 * pause, 0.05)
+    try:
+        status = _waited_for(child)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
     if not (place / "answer.json").exists():
         said = (place / "said").read_text(errors="replace").strip().split("\n")[-1][:300] if (place / "said").exists() else ""
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.WEXITSTATUS(status)}"
         advice = 'look whether ti.init(arch=ti.vulkan) works here; targets=("cpu",) does without'
         raise ImportRefused(f"Taichi ended with {how} when it compiled for Vulkan{': ' if said else ''}{said}", advice=advice)
+
+
+def _waited_for(child: int) -> int:
+    """How a copy ended."""
+    began, pause = time.monotonic(), 0.001
+    while True:
+        try:
+            ended, status = os.waitpid(child, os.WNOHANG)
+        except ChildProcessError:
+            # Something else in this process waits for all that end.
+            return 0
+        if ended:
+            return status
+        if time.monotonic() - began > _MOST_SECONDS:
+            advice = 'targets=("cpu",) compiles it for the processor'
+            raise ImportRefused(f"Taichi did not compile it for Vulkan in {_MOST_SECONDS:.0f} s", advice=advice)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
 
 
 def _be_the_copy(place: Path, work: Callable[[], None]) -> NoReturn:
@@ -144,7 +155,6 @@ def _be_the_copy(place: Path, work: Callable[[], None]) -> NoReturn:
         said = os.open(place / "said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for stream in (1, 2):
             os.dup2(said, stream)
-        signal.alarm(0)
         work()
         code = 0
     except BaseException:
