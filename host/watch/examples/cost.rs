@@ -131,6 +131,7 @@ fn launch() -> Result<(AuditRecord, Report), Box<dyn std::error::Error>> {
         alerts: Vec::new(),
         observed: Vec::new(),
         foretold: None,
+        warnings: Vec::new(),
         jit: Vec::new(),
         log: Vec::new(),
     };

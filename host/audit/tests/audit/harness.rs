@@ -99,6 +99,7 @@ pub(crate) fn report(record: &AuditRecord, outcome: Outcome) -> Report {
         alerts: Vec::new(),
         observed: Vec::new(),
         foretold: None,
+        warnings: Vec::new(),
         jit: Vec::new(),
         log: Vec::new(),
     }

@@ -113,6 +113,7 @@ impl Request {
             alerts: Vec::new(),
             observed: Vec::new(),
             foretold: None,
+            warnings: Vec::new(),
             jit: Vec::new(),
             log: Vec::new(),
         };
