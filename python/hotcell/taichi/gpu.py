@@ -123,6 +123,9 @@ def _check(built: Built) -> None:
     for index, called in enumerate(built.called):
         if any(name.startswith("taichi_assert") for name in called):
             raise refused("a kernel on a GPU cannot fail", _kernel(built, index), operation="assert", advice=f"drop the assert; or {_ADVICE}")
+        if any(name.startswith("stack_") for name in called):
+            reason = "it is the gradient of a loop that changes a variable, which Taichi gets wrong on a GPU: it keeps the last value alone"
+            raise refused(reason, _kernel(built, index), operation="gradient", advice=_ADVICE)
     for index, bound in enumerate(built.bound):
         arrays: dict[str, Argument] = {}
         for argument, source in bound:
