@@ -172,7 +172,7 @@ def test_a_program_is_one_batch(imported: Any, k: Any, cell: hotcell.Cell) -> No
     state.from_numpy(np.random.default_rng(1).random((24, 8), dtype="f4"))
     component = imported([([doubled, (turned, 2)], 3), (turned, 1, {"by": 0.25})], name="played", arguments={"by": 0.1})
     report = cell.load(component.digest).played_gpu.run(state=state.to_numpy(), by=0.1).report
-    assert report["gpu"]["dispatches"] == 10, report["gpu"]
+    assert report["usage"]["gpu"]["dispatches"] == 10
 
 
 def test_templates_and_methods_of_objects_with_fields(imported: Any, k: Any, ti: Any) -> None:
