@@ -6,6 +6,7 @@ kernel that reaches a little beyond them is found out, and does no harm.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -115,10 +116,17 @@ def _stay_within(built: Built, calls: Sequence[Call], example: Example) -> None:
 
 def entry_on_device(component: bytes, name: str) -> Any:
     """The GPU's form of an entry, in a cell that has this machine's device and nothing that an operator allows."""
-    from .._cell import Cell
     from .._component import load
 
-    return load(component, host=Cell(policy=False, tier="unprivileged", grants=["gpu"], gpu_device="any"))[name]
+    return load(component, host=_cell_with_device())[name]
+
+
+@functools.cache
+def _cell_with_device() -> Any:
+    """One for all imports of a process: opening a device takes longer than most examples."""
+    from .._cell import Cell
+
+    return Cell(policy=False, tier="unprivileged", grants=["gpu"], gpu_device="any")
 
 
 def _launched(entry: Any) -> Launch:
