@@ -211,3 +211,17 @@ def sparse_of():
             field[i] += 1
 
     return sparse, field
+
+
+def apart_of():
+    """A vector field whose components lie apart, indexed by what is known when it runs."""
+    ti.field(ti.f32, 5)
+    apart = ti.Vector.field(3, ti.f32, shape=(6, 4), layout=ti.Layout.SOA)
+
+    @ti.kernel
+    def turned_on(n: ti.i32):
+        for i, j in apart:
+            for q in range(3):
+                apart[i, j][q] += q + 10 * i + apart[i, j][(q + n) % 3]
+
+    return turned_on, apart

@@ -76,6 +76,12 @@ def test_fields_are_arrays(imported: Any, k: Any, ti: Any) -> None:
     assert [p.name for p in component.julia._kernel.parameters] == ["t", "image"]
 
 
+def test_components_that_lie_apart_are_indexed(imported: Any, k: Any) -> None:
+    kernel, apart = k.apart_of()
+    apart.from_numpy(np.random.default_rng(1).random((6, 4, 3), dtype="f4"))
+    assert "apart" in [p.name for p in imported(kernel, arguments={"n": 2}).turned_on._kernel.parameters]
+
+
 @pytest.fixture
 def fields(ti: Any) -> Iterator[tuple[Any, Any, Any]]:
     x, v = ti.field(ti.f32), ti.Vector.field(2, ti.f32)

@@ -44,6 +44,8 @@ class Built(NamedTuple):
     #: LLVM IR without ``target`` lines.
     ir: str
     parameters: list[Parameter]
+    #: The named dimensions, in the order of the signature.
+    dims: list[str]
     #: The manifest's record.
     record: dict[str, Any]
     #: The fields among the parameters.
@@ -54,6 +56,8 @@ class Built(NamedTuple):
     results: list[list[tuple[Result, Parameter]]]
     #: Whether it takes a seed.
     is_random: bool
+    #: For each call, the functions of Taichi's runtime that its code calls.
+    called: list[set[str]]
 
 
 class _Code(NamedTuple):
@@ -110,10 +114,12 @@ def build(
         Step([task.entry for task in code.tasks], _arguments_global(index), code.structure, bound[index], results[index])
         for index, code in enumerate(codes)
     ]
-    entry = driver(name, arranged_, dims, steps, runs, [(layout, final[name]) for name, layout in used.items()], blocks, seeds)
+    together = _together(used, nodes, blocks)
+    entry = driver(name, arranged_, dims, steps, runs, [(layout, final[name]) for name, layout in used.items()], blocks, seeds, together)
     ir = _module(codes, nodes, blocks, entry)
     record = {"name": name, "doc": doc, "signature": text, "parameters": [_record(parameter) for parameter in arranged_]}
-    return Built([code.call for code in codes], tuple(runs), name, ir, arranged_, record, used, bound, results, is_random)
+    called = [{name for task in code.tasks for name in task.called} for code in codes]
+    return Built([code.call for code in codes], tuple(runs), name, ir, arranged_, dims, record, used, bound, results, is_random, called)
 
 
 def _arguments_global(index: int) -> str:
@@ -310,6 +316,33 @@ def _blocks(codes: Sequence[_Code], used: Mapping[str, Layout], nodes: Nodes) ->
                 if nodes.by_id[parent].parent is None:
                     blocks.add(child)
     return {block: block_bytes(nodes.by_id[block]) for block in blocks}
+
+
+def _together(used: Mapping[str, Layout], nodes: Nodes, blocks: dict[int, int]) -> dict[int, tuple[int, int]]:
+    """Blocks that lie as far from each other as in Taichi's root, for a vector whose components are in several is indexed across them.
+
+    Args:
+        used: The fields.
+        nodes: Taichi's nodes.
+        blocks: The blocks with their bytes: the first of those that lie together gets the bytes of all.
+
+    Returns:
+        For each of the others the first, and how far it is on.
+    """
+    places: dict[int, tuple[int, int]] = {}
+    roots: dict[int, set[int]] = {}
+    for layout in used.values():
+        mine = {copy.block for copy in layout.copies}
+        if len(mine) > 1:
+            for block in mine:
+                roots.setdefault(nodes.by_id[block].parent.id, set()).add(block)
+    for together in roots.values():
+        offsets = {block: int(nodes.by_id[block].offset_bytes_in_parent_cell) for block in together}
+        first = min(together, key=lambda block: offsets[block])
+        ends = [offsets[block] - offsets[first] + blocks[block] for block in together]
+        blocks[first] = max(ends)
+        places |= {block: (first, offsets[block] - offsets[first]) for block in together if block != first}
+    return places
 
 
 def _module(codes: Sequence[_Code], nodes: Nodes, blocks: Mapping[int, int], entry: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from .arguments import Argument, Result, type_text
 from .fields import Copy, Layout
 from .kinds import Kind
 
-__all__ = ["Parameter", "Run", "Step", "driver"]
+__all__ = ["Lines", "Parameter", "Run", "Step", "copied", "driver", "repeated", "taken"]
 
 #: Multiplicative inverse of what Taichi multiplies a seed with, so that a state has a seed.
 SEED_FACTOR = 123456789 * 1000000007 % (1 << 32)
@@ -52,7 +52,7 @@ class Run(NamedTuple):
 _SCALAR = {"bool": "i32", "i32": "i32", "u32": "i32", "i64": "i64", "u64": "i64", "f32": "float", "f64": "double"}
 
 
-class _Lines:
+class Lines:
     """Instructions of one function, with fresh names."""
 
     def __init__(self) -> None:
@@ -84,6 +84,7 @@ def driver(
     fields: Sequence[tuple[Layout, Parameter]],
     blocks: dict[int, int],
     seeds: Sequence[Parameter],
+    places: Mapping[int, tuple[int, int]],
 ) -> str:
     """The text of the entry.
 
@@ -96,19 +97,26 @@ def driver(
         fields: The fields that are parameters.
         blocks: The blocks of memory that fields lie in, with their bytes.
         seeds: The scalars that the random numbers begin with; empty where there are none.
+        places: Blocks that are parts of others: which, and from which byte on.
     """
-    lines = _Lines()
+    lines = Lines()
     _begin(lines, seeds)
     direct = {layout.copies[0].block: parameter for layout, parameter in fields if layout.fills(blocks[layout.copies[0].block])}
     for block, size in sorted(blocks.items()):
+        if block in places:
+            continue
         if block in direct:
             lines.do(f"store ptr %p.{direct[block].name}, ptr @hotcell.ti.block.{block}")
         else:
             at = lines.let(f"call ptr @hotcell_alloc(i32 {max(size, 1)}, i32 64)")
             lines.do(f"call void @llvm.memset.p0.i32(ptr align 16 {at}, i8 0, i32 {size}, i1 false)")
             lines.do(f"store ptr {at}, ptr @hotcell.ti.block.{block}")
-    copied = [(layout, parameter) for layout, parameter in fields if layout.copies[0].block not in direct]
-    for layout, parameter in copied:
+    for block, (whole, offset) in sorted(places.items()):
+        start = lines.let(f"load ptr, ptr @hotcell.ti.block.{whole}")
+        at = lines.let(f"getelementptr i8, ptr {start}, i32 {offset}")
+        lines.do(f"store ptr {at}, ptr @hotcell.ti.block.{block}")
+    staged = [(layout, parameter) for layout, parameter in fields if layout.copies[0].block not in direct]
+    for layout, parameter in staged:
         if parameter.role != "output":
             _copy(lines, layout, parameter, into_block=True)
     contexts = [_prepared(lines, step) for step in steps]
@@ -116,22 +124,23 @@ def driver(
         _run(lines, run, steps, contexts)
     for step, (_, buffer) in zip(steps, contexts, strict=True):
         _hand_back(lines, step, buffer)
-    for layout, parameter in copied:
+    for layout, parameter in staged:
         if parameter.role != "input":
             _copy(lines, layout, parameter, into_block=False)
     failure = lines.let("load ptr, ptr @hotcell.ti.failure")
     lines.do(f"ret ptr {failure}")
-    taken = [f"{_taken(parameter)} %p.{parameter.name}" for parameter in parameters] + [f"i32 %d.{dim}" for dim in dims]
+    heads = [f"{taken(parameter)} %p.{parameter.name}" for parameter in parameters] + [f"i32 %d.{dim}" for dim in dims]
     body = "\n".join(lines.lines)
     globals = "".join(f"@hotcell.ti.block.{block} = internal global ptr null\n" for block in sorted(blocks))
-    return f"{globals}declare ptr @hotcell_alloc(i32, i32)\ndefine ptr @{name}({', '.join(taken)}) {{\nentry:\n{body}\n}}\n"
+    return f"{globals}declare ptr @hotcell_alloc(i32, i32)\ndefine ptr @{name}({', '.join(heads)}) {{\nentry:\n{body}\n}}\n"
 
 
-def _taken(parameter: Parameter) -> str:
+def taken(parameter: Parameter) -> str:
+    """The LLVM type that an entry takes a parameter as."""
     return _SCALAR[parameter.dtype] if parameter.role == "scalar" else "ptr"
 
 
-def _begin(lines: _Lines, seeds: Sequence[Parameter]) -> None:
+def _begin(lines: Lines, seeds: Sequence[Parameter]) -> None:
     lines.do("store ptr null, ptr @hotcell.ti.failure")
     for index, parameter in enumerate(seeds):
         value = f"%p.{parameter.name}"
@@ -141,7 +150,7 @@ def _begin(lines: _Lines, seeds: Sequence[Parameter]) -> None:
         lines.do(f"store i32 {value}, ptr {at}")
 
 
-def _prepared(lines: _Lines, step: Step) -> tuple[str, str]:
+def _prepared(lines: Lines, step: Step) -> tuple[str, str]:
     """A step's arguments where its code reads them, its context, and where its results come."""
     if step.structure is not None:
         for argument, source in step.bound:
@@ -157,7 +166,22 @@ def _prepared(lines: _Lines, step: Step) -> tuple[str, str]:
     return context, buffer
 
 
-def _run(lines: _Lines, run: Run, steps: Sequence[Step], contexts: Sequence[tuple[str, str]]) -> None:
+def _run(lines: Lines, run: Run, steps: Sequence[Step], contexts: Sequence[tuple[str, str]]) -> None:
+    def call(step: int) -> None:
+        for entry in steps[step].entries:
+            lines.do(f"call void @{entry}(ptr {contexts[step][0]})")
+
+    repeated(lines, run, call)
+
+
+def repeated(lines: Lines, run: Run, call: Callable[[int], None]) -> None:
+    """Write what runs a part of a program.
+
+    Args:
+        lines: The function that does it.
+        run: The part.
+        call: Writes what runs a step, by its number.
+    """
     label = lines.name()
     if run.times > 1:
         lines.do(f"br label %{label}.before")
@@ -166,11 +190,10 @@ def _run(lines: _Lines, run: Run, steps: Sequence[Step], contexts: Sequence[tupl
         lines.label(label)
         lines.do(f"%{label}.i = phi i32 [ 0, %{label}.before ], [ %{label}.next, %{label}.last ]")
     if isinstance(run.what, int):
-        for entry in steps[run.what].entries:
-            lines.do(f"call void @{entry}(ptr {contexts[run.what][0]})")
+        call(run.what)
     else:
         for inner in run.what:
-            _run(lines, inner, steps, contexts)
+            repeated(lines, inner, call)
     if run.times > 1:
         lines.do(f"br label %{label}.last")
         lines.label(f"{label}.last")
@@ -180,7 +203,7 @@ def _run(lines: _Lines, run: Run, steps: Sequence[Step], contexts: Sequence[tupl
         lines.label(f"{label}.after")
 
 
-def _store(lines: _Lines, step: Step, argument: Argument, source: Parameter | str) -> None:
+def _store(lines: Lines, step: Step, argument: Argument, source: Parameter | str) -> None:
     """Put an argument where Taichi's code reads it."""
 
     def at(*more: int) -> str:
@@ -204,7 +227,7 @@ def _store(lines: _Lines, step: Step, argument: Argument, source: Parameter | st
         lines.do(f"store ptr %p.{source.name}, ptr {at(1)}")
 
 
-def _narrowed(lines: _Lines, kind: Kind, value: str) -> str:
+def _narrowed(lines: Lines, kind: Kind, value: str) -> str:
     """A scalar as Taichi's code has it, of what callers can give."""
     given = _SCALAR[kind.scalar]
     if kind.name == "u1":
@@ -214,7 +237,7 @@ def _narrowed(lines: _Lines, kind: Kind, value: str) -> str:
     return lines.let(f"{'fptrunc' if kind.llvm == 'half' else 'trunc'} {given} {value} to {kind.llvm}")
 
 
-def _hand_back(lines: _Lines, step: Step, buffer: str) -> None:
+def _hand_back(lines: Lines, step: Step, buffer: str) -> None:
     if not step.results:
         return
     structure = type_text([result for result, _ in step.results])
@@ -230,15 +253,29 @@ def _hand_back(lines: _Lines, step: Step, buffer: str) -> None:
             lines.do(f"store {'i8' if result.kind.name == 'u1' else result.kind.llvm} {value}, ptr {to}")
 
 
-def _copy(lines: _Lines, layout: Layout, parameter: Parameter, *, into_block: bool) -> None:
+def _copy(lines: Lines, layout: Layout, parameter: Parameter, *, into_block: bool) -> None:
     for copy in layout.copies:
         block = lines.let(f"load ptr, ptr @hotcell.ti.block.{copy.block}")
-        array = lines.let(f"getelementptr i8, ptr %p.{parameter.name}, i32 {copy.array}")
-        place = lines.let(f"getelementptr i8, ptr {block}, i32 {copy.offset}")
-        _nest(lines, copy, array, place, 0, layout.kind.size, into_block)
+        copied(lines, copy, f"%p.{parameter.name}", block, layout.kind.size, into_block=into_block)
 
 
-def _nest(lines: _Lines, copy: Copy, array: str, place: str, depth: int, align: int, into_block: bool) -> None:
+def copied(lines: Lines, copy: Copy, array: str, block: str, align: int, *, into_block: bool) -> None:
+    """Copy between an array and a block.
+
+    Args:
+        lines: The function that does it.
+        copy: Which elements.
+        array: Where the array begins.
+        block: Where the block begins.
+        align: The bytes of an element.
+        into_block: Whether from the array into the block, or back.
+    """
+    first = lines.let(f"getelementptr i8, ptr {array}, i32 {copy.array}")
+    place = lines.let(f"getelementptr i8, ptr {block}, i32 {copy.offset}")
+    _nest(lines, copy, first, place, 0, align, into_block)
+
+
+def _nest(lines: Lines, copy: Copy, array: str, place: str, depth: int, align: int, into_block: bool) -> None:
     if depth == len(copy.loops):
         to, source = (place, array) if into_block else (array, place)
         if copy.chunk == align:
