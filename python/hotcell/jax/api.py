@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import hotcell
+
 from hotcell import _cell, _native
 from hotcell._importing.compare import first_difference_of_all
+from hotcell._importing.component import ImportedComponent
 from hotcell._importing.finish import component_of
 from hotcell.errors import ImportRefused
 from hotcell._importing.target import object_of
@@ -32,8 +32,8 @@ _RECURSION = 20_000
 EMPTY = "empty"
 
 
-class Imported(hotcell.Component):
-    """A component that was imported: it can be saved.
+class Imported(ImportedComponent):
+    """A component that was imported.
 
     Attributes:
         inputs: The kernel's arguments in their order, each with its place among the leaves of the function's.
@@ -45,20 +45,6 @@ class Imported(hotcell.Component):
         self.inputs = list(inputs)
         self.outputs = list(outputs)
         self.out_tree = out_tree
-
-    @property
-    def bytes(self) -> bytes:
-        """The component as it is written to a file."""
-        return bytes(self._native.bytes)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the component to a file, for :func:`hotcell.load` and for ``hotcell run``."""
-        target = Path(path)
-        target.write_bytes(self.bytes)
-        return target
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return hotcell.load, (self.bytes,)
 
 
 def kernel(

@@ -17,7 +17,7 @@ from .runtime import is_known
 from .unroll import object_of
 
 if TYPE_CHECKING:
-    from .._component import Component
+    from .._importing.component import ImportedComponent
     from .gpu import GpuForm
 
 __all__ = ["assembled", "calls_of", "imported", "kernel", "taichi_kernel"]
@@ -77,7 +77,7 @@ def kernel(
     how: dict[str, Any] = {"signature": signature, "fields": fields, "targets": targets, "arguments": arguments, "tolerance": tolerance}
     if is_graph(k):
         return compiled(k, name=name or "graph", check=bool(check), **how).component
-    component: Component = imported(k, name=name, check=check, **how)[1]
+    component: ImportedComponent = imported(k, name=name, check=check, **how)[1]
     return component
 
 
@@ -91,7 +91,7 @@ def imported(
     *,
     arguments: Mapping[str, Any] | None = None,
     tolerance: float | None = None,
-) -> tuple[Built, Component]:
+) -> tuple[Built, ImportedComponent]:
     """What :func:`kernel` makes a component of, and the component; for its arguments see there."""
     taichi_runtime()
     chosen_targets = _targets(targets)
@@ -154,10 +154,11 @@ def assembled(built: Built, form: GpuForm | None = None, *, has_cpu: bool = True
         raise shader_refused(error, built) from error
 
 
-def _loaded(component: bytes) -> Component:
-    from .._component import load
+def _loaded(component: bytes) -> ImportedComponent:
+    from .. import _cell, _native
+    from .._importing.component import ImportedComponent
 
-    return load(component)
+    return ImportedComponent(_native.Component(component), _cell.DEFAULT)
 
 
 def calls_of(k: Any, fields: Mapping[str, Any] | None, arguments: Mapping[str, Any] | None) -> tuple[list[Call], list[Run]]:
