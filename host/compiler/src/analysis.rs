@@ -109,7 +109,15 @@ fn cost_of(
         let was_dear = from_extent == 0 && before - steps > DEAR_STEPS;
         // Those for even larger ones say no more where these are close.
         let is_close = |bounds: &Bounds| bounds.are_close_at(CLOSE_AT);
-        if was_dear || from_extent > FROM_EXTENTS[0] && cost.bounds.iter().any(is_close) {
+        if was_dear {
+            cost.bounds.push(Bounds {
+                from_extent: 0,
+                lower: Formula::default(),
+                upper: None,
+            });
+            continue;
+        }
+        if from_extent > FROM_EXTENTS[0] && cost.bounds.iter().any(is_close) {
             continue;
         }
         let mut run = Run::new(code, steps);
