@@ -184,7 +184,7 @@ fn objects_may_use_the_gpu_and_come_with_shaders() {
     let component = crate::componentize(&object, source).unwrap();
     let named = |name: &str, text: &[u8]| (name.to_owned(), text.to_vec());
     let good = named("step", b"@compute @workgroup_size(1) fn main() {}");
-    let made = crate::with_shaders(&component, &[good.clone()]).unwrap();
+    let made = crate::with_shaders(&component, std::slice::from_ref(&good)).unwrap();
     let checked = crate::check(&made).unwrap();
     assert!(
         checked
