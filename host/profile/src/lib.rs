@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 pub mod baseline;
+mod dearest;
 pub mod expect;
 pub mod fit;
 pub mod flame;

@@ -1,7 +1,7 @@
 //! Taking a profile: every launch of it, in order.
 
+use crate::dearest::gpu;
 use crate::fit::{Model, Observation, Quantity, Sizes, fit};
-use crate::gpu::gpu;
 use crate::inputs::{Given, Kind, Recipe};
 use crate::number;
 use crate::random::Random;
