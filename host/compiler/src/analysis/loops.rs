@@ -99,6 +99,9 @@ impl<'a> Run<'_, 'a> {
             let probe = self.probe(body, range.clone(), &entry, &places, parameters, labels);
             let (turns, unknowns, written) = probe;
             let globals = (0..entry.globals.len()).map(Place::Global);
+            // In an order of their own: what is found out is the same every time.
+            let mut written: Vec<_> = written.into_iter().collect();
+            written.sort_unstable_by(|a, b| a.order(b));
             let cells = written.into_iter().map(Place::Cell);
             let more = globals.chain(cells).filter(|place| {
                 let first = get(&entry, place);

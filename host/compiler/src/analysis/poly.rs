@@ -208,6 +208,15 @@ impl Poly {
         fits.then_some(Self(terms))
     }
 
+    /// An order among polynomials that says nothing of their values.
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let terms = self.0.iter().zip(&other.0);
+        let unequal = terms.map(|((a, x), (b, y))| a.cmp(b).then(x.total_cmp(y)));
+        let mut unequal = unequal.filter(|order| order.is_ne());
+        let shorter = || self.0.len().cmp(&other.0.len());
+        unequal.next().unwrap_or_else(shorter)
+    }
+
     /// The sum with a constant.
     pub(super) fn plus(&self, value: f64) -> Self {
         let mut sum = self.0.clone();
