@@ -43,13 +43,25 @@ const ARRAY_BYTES: f64 = 2_147_483_647.0;
 /// How many operators are looked at for one kernel, over all that is asked of it, and for one component.
 const KERNEL_STEPS: u32 = 100_000;
 const COMPONENT_STEPS: u32 = 300_000;
-/// The least extents for which bounds are found by themselves, in that order: larger ones leave out the code for what is left over of small
-/// arrays.
-const FROM_EXTENTS: [u32; 3] = [64, 0, 4096];
-/// A kernel that takes more steps for shapes of one kind is not looked at for any shape.
+/// For which shapes bounds are found by themselves, in that order.
+const RANGES: [Range; 3] = [
+    Range {
+        from_extent: 1,
+        unless_close: None,
+    },
+    // Without the code for what is left over of small arrays.
+    Range {
+        from_extent: 64,
+        unless_close: Some((256, 1.25)),
+    },
+    // Without what is only there for arrays that have no inside.
+    Range {
+        from_extent: 8,
+        unless_close: Some((24, 4.0)),
+    },
+];
+/// A kernel that took more steps, and has an upper bound, is not looked at for further shapes.
 const DEAR_STEPS: u32 = 30_000;
-/// Bounds that are close where every variable is that are as good as they get.
-const CLOSE_AT: u64 = 256;
 /// A coefficient of an upper bound that is larger says nothing: some number was not known at all.
 const NO_BOUND: f64 = 1e7;
 
@@ -78,6 +90,14 @@ pub(crate) fn analyse(component: &[u8], kernels: &[Kernel]) -> Vec<EntryCost> {
         .collect()
 }
 
+/// Shapes whose bounds are found by themselves.
+struct Range {
+    /// All extents are at least this.
+    from_extent: u32,
+    /// Where those bounds that there are are within that many times of each other with that value for every variable, these are not asked for.
+    unless_close: Option<(u64, f64)>,
+}
+
 fn unknown(kernel: u32) -> EntryCost {
     EntryCost {
         kernel,
@@ -104,20 +124,16 @@ fn cost_of(
     cost.gaps.clear();
     let mut steps = KERNEL_STEPS.min(*left);
     let before = steps;
-    for from_extent in FROM_EXTENTS {
-        // Bounds for any shape are the dearest to find, and say the least, where those for larger ones were dear.
-        let was_dear = from_extent == 0 && before - steps > DEAR_STEPS;
-        // Those for even larger ones say no more where these are close.
-        let is_close = |bounds: &Bounds| bounds.are_close_at(CLOSE_AT);
-        if was_dear {
-            cost.bounds.push(Bounds {
-                from_extent: 0,
-                lower: Formula::default(),
-                upper: None,
-            });
-            continue;
-        }
-        if from_extent > FROM_EXTENTS[0] && cost.bounds.iter().any(is_close) {
+    for Range {
+        from_extent,
+        unless_close,
+    } in RANGES
+    {
+        let has_upper = cost.bounds.iter().any(|bounds| bounds.upper.is_some());
+        let is_dear = before - steps > DEAR_STEPS && has_upper;
+        let is_close =
+            unless_close.is_some_and(|(at, times)| Bounds::are_close(&cost.bounds, at, times));
+        if is_dear || is_close {
             continue;
         }
         let mut run = Run::new(code, steps);

@@ -111,12 +111,15 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Whether the upper one is little more than the lower one, where every variable has that value.
-    pub fn are_close_at(&self, value: u64) -> bool {
-        const LITTLE: f64 = 1.25;
+    /// Whether the least upper one is at most that many times the greatest lower one, where every variable has that value.
+    pub fn are_close(all: &[Self], value: u64, times: f64) -> bool {
         let values = [value; u8::MAX as usize + 1];
-        let (lower, upper) = (self.lower.value(&values), self.upper.as_ref());
-        upper.is_some_and(|upper| upper.value(&values) <= LITTLE * lower)
+        let hold = || all.iter().filter(|bounds| bounds.from_extent <= value);
+        let lower = hold().map(|bounds| bounds.lower.value(&values));
+        let upper = hold().filter_map(|bounds| bounds.upper.as_ref());
+        let upper = upper.map(|upper| upper.value(&values)).reduce(f64::min);
+        let both = lower.reduce(f64::max).zip(upper);
+        both.is_some_and(|(lower, upper)| upper <= times * lower)
     }
 }
 
@@ -361,7 +364,7 @@ impl EntryCost {
         let upper = bounds.iter().filter_map(|bounds| bounds.upper.as_ref());
         let upper = upper.map(|upper| upper.value(values));
         Some(Foretold {
-            at_least: whole(lower.reduce(f64::max)?.floor()),
+            at_least: whole(lower.reduce(f64::max).unwrap_or_default().floor()),
             at_most: upper.reduce(f64::min).map(|most| whole(most.ceil())),
             memory_bytes_at_least: None,
         })

@@ -356,6 +356,31 @@ impl Atoms {
         }
     }
 
+    fn is_sum(&self, atom: AtomId) -> bool {
+        matches!(self.list[atom as usize].origin, Origin::Sum(_))
+    }
+
+    /// A number with the names of sums in the place of these, where one stands in it beside its own name.
+    fn folded(&self, poly: &Poly) -> Poly {
+        let mut poly = poly.clone();
+        let named: Vec<AtomId> = poly.atoms().collect();
+        for atom in named {
+            let Origin::Sum(sum) = &self.list[atom as usize].origin else {
+                continue;
+            };
+            let Some((of_poly, of_sum)) = poly.both_have(sum) else {
+                continue;
+            };
+            let named = sum.scaled(-1.0).add(&Poly::atom(atom));
+            let folded = named.and_then(|named| poly.add(&named.scaled(of_poly / of_sum)));
+            if let Some(folded) = folded.filter(|folded| folded.terms().len() < poly.terms().len())
+            {
+                poly = folded;
+            }
+        }
+        poly
+    }
+
     /// A new atom with bounds.
     pub(super) fn fresh(&mut self, taint: Taint, lower: Vec<Poly>, upper: Vec<Poly>) -> AtomId {
         let lower = lower.into_iter().map(Rc::new).collect();
@@ -469,6 +494,20 @@ impl Atoms {
         keep: &dyn Fn(&Self, AtomId) -> bool,
     ) -> Option<Poly> {
         self.eliminated(poly, side, refined, keep, Choice::Symbols)
+    }
+
+    /// What a number is not above, in one atom and those that are older.
+    pub(super) fn bound_in_older(
+        &mut self,
+        poly: &Poly,
+        youngest: AtomId,
+        refined: &Refined,
+    ) -> Option<Poly> {
+        let was_asking = std::mem::replace(&mut self.is_asking, true);
+        let keep = |_: &Self, atom| atom <= youngest;
+        let bound = self.eliminated(poly, Side::Upper, refined, &keep, Choice::Symbols);
+        self.is_asking = was_asking;
+        bound
     }
 
     fn eliminated(
@@ -634,6 +673,7 @@ impl Atoms {
         if self.is_quick || poly.as_constant().is_some() {
             return self.range(poly, Some(refined)).1;
         }
+        let poly = &self.folded(poly);
         // What a path's conditions have made nearly a constant is greatest at one of its ends, where it is no square.
         let narrow = poly.atoms().find(|atom| {
             let known = refined
@@ -662,19 +702,25 @@ impl Atoms {
                 }
             }
         }
-        let greatest = poly.greatest_whole(greatest);
+        let mut greatest = poly.greatest_whole(greatest);
         // Close to the question that is asked.
         if (0.0..=NEAR).contains(&greatest) && self.split < MAX_SPLIT {
             self.split += 1;
-            let split = self.greatest_by_cases(poly, refined);
+            let has_sum = poly.atoms().any(|atom| self.is_sum(atom));
+            let constants = has_sum.then_some(Choice::Constants);
+            for choice in constants.into_iter().chain([Choice::Symbols]) {
+                if let Some(split) = self.greatest_by_cases(poly, refined, choice) {
+                    greatest = greatest.min(split);
+                }
+            }
             self.split -= 1;
-            return poly.greatest_whole(split.map_or(greatest, |split| split.min(greatest)));
+            return poly.greatest_whole(greatest);
         }
         greatest
     }
 
     /// The greatest value where one of the atoms says whether another number is 0: the greater of both cases.
-    fn greatest_by_cases(&mut self, poly: &Poly, refined: &Refined) -> Option<f64> {
+    fn greatest_by_cases(&mut self, poly: &Poly, refined: &Refined, choice: Choice) -> Option<f64> {
         let mut poly = poly.clone();
         let (atom, of) = loop {
             let youngest = poly.atoms().max()?;
@@ -684,7 +730,7 @@ impl Atoms {
                 _ => {}
             }
             self.questions = self.questions.checked_sub(1)?;
-            poly = self.without(&poly, youngest, Side::Upper, refined, Choice::Symbols)?;
+            poly = self.without(&poly, youngest, Side::Upper, refined, choice)?;
         };
         let none = poly.with(atom, &Poly::default())?;
         let none = none.where_0(&of).unwrap_or(none);

@@ -262,7 +262,7 @@ impl<'a> Run<'_, 'a> {
             state.spent = entry.spent.clone();
             state.conditions.clone_from(&entry.conditions);
             state.refined = Rc::clone(&entry.refined);
-            state.zeros = Rc::clone(&entry.zeros);
+            state.signs = Rc::clone(&entry.signs);
             state
         };
         for (label, state) in turns.out {
@@ -596,12 +596,21 @@ impl<'a> Run<'_, 'a> {
         Some((Poly::default(), upper))
     }
 
-    /// A number, or 0 where that is more: what is not less than either.
+    /// A number, or 0 where that is more: what is not less than either. As little is left out of what is taken away as has to be, the
+    /// youngest first.
     fn at_least_0(&mut self, poly: &Poly, refined: &Refined) -> Option<Poly> {
-        if self.atoms.is_at_least_0(poly, refined) {
-            return Some(poly.clone());
+        let mut more = poly.clone();
+        loop {
+            if self.atoms.is_at_least_0(&more, refined) {
+                return Some(more);
+            }
+            let taken = more.terms().iter().filter(|(_, times)| *times < 0.0);
+            let youngest = taken.max_by_key(|(monomial, _)| monomial.atoms().max());
+            let Some((monomial, times)) = youngest else {
+                return Some(more);
+            };
+            more = more.add(&Poly::of(vec![(*monomial, -times)])?)?;
         }
-        poly.by_terms(&Poly::default(), f64::max)
     }
 
     /// The paths out of a loop with what all turns cost, and the one that falls out.
@@ -721,7 +730,7 @@ impl<'a> Run<'_, 'a> {
         }
         state.conditions.clone_from(&entry.conditions);
         state.refined = Rc::clone(&entry.refined);
-        state.zeros = Rc::clone(&entry.zeros);
+        state.signs = Rc::clone(&entry.signs);
     }
 
     /// A bound in what is known outside of the loop, and the turn's number.

@@ -380,6 +380,30 @@ impl Poly {
             _ => None,
         }
     }
+
+    /// The coefficients that a product has in both, where there is one that both have.
+    pub(super) fn both_have(&self, other: &Self) -> Option<(f64, f64)> {
+        let products = self
+            .0
+            .iter()
+            .filter(|(monomial, _)| !monomial.is_constant());
+        let mut pairs = products.filter_map(|(monomial, own)| {
+            let mut same = other.0.iter().filter(|(other, _)| other == monomial);
+            same.next().map(|(_, other)| (*own, *other))
+        });
+        pairs.next()
+    }
+
+    /// The sum with another number, so often that the youngest atom of both is not in it; `None` if that would take something away.
+    pub(super) fn with_less_by(&self, other: &Self) -> Option<Self> {
+        let shared = other.atoms().filter(|atom| self.has(*atom)).max()?;
+        let slope = |poly: &Self| match &poly.by_powers(shared)[..] {
+            [_, slope] => slope.as_constant(),
+            _ => None,
+        };
+        let times = -slope(self)? / slope(other)?;
+        (times > 0.0).then(|| self.add(&other.scaled(times)))?
+    }
 }
 
 #[cfg(test)]

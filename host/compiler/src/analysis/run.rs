@@ -8,7 +8,7 @@ use super::atoms::{Atoms, Refined, Side, Taint, U32};
 use super::code::{Body, Code, Live, Runtime};
 use super::loops::LoopRecord;
 use super::poly::Poly;
-use super::value::{Cells, Condition, Spent, State, Value};
+use super::value::{Cells, Condition, Signs, Spent, State, Value};
 use hotcell_model::analysis::Gap;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -18,6 +18,8 @@ use wasmparser::{BlockType, Operator, ValType};
 const MAX_CALLS: usize = 24;
 /// The most blocks that are open at once: each takes some kilobytes of the stack.
 const MAX_OPEN: u32 = 100;
+/// So many numbers of either kind are kept of what a path says of signs.
+const MAX_SIGNS: usize = 16;
 
 /// A block that is open: where its paths meet.
 pub(super) struct Label {
@@ -91,7 +93,7 @@ impl<'c, 'a> Run<'c, 'a> {
             spent: Spent::nothing(),
             conditions: Vec::new(),
             refined: Rc::new(Refined::new()),
-            zeros: Rc::new(Vec::new()),
+            signs: Rc::default(),
             has_failed: false,
         }
     }
@@ -472,11 +474,16 @@ impl<'c, 'a> Run<'c, 'a> {
                 if let Some((atom, most)) = self.atoms.bound_of_open(poly) {
                     Rc::make_mut(&mut state.refined).put_below(atom, Rc::new(most));
                 }
+                if poly.atoms().nth(1).is_some() && state.signs.at_least_0.len() < MAX_SIGNS {
+                    Rc::make_mut(&mut state.signs)
+                        .at_least_0
+                        .push(Poly::clone(poly));
+                }
                 refine_to(state, poly, false);
             }
             Condition::Is0(poly) => {
-                if poly.atoms().nth(1).is_some() && state.zeros.len() < 16 {
-                    Rc::make_mut(&mut state.zeros).push(Poly::clone(poly));
+                if poly.atoms().nth(1).is_some() && state.signs.zeros.len() < MAX_SIGNS {
+                    Rc::make_mut(&mut state.signs).zeros.push(Poly::clone(poly));
                 }
                 refine_to(state, poly, false);
                 refine_to(state, &poly.scaled(-1.0), false);
@@ -513,7 +520,7 @@ impl<'c, 'a> Run<'c, 'a> {
         let spent = self.spent_of_either(&a, &b);
         let refined = Rc::clone(&a.refined);
         let both = refined.on_both(&b.refined);
-        let on = [&a, &b].map(|state| (Rc::clone(&state.refined), Rc::clone(&state.zeros)));
+        let on = [&a, &b].map(|state| (Rc::clone(&state.refined), Rc::clone(&state.signs)));
         let join = |run: &mut Self, x: &Value, y: &Value| run.one_of(x, y, &on, &both);
         let locals = a.locals.iter().zip(&b.locals).enumerate();
         let locals = locals.map(|(at, (x, y))| match live {
@@ -556,20 +563,7 @@ impl<'c, 'a> Run<'c, 'a> {
                 .into_iter()
                 .filter(|c| b.conditions[common..].contains(c)),
         );
-        let mut zeros = Vec::new();
-        if !self.is_light {
-            for (own, other) in [(&on[0], &on[1]), (&on[1], &on[0])] {
-                for zero in own.1.iter() {
-                    if !zeros.contains(zero)
-                        && (other.1.contains(zero)
-                            || self.greatest_of(zero, other) <= 0.0
-                                && self.greatest_of(&zero.scaled(-1.0), other) <= 0.0)
-                    {
-                        zeros.push(zero.clone());
-                    }
-                }
-            }
-        }
+        let signs = self.signs_of_both(&on);
         State {
             locals,
             globals,
@@ -578,9 +572,36 @@ impl<'c, 'a> Run<'c, 'a> {
             spent,
             conditions,
             refined: Rc::new(both),
-            zeros: Rc::new(zeros),
+            signs: Rc::new(signs),
             has_failed: a.has_failed,
         }
+    }
+
+    /// What the conditions of two paths say that holds on both.
+    fn signs_of_both(&mut self, on: &[Facts; 2]) -> Signs {
+        let mut both = Signs::default();
+        if self.is_light {
+            return both;
+        }
+        for (own, other) in [(&on[0], &on[1]), (&on[1], &on[0])] {
+            for zero in &own.1.zeros {
+                if !both.zeros.contains(zero)
+                    && (other.1.zeros.contains(zero)
+                        || self.greatest_of(zero, other) <= 0.0
+                            && self.greatest_of(&zero.scaled(-1.0), other) <= 0.0)
+                {
+                    both.zeros.push(zero.clone());
+                }
+            }
+            let kept = own.1.at_least_0.iter();
+            let kept = kept.filter(|number| other.1.at_least_0.contains(number));
+            for number in kept {
+                if !both.at_least_0.contains(number) {
+                    both.at_least_0.push(number.clone());
+                }
+            }
+        }
+        both
     }
 
     fn one_of(&mut self, a: &Value, b: &Value, on: &[Facts; 2], refined: &Refined) -> Value {
@@ -647,16 +668,35 @@ impl<'c, 'a> Run<'c, 'a> {
 
     /// The greatest value that can be told of a number on a path.
     fn greatest_on(&mut self, poly: &Poly, on: &State) -> f64 {
-        self.greatest_of(poly, &(Rc::clone(&on.refined), Rc::clone(&on.zeros)))
+        self.greatest_of(poly, &(Rc::clone(&on.refined), Rc::clone(&on.signs)))
     }
 
-    fn greatest_of(&mut self, poly: &Poly, (refined, zeros): &Facts) -> f64 {
+    fn greatest_of(&mut self, poly: &Poly, (refined, signs): &Facts) -> f64 {
         let mut least = self.atoms.greatest(poly, refined);
         let mut reduced = poly.clone();
-        for zero in zeros.iter() {
+        for zero in &signs.zeros {
             if let Some(poly) = reduced.where_0(zero) {
                 least = least.min(self.atoms.greatest(&poly, refined));
                 reduced = poly;
+            }
+        }
+        // What comes of a number that a condition speaks of is bounded by that first.
+        let spoken = signs.zeros.iter().map(|zero| (zero, true));
+        let spoken = spoken.chain(signs.at_least_0.iter().map(|number| (number, false)));
+        for (number, is_zero) in spoken {
+            let Some(youngest) = number.atoms().max().filter(|_| least > 0.0) else {
+                continue;
+            };
+            let Some(bound) = self.atoms.bound_in_older(poly, youngest, refined) else {
+                continue;
+            };
+            let more = match is_zero {
+                true => bound.where_0(number),
+                // No less than it, by what is not negative.
+                false => bound.with_less_by(number),
+            };
+            if let Some(more) = more {
+                least = least.min(poly.greatest_whole(self.atoms.greatest(&more, refined)));
             }
         }
         least
@@ -744,5 +784,5 @@ pub(super) fn set_in(body: &Body<'_>, range: std::ops::Range<usize>) -> Vec<u32>
     set
 }
 
-/// What a path says of atoms: within which constants they are, and which numbers are 0.
-type Facts = (Rc<Refined>, Rc<Vec<Poly>>);
+/// What a path says of atoms: within which constants they are, and which numbers are 0 or not negative.
+type Facts = (Rc<Refined>, Rc<Signs>);

@@ -98,6 +98,14 @@ impl Spent {
 /// Memory cells of four bytes whose contents are known, by their addresses.
 pub(super) type Cells = HashMap<Rc<Poly>, Value>;
 
+/// What a path's conditions say of numbers that are more than one atom.
+#[derive(Clone, Default)]
+pub(super) struct Signs {
+    pub(super) zeros: Vec<Poly>,
+    /// Those that are not negative.
+    pub(super) at_least_0: Vec<Poly>,
+}
+
 /// A path that is being followed.
 #[derive(Clone)]
 pub(super) struct State {
@@ -109,8 +117,7 @@ pub(super) struct State {
     /// Conditions that hold since the innermost loop's body began, oldest first.
     pub(super) conditions: Vec<Rc<Condition>>,
     pub(super) refined: Rc<Refined>,
-    /// Numbers that are 0 on this path.
-    pub(super) zeros: Rc<Vec<Poly>>,
+    pub(super) signs: Rc<Signs>,
     /// Whether the kernel has said that it failed.
     pub(super) has_failed: bool,
 }
