@@ -5,6 +5,8 @@
 
 use super::poly::{AtomId, Poly};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 /// What a number depends on. The greater is the less known.
@@ -97,6 +99,19 @@ pub(super) struct Refined {
     between: HashMap<AtomId, (f64, f64)>,
     /// Older numbers that they are not above.
     below: HashMap<AtomId, Rc<Poly>>,
+    /// The same for all that say the same: of each entry a number, added up.
+    sum: u64,
+}
+
+/// A number for an entry of [`Refined`].
+fn digest(entry: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    entry.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn digest_of_between(atom: AtomId, (from, to): (f64, f64)) -> u64 {
+    digest((atom, from.to_bits(), to.to_bits()))
 }
 
 impl Refined {
@@ -109,11 +124,17 @@ impl Refined {
     }
 
     pub(super) fn insert(&mut self, atom: AtomId, between: (f64, f64)) {
-        self.between.insert(atom, between);
+        let sum = self.sum.wrapping_add(digest_of_between(atom, between));
+        let old = self.between.insert(atom, between);
+        let old = old.map_or(0, |old| digest_of_between(atom, old));
+        self.sum = sum.wrapping_sub(old);
     }
 
     pub(super) fn put_below(&mut self, atom: AtomId, most: Rc<Poly>) {
-        self.below.entry(atom).or_insert(most);
+        if let Entry::Vacant(place) = self.below.entry(atom) {
+            self.sum = self.sum.wrapping_add(digest((atom, &most)));
+            place.insert(most);
+        }
     }
 
     /// What holds on two paths.
@@ -124,10 +145,14 @@ impl Refined {
         });
         let below = self.below.iter();
         let below = below.filter(|(atom, most)| other.below.get(atom) == Some(most));
-        Self {
-            between: between.collect(),
-            below: below.map(|(atom, most)| (*atom, Rc::clone(most))).collect(),
+        let mut both = Self::default();
+        for (atom, between) in between {
+            both.insert(atom, between);
         }
+        for (atom, most) in below {
+            both.put_below(*atom, Rc::clone(most));
+        }
+        both
     }
 }
 
@@ -149,6 +174,17 @@ pub(super) struct Atoms {
     pub(super) is_quick: bool,
     /// The bound of what nothing is known of.
     open: Rc<Poly>,
+    /// Questions that were answered.
+    answers: HashMap<Question, f64>,
+}
+
+/// What the greatest value of a number was asked for with: what a path says of it, and how many questions and cases it was one of.
+#[derive(PartialEq, Eq, Hash)]
+struct Question {
+    poly: Poly,
+    refined: u64,
+    asked: u32,
+    split: u32,
 }
 
 /// How many steps of elimination one run of a kernel may take to find bounds, and how many to answer questions.
@@ -161,6 +197,9 @@ const LONG: usize = 3;
 const MAX_ASKED: u32 = 2;
 /// The most atoms that are put at either end at once: each doubles the work.
 const MAX_SPLIT: u32 = 3;
+
+/// So many answers are kept at a time.
+const MAX_ANSWERS: usize = 4096;
 
 /// Numbers up to this may turn out not to be above 0 once each case is looked at by itself.
 const NEAR: f64 = 1024.0;
@@ -180,6 +219,7 @@ impl Atoms {
             is_asking: false,
             is_quick: false,
             open: Rc::new(Poly::constant(U32)),
+            answers: HashMap::new(),
         }
     }
 
@@ -405,6 +445,7 @@ impl Atoms {
             .iter()
             .map(|p| self.sample(p))
             .fold(f64::INFINITY, f64::min);
+        self.answers.clear();
         if let Some(atom) = self.list.get_mut(atom as usize) {
             atom.upper = upper.into_iter().map(Rc::new).collect();
             atom.range.1 = greatest.max(atom.range.0);
@@ -673,7 +714,24 @@ impl Atoms {
         if self.is_quick || poly.as_constant().is_some() {
             return self.range(poly, Some(refined)).1;
         }
-        let poly = &self.folded(poly);
+        let question = Question {
+            poly: self.folded(poly),
+            refined: refined.sum,
+            asked: self.asked,
+            split: self.split,
+        };
+        if let Some(answer) = self.answers.get(&question) {
+            return *answer;
+        }
+        let answer = self.found_greatest(&question.poly, refined);
+        if self.answers.len() >= MAX_ANSWERS {
+            self.answers.clear();
+        }
+        self.answers.insert(question, answer);
+        answer
+    }
+
+    fn found_greatest(&mut self, poly: &Poly, refined: &Refined) -> f64 {
         // What a path's conditions have made nearly a constant is greatest at one of its ends, where it is no square.
         let narrow = poly.atoms().find(|atom| {
             let known = refined
