@@ -102,12 +102,11 @@ pub(super) fn lines(kernel: &Kernel, cost: &EntryCost) -> String {
             bounds.lower.shown(&names),
             most.map_or("not known".to_owned(), |most| format!("{most} fuel"))
         );
-        if bounds.from_extent > 1 {
-            text += &format!(
-                "          where every dimension is {} or more; the SDK's own not counted\n",
-                bounds.from_extent
-            );
-        }
+        let large = match bounds.from_extent {
+            0 | 1 => String::new(),
+            from => format!("where every dimension is {from} or more; "),
+        };
+        text += &format!("          {large}what stands around the function not counted\n");
     }
     if !cost.loops.is_empty() {
         text += "  loops   turns      each time                        float  integer  memory  vector  place\n";
