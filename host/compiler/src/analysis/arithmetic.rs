@@ -233,7 +233,14 @@ impl Arithmetic<'_> {
             return int(constant((x | y) as f64));
         }
         for (a, b) in [(&a, &b), (&b, &a)] {
-            let (least, greatest) = self.interval(b);
+            if !a.is_multiple_of(2.0) && b.as_constant().is_none() {
+                continue;
+            }
+            // Of what memory holds, constants say what can be told.
+            let (least, greatest) = match self.atoms.rests_on_open(b) {
+                true => self.atoms.range(b, Some(self.refined)),
+                false => self.interval(b),
+            };
             // Bits that the other has not.
             if least >= 0.0 && a.is_multiple_of((greatest + 1.0).log2().ceil().exp2()) {
                 return self.or_any(a.add(b), &[a, b]);

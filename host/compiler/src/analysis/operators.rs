@@ -1,6 +1,6 @@
 //! What operators that branch nowhere do to values and to the cells of memory that are followed.
 
-use super::atoms::{Taint, U32};
+use super::atoms::{Atoms, Taint, U32};
 use super::passages;
 use super::poly::Poly;
 use super::run::Run;
@@ -10,6 +10,9 @@ use wasmparser::{BlockType, Operator};
 
 /// What a failure's cell holds where there is none: `None` of an `Option<String>`.
 const NO_FAILURE: f64 = -2_147_483_648.0;
+
+/// The most that a function of the host writes of what it returns.
+const ANSWER_BYTES: f64 = 64.0;
 
 /// The counts of operands for operators that are all alike to analysis.
 pub(super) struct Arity;
@@ -164,8 +167,10 @@ impl<'a> Run<'_, 'a> {
             }
             O::V128Store { memarg } => self.forget(state, stack, memarg.offset, 16.0)?,
             O::MemoryCopy { .. } | O::MemoryFill { .. } | O::MemoryInit { .. } => {
-                let (len, _, _) = (stack.pop()?, stack.pop()?, stack.pop()?);
+                let (len, _, to) = (stack.pop()?, stack.pop()?, stack.pop()?);
                 let len = self.arithmetic(state).number(&len);
+                let to = self.address(state, &to, 0);
+                self.forget_filled(state, &to, &len);
                 state.spent.lower = state.spent.lower.add(&len).unwrap_or_default();
                 let upper = state.spent.upper.as_ref();
                 state.spent.upper = upper.and_then(|upper| upper.add(&len));
@@ -299,6 +304,51 @@ impl<'a> Run<'_, 'a> {
         }
     }
 
+    /// What a copy or a fill of that many bytes may have changed.
+    fn forget_filled(&mut self, state: &mut State, to: &Poly, len: &Poly) {
+        let most = self.atoms.greatest(len, &state.refined);
+        self.forget_where(state, |atoms, cell| match cell.sub(to) {
+            Some(apart) => match apart.as_constant() {
+                Some(bytes) => bytes > -4.0 && bytes < most,
+                None => !atoms.has_address(&apart),
+            },
+            None => true,
+        });
+    }
+
+    /// What the host may have changed that was called with those arguments: it writes where one of them points to. On the stack, whose
+    /// addresses are constants, that is what it answers.
+    pub(super) fn forget_answered(&mut self, state: &mut State, arguments: &[Value]) {
+        for argument in arguments {
+            let to = self.address(state, argument, 0);
+            let len = match to.as_constant() {
+                Some(_) => ANSWER_BYTES,
+                None if self.atoms.has_address(&to) => U32,
+                None => continue,
+            };
+            self.forget_filled(state, &to, &Poly::constant(len));
+        }
+    }
+
+    /// All that memory holds, behind a call that is not followed.
+    pub(super) fn forget_all(&mut self, state: &mut State) {
+        self.forget_where(state, |_, _| true);
+    }
+
+    fn forget_where(&mut self, state: &mut State, is_changed: impl Fn(&Atoms, &Poly) -> bool) {
+        let looked_at = u32::try_from(state.cells.len() / 8).unwrap_or(u32::MAX);
+        self.steps = self.steps.saturating_sub(looked_at);
+        let changed = state.cells.keys();
+        let changed = changed.filter(|cell| is_changed(&self.atoms, cell));
+        let changed: Vec<Rc<Poly>> = changed.cloned().collect();
+        for cell in changed {
+            Rc::make_mut(&mut state.cells).remove(&cell);
+            for written in &mut self.written {
+                written.insert(Rc::clone(&cell));
+            }
+        }
+    }
+
     /// What a store to an address may have changed elsewhere in the same array: two indices may be one.
     ///
     /// Addresses whose difference has an address in it that nobody knows are of two arrays, or of an array and the stack.
@@ -306,26 +356,17 @@ impl<'a> Run<'_, 'a> {
         if address.as_constant().is_some() {
             return;
         }
-        let looked_at = u32::try_from(state.cells.len() / 8).unwrap_or(u32::MAX);
-        self.steps = self.steps.saturating_sub(looked_at);
-        let overlaps = |cell: &&Rc<Poly>| {
+        self.forget_where(state, |atoms, cell| {
             cell.as_constant().is_none()
-                && *cell != address
+                && *cell != **address
                 && match cell.sub(address) {
                     Some(apart) => match apart.as_constant() {
                         Some(bytes) => bytes.abs() < 4.0,
-                        None => !self.atoms.has_address(&apart),
+                        None => !atoms.has_address(&apart),
                     },
                     None => true,
                 }
-        };
-        let overlapped: Vec<Rc<Poly>> = state.cells.keys().filter(overlaps).cloned().collect();
-        for cell in overlapped {
-            Rc::make_mut(&mut state.cells).remove(&cell);
-            for written in &mut self.written {
-                written.insert(Rc::clone(&cell));
-            }
-        }
+        });
     }
 }
 

@@ -125,10 +125,13 @@ impl<'c, 'a> Run<'c, 'a> {
             } else if too_deep {
                 self.gaps.push(Gap::TooLarge);
             }
+            let arguments = state.stack.split_off(below);
             if is_open || too_deep {
                 state.spent.upper = None;
+                self.forget_all(&mut state);
+            } else {
+                self.forget_answered(&mut state, &arguments);
             }
-            state.stack.truncate(below);
             state
                 .stack
                 .extend(results.iter().map(|_| Value::Unknown(Taint::Data)));
@@ -340,6 +343,7 @@ impl<'c, 'a> Run<'c, 'a> {
                             let ty = self.code.type_at(*type_index)?;
                             let below = state.stack.len().checked_sub(ty.params().len())?;
                             state.stack.truncate(below);
+                            self.forget_all(&mut state);
                             let results = ty.results().iter();
                             state
                                 .stack

@@ -735,6 +735,21 @@ fn what_is_stored_at_another_index_may_be_at_the_same_one() {
     );
     let open = with(store(ZERO, 1000) + &lane);
     assert!(bounds_at(&open, 5, 0).0 < bounds_at(&certain, 5, 0).0);
+    // So may a fill and a copy that end behind it; those that end before it leave it as it is.
+    let second = store("(i32.const 3)", 1000);
+    let down_second = down.replace("(local.get $p)", "(i32.add (local.get $p) (i32.const 12))");
+    let with_second = |stores: String| cost(&kernel_of(&format!("{stores}{down_second}")));
+    let certain_second = with_second(second.clone());
+    for bytes in ["(i32.const 13)", "(i32.const 12)", N] {
+        for filled in [
+            format!("(memory.fill (local.get $p) (i32.const 0) {bytes})"),
+            format!("(memory.copy (local.get $p) (local.get $o) {bytes})"),
+        ] {
+            let open = with_second(second.clone() + &filled);
+            let is_certain = bounds_at(&open, 5, 0).0 >= bounds_at(&certain_second, 5, 0).0;
+            assert_eq!(is_certain, bytes.contains("12"), "{filled}");
+        }
+    }
     // Another array's elements are others.
     let elsewhere = store(S, 0).replace("$p", "$o");
     let apart = with(store(ZERO, 1000) + &elsewhere);
