@@ -61,7 +61,7 @@ const RANGES: [Range; 3] = [
     },
 ];
 /// A kernel that took more steps, and has an upper bound, is not looked at for further shapes.
-const DEAR_STEPS: u32 = 30_000;
+const DEAR_STEPS: u32 = 40_000;
 /// A coefficient of an upper bound that is larger says nothing: some number was not known at all.
 const NO_BOUND: f64 = 1e7;
 

@@ -380,7 +380,7 @@ impl Arithmetic<'_> {
     fn plain(&self, condition: Condition) -> Condition {
         let range = |poly: &Rc<Poly>| self.atoms.range(poly, Some(self.refined));
         let is_0 = |poly: &Rc<Poly>| match range(poly) {
-            (least, greatest) if least > 0.0 || greatest < 0.0 => Some(false),
+            (least, greatest) if self.cannot_be_0(poly, least, greatest) => Some(false),
             (0.0, 0.0) => Some(true),
             _ => None,
         };
@@ -463,12 +463,19 @@ impl Arithmetic<'_> {
         condition
     }
 
+    /// Whether a number between those is not 0. One that rests on a number of which nothing is known may have wrapped: what counts up from
+    /// below 0 is 2³² less than its bits say.
+    fn cannot_be_0(&self, poly: &Poly, least: f64, greatest: f64) -> bool {
+        let wraps = self.atoms.rests_on_open(poly);
+        least > 0.0 && (greatest <= U32 || !wraps) || greatest < 0.0 && (least >= -U32 || !wraps)
+    }
+
     fn is_0(&mut self, poly: &Poly) -> Option<bool> {
         if let Some(value) = poly.as_constant() {
             return Some(value == 0.0);
         }
         let (least, greatest) = self.interval(poly);
-        if least > 0.0 || greatest < 0.0 {
+        if self.cannot_be_0(poly, least, greatest) {
             return Some(false);
         }
         if least == 0.0 && greatest == 0.0 {

@@ -152,6 +152,11 @@ impl<'a> Run<'_, 'a> {
         self.is_light = false;
         let found = self.trips(&turns, counter, mark, &entry);
         let rounds = found.0.plus(-1.0);
+        if self.atoms.greatest(&rounds, &entry.refined) < 0.0 {
+            // It would have ended before its first turn: nobody comes here.
+            self.depth -= 1;
+            return None;
+        }
         if is_simple {
             self.atoms.bound(counter, vec![rounds.clone()]);
             let exits = Exits {
@@ -419,19 +424,25 @@ impl<'a> Run<'_, 'a> {
             is_open |= !known;
         }
         // It goes on at most as long as what all ways back demand.
-        let mut last_ends: Vec<(Poly, Poly)> = Vec::new();
+        let mut last_ends: Vec<Poly> = Vec::new();
+        // What is left of a number after so many steps may pass 0 by: of several that are looked at for that, one comes to it.
+        let mut in_parts: Vec<Poly> = Vec::new();
         if let Some((one, others)) = turns.back.split_first() {
             for condition in &one.conditions {
-                if others
+                let is_everywhere = others
                     .iter()
-                    .all(|other| other.conditions.contains(condition))
-                    && let Some(end) = self.first(&condition.negated(), counter, mark, entry)
-                {
-                    last_ends.push(end);
+                    .all(|other| other.conditions.contains(condition));
+                let ending = condition.negated();
+                if is_everywhere && let Some((_, end)) = self.first(&ending, counter, mark, entry) {
+                    match ending {
+                        Condition::Is0(_) if !end.is_multiple_of(1.0) => in_parts.push(end),
+                        _ => last_ends.push(end),
+                    }
                 }
             }
         }
-        let uppers: Vec<Poly> = last_ends.iter().map(|(_, upper)| upper.plus(1.0)).collect();
+        last_ends.extend(self.greatest_of_all(in_parts, &entry.refined));
+        let uppers: Vec<Poly> = last_ends.iter().map(|upper| upper.plus(1.0)).collect();
         if !is_open
             && let [(lower, upper)] = &first_ends[..]
             && lower == upper
@@ -493,6 +504,21 @@ impl<'a> Run<'_, 'a> {
             },
         };
         (Poly::atom(atom), trips)
+    }
+
+    /// A number that is not less than any of several: one of them, if that can be told.
+    fn greatest_of_all(&mut self, numbers: Vec<Poly>, refined: &Refined) -> Option<Poly> {
+        let mut numbers = numbers.into_iter();
+        let mut greatest = numbers.next()?;
+        for number in numbers {
+            let more = number.sub(&greatest)?;
+            if self.atoms.is_at_least_0(&more, refined) {
+                greatest = number;
+            } else if !self.atoms.is_at_least_0(&more.scaled(-1.0), refined) {
+                greatest = greatest.by_terms(&number, f64::max)?;
+            }
+        }
+        Some(greatest)
     }
 
     /// The first turn in which a condition holds: between which two numbers.

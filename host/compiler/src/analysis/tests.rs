@@ -756,6 +756,58 @@ fn what_is_stored_at_another_index_may_be_at_the_same_one() {
     assert!(bounds_at(&apart, 5, 0).0 > bounds_at(&certain, 5, 0).0);
 }
 
+/// A loop that counts up to 0 from below it, in another one: what nothing is known of may be below 0, too.
+#[test]
+fn a_loop_that_counts_up_to_0_ends_there() {
+    let sixteen = "(local.set $j (i32.const -256))
+        (block $o2 (loop $n2
+            (br_if $o2 (i32.eq (local.get $j) (i32.const -1)))
+            (local.set $j (i32.add (local.get $j) (i32.const 16)))
+            (br_if $n2 (local.get $j))))";
+    let cost = cost(&kernel_of(&counted(
+        ZERO,
+        ONE,
+        &op("i32.lt_u", I, N),
+        sixteen,
+    )));
+    let rows = |n| {
+        let (lower, upper) = bounds_at(&cost, n, 0);
+        (lower as f64, upper.unwrap() as f64)
+    };
+    let (few, many) = (rows(1_000), rows(2_000));
+    // Ten operators in each turn of the inner one, and as many in each of the outer one.
+    for (few, many) in [(few.0, many.0), (few.1, many.1)] {
+        let each = (many - few) / 1_000.0;
+        assert!((160.0..200.0).contains(&each), "{each}");
+    }
+}
+
+/// A loop whose body is written out three times, and ends where nothing is left, in any of the three.
+#[test]
+fn a_loop_that_is_written_out_takes_as_many_turns_as_it_has_to() {
+    let three = "(local.set $j (local.get $n))
+        (block $o2
+            (br_if $o2 (i32.eqz (local.get $j)))
+            (loop $n2
+                (br_if $o2 (i32.eq (local.get $j) (i32.const 1)))
+                (br_if $o2 (i32.eq (local.get $j) (i32.const 2)))
+                (local.set $j (i32.sub (local.get $j) (i32.const 3)))
+                (br_if $n2 (local.get $j))))";
+    let cost = cost(&kernel_of(three));
+    for n in [1, 2, 3, 4, 5, 1_000, 3_001] {
+        let (lower, upper) = bounds_at(&cost, n, 0);
+        let least = n.div_ceil(3) * 4;
+        assert!(
+            upper.is_some_and(|upper| upper >= least && upper < 5 * n + 100_000),
+            "{n}: {upper:?}"
+        );
+        assert!(lower <= n.div_ceil(3) * 14 + 50_000, "{n}: {lower}");
+    }
+    let slope = |n: u64| bounds_at(&cost, n, 0).1.unwrap();
+    let each = (slope(30_000) - slope(3_000)) as f64 / 9_000.0;
+    assert!((13.0..16.0).contains(&each), "{each} for each turn");
+}
+
 /// A loop over blocks of 256, the last of which is what is left: `n` turns in all.
 #[test]
 fn blocks_with_a_rest_are_as_long_as_what_they_are_of() {
