@@ -415,13 +415,22 @@ Importer = Callable[[Callable[..., Any], tuple[Any, ...]], Callable[[tuple[Any, 
 
 
 def component_importer(host: Any) -> Importer:
-    """Imports to components that are launched by a host."""
+    """Imports to components that are launched by a host, and take no more and no less fuel than was foretold of them."""
     import hotcell.jax
-    from hotcell.jax.api import launched
+    from hotcell.jax.api import Imported, launch_arguments
+
+    def launched(component: Imported, given: tuple[Any, ...]) -> list[np.ndarray[Any, Any]]:
+        values, extents = launch_arguments(component, jax.tree.leaves(given))
+        entry = next(iter(component.entries.values())).options(timeout=60, metering="strict")
+        ended = entry.run(*values, **extents).check()
+        fuel, foretold = ended.report["usage"]["fuel_used"], ended.report["foretold"]
+        least, most = foretold["fuel_at_least"], foretold["fuel_at_most"]
+        assert least <= fuel and (most is None or fuel <= most), f"{component.name} took {fuel} units of fuel, {least} to {most} were foretold"
+        return [np.asarray(ended.results[one.name]) for one in component.outputs]
 
     def importer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[tuple[Any, ...]], list[np.ndarray[Any, Any]]]:
         component = hotcell.jax.kernel(function, *arguments, check=False, host=host)
-        return lambda given: launched(component, jax.tree.leaves(given), timeout=60)
+        return lambda given: launched(component, given)
 
     return importer
 

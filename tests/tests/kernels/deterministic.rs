@@ -7,6 +7,7 @@
 use anyhow::{Context, Result, ensure};
 use hotcell::limit::Limit;
 use hotcell::outcome::OutcomeKind;
+use hotcell::report::Report;
 use hotcell::{Array, Cell, Component, Ended, Metering, Request};
 use hotcell_cases::{Arguments, Case, Level, Twin};
 use std::time::{Duration, Instant};
@@ -88,7 +89,7 @@ fn repeat(
             ended.outcome.message
         );
         let Some(first) = &first else {
-            ensure!(ended.report.usage.fuel_used.is_some(), "fuel is counted");
+            check_foretold(&ended.report)?;
             first = Some(ended);
             continue;
         };
@@ -103,6 +104,17 @@ fn repeat(
         }
     }
     Ok(shortest)
+}
+
+/// A launch takes no less and no more fuel than its kernel's code says.
+fn check_foretold(report: &Report) -> Result<()> {
+    let fuel = report.usage.fuel_used.context("fuel is counted")?;
+    let foretold = report.foretold.context("something is foretold")?;
+    ensure!(
+        foretold.at_least <= fuel && foretold.at_most.is_none_or(|most| fuel <= most),
+        "{fuel} units of fuel were taken, and this foretold: {foretold:?}"
+    );
+    Ok(())
 }
 
 fn request(arguments: &Arguments) -> Result<Request> {
