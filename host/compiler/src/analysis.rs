@@ -64,6 +64,8 @@ const RANGES: [Range; 3] = [
 const DEAR_STEPS: u32 = 40_000;
 /// A coefficient of an upper bound that is larger says nothing: some number was not known at all.
 const NO_BOUND: f64 = 1e7;
+/// The same for a bound without variables, which has all that shapes say in it.
+const NO_CONSTANT_BOUND: f64 = 1e13;
 
 /// What the code says of each kernel's cost, in the manifest's order. The component is valid.
 pub(crate) fn analyse(component: &[u8], kernels: &[Kernel]) -> Vec<EntryCost> {
@@ -185,8 +187,11 @@ fn bounds(run: &mut Run<'_, '_>, end: &State, refined: &Rc<Refined>, from_extent
     };
     let upper = end.spent.whole_upper();
     let upper = upper.and_then(|upper| run.atoms.bound_of(&upper, Side::Upper, refined, &keep));
-    let upper =
-        upper.filter(|upper| is_listed(upper) && upper.terms().iter().all(|(_, c)| *c < NO_BOUND));
+    let says_something = |upper: &Poly| match upper.as_constant() {
+        Some(constant) => constant < NO_CONSTANT_BOUND,
+        None => upper.terms().iter().all(|(_, times)| *times < NO_BOUND),
+    };
+    let upper = upper.filter(|upper| is_listed(upper) && says_something(upper));
     Bounds {
         from_extent: from_extent.into(),
         lower: formula(&run.atoms, &lower, Side::Lower),

@@ -115,13 +115,7 @@ impl<'a> Run<'_, 'a> {
             places.extend(more);
         };
         if turns.back.is_empty() {
-            // It never comes back: a block.
-            self.depth -= 1;
-            let (turns, _) = self.turn(body, range, entry, parameters, labels);
-            for (label, state) in turns.out {
-                labels[label].incoming.push(state);
-            }
-            return turns.fell;
+            return self.run_once(body, range, entry, parameters, labels);
         }
         if self.is_light {
             self.depth -= 1;
@@ -130,7 +124,17 @@ impl<'a> Run<'_, 'a> {
         let mut changes: Vec<Change> = Vec::new();
         let mut drained = Vec::new();
         for (place, unknown) in places.iter().zip(&unknowns) {
-            let change = self.change(place, *unknown, &turns.back, mark, &drained);
+            // Whatever it was, each turn makes of it what it is before the first.
+            let before = constant_of(&entry, place);
+            let stays = before.is_some()
+                && turns
+                    .back
+                    .iter()
+                    .all(|state| constant_of(state, place) == before);
+            let change = match stays {
+                true => Change::Step(Poly::default()),
+                false => self.change(place, *unknown, &turns.back, mark, &drained),
+            };
             if let Change::Drain(by, most) = &change {
                 drained.push((by.clone(), *most));
             }
@@ -143,6 +147,22 @@ impl<'a> Run<'_, 'a> {
             }
         }
 
+        // What a first turn settles for all others, such as a flag that says whether it is the first, is settled by that turn.
+        let settles = |(place, change): (&Place, &Change)| {
+            matches!(change, Change::Unknown) && settled(place, &entry, &turns.back)
+        };
+        if places.iter().zip(&changes).any(settles) {
+            self.depth -= 1;
+            let (first, _) = self.turn(body, range, entry, parameters, labels);
+            for (label, state) in first.out {
+                labels[label].incoming.push(state);
+            }
+            let others = self.meet(first.back, None);
+            let others =
+                others.and_then(|entry| self.repeat(body, at, end, entry, parameters, labels));
+            return self.meet(first.fell.into_iter().chain(others).collect(), None);
+        }
+
         // With the turn's number, to see how many there are.
         let counter = self.atoms.fresh(Taint::Shape, Vec::new(), Vec::new());
         let state = self.begin(&entry, &places, &changes, &Poly::atom(counter));
@@ -150,6 +170,9 @@ impl<'a> Run<'_, 'a> {
         self.is_light = !is_simple;
         let (turns, _) = self.turn(body, range.clone(), state, parameters, labels);
         self.is_light = false;
+        if turns.back.is_empty() {
+            return self.run_once(body, range, entry, parameters, labels);
+        }
         let found = self.trips(&turns, counter, mark, &entry);
         let rounds = found.0.plus(-1.0);
         if self.atoms.greatest(&rounds, &entry.refined) < 0.0 {
@@ -197,6 +220,23 @@ impl<'a> Run<'_, 'a> {
         self.leave(
             body, at, end, &entry, first.back, exits, counter, mark, found, labels,
         )
+    }
+
+    /// A loop that never comes back: a block.
+    fn run_once(
+        &mut self,
+        body: &Rc<Body<'a>>,
+        range: std::ops::Range<usize>,
+        entry: State,
+        parameters: usize,
+        labels: &mut Vec<Label>,
+    ) -> Option<State> {
+        self.depth -= 1;
+        let (turns, _) = self.turn(body, range, entry, parameters, labels);
+        for (label, state) in turns.out {
+            labels[label].incoming.push(state);
+        }
+        turns.fell
     }
 
     /// Whether the turn's greatest number plays no part inside the body: nothing in it branches but its end.
@@ -813,6 +853,24 @@ fn fresh(entry: &State) -> State {
         spent: Spent::nothing(),
         conditions: Vec::new(),
         ..entry.clone()
+    }
+}
+
+/// Whether a place has one constant before a loop, and another one after each turn.
+fn settled(place: &Place, entry: &State, back: &[State]) -> bool {
+    let after = back.first().and_then(|state| constant_of(state, place));
+    let before = constant_of(entry, place);
+    before.is_some()
+        && after.is_some()
+        && before != after
+        && back.iter().all(|state| constant_of(state, place) == after)
+}
+
+/// The constant that a place holds, if it is one.
+fn constant_of(state: &State, place: &Place) -> Option<f64> {
+    match get(state, place)? {
+        Value::Int(number) => number.as_constant(),
+        _ => None,
     }
 }
 

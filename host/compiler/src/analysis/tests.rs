@@ -808,6 +808,27 @@ fn a_loop_that_is_written_out_takes_as_many_turns_as_it_has_to() {
     assert!((13.0..16.0).contains(&each), "{each} for each turn");
 }
 
+/// A loop that a flag ends, which its first turn sets for all others.
+#[test]
+fn a_loop_over_two_values_of_a_flag_has_two_turns() {
+    let inner = counted(ZERO, ONE, &op("i32.lt_u", I, N), "");
+    let twice = format!(
+        "(local.set $k (i32.const 1))
+        (loop $again
+            {inner}
+            (local.set $t (local.get $k))
+            (local.set $k (i32.const 0))
+            (br_if $again (local.get $t)))"
+    );
+    let slopes = |body: &str| {
+        let cost = cost(&kernel_of(body));
+        let at = |n| bounds_at(&cost, n, 0);
+        let ((few, few_upper), (many, many_upper)) = (at(1_000), at(3_000));
+        [many - few, many_upper.unwrap() - few_upper.unwrap()]
+    };
+    assert_eq!(slopes(&twice), slopes(&inner).map(|slope| 2 * slope));
+}
+
 /// A loop over blocks of 256, the last of which is what is left: `n` turns in all.
 #[test]
 fn blocks_with_a_rest_are_as_long_as_what_they_are_of() {
