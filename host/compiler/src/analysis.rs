@@ -11,6 +11,7 @@
 mod arithmetic;
 mod atoms;
 mod code;
+mod leaving;
 mod lines;
 mod loops;
 mod operators;
