@@ -5,6 +5,7 @@ The functions run natively, by llvmlite's JIT: what python/benches/ulp.py measur
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import re
 import sys
@@ -141,6 +142,14 @@ def ulp() -> ModuleType:
 def text(ulp: ModuleType, names: list[str], types: tuple[str, ...] = ("f32", "f64")) -> str:
     loops = [ulp.loop(math.NAMES[name], type_) for name in names for type_ in types]
     return "".join(loops) + math.library(math.call(name, type_) for name in names for type_ in types)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _denormals() -> None:
+    """Denormal numbers are numbers: ``ti.init``, in the same process for another test, has its thread flush them to zero from then on."""
+    as_at_first = ctypes.c_void_p(-1)
+    ctypes.CDLL("libm.so.6").fesetenv(as_at_first)
+    assert np.float64(5e-324) * np.float64(1) != 0
 
 
 @pytest.fixture(scope="module")
