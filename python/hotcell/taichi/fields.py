@@ -68,6 +68,8 @@ class Nodes(NamedTuple):
     by_id: dict[int, Any]
     #: The field that an element's node belongs to.
     field_of: dict[int, Any]
+    #: The number of the tree that a node is in.
+    tree_of: dict[int, int]
 
 
 def nodes_of() -> Nodes:
@@ -77,11 +79,12 @@ def nodes_of() -> Nodes:
 
     program = get_runtime().prog
     by_id: dict[int, Any] = {}
-    waiting = [program.get_snode_root(tree) for tree in range(program.get_snode_tree_size())]
+    tree_of: dict[int, int] = {}
+    waiting = [(tree, program.get_snode_root(tree)) for tree in range(program.get_snode_tree_size())]
     while waiting:
-        node = waiting.pop()
-        by_id[node.id] = node
-        waiting += [node.get_ch(index) for index in range(node.get_num_ch())]
+        tree, node = waiting.pop()
+        by_id[node.id], tree_of[node.id] = node, tree
+        waiting += [(tree, node.get_ch(index)) for index in range(node.get_num_ch())]
     # Fields of an earlier program may be alive: what they say of their nodes is not to be asked.
     expressions = {node.get_expr().get_underlying_ptr_address(): node.id for node in by_id.values() if node.is_place()}
     field_of: dict[int, Any] = {}
@@ -95,7 +98,7 @@ def nodes_of() -> Nodes:
             known = field_of.get(place)
             if known is None or len(known.vars) < len(members):
                 field_of[place] = field
-    return Nodes(by_id, field_of)
+    return Nodes(by_id, field_of, tree_of)
 
 
 def layout_of(field: Any) -> Layout | str:

@@ -210,9 +210,9 @@ def _answer(place: Path, instances: Sequence[Instance], fields: Mapping[str, Lay
         found[name] = []
         for copy in layout.copies:
             block = nodes.by_id[copy.block]
-            root, offset = block.get_snode_tree_id(), copy.offset + int(block.offset_bytes_in_parent_cell)
+            root, offset = nodes.tree_of[copy.block], copy.offset + int(block.offset_bytes_in_parent_cell)
             found[name].append([root, copy.array, offset, copy.loops, copy.chunk])
-    return {"fields": found, "roots": {root.get_snode_tree_id(): int(root.cell_size_bytes) for root in roots}}
+    return {"fields": found, "roots": {nodes.tree_of[root.id]: int(root.cell_size_bytes) for root in roots}}
 
 
 def _read(place: Path, answer: Mapping[str, Any]) -> VulkanProgram:
