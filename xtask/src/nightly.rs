@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Args;
 
 /// The tests that take longer when asked to, by a part of their names.
-const SLOW: [&str; 11] = [
+const SLOW: [&str; 10] = [
     "mutated",
     "no_text_makes",
     "no_file_panics",
@@ -20,7 +20,6 @@ const SLOW: [&str; 11] = [
     "chunks_that_fail",
     "no_launch_finds",
     "thousands_of_launches",
-    "in_every_run",
 ];
 
 /// Run the whole attack corpus, every measurement once, the Python package's tests with its engines, long fuzzing, many generated shaders and many rounds of what
@@ -39,9 +38,6 @@ pub(crate) struct NightlyChore {
     /// Launches that look for what earlier ones had in mapped arrays
     #[arg(long, default_value_t = 100_000)]
     mapped_launches: u32,
-    /// Runs of each kernel that have to be the same
-    #[arg(long, default_value_t = 40)]
-    same_runs: u32,
     /// Launches through the daemon
     #[arg(long, default_value_t = 20_000)]
     daemon_launches: u32,
@@ -63,7 +59,6 @@ impl NightlyChore {
             .env("HOTCELL_CHUNK_ROUNDS", self.rounds.to_string())
             .env("HOTCELL_SOAK_RUNS", self.soak.to_string())
             .env("HOTCELL_MAPPED_LAUNCHES", self.mapped_launches.to_string())
-            .env("HOTCELL_SAME_RUNS", self.same_runs.to_string())
             .env("HOTCELL_DAEMON_LAUNCHES", self.daemon_launches.to_string())
             .env("HOTCELL_SHADERS", self.shaders.to_string())
             .args([

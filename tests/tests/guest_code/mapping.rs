@@ -271,7 +271,8 @@ fn memory_beyond_the_guests_is_no_place_for_an_array() {
 #[test]
 fn no_launch_finds_what_another_had() {
     let launches = std::env::var("HOTCELL_MAPPED_LAUNCHES").ok();
-    let launches: u32 = launches.map_or(600, |count| count.parse().expect("a number of launches"));
+    let launches: u32 =
+        launches.map_or(2_000, |count| count.parse().expect("a number of launches"));
     let cell = few_slots().build().unwrap();
     let guest = Guest::named("maps_arrays").component();
     let one = |launch: u32| {

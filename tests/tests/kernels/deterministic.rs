@@ -1,6 +1,6 @@
 //! `deterministic`: the same inputs give the same bytes and the same fuel, whatever the threads.
 //!
-//! Several runs through the library. Where a listed size takes more than [`QUICK`], the runs are on
+//! Twenty runs through the library. Where a listed size takes more than [`QUICK`], the runs are on
 //! one whose dimensions are [`SMALLER`] instead; the listed size then still runs twice, with one thread
 //! and with two.
 
@@ -12,9 +12,9 @@ use hotcell::{Array, Cell, Component, Ended, Metering, Request};
 use hotcell_cases::{Arguments, Case, Level, Twin};
 use std::time::{Duration, Instant};
 
-/// The runs of each case, unless `HOTCELL_SAME_RUNS` says another number.
-const RUNS: usize = 8;
-/// How long a run of a listed size may take for all to be on it.
+/// The runs of each case.
+const RUNS: usize = 20;
+/// How long a run of a listed size may take for all twenty to be on it.
 const QUICK: Duration = Duration::from_millis(100);
 /// Dimensions for the cases that take longer: each gives at least two chunks where the kernel is cut.
 const SMALLER: [(&str, &[(&str, u64)]); 12] = [
@@ -33,7 +33,7 @@ const SMALLER: [(&str, &[(&str, u64)]); 12] = [
 ];
 
 #[test]
-fn every_kernel_gives_the_same_bytes_and_fuel_in_every_run() {
+fn every_kernel_gives_the_same_bytes_and_fuel_in_twenty_runs() {
     let cell = Cell::in_process().build().unwrap();
     for kernel in hotcell_cases::kernels().unwrap() {
         check(&cell, &kernel).unwrap_or_else(|error| panic!("{kernel}: {error:#}"));
@@ -52,9 +52,7 @@ fn check(cell: &Cell, kernel: &str) -> Result<()> {
             true => smaller(kernel, case.clone()).arguments(kernel, entry)?,
             false => arguments,
         };
-        let runs = std::env::var("HOTCELL_SAME_RUNS").ok();
-        let runs = runs.map_or(Ok(RUNS), |runs| runs.parse())?;
-        repeat(cell, &component, &arguments, runs).with_context(|| case.name.clone())?;
+        repeat(cell, &component, &arguments, RUNS).with_context(|| case.name.clone())?;
     }
     Ok(())
 }
