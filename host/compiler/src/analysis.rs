@@ -11,6 +11,7 @@
 mod arithmetic;
 mod atoms;
 mod code;
+mod facts;
 mod leaving;
 mod lines;
 mod loops;
@@ -20,8 +21,9 @@ mod poly;
 mod run;
 mod value;
 
-use self::atoms::{Atoms, Origin, Refined, Side, Taint, U32};
+use self::atoms::{Atoms, Origin, Side, Taint, U32};
 use self::code::{Body, Code};
+use self::facts::Refined;
 use self::lines::Lines;
 use self::loops::LoopRecord;
 use self::poly::Poly;

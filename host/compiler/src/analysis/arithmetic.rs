@@ -3,7 +3,8 @@
 //! It takes numbers that follow from shapes for what they are, not for what is left of them in 32 bits: a launch whose
 //! arrays fit in memory has none that wrap.
 
-use super::atoms::{Atoms, Origin, Refined, Taint, U32};
+use super::atoms::{Atoms, Origin, Taint, U32};
+use super::facts::Refined;
 use super::poly::Poly;
 use super::value::{Condition, MAX_DEPTH, Value};
 use std::rc::Rc;

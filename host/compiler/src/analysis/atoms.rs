@@ -3,10 +3,9 @@
 //! A number that is no polynomial of others is an atom with polynomials below and above it. Bounds are found by putting those in
 //! its place, the youngest atom first, since bounds speak of older ones alone.
 
+use super::facts::Refined;
 use super::poly::{AtomId, Poly};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 /// What a number depends on. The greater is the less known.
@@ -89,70 +88,6 @@ impl Atom {
                 .upper
                 .first()
                 .is_none_or(|upper| upper.as_constant().is_some())
-    }
-}
-
-/// What a path's conditions say of atoms beside their own bounds.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Refined {
-    /// Between which constants they are.
-    between: HashMap<AtomId, (f64, f64)>,
-    /// Older numbers that they are not above.
-    below: HashMap<AtomId, Rc<Poly>>,
-    /// The same for all that say the same: of each entry a number, added up.
-    sum: u64,
-}
-
-/// A number for an entry of [`Refined`].
-fn digest(entry: impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    entry.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn digest_of_between(atom: AtomId, (from, to): (f64, f64)) -> u64 {
-    digest((atom, from.to_bits(), to.to_bits()))
-}
-
-impl Refined {
-    pub(super) fn new() -> Self {
-        Self::default()
-    }
-
-    pub(super) fn get(&self, atom: &AtomId) -> Option<&(f64, f64)> {
-        self.between.get(atom)
-    }
-
-    pub(super) fn insert(&mut self, atom: AtomId, between: (f64, f64)) {
-        let sum = self.sum.wrapping_add(digest_of_between(atom, between));
-        let old = self.between.insert(atom, between);
-        let old = old.map_or(0, |old| digest_of_between(atom, old));
-        self.sum = sum.wrapping_sub(old);
-    }
-
-    pub(super) fn put_below(&mut self, atom: AtomId, most: Rc<Poly>) {
-        if let Entry::Vacant(place) = self.below.entry(atom) {
-            self.sum = self.sum.wrapping_add(digest((atom, &most)));
-            place.insert(most);
-        }
-    }
-
-    /// What holds on two paths.
-    pub(super) fn on_both(&self, other: &Self) -> Self {
-        let between = self.between.iter().filter_map(|(atom, own)| {
-            let other = other.between.get(atom)?;
-            Some((*atom, (own.0.min(other.0), own.1.max(other.1))))
-        });
-        let below = self.below.iter();
-        let below = below.filter(|(atom, most)| other.below.get(atom) == Some(most));
-        let mut both = Self::default();
-        for (atom, between) in between {
-            both.insert(atom, between);
-        }
-        for (atom, most) in below {
-            both.put_below(*atom, Rc::clone(most));
-        }
-        both
     }
 }
 
@@ -568,7 +503,7 @@ impl Atoms {
             // Nothing bounds what the guest's memory holds, and nothing younger is left to cancel it.
             if self.is_asking
                 && self.list[youngest as usize].is_open()
-                && !refined.below.contains_key(&youngest)
+                && refined.below(&youngest).is_none()
                 && poly.terms().iter().any(|(monomial, coefficient)| {
                     (*coefficient > 0.0) == (side == Side::Upper) && monomial.has(youngest)
                 })
@@ -640,7 +575,7 @@ impl Atoms {
             Side::Upper => own.upper.clone(),
         };
         if side == Side::Upper {
-            candidates.extend(refined.below.get(&atom).cloned());
+            candidates.extend(refined.below(&atom).cloned());
         }
         let (mut least, mut greatest) = range;
         if let Some((above, below)) = refined.get(&atom) {
@@ -716,7 +651,7 @@ impl Atoms {
         }
         let question = Question {
             poly: self.folded(poly),
-            refined: refined.sum,
+            refined: refined.sum(),
             asked: self.asked,
             split: self.split,
         };

@@ -3,8 +3,9 @@
 //! The body is run three times: once with what it changes unknown, to see by how much it changes; once with the turn's number in
 //! its place, to see when the loop ends; and once more with that known.
 
-use super::atoms::{Refined, Side, Taint, U32};
+use super::atoms::{Side, Taint, U32};
 use super::code::Body;
+use super::facts::Refined;
 use super::leaving::Exits;
 use super::poly::{AtomId, Poly};
 use super::run::{Label, Run, set_in};

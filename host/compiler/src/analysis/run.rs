@@ -4,11 +4,12 @@
 //! [`loops`](super::loops).
 
 use super::arithmetic::Arithmetic;
-use super::atoms::{Atoms, Refined, Side, Taint, U32};
+use super::atoms::{Atoms, Side, Taint, U32};
 use super::code::{Body, Code, Live, Runtime};
+use super::facts::{Refined, Signs};
 use super::loops::LoopRecord;
 use super::poly::Poly;
-use super::value::{Cells, Condition, Signs, Spent, State, Value};
+use super::value::{Cells, Condition, Spent, State, Value};
 use hotcell_model::analysis::Gap;
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;

@@ -1,6 +1,7 @@
 //! Values, conditions and states of a function that is run without its arguments.
 
-use super::atoms::{Refined, Taint};
+use super::atoms::Taint;
+use super::facts::{Refined, Signs};
 use super::poly::{AtomId, Poly};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -97,14 +98,6 @@ impl Spent {
 
 /// Memory cells of four bytes whose contents are known, by their addresses.
 pub(super) type Cells = HashMap<Rc<Poly>, Value>;
-
-/// What a path's conditions say of numbers that are more than one atom.
-#[derive(Clone, Default)]
-pub(super) struct Signs {
-    pub(super) zeros: Vec<Poly>,
-    /// Those that are not negative.
-    pub(super) at_least_0: Vec<Poly>,
-}
 
 /// A path that is being followed.
 #[derive(Clone)]
